@@ -1,0 +1,1 @@
+"""The spatial API and the viewer's home."""

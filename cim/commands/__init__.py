@@ -1,0 +1,1 @@
+"""The subcommands of `cim` that belong to the city; tiling, api and sample_data bring their own."""

@@ -1,0 +1,81 @@
+"""Everything this project raises on purpose.
+
+* CimError
+  - NotFound           nothing goes by that id
+  - InvalidQuery       the caller asked for something malformed
+  - NotAllowed         the caller lacks the role, or named no purpose
+  - SourceError        a file is not what it claims to be
+    + UnknownFormat    no reader for that ending
+    + MissingCrs       coordinates without a coordinate system
+    + BadMapping       a column or field that does not exist, or a required one missing
+  - StoreError         the database said no
+    + StoreMissing     no PostgreSQL or no PostGIS on this machine, or none at that address
+    + StoreVersion     the database is newer or older than the program can use
+    + StoreLocale      a character type under which Chinese cannot be searched
+    + StoreFull        no room on the disk
+  - TilingError        a tileset could not be written
+
+Every error carries one sentence in English and one in Chinese, both fit to show a user, and
+none carries personal data.
+"""
+
+
+class CimError(Exception):
+    """Base of every deliberate error; `str()` is the English sentence, `zh` the Chinese one."""
+
+    def __init__(self, en: str, zh: str = "") -> None:
+        """Keep both sentences; `zh` falls back to the English one."""
+        super().__init__(en)
+        self.zh = zh or en
+
+
+class NotFound(CimError):
+    """Nothing goes by that id."""
+
+
+class InvalidQuery(CimError):
+    """The caller asked for something malformed."""
+
+
+class NotAllowed(CimError):
+    """The caller lacks the role, or named no purpose."""
+
+
+class SourceError(CimError):
+    """A file is not what it claims to be."""
+
+
+class UnknownFormat(SourceError):
+    """No reader for that ending."""
+
+
+class MissingCrs(SourceError):
+    """Coordinates without a coordinate system."""
+
+
+class BadMapping(SourceError):
+    """A column or field that does not exist, or a required one that is missing."""
+
+
+class StoreError(CimError):
+    """The database said no."""
+
+
+class StoreMissing(StoreError):
+    """No PostgreSQL or no PostGIS on this machine, or none at that address."""
+
+
+class StoreVersion(StoreError):
+    """The database is newer or older than the program can use."""
+
+
+class StoreLocale(StoreError):
+    """A character type under which Chinese cannot be searched."""
+
+
+class StoreFull(StoreError):
+    """No room on the disk."""
+
+
+class TilingError(CimError):
+    """A tileset could not be written."""

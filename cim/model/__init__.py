@@ -1,0 +1,31 @@
+"""The tables: one file a subject, every column commented; `metadata` knows them all."""
+
+from cim.model import (
+    addresses,
+    buildings,
+    devices,
+    facilities,
+    organisations,
+    people,
+    places,
+    platform,
+    reference,
+)
+from cim.model.base import CITY, PII, PLATFORM, SRID, metadata
+
+__all__ = [
+    "CITY",
+    "PII",
+    "PLATFORM",
+    "SRID",
+    "addresses",
+    "buildings",
+    "devices",
+    "facilities",
+    "metadata",
+    "organisations",
+    "people",
+    "places",
+    "platform",
+    "reference",
+]

@@ -1,0 +1,152 @@
+"""Devices bound to units, their datastreams, readings, rules and events."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+)
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import JSONB
+
+from cim.model.base import CITY, geometry, identity, metadata, provenance, reference
+
+device = Table(
+    "device",
+    metadata,
+    identity(),
+    Column("class_code", Text, nullable=False, comment="code of list device_class"),
+    Column("name", Text, comment="name"),
+    reference("vendor_org_id", f"{CITY}.organisation", "vendor"),
+    Column("model", Text, comment="model"),
+    Column("serial_no", Text, comment="serial number"),
+    Column("protocol", Text, comment="how its messages arrive"),
+    Column(
+        "bind_type",
+        Text,
+        comment="unit, entrance, storey, building, estate, facility, project; NULL while unbound",
+    ),
+    Column("bind_id", BigInteger, comment="id of what it is bound to"),
+    reference(
+        "building_id", f"{CITY}.building", "building of the bound object, repeated for look-up"
+    ),
+    geometry("geom", "POINT", "place"),
+    Column("elevation", Float, comment="above ground_elev, m"),
+    Column("azimuth", Float, comment="degrees from north"),
+    Column("pitch", Float, comment="degrees above the horizon"),
+    Column("fov_h", Float, comment="horizontal field of view, degrees"),
+    Column("fov_v", Float, comment="vertical field of view, degrees"),
+    Column("range_m", Float, comment="reach, m"),
+    Column("install_on", Date, comment="installed"),
+    Column(
+        "status",
+        Text,
+        nullable=False,
+        server_default=sql("'active'"),
+        comment="active, faulty, removed",
+    ),
+    Column("last_seen", DateTime(timezone=True), comment="last message"),
+    Column("signage_present", Boolean, comment="a camera's public sign is up"),
+    Column(
+        "secrecy",
+        SmallInteger,
+        nullable=False,
+        server_default=sql("0"),
+        comment="0 public; higher is more secret",
+    ),
+    *provenance(),
+    Index("uq_device_source", "source_id", "ext_id", unique=True),
+    Index("ix_device_bind", "bind_type", "bind_id"),
+    Index("ix_device_building", "building_id"),
+    Index("ix_device_geom", "geom", postgresql_using="gist"),
+    schema=CITY,
+    comment="devices and what each is bound to",
+)
+
+datastream = Table(
+    "datastream",
+    metadata,
+    identity(),
+    reference("device_id", f"{CITY}.device", "the device", nullable=False),
+    Column("name", Text, nullable=False, comment="name within the device"),
+    Column("observed_property", Text, nullable=False, comment="what is measured"),
+    Column("unit_ucum", Text, comment="unit of measure, UCUM"),
+    Column(
+        "result_type",
+        Text,
+        nullable=False,
+        server_default=sql("'number'"),
+        comment="number, text, boolean, code",
+    ),
+    Column("interval_s", Integer, comment="expected seconds between readings"),
+    Column("last_value", Float, comment="latest number"),
+    Column("last_text", Text, comment="latest text"),
+    Column("last_at", DateTime(timezone=True), comment="time of the latest reading"),
+    Column("quality", SmallInteger, comment="quality of the latest reading"),
+    Index("uq_datastream_name", "device_id", "name", unique=True),
+    schema=CITY,
+    comment="one measured quantity of one device, with its latest value",
+    postgresql_with={"fillfactor": "70"},
+)
+
+observation = Table(
+    "observation",
+    metadata,
+    Column(
+        "datastream_id", BigInteger, primary_key=True, autoincrement=False, comment="the datastream"
+    ),
+    Column(
+        "phenomenon_time", DateTime(timezone=True), primary_key=True, comment="when it was measured"
+    ),
+    Column("result", Float, comment="number"),
+    Column("result_text", Text, comment="text"),
+    Column("quality", SmallInteger, comment="0 good; others by list reading_quality"),
+    schema=CITY,
+    comment="readings, one partition a day",
+    postgresql_partition_by="RANGE (phenomenon_time)",
+)
+
+rule = Table(
+    "rule",
+    metadata,
+    identity(),
+    Column("name", Text, nullable=False, comment="name"),
+    Column("scope", JSONB, comment="which streams"),
+    Column("expr", Text, comment="condition"),
+    Column("severity", SmallInteger, comment="1 notice to 4 danger"),
+    Column("cooldown_s", Integer, comment="seconds before it fires again"),
+    Column("enabled", Boolean, nullable=False, server_default=sql("true"), comment="in use"),
+    schema=CITY,
+    comment="alarm rules",
+)
+
+event = Table(
+    "event",
+    metadata,
+    identity(),
+    reference("rule_id", f"{CITY}.rule", "the rule that fired"),
+    Column(
+        "kind",
+        Text,
+        nullable=False,
+        comment="告警, 故障, 门禁, 高空抛物, 电动车入梯, 消防占道, 违建",
+    ),
+    reference("device_id", f"{CITY}.device", "the device"),
+    Column("object_type", Text, comment="what it concerns"),
+    Column("object_id", BigInteger, comment="its id"),
+    geometry("geom", "POINT", "place"),
+    Column("started_at", DateTime(timezone=True), nullable=False, comment="began"),
+    Column("ended_at", DateTime(timezone=True), comment="ended"),
+    Column("severity", SmallInteger, comment="1 notice to 4 danger"),
+    Column("state", Text, comment="open, acknowledged, closed"),
+    Index("ix_event_object", "object_type", "object_id", "started_at"),
+    schema=CITY,
+    comment="alarms and other happenings",
+)

@@ -1,0 +1,67 @@
+"""Settings: one frozen object, read from `CIM_*` environment variables and a `.env` file.
+
+Nothing is read when this module is imported; whoever composes the program calls `load()`.
+"""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything that may differ between two cities or two machines."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CIM_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    data_dir: Path = Field(
+        Path(".cim"), description="where the embedded database, the tiles and the key are kept"
+    )
+    database_url: str | None = Field(
+        None,
+        description="a PostGIS to use instead of the embedded one: postgresql://user@host/name",
+    )
+    city_name: str = Field(
+        "", description="what the viewer calls the city; empty: its largest area"
+    )
+    plane_epsg: int | None = Field(
+        None,
+        description="CRS for metres (EPSG); empty: the CGCS2000 3° zone of the data, where it has one",
+    )
+    geoid_offset: float = Field(
+        0.0,
+        description="metres from the height datum (1985) up to the ellipsoid, where no grid is given",
+    )
+    geoid_grid: Path | None = Field(
+        None,
+        description="a raster of geoid heights in metres (.gtx, GeoTIFF) instead of the constant",
+    )
+    storey_height_residential: float = Field(3.0, gt=0, description="default storey height, metres")
+    storey_height_retail: float = Field(4.2, gt=0, description="default storey height, metres")
+    storey_height_office: float = Field(3.6, gt=0, description="default storey height, metres")
+    storey_height_basement: float = Field(3.6, gt=0, description="default basement height, metres")
+    default_floors: int = Field(
+        1, ge=1, description="storeys assumed where a building has neither floors nor height"
+    )
+    pii_key_file: Path | None = Field(
+        None, description="the key for personal data; empty: `keys/pii.key` in the data folder"
+    )
+    access_file: Path | None = Field(
+        None, description="JSON list of API keys and roles; empty: `access.json` in the data folder"
+    )
+    demo: bool = Field(
+        False, description="callers on this machine act as a housing officer (invented people only)"
+    )
+
+    @property
+    def tiles_dir(self) -> Path:
+        """Where the tilesets stand."""
+        return self.data_dir / "tiles"
+
+
+def load() -> Settings:
+    """Read the settings as the environment has them now."""
+    found = Settings()
+    return found.model_copy(update={"data_dir": found.data_dir.expanduser().absolute()})

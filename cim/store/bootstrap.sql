@@ -1,0 +1,14 @@
+-- What must stand before the tables: extensions, schemas, and the functions that indexes use.
+CREATE EXTENSION IF NOT EXISTS postgis;
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
+CREATE EXTENSION IF NOT EXISTS btree_gist;
+CREATE SCHEMA IF NOT EXISTS city;
+CREATE SCHEMA IF NOT EXISTS pii;
+CREATE SCHEMA IF NOT EXISTS platform;
+
+-- Every pair of neighbouring characters of a text: what a two-character search is answered from,
+-- because trigrams need three.
+CREATE OR REPLACE FUNCTION city.bigrams(value text) RETURNS text[]
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$ SELECT coalesce(array_agg(DISTINCT substr(value, i, 2)), '{}')
+      FROM generate_series(1, greatest(length(value) - 1, 0)) AS i $$;

@@ -1,0 +1,1 @@
+"""Statements as values: pure builders, run by whoever holds a connection."""

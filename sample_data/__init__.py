@@ -1,0 +1,1 @@
+"""A Dongguan-like city from a seed, at any size."""
