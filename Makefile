@@ -1,0 +1,115 @@
+# cimtwin: `make demo` shows a city, `make test` proves it. Both set up what they need.
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+NODE := scripts/node
+HOST ?= 127.0.0.1
+PORT ?= 8000
+SIZE ?= 100000
+DEMO := .cim/demo
+
+DATABASE := postgresql postgresql-postgis
+BROWSER := chromium libgl1-mesa-dri libegl1 libegl-mesa0 libgles2 fonts-noto-cjk
+
+VIEWER_SOURCES := $(shell find viewer -path viewer/node_modules -prune -o -type f -print 2>/dev/null)
+
+.PHONY: help demo demo-check demo-city test check trial bench wheel viewer packages clean
+
+help:
+	@echo "make demo            set up, make a sample city, open it at http://$(HOST):$(PORT)"
+	@echo "make demo-check      the same, then ask the running server and stop"
+	@echo "make test            set up, run every check and every test"
+	@echo "make check           style, types, import contracts (part of make test)"
+	@echo "make trial           load the large real data sets (minutes)"
+	@echo "make bench NAME=load SIZE=100000     measure: load, units, tiles, api"
+	@echo "make wheel           build the wheel, viewer included"
+	@echo "make clean           remove what was built; your data in .cim stay"
+
+# ---- set-up: each stamp is made once, and again when what it depends on changes -------------
+
+.venv/made:
+	@mkdir -p .setup
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "cimtwin needs Python 3.11 or newer / 需要 Python 3.11 或更高版本" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.setup/run: .venv/made requirements/run.txt pyproject.toml
+	@mkdir -p .setup
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.setup/dev: .setup/run requirements/dev.txt
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.setup/bench: .venv/made requirements/bench.txt
+	$(PYTHON) -m venv .setup/bench-venv
+	.setup/bench-venv/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch $@
+
+.setup/database:
+	@mkdir -p .setup
+	@scripts/debian-packages $(DATABASE)
+	@touch $@
+
+.setup/browser: .setup/database
+	@scripts/debian-packages $(BROWSER)
+	@touch $@
+
+.setup/viewer: .setup/run viewer/package-lock.json
+	cd viewer && ../$(NODE) npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.setup/validator: .setup/run tests/golden/validator/package-lock.json
+	cd tests/golden/validator && ../../../$(NODE) npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+api/static/index.html: .setup/viewer $(VIEWER_SOURCES)
+	cd viewer && ../$(NODE) npm run --silent build
+	@touch $@
+
+viewer: api/static/index.html
+
+# ---- the demo ------------------------------------------------------------------------------
+
+demo-city: .setup/database .setup/run api/static/index.html
+	@CIM_DATA_DIR=$(DEMO) $(BIN)/python -m sample_data.demo
+
+demo: demo-city
+	CIM_DATA_DIR=$(DEMO) $(BIN)/cim serve --demo --host $(HOST) --port $(PORT)
+
+demo-check: demo-city
+	CIM_DATA_DIR=$(DEMO) $(BIN)/python -m sample_data.demo --check --port $(PORT)
+
+# ---- checks and tests ----------------------------------------------------------------------
+
+check: .setup/dev .setup/viewer
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd viewer && ../$(NODE) npm run --silent check
+
+test: .setup/browser .setup/validator check api/static/index.html
+	cd viewer && ../$(NODE) npm run --silent test
+	$(NODE) $(BIN)/pytest -q
+
+trial: .setup/database .setup/dev .setup/validator
+	$(NODE) $(BIN)/pytest -q -m trial
+
+bench: .setup/database .setup/dev .setup/bench
+	@test -n "$(NAME)" || { echo "make bench NAME=load|units|tiles|api SIZE=100000" >&2; exit 2; }
+	$(BIN)/python -m benchmarks.run $(NAME) --size $(SIZE)
+
+wheel: .setup/dev api/static/index.html
+	$(BIN)/python -m hatchling build
+	@ls -l dist
+
+clean:
+	@-[ ! -x $(BIN)/cim ] || CIM_DATA_DIR=$(DEMO) $(BIN)/cim db stop 2>/dev/null
+	rm -rf $(DEMO) .venv .setup api/static dist viewer/node_modules tests/golden/validator/node_modules
