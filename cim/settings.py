@@ -28,15 +28,15 @@ class Settings(BaseSettings):
     )
     plane_epsg: int | None = Field(
         None,
-        description="CRS for metres (EPSG); empty: the CGCS2000 3° zone of the data, where it has one",
+        description="CRS for metres (EPSG); empty: the data's CGCS2000 3° zone, where it has one",
     )
     geoid_offset: float = Field(
         0.0,
-        description="metres from the height datum (1985) up to the ellipsoid, where no grid is given",
+        description="metres from the height datum (1985) up to the ellipsoid, unless a grid says",
     )
     geoid_grid: Path | None = Field(
         None,
-        description="a raster of geoid heights in metres (.gtx, GeoTIFF) instead of the constant",
+        description="a raster of geoid heights, metres (.gtx, GeoTIFF), for the constant",
     )
     storey_height_residential: float = Field(3.0, gt=0, description="default storey height, metres")
     storey_height_retail: float = Field(4.2, gt=0, description="default storey height, metres")
