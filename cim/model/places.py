@@ -1,4 +1,4 @@
-"""Places: administrative areas, grids, estates, parcels, control zones, streets, the walk network."""
+"""Places: areas, grids, estates, parcels, control zones, streets, the walk network."""
 
 from sqlalchemy import (
     BigInteger,
