@@ -13,6 +13,7 @@
     + StoreVersion     the database is newer or older than the program can use
     + StoreLocale      a character type under which Chinese cannot be searched
     + StoreFull        no room on the disk
+  - PrivacyError       the key for personal data is missing, open to others, or another one
   - TilingError        a tileset could not be written
 
 Every error carries one sentence in English and one in Chinese, both fit to show a user, and
@@ -75,6 +76,10 @@ class StoreLocale(StoreError):
 
 class StoreFull(StoreError):
     """No room on the disk."""
+
+
+class PrivacyError(CimError):
+    """The key for personal data is missing, open to others, or not the right one."""
 
 
 class TilingError(CimError):
