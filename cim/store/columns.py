@@ -1,0 +1,115 @@
+"""Columns into the database and out of it, in binary and in batches: the road of millions of rows.
+
+`write` sends PostgreSQL's binary COPY format, `read` uses a binary cursor on the server.  Both
+run inside the transaction of the SQLAlchemy connection they are given, and keep no more than one
+batch in memory.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg.pq import Format
+from psycopg.sql import SQL, Composed, Identifier
+from sqlalchemy import Connection
+from sqlalchemy.sql import Executable
+
+from cim.store.binary import FIXED, Values, encoder, frame, plain_type
+from cim.store.faults import translated
+
+BATCH = 20_000
+"""Rows encoded, or fetched, at a time."""
+
+_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_END = b"\xff\xff"
+
+
+def write(
+    connection: Connection,
+    table: str,
+    columns: Mapping[str, Values],
+    types: Mapping[str, str],
+) -> int:
+    """Append columns of equal length to a table and return the number of rows.
+
+    `table` is `schema.table`, or the bare name of a temporary table.  `types` names the
+    PostgreSQL type of every column: int2 int4 int8 float4 float8 bool date timestamptz text bytea
+    jsonb geometry (or their long names), and anything else psycopg can send in binary, such as
+    numeric and text[].
+
+    None is NULL in every type; NaN is NULL in numbers, NaT in times.  Times need a zone; a numpy
+    datetime64 is UTC.  `jsonb` takes dicts and lists, or a string that is JSON already.
+    `geometry` takes WKB (then it is in SRID 4490), EWKB, or shapely geometries.
+
+    Runs in the connection's transaction.  Raises StoreError where a value does not fit its type,
+    StoreFull when the disk is.
+    """
+    lengths = {len(values) for values in columns.values()}
+    if len(lengths) != 1:
+        raise ValueError(f"columns of different lengths: {sorted(lengths)}")
+    (rows,) = lengths
+    kinds = {name: plain_type(types[name]) for name in columns}
+    # Fixed widths first: neighbours without NULL are encoded together.
+    names = sorted(columns, key=lambda name: kinds[name] not in FIXED)
+    driver = _driver(connection)
+    with translated(), driver.cursor() as cursor:
+        encoders = {name: encoder(name, kinds[name], cursor) for name in names}
+        with cursor.copy(_copy(table, names)) as copy:
+            copy.write(_SIGNATURE)
+            for start in range(0, rows, BATCH):
+                fields = [encoders[name](columns[name][start : start + BATCH]) for name in names]
+                copy.write(frame(fields, min(BATCH, rows - start)))
+            copy.write(_END)
+    return rows
+
+
+def read(
+    connection: Connection,
+    statement: Executable,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    size: int = BATCH,
+) -> Iterator[dict[str, list[Any]]]:
+    """Columns of a statement's result, `size` rows at a time; nothing at all for no rows.
+
+    The cursor stays on the server, so memory does not grow with the result.  Geometry should be
+    selected as ST_AsBinary and arrives as bytes; jsonb arrives as Python objects.
+
+    Runs in the connection's transaction, which must stay open while batches are taken.
+    """
+    driver = _driver(connection)
+    usual, driver.server_cursor_factory = driver.server_cursor_factory, _BinaryCursor
+    try:
+        result = connection.execute(
+            statement, dict(parameters or {}), execution_options={"yield_per": size}
+        )
+    finally:
+        driver.server_cursor_factory = usual
+    names = list(result.keys())
+    with translated(), result:
+        for rows in result.partitions(size):
+            yield dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+class _BinaryCursor(psycopg.ServerCursor[Any]):
+    """A server-side cursor whose rows travel in binary."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.format = Format.BINARY
+
+
+def _driver(connection: Connection) -> psycopg.Connection[Any]:
+    """The psycopg connection under an SQLAlchemy one, with its transaction begun."""
+    if not connection.in_transaction():
+        connection.begin()
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError("columns travel by psycopg only")
+    return driver
+
+
+def _copy(table: str, names: Sequence[str]) -> Composed:
+    return SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
+        Identifier(*table.split(".")), SQL(", ").join(map(Identifier, names))
+    )

@@ -1,0 +1,97 @@
+"""Drivers' errors become ours, here and nowhere else.
+
+Only what a user can do something about is translated: a full disk, a server that is away, one
+that is too old.  A statement the database refuses (a broken constraint, a missing column) is a
+fault of this program and travels on as it is.
+
+No sentence repeats the driver's: it may quote a row, and the row may be somebody's.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from errno import EDQUOT, ENOSPC
+
+import psycopg
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError
+
+from cim.errors import StoreError, StoreFull, StoreMissing
+
+_FULL = ("53100",)
+_REFUSED = ("28000", "28P01", "3D000")
+_BUSY = ("53300", "57P03")
+_GONE = ("57P01", "57P02", "08000", "08001", "08003", "08004", "08006")
+
+
+def full(where: str = "") -> StoreFull:
+    """The error that says there is no room; `where` is the folder, if it is known."""
+    at, in_ = (f" ({where})", f"({where})") if where else ("", "")
+    return StoreFull(
+        f"no room is left on the disk of the database{at}; nothing was kept of what was being "
+        "written. Free some space and run the command again",
+        f"数据库所在磁盘已满{in_},正在写入的内容未保存。请清理空间后重新运行",
+    )
+
+
+def meaning(error: BaseException) -> StoreError | None:
+    """What a driver's error means to a user, or None where it is not for users.
+
+    >>> type(meaning(psycopg.errors.DiskFull())).__name__
+    'StoreFull'
+    >>> meaning(psycopg.errors.UniqueViolation()) is None
+    True
+    """
+    if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
+        return full(str(error.filename or ""))
+    state = getattr(error, "sqlstate", None)
+    if state in _FULL:
+        return full()
+    if state in _REFUSED:
+        return StoreMissing(
+            f"the database refused the connection (SQLSTATE {state}): check its user, password "
+            "and name in CIM_DATABASE_URL",
+            f"数据库拒绝连接(SQLSTATE {state}):请检查 CIM_DATABASE_URL 中的用户、密码和库名",
+        )
+    if state in _BUSY:
+        return StoreError(
+            "the database takes no connections just now; try again in a moment",
+            "数据库暂时不能接受连接,请稍后再试",
+        )
+    if state in _GONE or (state is None and _is_network(error)):
+        return StoreMissing(
+            "no database answers at that address, or the connection to it broke",
+            "该地址没有数据库应答,或连接已中断",
+        )
+    return None
+
+
+def _is_network(error: BaseException) -> bool:
+    """Whether a driver failed before any server could say why."""
+    return isinstance(error, psycopg.OperationalError | ConnectionError | TimeoutError)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Run a block of driver calls; raise our error where the driver's has a meaning to users."""
+    try:
+        yield
+    except (psycopg.Error, OSError) as error:
+        if found := meaning(error):
+            raise found from None
+        raise
+    except DBAPIError as error:
+        if error.orig is not None and (found := meaning(error.orig)):
+            raise found from None
+        raise
+
+
+def install(engine: Engine) -> None:
+    """Make every connection of an engine raise our errors (an async one's `sync_engine` too)."""
+
+    @event.listens_for(engine, "handle_error")
+    def translate(context: ExceptionContext) -> None:
+        original = context.original_exception
+        found = meaning(original) or meaning(original.__cause__ or original)
+        if found is not None:
+            raise found from None
