@@ -5,7 +5,7 @@ answers with lots in the block's own axes, x along the street, y away from it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,13 +87,9 @@ def estate(a: float, b: float, rng: Chance) -> list[Lot]:
 def _street_front(a: float, b: float, year: int) -> list[Lot]:
     """Shops on the south side, an L and a row with the gate between them; parking below."""
     width = a * 0.84
-    row = {"floors": 2, "below": 1, "year": year}
-    return [
-        Lot(
-            PODIUM, -a + width / 2, -b + 11.0, width, 22.0, form=ELL, per_floor=int(width // 8), **row
-        ),
-        Lot(PODIUM, a - width / 2, -b + 5.0, width, 9.5, per_floor=int(width // 7), **row),
-    ]  # fmt: skip
+    corner = Lot(PODIUM, -a + width / 2, -b + 11.0, width, 22.0, 2, ELL, 1, int(width // 8))
+    row = Lot(PODIUM, a - width / 2, -b + 5.0, width, 9.5, 2, RECTANGLE, 1, int(width // 7))
+    return [replace(lot, year=year) for lot in (corner, row)]
 
 
 def slabs(a: float, b: float, rng: Chance) -> list[Lot]:

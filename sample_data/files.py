@@ -76,11 +76,16 @@ def write_layer(path: Path, parts: Iterable[Columns], kind: str, layer: str | No
     if first is None:
         return 0
     counter = [0]
+    broken: list[Exception] = []
 
     def counted() -> Iterator[pa.RecordBatch]:
-        for batch in chain((first,), batches):
-            counter[0] += batch.num_rows
-            yield batch
+        try:
+            for batch in chain((first,), batches):
+                counter[0] += batch.num_rows
+                yield batch
+        except Exception as error:  # GDAL would only say that the stream broke
+            broken.append(error)
+            raise
 
     if path.suffix == ".parquet":
         _write_parquet(path, first.schema, counted(), kind)
@@ -88,6 +93,8 @@ def write_layer(path: Path, parts: Iterable[Columns], kind: str, layer: str | No
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": _MOMENT})
     try:
         _write_ogr(path, pa.RecordBatchReader.from_batches(first.schema, counted()), kind, layer)
+    except RuntimeError as error:
+        raise (broken[0] if broken else error) from None
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
     return counter[0]

@@ -79,12 +79,16 @@ def road(index: int) -> str:
 
 
 def chinese(number: int) -> str:
-    """A number below a hundred in Chinese numerals.
+    """A number below a thousand in Chinese numerals.
 
-    >>> [chinese(n) for n in (3, 10, 12, 20, 25)]
-    ['三', '十', '十二', '二十', '二十五']
+    >>> [chinese(n) for n in (3, 10, 12, 25, 105, 110, 200)]
+    ['三', '十', '十二', '二十五', '一百零五', '一百一十', '二百']
     """
-    tens, ones = divmod(number, 10)
+    hundreds, rest = divmod(number, 100)
+    tens, ones = divmod(rest, 10)
+    if hundreds:
+        middle = f"{DIGITS[tens]}十" if tens else "零" if ones else ""
+        return f"{DIGITS[hundreds]}百{middle}{DIGITS[ones] if ones else ''}"
     if not tens:
         return DIGITS[ones]
     return (DIGITS[tens] if tens > 1 else "") + "十" + (DIGITS[ones] if ones else "")

@@ -87,10 +87,7 @@ def register(buildings: Buildings, seed: int) -> list[Room]:
             elif role == blocks.PODIUM and storey.no > 0:
                 rooms += _shops(buildings, i, storey.no, area, ids[i], rng)
             elif role == blocks.PODIUM:
-                rooms += [
-                    Room(f"{ids[i]}-P{n:03d}", i, None, storey.no, f"P{n:03d}", "parking", 12.5, "unknown")
-                    for n in range(1, PARKING_SPACES + 1)
-                ]  # fmt: skip
+                rooms += _parking(i, storey.no, ids[i])
     return rooms
 
 
@@ -114,6 +111,14 @@ def _flats(
         )
         for entrance in range(entrances)
         for n in range(each)
+    ]
+
+
+def _parking(i: int, no: int, key: str) -> list[Room]:
+    numbers = [f"P{n:03d}" for n in range(1, PARKING_SPACES + 1)]
+    return [
+        Room(f"{key}-{number}", i, None, no, number, "parking", 12.5, "unknown")
+        for number in numbers
     ]
 
 
