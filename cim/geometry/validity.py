@@ -1,0 +1,141 @@
+"""Geometry that may come in: mended where it can be, refused with a reason where not.
+
+Kernels over arrays of shapely geometries, in degrees; no I/O, no state.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+Geometries = NDArray[np.object_]
+"""Shapely geometries or None, shape (n,)."""
+
+Reasons = NDArray[np.object_]
+"""A reason's code or None, shape (n,)."""
+
+TOLERATED = 0.01
+"""Largest share of its area that mending may change."""
+
+DIMENSION = {"point": 0, "line": 1, "polygon": 2}
+"""What a kind of geometry is to GEOS."""
+
+
+@dataclass(frozen=True)
+class Mended:
+    """What came of `mend`, row by row: the geometry (None where refused), why, and if touched."""
+
+    geometry: Geometries
+    reason: Reasons
+    repaired: NDArray[np.bool_]
+
+
+def parse(wkb: NDArray[np.object_]) -> Mended:
+    """Geometries from WKB, in two dimensions; unclosed rings are closed and count as repaired.
+
+    Reasons: `no_geometry` (nothing, or empty), `broken_geometry` (not WKB, or not finite).
+
+    >>> parse(np.array([shapely.Point(1, 2).wkb, None, b"?"], dtype=object)).reason.tolist()
+    [None, 'no_geometry', 'broken_geometry']
+    >>> parse(np.array([], dtype=object)).geometry.size
+    0
+    """
+    found = shapely.from_wkb(wkb, on_invalid="ignore")
+    given = np.array([item is not None for item in wkb], bool)
+    lost = given & shapely.is_missing(found)
+    if lost.any():
+        found[lost] = [_fixed(item) for item in wkb[lost]]
+    repaired = lost & ~shapely.is_missing(found)
+    reason = np.full(len(wkb), None, dtype=object)
+    reason[lost & ~repaired] = "broken_geometry"
+    reason[~given | (given & shapely.is_empty(found))] = "no_geometry"
+    points, row = shapely.get_coordinates(found, return_index=True)
+    reason[row[~np.isfinite(points).all(axis=1)]] = "broken_geometry"
+    refused = reason != None  # noqa: E711 (element by element)
+    flat: Geometries = shapely.force_2d(found)
+    flat[refused] = None
+    return Mended(flat, reason, repaired & ~refused)
+
+
+def _fixed(wkb: object) -> shapely.Geometry | None:
+    """The geometry with its rings closed, where that is all that was wrong."""
+    try:
+        return shapely.from_wkb(wkb, on_invalid="fix")
+    except (shapely.errors.GEOSException, TypeError, ValueError):
+        return None
+
+
+def mend(geometry: Geometries, kind: str) -> Mended:
+    """Valid geometries of one kind (`point`, `line` or `polygon`), multi where there are parts.
+
+    Polygons and lines come out as multi-geometries, outer rings counter-clockwise, without
+    repeated points.  An invalid polygon is made valid by its structure (shells joined, holes cut);
+    it is refused where that changes its area by more than TOLERATED.
+
+    Reasons: `wrong_geometry` (another kind), `invalid_geometry` (beyond repair).
+
+    >>> bow_tie = shapely.Polygon([(0, 0), (1, 1), (1, 0), (0, 1)])
+    >>> square = shapely.box(0, 0, 1, 1)
+    >>> mended = mend(np.array([square, bow_tie, shapely.Point(0, 0), None]), "polygon")
+    >>> mended.reason.tolist()
+    [None, 'invalid_geometry', 'wrong_geometry', None]
+    >>> mended.geometry[0].geom_type
+    'MultiPolygon'
+    >>> mend(np.array([], dtype=object), "polygon").geometry.size
+    0
+    """
+    out = geometry.copy()
+    here = ~shapely.is_missing(geometry)
+    reason = np.full(len(geometry), None, dtype=object)
+    kinds = shapely.get_type_id(geometry)
+    mixed = np.flatnonzero(here & (kinds == 7))
+    out[mixed] = [_only(item, kind) for item in geometry[mixed]]
+    wrong = here & (shapely.get_dimensions(out) != DIMENSION[kind])
+    reason[wrong] = "wrong_geometry"
+    out[wrong] = None
+    repaired = np.zeros(len(out), bool)
+    if kind == "polygon":
+        broken = ~shapely.is_missing(out) & ~shapely.is_valid(out)
+        if broken.any():
+            fixed, fine = _repair(out[broken])
+            fixed[~fine] = None
+            out[broken] = fixed
+            repaired[np.flatnonzero(broken)[fine]] = True
+            reason[np.flatnonzero(broken)[~fine]] = "invalid_geometry"
+        out = shapely.orient_polygons(shapely.remove_repeated_points(out))
+    return Mended(_multi(out, kind), reason, repaired)
+
+
+def _repair(broken: Geometries) -> tuple[Geometries, NDArray[np.bool_]]:
+    """Made valid, and whether the area stayed what it was."""
+    before = shapely.area(broken)
+    fixed = shapely.make_valid(broken, method="structure", keep_collapsed=False)
+    fixed = np.array([_only(item, "polygon") for item in fixed], dtype=object)
+    after = np.nan_to_num(shapely.area(fixed))
+    fine = (after > 0) & (np.abs(after - before) <= TOLERATED * np.maximum(before, after))
+    return fixed, fine & shapely.is_valid(fixed)
+
+
+def _only(item: shapely.Geometry, kind: str) -> shapely.Geometry | None:
+    """The parts of one dimension, joined; the item itself where it is a collection of none."""
+    parts = shapely.get_parts(shapely.get_parts(item))
+    fitting = parts[shapely.get_dimensions(parts) == DIMENSION[kind]]
+    if not fitting.size:
+        return item
+    return shapely.union_all(fitting) if kind == "polygon" else shapely.multilinestrings(fitting)
+
+
+def _multi(geometry: Geometries, kind: str) -> Geometries:
+    """Single parts as multi-geometries; points stay single where they are."""
+    if kind == "point":
+        several = shapely.get_type_id(geometry) == 4
+        return np.where(several, shapely.centroid(geometry), geometry)
+    single, make = {"polygon": (3, shapely.multipolygons), "line": (1, shapely.multilinestrings)}[
+        kind
+    ]
+    out = geometry.copy()
+    alone = np.flatnonzero(shapely.get_type_id(geometry) == single)
+    if alone.size:
+        out[alone] = make(geometry[alone], indices=np.arange(alone.size))
+    return out

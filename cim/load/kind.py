@@ -1,0 +1,68 @@
+"""What a kind is: its fields, its geometry, its checks, and how its rows enter the store."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlalchemy import Table
+
+from cim.load.fields import EXT_ID, Field
+from cim.load.rows import Rows
+from cim.settings import Settings
+from cim.store import merge
+from cim.store.stage import Counts, Stage
+
+
+@dataclass(frozen=True)
+class Context:
+    """What checks may want to know: the settings, and which fields the file has."""
+
+    settings: Settings
+    mapped: frozenset[str]
+
+
+Check = Callable[[Rows, Context], None]
+"""Looks at rows; sets aside, warns, fills in columns."""
+
+
+def nothing(stage: Stage) -> None:
+    """No step at this point."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of thing that can be loaded.
+
+    `geometry` is point, line, polygon or None; with `needs_geometry` a row without is set aside.
+    `adds` names columns (with PostgreSQL types) that the checks fill in beyond the mapped fields.
+    `key` are fields that make up a row's key where the file names none; without, the place does.
+    Steps on the whole file, in the database, in this order:
+    `settle` (look up references, set aside what is wrong; before duplicates are looked for),
+    `repeated` (what to do with several rows of one key), `place` (what depends on where the row
+    is), `enter` (compare with what is there and write), `finish`.
+    `seal` encrypts a row that is set aside, for personal data; its values are then kept nowhere.
+    """
+
+    name: str
+    zh: str
+    en: str
+    table: Table
+    object_type: str
+    fields: tuple[Field, ...]
+    geometry: str | None = None
+    geometry_column: str = "geom"
+    needs_geometry: bool = True
+    checks: tuple[Check, ...] = ()
+    adds: dict[str, str] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
+    settle: Callable[[Stage], None] = nothing
+    repeated: Callable[[Stage], None] = merge.first_stays
+    place: Callable[[Stage], None] = nothing
+    enter: Callable[[Stage], Counts] = merge.by_source
+    finish: Callable[[Stage], None] = nothing
+    seal: Callable[[Settings], Callable[[bytes], bytes]] | None = None
+    derives: bool = False
+
+    @property
+    def all_fields(self) -> tuple[Field, ...]:
+        """The key in the source, and the kind's own fields."""
+        return (EXT_ID, *self.fields)

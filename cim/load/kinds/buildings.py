@@ -1,0 +1,169 @@
+"""Buildings: footprints with heights, floors and use."""
+
+import numpy as np
+
+from cim import crs
+from cim.load.fields import Field
+from cim.load.kind import Context, Kind
+from cim.load.rows import Rows
+from cim.model.buildings import building
+from cim.settings import Settings
+from cim.store import merge, places
+
+USES = {
+    "apartments": "residential",
+    "house": "residential",
+    "detached": "residential",
+    "terrace": "residential",
+    "dormitory": "residential",
+    "居住": "residential",
+    "民居": "residential",
+    "商业": "retail",
+    "commercial": "retail",
+    "supermarket": "retail",
+    "hotel": "retail",
+    "商务": "office",
+    "school": "public",
+    "university": "public",
+    "hospital": "public",
+    "public": "public",
+    "教育": "public",
+    "医疗": "public",
+    "industrial": "industry",
+    "factory": "industry",
+    "warehouse": "industry",
+    "工业": "industry",
+    "厂房": "industry",
+    "仓库": "industry",
+    "商住": "mixed",
+    "商住混合": "mixed",
+    "yes": "other",
+}
+"""Words of other registers and of OpenStreetMap for codes of the list building_use."""
+
+LEAST_AREA = 0.01
+"""m²; a smaller outline encloses nothing."""
+
+TINY = 1.0
+"""m²; a smaller outline comes in, and is counted as odd."""
+
+FIELDS = (
+    Field("name", "text", "名称", "name", ("建筑名称", "楼名", "name:zh", "bldg_name", "mc")),
+    Field(
+        "height", "number", "高度", "height above ground, m",
+        ("建筑高度", "房屋高度", "楼高", "height_ag", "bldg_h", "hgt", "building:height", "gd"),
+        most=1000,
+    ),
+    Field(
+        "floors_above", "integer", "地上层数", "storeys above ground",
+        ("层数", "总层数", "楼层", "楼层数", "floor", "floors", "floors_ag", "storeys", "levels",
+         "building:levels", "num_floors", "cs"),
+        most=200, staged="int2",
+    ),
+    Field(
+        "floors_below", "integer", "地下层数", "basement storeys",
+        ("地下楼层", "floors_bg", "basements", "building:levels:underground"),
+        least=0, most=20, staged="int2",
+    ),
+    Field(
+        "use_code", "code", "用途", "use",
+        ("使用用途", "房屋用途", "建筑用途", "使用性质", "use", "usage", "function", "building"),
+        codes="building_use", words=USES,
+    ),
+    Field("built_year", "year", "建成年份", "year of completion",
+          ("建成年代", "竣工年份", "建造年代", "year", "year_built", "start_date")),
+    Field("ground_elev", "number", "地面高程", "ground in the height datum, m",
+          ("地面标高", "高程", "ground", "base_elev"), least=-500, most=9000),
+    Field("units_per_floor", "integer", "每层户数", "units on a typical floor", ("一层户数",),
+          least=0, most=500, staged="int2"),
+    Field("entrance_count", "integer", "单元数", "entrances", ("entrances", "梯数"),
+          least=0, most=100, staged="int2"),
+    Field("podium_floors", "integer", "裙楼层数", "podium storeys", ("裙房层数", "podium"),
+          least=0, most=50, staged="int2"),
+    Field("units_total", "integer", "总户数", "units in all", ("户数", "套数"),
+          least=0, most=20000, staged="int4"),
+    Field("gross_area", "number", "建筑面积", "total floor area, m²",
+          ("总建筑面积", "gfa", "floor_area"), least=0, most=1e8, staged="numeric(14,2)"),
+    Field("has_lift", "boolean", "有电梯", "has a lift", ("电梯", "lift", "elevator")),
+    Field("structure_code", "code", "结构", "structure", ("建筑结构", "房屋结构", "结构类型"),
+          codes="structure"),
+    Field("kind", "text", "幢类", "自然幢, 逻辑幢, 附属", ("幢类型",)),
+    Field("state", "text", "状态", "planned, existing …", ("建筑状态",)),
+)  # fmt: skip
+
+
+def heights(rows: Rows, context: Context) -> None:
+    """Height and floors: one from the other where one is missing, both assumed where both are.
+
+    Zero and NaN are none; a negative number is set aside.  Under 1.5 m or over 20 m a floor the
+    two do not go together: both come in as given, and are counted as odd.
+    """
+    height, floors = rows.numbers("height"), rows.numbers("floors_above")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rows.set_aside(height < 0, "height", "too_small")
+        rows.set_aside(floors < 0, "floors_above", "too_small")
+        has_height, has_floors = height > 0, floors > 0
+        each = height / floors
+        both = has_height & has_floors
+        rows.warn(both & ((each < 1.5) | (each > 20)), "height_per_floor")
+    storey = storey_heights(rows, context.settings)
+    usual = float(context.settings.default_floors)
+    counted = np.where(has_height, np.maximum(np.round(np.nan_to_num(height) / storey), 1), usual)
+    floors_known = np.where(has_floors, np.nan_to_num(floors), counted)
+    rows.columns["floors_above"] = floors_known
+    rows.columns["floors_method"] = _method(has_floors, has_height, "height")
+    rows.columns["height"] = np.where(has_height, np.nan_to_num(height), floors_known * storey)
+    rows.columns["height_method"] = _method(has_height, has_floors, "floors")
+    rows.warn(~has_height & ~has_floors, "no_height_no_floors")
+
+
+def storey_heights(rows: Rows, settings: Settings) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Usual storey height by use, metres."""
+    usual = {
+        "retail": settings.storey_height_retail,
+        "office": settings.storey_height_office,
+        "public": settings.storey_height_office,
+        "industry": settings.storey_height_retail,
+    }
+    uses = rows.words("use_code").tolist()
+    return np.array([usual.get(use, settings.storey_height_residential) for use in uses])
+
+
+def _method(
+    given: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    other: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    word: str,
+) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+    return np.where(given, "given", np.where(other, word, "default")).astype(object)
+
+
+def footprint_areas(rows: Rows, context: Context) -> None:
+    """Area on the ellipsoid, m²."""
+    if rows.geometry is not None:
+        rows.columns["footprint_area"] = crs.areas(rows.geometry)
+
+
+KIND = Kind(
+    name="buildings",
+    zh="建筑",
+    en="building footprints with heights, floors and use",
+    table=building,
+    object_type="building",
+    fields=FIELDS,
+    geometry="polygon",
+    geometry_column="footprint",
+    checks=(heights, footprint_areas),
+    adds={
+        "height": "float8",
+        "height_method": "text",
+        "floors_above": "int2",
+        "floors_method": "text",
+        "footprint_area": "float8",
+        "admin_area_id": "int8",
+        "grid_id": "int8",
+        "estate_id": "int8",
+    },
+    repeated=merge.pieces_join,
+    place=lambda stage: places.of_stage(stage, least_area=LEAST_AREA, tiny=TINY),
+    derives=True,
+)

@@ -1,0 +1,160 @@
+"""Which column of a file is which field: said, written beside the data, or guessed and reported.
+
+A mapping file is JSON: {"floors_above": "层数", "height": "高度"}, or the same under "fields" with
+"crs", "source", "layer" and "encoding" beside it.  `buildings.shp.map.json` beside
+`buildings.shp` is found by itself.  A field mapped to null is left out.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cim.errors import BadMapping
+from cim.load.fields import Field
+from cim.load.source import Batch
+
+BESIDE = ".map.json"
+"""What the name of a mapping file beside the data ends in."""
+
+_OPTIONS = ("crs", "source", "layer", "encoding")
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A settled mapping: field → column, which of them were guessed, and columns left over."""
+
+    columns: dict[str, str]
+    guessed: tuple[str, ...]
+    rest: tuple[str, ...]
+    notes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user said of a file: field → column (None: leave it out), and options."""
+
+    fields: dict[str, str | None] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
+
+
+def said(pairs: Iterable[str]) -> dict[str, str | None]:
+    """What `--map field=column` said, however often.
+
+    >>> said(["height=高度", "name="])
+    {'height': '高度', 'name': None}
+    """
+    found: dict[str, str | None] = {}
+    for pair in pairs:
+        name, sign, column = pair.partition("=")
+        if not sign or not name.strip():
+            raise BadMapping(
+                f"--map takes field=column, not {pair!r}",
+                f"--map 的写法是 字段=列名，而不是 {pair!r}",
+            )
+        found[name.strip()] = column.strip() or None
+    return found
+
+
+def written(data: Path, given: Path | None = None) -> Wish:
+    """The mapping file given, or the one beside the data; an empty wish where there is none."""
+    path = given or data.with_name(data.name + BESIDE)
+    if given is None and not path.exists():
+        return Wish()
+    try:
+        content: Any = json.loads(path.read_text("utf-8-sig"))
+        fields = content.get("fields", content)
+        options = {n: str(content[n]) for n in _OPTIONS if fields is not content and n in content}
+        if fields is content:
+            options = {n: str(content.pop(n)) for n in _OPTIONS if n in content and n != "source"}
+        return Wish({str(k): None if v is None else str(v) for k, v in fields.items()}, options)
+    except (OSError, ValueError, AttributeError) as error:
+        raise BadMapping(
+            f"{path.name} is no mapping file: {error}", f"{path.name} 不是有效的映射文件：{error}"
+        ) from error
+
+
+def settle(
+    fields: Iterable[Field], columns: list[str], wish: Mapping[str, str | None], sample: Batch
+) -> Settled:
+    """What each field is read from: as wished, else the first column of one of its names.
+
+    A guessed key that does not tell rows apart is no key, and is left to `attrs`.  Raises
+    BadMapping for a field or column that does not exist and for a required field without one.
+    """
+    fields = list(fields)
+    _check(fields, columns, wish)
+    chosen = {name: column for name, column in wish.items() if column is not None}
+    taken = set(chosen.values())
+    guessed: list[str] = []
+    notes: list[tuple[str, str]] = []
+    by_name = {_plain(column): column for column in reversed(columns)}
+    for item in fields:
+        if item.name in wish:
+            continue
+        for name in (item.name, item.zh, *item.names):
+            column = by_name.get(_plain(name))
+            if column is None or column in taken:
+                continue
+            if item.name == "ext_id" and (note := _no_key(sample, column)):
+                notes.append(note)
+                continue
+            chosen[item.name] = column
+            taken.add(column)
+            guessed.append(item.name)
+            break
+    _complete(fields, columns, chosen)
+    rest = tuple(column for column in columns if column not in taken)
+    return Settled(chosen, tuple(guessed), rest, tuple(notes))
+
+
+def _plain(name: str) -> str:
+    """A name without case, spaces and punctuation.
+
+    >>> _plain("Floors_AG "), _plain("地上 层数")
+    ('floorsag', '地上层数')
+    """
+    return re.sub(r"[\W_]+", "", name.lower())
+
+
+def _no_key(sample: Batch, column: str) -> tuple[str, str] | None:
+    """Why a column cannot be the key, judged by the first rows; None where it can."""
+    values = sample.columns.column(column)
+    kinds = len(values.unique())
+    if len(values) - values.null_count > 1 and kinds * 2 < len(values):
+        return (
+            f"column {column!r} is not taken as the key: its values do not tell the rows apart",
+            f"列 {column!r} 的值不能区分各行，未用作编号",
+        )
+    return None
+
+
+def _check(fields: list[Field], columns: list[str], wish: Mapping[str, str | None]) -> None:
+    names = {item.name for item in fields}
+    unknown = sorted(set(wish) - names)
+    if unknown:
+        raise BadMapping(
+            f"no field is called {', '.join(unknown)}; fields: {', '.join(sorted(names))}",
+            f"没有名为 {'、'.join(unknown)} 的字段；字段有：{'、'.join(sorted(names))}",
+        )
+    absent = sorted({c for c in wish.values() if c is not None and c not in columns})
+    if absent:
+        raise BadMapping(
+            f"the file has no column {', '.join(absent)}; columns: {', '.join(columns)}",
+            f"文件中没有列 {'、'.join(absent)}；现有列：{'、'.join(columns)}",
+        )
+
+
+def _complete(fields: list[Field], columns: list[str], chosen: Mapping[str, str]) -> None:
+    missing = [item for item in fields if item.required and item.name not in chosen]
+    if missing:
+        names = ", ".join(item.name for item in missing)
+        zh = "、".join(f"{item.zh}（{item.name}）" for item in missing)
+        raise BadMapping(
+            f"no column for {names}; say --map {missing[0].name}=COLUMN; "
+            f"columns: {', '.join(columns)}",
+            f"找不到字段 {zh} 对应的列；请用 --map {missing[0].name}=列名；"
+            f"现有列：{'、'.join(columns)}",
+        )

@@ -1,0 +1,318 @@
+"""The road of a file: read, map, check, stage, compare, keep; in the caller's transaction."""
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from sqlalchemy import Connection
+
+from cim.errors import SourceError
+from cim.load import checks, coordinates, mapping, readers
+from cim.load.kind import Context, Kind
+from cim.load.mapping import Settled
+from cim.load.report import Report
+from cim.load.rows import REASONS, Rows, records
+from cim.load.source import Batch, Source
+from cim.settings import Settings
+from cim.store import columns
+from cim.store.queries import load as statements
+from cim.store.stage import ROWS, Stage
+
+AHEAD = 3
+"""Batches that are being checked while another is written."""
+
+Progress = Callable[[str, int, int | None], None]
+"""Told the step (`read`, `compare`, `keep`), rows so far, and rows in all where known."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for, beyond the kind and the file."""
+
+    fields: dict[str, str | None] = field(default_factory=dict)
+    mapping: Path | None = None
+    crs: str | None = None
+    source: str | None = None
+    layer: str | None = None
+    encoding: str | None = None
+    full: bool = False
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A file whose mapping and coordinate system are settled."""
+
+    kind: Kind
+    path: Path
+    source: Source
+    mapping: Settled
+    system: str | None
+    context: Context
+    types: dict[str, str]
+
+
+@dataclass
+class _Checked:
+    """A batch on its way to the staging table."""
+
+    rows: Rows
+    staged: dict[str, Any]
+    faults: dict[str, Any]
+
+
+def load(
+    connection: Connection,
+    settings: Settings,
+    kind: Kind,
+    path: Path,
+    request: Request | None = None,
+    progress: Progress = lambda step, done, total: None,
+) -> Report:
+    """Load one file of one kind; nothing is committed here.
+
+    Raises SourceError (with MissingCrs, BadMapping, UnknownFormat) before anything is written
+    where the file as a whole cannot be read; rows that cannot come in go to the quarantine.
+    """
+    began = time.monotonic()
+    request = _with_file(path, request or Request())
+    job, batches = _open(settings, kind, path, request)
+    name = request.source or path.stem
+    report = Report(kind.name, path.name, name, job.system)
+    report.mapping, report.guessed = job.mapping.columns, job.mapping.guessed
+    report.notes += job.mapping.notes
+    stage = _begin(connection, settings, job, name, request)
+    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="load") as pool:
+        for checked in _ahead(pool, job, batches):
+            _write(stage, checked, report)
+            progress("read", report.read, job.source.count)
+    progress("compare", report.read, report.read)
+    _compare(stage, job, report)
+    progress("keep", report.read, report.read)
+    _keep(stage, job, report)
+    report.seconds = time.monotonic() - began
+    stage.run(statements.END_IMPORT, stats=json.dumps(report.stats()), import_id=stage.import_id)
+    return report
+
+
+def _with_file(path: Path, request: Request) -> Request:
+    """The request with what a mapping file adds; what was typed wins."""
+    wish = mapping.written(path, request.mapping)
+    said = {name: getattr(request, name) or value for name, value in wish.options.items()}
+    return Request(**(vars(request) | said | {"fields": {**wish.fields, **request.fields}}))
+
+
+def _open(
+    settings: Settings, kind: Kind, path: Path, request: Request
+) -> tuple[_Job, Iterator[Batch]]:
+    """Open the file, look at its first batch, and settle what is to be settled."""
+    source = readers.read(path, layer=request.layer, encoding=request.encoding)
+    first = next(source.batches, None)
+    if first is None or len(first) == 0:
+        raise SourceError(f"{path.name} has no rows", f"{path.name} 中没有数据行")
+    system = coordinates.settle(path.name, source, first, request.crs) if kind.geometry else None
+    if kind.geometry and kind.needs_geometry and first.geometry is None:
+        raise SourceError(
+            f"{path.name} has no geometry, which {kind.name} need",
+            f"{path.name} 中没有几何，{kind.zh}需要几何",
+        )
+    settled = mapping.settle(kind.all_fields, source.fields, request.fields, first)
+    context = Context(settings, frozenset(settled.columns))
+    job = _Job(kind, path, source, settled, system, context, _types(kind, settled, system))
+
+    def batches() -> Iterator[Batch]:
+        yield first
+        yield from source.batches
+
+    return job, batches()
+
+
+def _types(kind: Kind, settled: Settled, system: str | None) -> dict[str, str]:
+    """The staged columns: mapped fields, what the checks add, the rest, the place."""
+    types = {f.name: f.column_type for f in kind.fields if f.name in settled.columns}
+    types |= kind.adds | {"attrs": "jsonb"}
+    if system is not None:
+        types[kind.geometry_column] = "geometry"
+    return types
+
+
+def _begin(
+    connection: Connection, settings: Settings, job: _Job, source: str, request: Request
+) -> Stage:
+    def one(sql: str, **parameters: Any) -> int:
+        return int(connection.execute(statements.bound(sql), parameters).scalar_one())
+
+    source_id = one(statements.SOURCE, name=source)
+    import_id = one(
+        statements.BEGIN_IMPORT,
+        kind=job.kind.name,
+        file=job.path.name,
+        layer=job.source.layer,
+        source_id=source_id,
+        mapping=json.dumps(job.mapping.columns, ensure_ascii=False),
+        crs=job.system,
+    )
+    stage = Stage(
+        connection,
+        job.kind.table,
+        job.kind.object_type,
+        job.types,
+        source_id,
+        import_id,
+        geometry=job.kind.geometry_column if job.system is not None else None,
+        full=request.full,
+        settings=settings,
+    )
+    stage.create()
+    return stage
+
+
+def _ahead(pool: Executor, job: _Job, batches: Iterator[Batch]) -> Iterator[_Checked]:
+    """Checked batches in order, a few of them in the making while one is taken."""
+    waiting: deque[Future[_Checked]] = deque()
+    for batch in batches:
+        waiting.append(pool.submit(_check, job, batch))
+        if len(waiting) >= AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _check(job: _Job, batch: Batch) -> _Checked:
+    """Everything that can be said of a batch by itself."""
+    kind = job.kind
+    rows = checks.read_fields(batch, job.mapping, kind.all_fields)
+    if kind.geometry and job.system is not None:
+        checks.read_geometry(rows, kind.geometry, job.system, needed=kind.needs_geometry)
+    for check in kind.checks:
+        check(rows, job.context)
+    rows.columns["ext_id"] = _keys(job, rows)
+    return _Checked(rows, _staged(job, rows), _faults(job, rows))
+
+
+def _keys(job: _Job, rows: Rows) -> np.ndarray[Any, Any]:
+    if "ext_id" in job.mapping.columns:
+        keys = rows.words("ext_id")
+        rows.set_aside(np.array([key is None for key in keys], bool), "ext_id", "missing")
+        return keys
+    if job.kind.key:
+        return checks.key_from_fields(rows, job.kind.key)
+    return checks.key_from_place(rows)
+
+
+def _staged(job: _Job, rows: Rows) -> dict[str, Any]:
+    """The rows that are in, as columns of the staging table."""
+    keep = rows.keep
+    staged: dict[str, Any] = {"row_no": rows.row_no[keep], "ext_id": rows.words("ext_id")[keep]}
+    for name in job.types:
+        if name == "attrs":
+            attrs = np.array(checks.attributes(rows, job.mapping), dtype=object)
+            staged[name] = attrs[keep]
+        elif name == job.kind.geometry_column and rows.geometry is not None:
+            staged[name] = shapely.to_wkb(rows.geometry[keep])
+        else:
+            values = rows.columns.get(name)
+            staged[name] = [None] * int(keep.sum()) if values is None else values[keep]
+    return staged
+
+
+def _faults(job: _Job, rows: Rows) -> dict[str, Any]:
+    """The rows that are not, with their reasons and as they came."""
+    faults = rows.faults
+    keys = rows.words("ext_id")
+    sealed = job.kind.seal is not None
+    return {
+        "row_no": faults.row_no,
+        "ext_id": [keys[place] for place in faults.place],
+        "field": faults.field,
+        "value": [None] * len(faults) if sealed else faults.value,
+        "reason": faults.reason,
+        **_as_came(job, rows.batch, faults.place),
+    }
+
+
+def _as_came(job: _Job, batch: Batch, places: list[int]) -> dict[str, Any]:
+    """Rows as the file has them: in clear, or sealed for personal data."""
+    found: list[Any] = records(batch, places) if places else []
+    nothing = [None] * len(places)
+    geometry = nothing if batch.geometry is None else [batch.geometry[p] for p in places]
+    if job.kind.seal is None:
+        return {"record": found, "record_enc": nothing, "geom": geometry}
+    seal = job.kind.seal(job.context.settings)
+    return {"record": nothing, "record_enc": [seal(item) for item in found], "geom": nothing}
+
+
+def _write(stage: Stage, checked: _Checked, report: Report) -> None:
+    rows = checked.rows
+    report.read += len(rows)
+    if rows.repaired is not None:
+        report.repaired += int((rows.repaired & rows.keep).sum())
+    report.warnings += rows.warnings
+    if rows.keep.any():
+        stage.add(checked.staged)
+    if len(rows.faults):
+        stage.add_faults(checked.faults)
+
+
+def _compare(stage: Stage, job: _Job, report: Report) -> None:
+    """What needs the whole file or the database; then into the table."""
+    stage.analyse()
+    if "ext_id" not in job.mapping.columns and not job.kind.key:
+        stage.run(statements.number_repeats(ROWS))
+        report.notes.append(
+            (
+                "no column is the key: rows are known by their place, so a moved one is a new one",
+                "文件没有编号列：按位置识别各行，位置变动会视为新的一行",
+            )
+        )
+    kind = job.kind
+    for step in (kind.settle, kind.repeated, kind.place):
+        step(stage)
+    report.counts = kind.enter(stage)
+    kind.finish(stage)
+    report.merged = stage.tallies.pop("merged", 0)
+    report.warnings.update(stage.tallies)
+
+
+def _keep(stage: Stage, job: _Job, report: Report) -> None:
+    """The quarantine: complete the rows set aside in the database, clear the mended, keep."""
+    _complete(stage, job)
+    found = stage.connection.execute(statements.bound(statements.FAULTS_BY_REASON)).all()
+    report.aside = {str(reason): int(count) for reason, count in found}
+    key = {"kind": job.kind.name, "source_id": stage.source_id, "file": job.path.name}
+    stage.run(statements.CLEAR_QUARANTINE, **key)
+    sentences = {code: REASONS[code] for code in report.aside}
+    stage.run(
+        statements.KEEP_FAULTS,
+        import_id=stage.import_id,
+        codes=list(sentences),
+        en=[en for en, _ in sentences.values()],
+        zh=[zh for _, zh in sentences.values()],
+        **key,
+    )
+
+
+def _complete(stage: Stage, job: _Job) -> None:
+    """Read the file once more for the rows that were set aside in the database."""
+    found = stage.connection.execute(statements.bound(statements.LACKING_RECORD)).scalars()
+    lacking = np.unique(np.array(list(found), np.int64))
+    if not lacking.size:
+        return
+    types = {"row_no": "int8", "record": "jsonb", "record_enc": "bytea", "geom": "bytea"}
+    stage.run(statements.create_stage("stage_records", types))
+    again = readers.read(job.path, layer=job.source.layer)
+    for batch in again.batches:
+        low, high = np.searchsorted(lacking, [batch.first_row, batch.first_row + len(batch)])
+        places = (lacking[low:high] - batch.first_row).tolist()
+        if places:
+            came = _as_came(job, batch, places)
+            columns.write(
+                stage.connection, "stage_records", {"row_no": lacking[low:high], **came}, types
+            )
+    stage.run(statements.FILL_RECORDS)

@@ -1,0 +1,99 @@
+"""GeoJSON, GeoPackage, Shapefile (also zipped) and FlatGeobuf, streamed by GDAL as Arrow."""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyogrio
+from pyogrio.errors import DataLayerError, DataSourceError, FieldError, GeometryError
+from pyogrio.raw import open_arrow
+
+from cim.errors import SourceError
+from cim.load.source import BATCH_ROWS, Batch, Source
+
+_FAULTS = (
+    DataSourceError,
+    DataLayerError,
+    FieldError,
+    GeometryError,
+    pa.ArrowException,
+    RuntimeError,
+    UnicodeDecodeError,
+    ValueError,
+)
+"""What GDAL, pyogrio and Arrow raise for a file that is not sound."""
+
+
+def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -> Source:
+    """Open a vector file; where it has several layers, `layer` names one."""
+    try:
+        layer = _layer(path, layer)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # GDAL's remarks on a file are not the user's concern
+            known = pyogrio.read_info(path, layer=layer, encoding=encoding)
+    except _FAULTS as error:
+        raise _broken(path, error) from error
+    count = known["features"]
+    return Source(
+        batches=_batches(path, layer, encoding),
+        crs=known["crs"],
+        fields=[str(name) for name in known["fields"]],
+        count=int(count) if count is not None and count >= 0 else None,
+        layer=layer,
+    )
+
+
+def _layer(path: Path, layer: str | None) -> str | None:
+    """The layer to read: the one named, or the only one."""
+    names = [str(row[0]) for row in pyogrio.list_layers(path)]
+    if not names:
+        raise SourceError(f"{path.name} has no layers", f"{path.name} 中没有图层")
+    if layer is not None and layer not in names:
+        raise SourceError(
+            f"{path.name} has no layer {layer!r}; it has {', '.join(names)}",
+            f"{path.name} 没有图层 {layer!r}；现有：{'、'.join(names)}",
+        )
+    if layer is None and len(names) > 1:
+        raise SourceError(
+            f"{path.name} has several layers: {', '.join(names)}; choose with --layer",
+            f"{path.name} 有多个图层：{'、'.join(names)}；请用 --layer 指定",
+        )
+    return layer or names[0]
+
+
+def _batches(path: Path, layer: str | None, encoding: str | None) -> Iterator[Batch]:
+    row = 1
+    try:
+        with (
+            warnings.catch_warnings(),
+            open_arrow(
+                path, layer=layer, encoding=encoding, batch_size=BATCH_ROWS, use_pyarrow=True
+            ) as (known, stream),
+        ):
+            name = known["geometry_name"] or "wkb_geometry"
+            for columns in stream:
+                yield _batch(columns, name, row)
+                row += columns.num_rows
+    except _FAULTS as error:
+        raise _broken(path, error, row) from error
+
+
+def _batch(columns: pa.RecordBatch, geometry: str, row: int) -> Batch:
+    if geometry not in columns.schema.names:
+        return Batch(columns, None, row)
+    wkb = np.array(columns.column(geometry).to_pylist(), dtype=object)
+    return Batch(columns.drop_columns([geometry]), wkb, row)
+
+
+def _broken(path: Path, error: Exception, row: int | None = None) -> Exception:
+    """Our error for theirs; a deliberate one stays as it is."""
+    if isinstance(error, SourceError):
+        return error
+    what: Any = str(error).splitlines()[0].replace(str(path), path.name) if str(error) else ""
+    where, wo = (f" after row {row - 1}", f"（第 {row - 1} 行之后）") if row else ("", "")
+    return SourceError(
+        f"{path.name} cannot be read{where}: {what}", f"{path.name} 无法读取{wo}：{what}"
+    )

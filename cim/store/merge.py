@@ -1,0 +1,77 @@
+"""From the staging table into the table it is for: by key, as sets, in the caller's transaction."""
+
+from cim.store.queries import load as statements
+from cim.store.stage import FAULTS, ROWS, Counts, Stage
+
+PIECES_WITHIN = 0.02
+"""Degrees (about 2 km): pieces of one building lie closer together than this."""
+
+
+def first_stays(stage: Stage) -> None:
+    """Of several rows with one key the first comes in; the others are set aside."""
+    stage.set_aside(statements.repeats_of(ROWS), "ext_id", "duplicate", value="s.ext_id")
+
+
+def pieces_join(stage: Stage) -> None:
+    """Rows with one key are pieces of one thing: outlines joined, values of the largest piece.
+
+    Pieces too far apart are no pieces: all but the first are set aside.
+    """
+    connection_sql = f"""
+        CREATE TEMPORARY TABLE stage_pieces ON COMMIT DROP AS
+        SELECT ext_id, count(*) AS pieces, min(row_no) AS first,
+               ST_Extent({stage.geometry})::geometry AS extent
+        FROM {ROWS} GROUP BY ext_id HAVING count(*) > 1"""
+    stage.run(connection_sql)
+    far = f"""ST_XMax(p.extent) - ST_XMin(p.extent) > {PIECES_WITHIN}
+              OR ST_YMax(p.extent) - ST_YMin(p.extent) > {PIECES_WITHIN}"""
+    stage.set_aside(
+        f"""EXISTS (SELECT FROM stage_pieces p WHERE p.ext_id = s.ext_id
+                    AND s.row_no > p.first AND ({far}))""",
+        "ext_id",
+        "scattered",
+        value="s.ext_id",
+    )
+    stage.run(f"DELETE FROM stage_pieces p WHERE {far}")
+    stage.run(f"""
+        CREATE TEMPORARY TABLE stage_joined ON COMMIT DROP AS
+        SELECT (array_agg(s.row_no ORDER BY s.footprint_area DESC, s.row_no))[1] AS row_no,
+               ST_Multi(ST_CollectionExtract(ST_Union(s.{stage.geometry}), 3)) AS shape
+        FROM {ROWS} s JOIN stage_pieces p USING (ext_id) GROUP BY s.ext_id""")
+    joined = stage.run(f"""
+        DELETE FROM {ROWS} s USING stage_pieces p WHERE p.ext_id = s.ext_id
+        AND NOT EXISTS (SELECT FROM stage_joined j WHERE j.row_no = s.row_no)""")
+    stage.run(f"""
+        UPDATE {ROWS} s SET {stage.geometry} = ST_ForcePolygonCCW(j.shape),
+               footprint_area = ST_Area(j.shape::geography)
+        FROM stage_joined j WHERE j.row_no = s.row_no""")
+    stage.tallies["merged"] = joined
+
+
+def by_source(stage: Stage) -> Counts:
+    """New rows in, changed ones updated, unchanged ones left alone, by source and key."""
+    names = stage.written
+    key = {"source_id": stage.source_id}
+    feed = {"object_type": stage.object_type, "import_id": stage.import_id}
+    table = stage.table
+    total = stage.number(f"SELECT count(*) FROM {ROWS}")
+    counts = Counts()
+    if stage.number(
+        f"SELECT count(*) FROM (SELECT FROM {table.fullname} t "
+        "WHERE t.source_id = :source_id LIMIT 1) x",
+        **key,
+    ):
+        counts.changed = stage.run(statements.changed_rows(ROWS, table, names), **key)
+        stage.run(statements.update_changed(ROWS, table, names))
+        stage.run(statements.RECORD_CHANGED, **feed)
+        counts.missing = stage.number(
+            f"SELECT count(*) FROM {table.fullname} t "
+            f"WHERE {statements.missing(ROWS, FAULTS, table)}",
+            **key,
+        )
+        if stage.full:
+            counts.ended = stage.run(statements.end_missing(ROWS, FAULTS, table), **key, **feed)
+    order = f"s.{stage.geometry}" if stage.geometry else "s.row_no"
+    counts.new = stage.run(statements.insert_new(ROWS, table, names, order), **key, **feed)
+    counts.unchanged = total - counts.new - counts.changed
+    return counts

@@ -1,0 +1,155 @@
+"""Statements of the loaders: pure text, names from our own tables, values as parameters."""
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import Table, TextClause, text
+from sqlalchemy.schema import DefaultClause
+
+
+def bound(sql: str) -> TextClause:
+    """A statement whose `:name` words are its parameters."""
+    return text(sql)
+
+
+def create_stage(name: str, types: Mapping[str, str]) -> str:
+    """A temporary table that ends with the transaction."""
+    listed = ", ".join(f"{column} {kind}" for column, kind in types.items())
+    return f"CREATE TEMPORARY TABLE {name} ({listed}) ON COMMIT DROP"
+
+
+def set_aside(rows: str, faults: str, condition: str, value: str) -> str:
+    """Move rows `s` from one temporary table to the other, with field and reason."""
+    return f"""
+        WITH gone AS (DELETE FROM {rows} s WHERE {condition}
+                      RETURNING s.row_no, s.ext_id, ({value})::text AS value)
+        INSERT INTO {faults} (row_no, ext_id, field, value, reason)
+        SELECT row_no, ext_id, CAST(:field AS text), value, CAST(:reason AS text) FROM gone"""
+
+
+def staged(table: Table, column: str) -> str:
+    """A staged value, or the column's default where it may not be NULL."""
+    known = table.c[column]
+    default = known.server_default
+    if known.nullable or not isinstance(default, DefaultClause):
+        return f"s.{column}"
+    return f"coalesce(s.{column}, {default.arg})"
+
+
+def number_repeats(rows: str) -> str:
+    """Make keys that were made from the place unique: the second at one place gets #2."""
+    return f"""
+        UPDATE {rows} s SET ext_id = s.ext_id || '#' || n.nth
+        FROM (SELECT row_no, row_number() OVER (PARTITION BY ext_id ORDER BY row_no) AS nth
+              FROM {rows}) n
+        WHERE n.row_no = s.row_no AND n.nth > 1"""
+
+
+def repeats_of(rows: str) -> str:
+    """Condition: an earlier row of the file has the same key."""
+    return f"""s.ext_id IN (SELECT ext_id FROM {rows} GROUP BY ext_id HAVING count(*) > 1)
+        AND s.row_no > (SELECT min(o.row_no) FROM {rows} o WHERE o.ext_id = s.ext_id)"""
+
+
+def changed_rows(rows: str, table: Table, columns: Iterable[str]) -> str:
+    """A temporary table `stage_changed` (id, row_no, before) of rows unlike what is kept."""
+    columns = list(columns)
+    old = ", ".join(f"t.{c}" for c in columns)
+    new = ", ".join(f"{staged(table, c)} AS {c}" for c in columns)
+    unlike = ", ".join(staged(table, c) for c in columns)
+    return f"""
+        CREATE TEMPORARY TABLE stage_changed ON COMMIT DROP AS
+        SELECT t.id, s.row_no,
+               (SELECT jsonb_object_agg(o.key, o.value) FROM jsonb_each(to_jsonb(
+                    (SELECT x FROM (SELECT {old}, t.ended_at) x))) o
+                LEFT JOIN jsonb_each(to_jsonb(
+                    (SELECT x FROM (SELECT {new}, NULL::timestamptz AS ended_at) x))) n
+                     ON n.key = o.key
+                WHERE o.value IS DISTINCT FROM n.value) AS before
+        FROM {rows} s JOIN {table.fullname} t
+          ON t.source_id = :source_id AND t.ext_id = s.ext_id
+        WHERE t.ended_at IS NOT NULL OR ROW({old}) IS DISTINCT FROM ROW({unlike})"""
+
+
+def update_changed(rows: str, table: Table, columns: Iterable[str]) -> str:
+    """Write `stage_changed` into the table."""
+    put = ", ".join(f"{c} = {staged(table, c)}" for c in columns)
+    return f"""
+        UPDATE {table.fullname} t SET {put}, updated_at = now(), ended_at = NULL
+        FROM stage_changed c JOIN {rows} s USING (row_no) WHERE t.id = c.id"""
+
+
+def insert_new(rows: str, table: Table, columns: Iterable[str], order: str) -> str:
+    """Write rows whose key is not kept yet, and a line in the change feed for each."""
+    columns = list(columns)
+    names = ", ".join(columns)
+    values = ", ".join(staged(table, c) for c in columns)
+    return f"""
+        WITH fresh AS (
+            INSERT INTO {table.fullname} (source_id, ext_id, {names})
+            SELECT :source_id, s.ext_id, {values} FROM {rows} s
+            WHERE NOT EXISTS (SELECT FROM {table.fullname} t
+                              WHERE t.source_id = :source_id AND t.ext_id = s.ext_id)
+            ORDER BY {order} RETURNING id)
+        INSERT INTO platform.change (object_type, object_id, op, import_id)
+        SELECT :object_type, id, 'insert', :import_id FROM fresh"""
+
+
+RECORD_CHANGED = """
+    INSERT INTO platform.change (object_type, object_id, op, import_id, before)
+    SELECT :object_type, id, 'update', :import_id, before FROM stage_changed"""
+
+
+def missing(rows: str, faults: str, table: Table) -> str:
+    """Condition on `t`: of this source, current, and not in the file (set aside is in)."""
+    return f"""t.source_id = :source_id AND t.ended_at IS NULL AND t.ext_id IS NOT NULL
+        AND NOT EXISTS (SELECT FROM {rows} s WHERE s.ext_id = t.ext_id)
+        AND NOT EXISTS (SELECT FROM {faults} f WHERE f.ext_id = t.ext_id)"""
+
+
+def end_missing(rows: str, faults: str, table: Table) -> str:
+    """Mark as ended what the file no longer has; never delete."""
+    return f"""
+        WITH gone AS (UPDATE {table.fullname} t SET ended_at = now(), updated_at = now()
+                      WHERE {missing(rows, faults, table)} RETURNING t.id)
+        INSERT INTO platform.change (object_type, object_id, op, import_id)
+        SELECT :object_type, id, 'end', :import_id FROM gone"""
+
+
+SOURCE = """
+    WITH made AS (INSERT INTO city.source_system (name) VALUES (:name)
+                  ON CONFLICT (name) DO NOTHING RETURNING id)
+    SELECT id FROM made UNION ALL SELECT id FROM city.source_system WHERE name = :name LIMIT 1"""
+
+BEGIN_IMPORT = """
+    INSERT INTO platform.data_import (kind, file, layer, source_id, mapping, crs)
+    VALUES (:kind, :file, :layer, :source_id, CAST(:mapping AS jsonb), :crs) RETURNING id"""
+
+END_IMPORT = """
+    UPDATE platform.data_import SET finished_at = clock_timestamp(), stats = CAST(:stats AS jsonb)
+    WHERE id = :import_id"""
+
+LACKING_RECORD = "SELECT row_no FROM stage_faults WHERE record IS NULL AND record_enc IS NULL"
+
+FILL_RECORDS = """
+    UPDATE stage_faults f SET record = r.record, record_enc = r.record_enc, geom = r.geom
+    FROM stage_records r WHERE r.row_no = f.row_no AND f.record IS NULL AND f.record_enc IS NULL"""
+
+CLEAR_QUARANTINE = """
+    UPDATE platform.quarantine q SET cleared_at = now()
+    WHERE q.kind = :kind AND q.source_id = :source_id AND q.cleared_at IS NULL
+      AND (EXISTS (SELECT FROM stage_rows s WHERE s.ext_id = q.ext_id)
+           OR EXISTS (SELECT FROM stage_faults f WHERE f.ext_id = q.ext_id)
+           OR (q.ext_id IS NULL AND q.file = :file))"""
+"""Rows that arrived well, and rows that are set aside anew: the newest line holds."""
+
+KEEP_FAULTS = """
+    INSERT INTO platform.quarantine (import_id, kind, source_id, ext_id, file, row_no, field,
+        value, reason, reason_en, reason_zh, record, record_enc, geom)
+    SELECT :import_id, :kind, :source_id, f.ext_id, :file, f.row_no, f.field, f.value, f.reason,
+        r.en, r.zh, f.record, f.record_enc, f.geom
+    FROM stage_faults f
+    JOIN unnest(CAST(:codes AS text[]), CAST(:en AS text[]), CAST(:zh AS text[]))
+         AS r(code, en, zh) ON r.code = f.reason
+    ORDER BY f.row_no"""
+
+FAULTS_BY_REASON = "SELECT reason, count(*) FROM stage_faults GROUP BY reason ORDER BY 2 DESC, 1"

@@ -1,0 +1,110 @@
+"""The staging table of one load: where a file's rows wait, checked one by one, to be compared.
+
+Everything here is temporary and ends with the transaction.  What is wrong with a row only in the
+light of the whole file or of the database is said here, by `Stage.set_aside`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Table
+
+from cim.store import columns
+from cim.store.queries import load as statements
+
+ROWS, FAULTS = "stage_rows", "stage_faults"
+"""The temporary tables: rows that are in so far, and rows that are not."""
+
+FAULT_TYPES = {
+    "row_no": "int8",
+    "ext_id": "text",
+    "field": "text",
+    "value": "text",
+    "reason": "text",
+    "record": "jsonb",
+    "record_enc": "bytea",
+    "geom": "bytea",
+}
+
+
+@dataclass
+class Counts:
+    """What became of the rows that came in, and what the file no longer has."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    missing: int = 0
+    ended: int = 0
+
+
+@dataclass
+class Stage:
+    """One load on its way into one table.
+
+    `types` are the staged columns with their PostgreSQL types, `row_no` and `ext_id` not among
+    them; those that are columns of `table` are compared and written.  `full` says that what the
+    file no longer has is to be marked as ended.
+    """
+
+    connection: Connection
+    table: Table
+    object_type: str
+    types: dict[str, str]
+    source_id: int
+    import_id: int
+    geometry: str | None = None
+    full: bool = False
+    settings: Any = None
+    tallies: dict[str, int] = field(default_factory=dict)
+
+    def create(self) -> None:
+        """Make the temporary tables."""
+        self.run(statements.create_stage(ROWS, {"row_no": "int8", "ext_id": "text"} | self.types))
+        self.run(statements.create_stage(FAULTS, FAULT_TYPES))
+
+    def add(self, rows: Mapping[str, Sequence[Any]]) -> int:
+        """Append rows that passed their own checks."""
+        types = {"row_no": "int8", "ext_id": "text"} | self.types
+        return columns.write(self.connection, ROWS, rows, types)
+
+    def add_faults(self, faults: Mapping[str, Sequence[Any]]) -> int:
+        """Append rows that did not."""
+        return columns.write(self.connection, FAULTS, faults, FAULT_TYPES)
+
+    def run(self, sql: str, **parameters: Any) -> int:
+        """Execute a statement of `queries.load`; the number of rows it touched."""
+        return self.connection.execute(statements.bound(sql), parameters).rowcount
+
+    def number(self, sql: str, **parameters: Any) -> int:
+        """The single number a statement gives."""
+        return int(self.connection.execute(statements.bound(sql), parameters).scalar_one() or 0)
+
+    def analyse(self) -> None:
+        """Index the keys and let the planner know the sizes."""
+        self.run(f"CREATE INDEX ON {ROWS} (ext_id)")
+        self.run(f"ANALYZE {ROWS}")
+
+    def set_aside(
+        self, condition: str, field: str | None, reason: str, *, value: str = "NULL", **extra: Any
+    ) -> int:
+        """Move rows `s` that meet an SQL condition to the faults.
+
+        `value` is an SQL expression over `s` for the value at fault.
+        """
+        return self.run(
+            statements.set_aside(ROWS, FAULTS, condition, value),
+            field=field,
+            reason=reason,
+            **extra,
+        )
+
+    def has(self, name: str) -> bool:
+        """Whether a column is staged."""
+        return name in self.types
+
+    @property
+    def written(self) -> list[str]:
+        """Staged columns that the table has too."""
+        return [name for name in self.types if name in self.table.c]
