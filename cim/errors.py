@@ -3,7 +3,9 @@
 * CimError
   - NotFound           nothing goes by that id
   - InvalidQuery       the caller asked for something malformed
+    + TooLarge         the caller sent more than is read
   - NotAllowed         the caller lacks the role, or named no purpose
+    + UnknownKey       the key is not known, or no longer valid
   - SourceError        a file is not what it claims to be
     + UnknownFormat    no reader for that ending
     + MissingCrs       coordinates without a coordinate system
@@ -13,6 +15,7 @@
     + StoreVersion     the database is newer or older than the program can use
     + StoreLocale      a character type under which Chinese cannot be searched
     + StoreFull        no room on the disk
+    + StoreBusy        the database did not answer in time
   - PrivacyError       the key for personal data is missing, open to others, or another one
   - TilingError        a tileset could not be written
 
@@ -38,8 +41,16 @@ class InvalidQuery(CimError):
     """The caller asked for something malformed."""
 
 
+class TooLarge(InvalidQuery):
+    """The caller sent more than is read."""
+
+
 class NotAllowed(CimError):
     """The caller lacks the role, or named no purpose."""
+
+
+class UnknownKey(NotAllowed):
+    """The key is not known, or no longer valid."""
 
 
 class SourceError(CimError):
@@ -80,6 +91,10 @@ class StoreFull(StoreError):
 
 class PrivacyError(CimError):
     """The key for personal data is missing, open to others, or not the right one."""
+
+
+class StoreBusy(StoreError):
+    """The database did not answer in time."""
 
 
 class TilingError(CimError):

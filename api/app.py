@@ -1,0 +1,120 @@
+"""The one place where the service is put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware.gzip import GZipMiddleware
+
+from api import errors
+from api.access import Access
+from api.deps import Memory, Store
+from api.files import Files
+from api.middleware import Guard, Headers, Limits
+from api.routes import (
+    addresses,
+    buildings,
+    city,
+    docs,
+    features,
+    health,
+    locate,
+    observations,
+    tilesets,
+    units,
+    viewer,
+)
+from cim import __version__
+from cim.crs.geoid import geoid
+from cim.settings import Settings
+
+READER = "cim_reader"
+"""The database role of every statement but the reading of residents: it cannot see pii."""
+
+PROBLEM = "#/components/schemas/Problem"
+ABOUT = """The city as features, floor grids, unit cards and 3D Tiles. Coordinates are CGCS2000
+degrees, heights metres. Errors are problem documents (RFC 9457) in English and Chinese.
+Residents are shown masked, to keys with the role `residents` that state a purpose in the header
+`X-Purpose`; everyone else sees how many they are."""
+
+ROUTERS = (
+    health,
+    city,
+    buildings,
+    units,
+    locate,
+    addresses,
+    features,
+    observations,
+    tilesets,
+    docs,
+    viewer,
+)
+"""In the order in which they are asked; the viewer takes what no other took."""
+
+
+def operation_id(route: APIRoute) -> str:
+    """The name of a route in generated clients: that of its function."""
+    return route.name
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, in which problems have the type they are sent with."""
+    if app.openapi_schema is None:
+        document = FastAPI.openapi(app)
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                for status, response in operation["responses"].items():
+                    content = response.get("content", {})
+                    if int(status) >= 400 and PROBLEM in str(content.get("application/json")):
+                        content["application/problem+json"] = content.pop("application/json")
+    assert app.openapi_schema is not None  # FastAPI.openapi keeps what it made
+    return app.openapi_schema
+
+
+def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
+    """The service over the store of these settings, opened when it starts.
+
+    `static` is the folder of the built viewer. CimError where the access file is broken.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        from cim.store.engine import connect_async  # noqa: PLC0415 - until it is there
+
+        engine = await run_in_threadpool(connect_async, settings, role=READER)
+        app.state.store = Store(engine)
+        app.state.geoid = await run_in_threadpool(geoid, settings)
+        try:
+            yield
+        finally:
+            await engine.dispose()
+
+    app = FastAPI(
+        title="cimtwin",
+        version=__version__,
+        description=ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        generate_unique_id_function=operation_id,
+    )
+    app.state.settings = settings
+    app.state.access = Access(settings)
+    app.state.memory = Memory(seconds=10)
+    app.state.files = Files()
+    app.state.static = static or Path(__file__).parent / "static"
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's own way
+    errors.install(app)
+    for module in ROUTERS:
+        app.include_router(module.router)
+    for middleware in (Guard, Limits):
+        app.add_middleware(middleware)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(Headers)
+    return app

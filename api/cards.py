@@ -1,0 +1,99 @@
+"""From what one statement found to the answer: heights, addresses and residents are put in."""
+
+from typing import Any
+
+import numpy as np
+
+from api.access import RESIDENTS, Caller
+from cim.addresses.compose import building_words, compose, room_words, storey_words
+from cim.crs.geoid import Geoid
+
+Json = dict[str, Any]
+
+
+def height_shift(geoid: Geoid, lon: float, lat: float) -> float:
+    """Metres from the height datum up to the ellipsoid at a place in degrees."""
+    return float(geoid.height(np.array([lon]), np.array([lat]))[0])
+
+
+def building_address(found: Json) -> str:
+    """The text of a building's address: the loaded one, else composed of what it stands in."""
+    if found["address"] is not None:
+        text: str = found["address"]["text"]
+        return text
+    estate = (found["estate"] or {}).get("name") or ""
+    areas = ((area["level"], area["name"]) for area in found["areas"])
+    names = {
+        "estate_name": estate,
+        "building_name": building_words(found["name"] or "", estate),
+    }
+    return compose(areas, names)[0]
+
+
+def unit_address(found: Json) -> Json:
+    """The address of a unit: loaded, or composed on that of its entrance or building if loaded."""
+    loaded = found["address"]
+    if loaded is not None and loaded["type"] == "unit":
+        return {"text": loaded["text"], "levels": loaded["levels"], "source": "loaded"}
+    unit, entrance = found["unit"], found["entrance"] or {}
+    steps = {
+        "entrance_no": entrance.get("name"),
+        "floor_no": storey_words(found["storey"]["label"]),
+        "room_no": room_words(unit["room_no"], unit["kind"]["code"]),
+    }
+    if loaded is not None:
+        if loaded["type"] == "entrance":
+            del steps["entrance_no"]
+        tail, below = compose([], steps)
+        return {
+            "text": loaded["text"] + tail,
+            "levels": loaded["levels"] | below,
+            "source": "composed",
+        }
+    estate = (found["estate"] or {}).get("name") or ""
+    names = {
+        "estate_name": estate,
+        "building_name": building_words(found["building"]["name"] or "", estate),
+    }
+    areas = ((area["level"], area["name"]) for area in found["areas"])
+    text, levels = compose(areas, names | steps)
+    return {"text": text, "levels": levels, "source": "composed"}
+
+
+def withheld(caller: Caller) -> Json | None:
+    """Why this caller sees no residents, as a sentence in two languages; None for one who may."""
+    if RESIDENTS not in caller.roles:
+        return {
+            "en": "Residents are shown only to callers with the role `residents`.",
+            "zh": "居民信息仅向具有“residents”角色的用户显示。",
+        }
+    if caller.purpose is None:
+        return {
+            "en": "Residents are shown only for a stated purpose; name it in the header X-Purpose.",
+            "zh": "查看居民信息须说明用途，请在请求头 X-Purpose 中注明。",
+        }
+    return None
+
+
+SOME_HIDDEN = {
+    "en": "Some are not shown: children under 14, or records not meant for this purpose.",
+    "zh": "部分居民未显示：未满 14 周岁的儿童，或不适用于该用途的记录。",
+}
+
+
+def finish_card(found: Json, geoid: Geoid, people: list[Json] | None, reason: Json | None) -> Json:
+    """A unit card from what its statement found; `people` is None where they may not be shown."""
+    lon, lat, height = found["centre"]
+    count = found["residents"]
+    if people is not None and len(people) < count:
+        reason = SOME_HIDDEN
+    return found | {
+        "centre": [lon, lat, round(height + height_shift(geoid, lon, lat), 3)],
+        "address": unit_address(found),
+        "residents": {
+            "count": count,
+            "shown": people is not None,
+            "reason": reason,
+            "people": people or [],
+        },
+    }

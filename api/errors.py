@@ -1,0 +1,176 @@
+"""The one place where an error becomes an HTTP status and a problem document (RFC 9457)."""
+
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from cim.errors import (
+    CimError,
+    InvalidQuery,
+    NotAllowed,
+    NotFound,
+    StoreBusy,
+    StoreError,
+    TooLarge,
+    UnknownKey,
+)
+
+STATUS: dict[type[CimError], int] = {
+    NotFound: 404,
+    InvalidQuery: 422,
+    TooLarge: 413,
+    NotAllowed: 403,
+    UnknownKey: 401,
+    StoreError: 503,
+}
+"""Status of each deliberate error; a kind that is not here has its parent's."""
+
+HEADERS: dict[int, dict[str, str]] = {
+    401: {"WWW-Authenticate": "Bearer"},
+    503: {"Retry-After": "5"},
+}
+
+REFUSED: dict[int, tuple[str, str]] = {
+    404: ("There is nothing at this address.", "此地址下没有内容。"),
+    405: ("This address does not take that method.", "此地址不支持该请求方法。"),
+    400: ("The request could not be understood.", "无法理解该请求。"),
+}
+
+RULES: dict[str, tuple[str, str]] = {
+    "missing": ("is required", "为必填项"),
+    "int_parsing": ("must be a whole number", "必须为整数"),
+    "int_type": ("must be a whole number", "必须为整数"),
+    "int_parsing_size": ("is too large", "数值过大"),
+    "float_parsing": ("must be a number", "必须为数字"),
+    "float_type": ("must be a number", "必须为数字"),
+    "finite_number": ("must be a finite number", "必须为有限数值"),
+    "greater_than_equal": ("must be at least {ge}", "不得小于 {ge}"),
+    "less_than_equal": ("must be at most {le}", "不得大于 {le}"),
+    "enum": ("must be one of {expected}", "必须为以下之一：{expected}"),
+    "literal_error": ("must be one of {expected}", "必须为以下之一：{expected}"),
+    "string_too_short": ("must have at least {min_length} characters", "至少 {min_length} 个字符"),
+    "string_too_long": ("must have at most {max_length} characters", "至多 {max_length} 个字符"),
+    "too_long": ("must have at most {max_length} entries", "至多 {max_length} 项"),
+    "extra_forbidden": ("is not known", "为未知字段"),
+    "list_type": ("must be a list", "必须为列表"),
+    "json_invalid": ("is not valid JSON", "不是有效的 JSON"),
+    "datetime_from_date_parsing": ("must be a time such as 2026-11-20T08:00:00Z", "时间格式不正确"),
+    "datetime_parsing": ("must be a time such as 2026-11-20T08:00:00Z", "时间格式不正确"),
+    "timezone_aware": ("must name its time zone, such as Z or +08:00", "必须包含时区"),
+}
+"""What pydantic's kinds of error say to a person; any other is just not valid."""
+
+BUSY = StoreBusy(
+    "The database took too long; ask for a smaller area or fewer objects.",
+    "数据库响应超时，请缩小范围或减少数量后重试。",
+)
+AWAY = StoreError(
+    "The database does not answer at the moment; try again shortly.",
+    "数据库暂时无法访问，请稍后重试。",
+)
+log = logging.getLogger("cim.api")
+
+
+def problem(request: Request, status: int, en: str, zh: str) -> Response:
+    """A problem document about this request; its query is left out, for it may be anything."""
+    return JSONResponse(
+        {
+            "type": "about:blank",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": en,
+            "detail_zh": zh,
+            "instance": request.url.path,
+        },
+        status,
+        headers={"Cache-Control": "no-store", **HEADERS.get(status, {})},
+        media_type="application/problem+json",
+    )
+
+
+def translate(error: DBAPIError) -> StoreError | None:
+    """What a driver's error means for the caller, or None where the fault is ours.
+
+    57014 is a statement that ran out of time, 53300 and 08… and 57P0… a server that is full,
+    unreachable or stopping.
+    """
+    state = str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or "")
+    if state == "57014":
+        return BUSY
+    lost = error.connection_invalidated or state.startswith(("08", "57P", "53"))
+    return AWAY if lost else None
+
+
+def sentences(errors: Sequence[Any]) -> tuple[str, str]:
+    """Validation errors as a sentence in English and one in Chinese, naming each parameter."""
+    english, chinese = [], []
+    for error in errors[:5]:
+        place = ".".join(str(part) for part in error["loc"][1:]) or str(error["loc"][0])
+        en, zh = RULES.get(error["type"], ("is not valid", "无效"))
+        context = error.get("ctx", {})
+        try:
+            en, zh = en.format(**context), zh.format(**context)
+        except KeyError:
+            en, zh = "is not valid", "无效"
+        english.append(f"{place} {en}")
+        chinese.append(f"{place} {zh}")
+    return "; ".join(english) + ".", "；".join(chinese) + "。"
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error with its status and a sentence; none shows SQL, paths or data."""
+
+    @app.exception_handler(CimError)
+    async def deliberate(request: Request, error: CimError) -> Response:
+        status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+        if status >= 500:
+            log.error("%s on %s", type(error).__name__, request.url.path)
+        return problem(request, status, str(error), error.zh)
+
+    @app.exception_handler(DBAPIError)
+    async def driver(request: Request, error: DBAPIError) -> Response:
+        known = translate(error)
+        if known is None:
+            return unforeseen(request, error)
+        return problem(request, 503, str(known), known.zh)
+
+    @app.exception_handler(PoolTimeout)
+    async def unreachable(request: Request, error: Exception) -> Response:
+        log.error("store away: %s", type(error).__name__)
+        return problem(request, 503, str(AWAY), AWAY.zh)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(request: Request, error: RequestValidationError) -> Response:
+        return problem(request, 422, *sentences(error.errors()))
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        en, zh = REFUSED.get(error.status_code, (str(error.detail), str(error.detail)))
+        answer = problem(request, error.status_code, en, zh)
+        answer.headers.update(error.headers or {})
+        return answer
+
+
+def unforeseen(request: Request, error: Exception) -> Response:
+    """A fault of ours: where it happened goes to the log, without the values it happened with."""
+    trace, where = error.__traceback__, "?"
+    while trace:
+        where = f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    log.error(
+        "fault %s at %s on %s %s", type(error).__name__, where, request.method, request.url.path
+    )
+    return problem(
+        request,
+        500,
+        "Something went wrong in the service; the fault has been noted in its log.",
+        "服务内部出现错误，已记录到日志。",
+    )

@@ -1,0 +1,83 @@
+"""What callers write, parsed once: handlers receive values, not strings."""
+
+import math
+from typing import Annotated
+
+from fastapi import Path, Query
+
+from cim.errors import InvalidQuery
+
+LARGEST_ID = 2**63 - 1
+
+Id = Annotated[int, Path(ge=1, le=LARGEST_ID, description="its id", examples=[7])]
+Longitude = Annotated[
+    float,
+    Query(ge=-180, le=180, allow_inf_nan=False, description="degrees east", examples=[113.88]),
+]
+Latitude = Annotated[
+    float, Query(ge=-90, le=90, allow_inf_nan=False, description="degrees north", examples=[22.92])
+]
+Height = Annotated[
+    float | None,
+    Query(
+        ge=-12_000,
+        le=12_000,
+        allow_inf_nan=False,
+        description="metres in the datum; without it only the building is found",
+        examples=[20.5],
+    ),
+]
+Limit = Annotated[int, Query(ge=1, le=10_000, description="most features answered")]
+
+Bounds = tuple[float, float, float, float]
+"""West, south, east, north in degrees."""
+
+
+def parse_bounds(
+    bbox: Annotated[
+        str,
+        Query(
+            max_length=200,
+            description="west,south,east,north in degrees; not across the antimeridian",
+            examples=["113.87,22.91,113.89,22.93"],
+        ),
+    ],
+) -> Bounds:
+    """Bounds from `w,s,e,n`; InvalidQuery says what is wrong with any other.
+
+    >>> parse_bounds("113.8, 22.9, 113.9, 23")
+    (113.8, 22.9, 113.9, 23.0)
+    """
+    try:
+        west, south, east, north = map(float, bbox.split(","))
+    except ValueError:
+        raise InvalidQuery(
+            "bbox must be four numbers: west,south,east,north.",
+            "bbox 必须为四个数字：西,南,东,北。",
+        ) from None
+    if not all(map(math.isfinite, (west, south, east, north))):
+        raise InvalidQuery("bbox must be finite numbers.", "bbox 必须为有限数值。")
+    if not (-180 <= west <= 180 and -180 <= east <= 180 and abs(south) <= 90 and abs(north) <= 90):
+        raise InvalidQuery(
+            "bbox must lie within -180,-90,180,90 degrees.", "bbox 必须在 -180,-90,180,90 度之内。"
+        )
+    if south > north:
+        raise InvalidQuery("bbox has its south above its north.", "bbox 的南界高于北界。")
+    if west > east:
+        raise InvalidQuery(
+            "bbox has its west beyond its east; boxes across the antimeridian are not supported.",
+            "bbox 的西界大于东界；不支持跨越 180° 经线的范围。",
+        )
+    return west, south, east, north
+
+
+def clean_text(text: str) -> str:
+    """A text fit for a search: no control characters, single spaces; InvalidQuery when empty.
+
+    >>> clean_text(" 松山湖\\x00  3栋 ")
+    '松山湖 3栋'
+    """
+    kept = " ".join("".join(mark if mark.isprintable() else " " for mark in text).split())
+    if not kept:
+        raise InvalidQuery("q must hold at least one character.", "q 至少需要一个字符。")
+    return kept

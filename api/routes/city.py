@@ -1,0 +1,75 @@
+"""The city as a whole."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from api.cards import height_shift
+from api.deps import GeoidDep, MemoryDep, SettingsDep, Store, StoreDep
+from api.routes import PROBLEMS, json
+from api.routes.tilesets import opened
+from api.schemas.service import City
+from cim.crs.geoid import Geoid
+from cim.settings import Settings
+from cim.store.queries import city as queries
+
+router = APIRouter(tags=["city"])
+
+LISTS = {"building_use": "use"}
+"""Code lists that go by a shorter name in the legend."""
+
+
+@router.get(
+    "/city",
+    summary="The city: name, bounds, contents, legend",
+    response_model=City,
+    responses=PROBLEMS,
+)
+async def city(
+    store: StoreDep, memory: MemoryDep, settings: SettingsDep, geoid: GeoidDep
+) -> Response:
+    """What a viewer needs to open: kept for ten seconds."""
+
+    async def look() -> dict[str, Any]:
+        return await whole(store, settings, geoid)
+
+    found = await memory.get("city", look)
+    return json(found | {"tilesets": await opened(store, settings)})
+
+
+async def whole(store: Store, settings: Settings, geoid: Geoid) -> dict[str, Any]:
+    """The city without its tilesets."""
+    row = await store.row(queries.counts())
+    assert row is not None  # counts of tables always are
+    counts = dict(row._mapping) | {"residents": await store.value(queries.residents())}
+    exact = counts["buildings"] <= queries.EXACT_UP_TO
+    box = await store.row(queries.bounds(exact=exact)) if counts["buildings"] else None
+    legend: dict[str, list[dict[str, str]]] = {"use": []}
+    for item in await store.rows(queries.legend()):
+        name = LISTS.get(item.list_code, item.list_code)
+        legend.setdefault(name, []).append({"code": item.code, "zh": item.zh, "en": item.en})
+    return {
+        "name": settings.city_name or await store.value(queries.name()),
+        "bounds": list(box) if box is not None and box.west is not None else None,
+        "focus": await focus(store, geoid, counts["buildings"]),
+        "counts": counts,
+        "legend": legend,
+    }
+
+
+async def focus(store: Store, geoid: Geoid, buildings: int) -> dict[str, Any] | None:
+    """The place worth seeing first: the fullest estate, else the densest block."""
+    place = await store.row(queries.estate_focus())
+    if place is None:
+        percent = min(100.0, 100.0 * queries.EXACT_UP_TO / max(buildings, 1))
+        place = await store.row(queries.cell_focus(percent))
+    if place is None:
+        return None
+    return {
+        "lon": place.lon,
+        "lat": place.lat,
+        "height": round(max(150.0, 1.6 * place.size), 1),
+        "ground": round(place.ground_elev + height_shift(geoid, place.lon, place.lat), 2),
+        "name": place.name,
+    }

@@ -1,0 +1,70 @@
+"""Whether the service works, and who the caller is to it."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from sqlalchemy.exc import DBAPIError
+
+from api.access import DEMONSTRATION, PURPOSES
+from api.deps import CallerDep, MemoryDep, StoreDep
+from api.routes import PROBLEM, json
+from api.schemas.service import Health, Session
+from cim import __version__
+from cim.errors import StoreError
+from cim.store.queries import city
+
+router = APIRouter(tags=["service"])
+
+
+@router.get(
+    "/health",
+    summary="Whether the service and its database work",
+    response_model=Health,
+    responses={503: {"model": Health, "description": "The database does not answer"}},
+)
+async def health(store: StoreDep, memory: MemoryDep) -> Response:
+    """Cheap enough to be asked every few seconds: counts are kept for ten."""
+
+    async def look() -> dict[str, Any]:
+        postgis = await store.value(city.postgis())
+        counts = await store.row(city.counts())
+        return {"postgis": postgis, "counts": dict(counts._mapping) if counts else {}}
+
+    try:
+        found, ok = await memory.get("health", look), True
+    except (DBAPIError, StoreError):
+        found, ok = {"postgis": None, "counts": {}}, False
+    answer = json(
+        {
+            "status": "ok" if ok else "degraded",
+            "version": __version__,
+            "database": {"ok": ok, "postgis": found["postgis"]},
+            "counts": found["counts"],
+        }
+    )
+    answer.status_code = 200 if ok else 503
+    return answer
+
+
+@router.get(
+    "/session",
+    summary="Who the caller is, and what X-Purpose may say",
+    response_model=Session,
+    responses={401: {**PROBLEM, "description": "The key is not known"}, 422: PROBLEM},
+)
+async def session(caller: CallerDep) -> Response:
+    """Keys go into the header `Authorization: Bearer …`, purposes into `X-Purpose`."""
+    purposes = [
+        {"code": code, "zh": PURPOSES[code][0], "en": PURPOSES[code][1]} for code in caller.purposes
+    ]
+    return json(
+        {
+            "actor": caller.actor,
+            "roles": sorted(caller.roles),
+            "purposes": purposes,
+            "demo": caller.demo,
+            "default_purpose": DEMONSTRATION if caller.demo else None,
+        },
+        **{"Cache-Control": "no-store", "Vary": "Authorization"},
+    )

@@ -1,0 +1,48 @@
+"""Readings of one datastream."""
+
+from datetime import datetime
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from pydantic import AwareDatetime
+
+from api.deps import StoreDep
+from api.params import Id, Limit
+from api.routes import ABSENT, PROBLEMS, json
+from api.schemas.observations import Observations
+from cim.errors import InvalidQuery, NotFound
+from cim.store.queries import observations as queries
+
+router = APIRouter(prefix="/datastreams", tags=["devices"], responses=PROBLEMS | ABSENT)
+
+Moment = Annotated[
+    AwareDatetime | None,
+    Query(description="a time with its zone", examples=["2026-11-20T00:00:00Z"]),
+]
+
+
+@router.get("/{id}/observations", summary="Readings of a datastream", response_model=Observations)
+async def observations(
+    id: Id, store: StoreDep, start: Moment = None, end: Moment = None, limit: Limit = 1000
+) -> Response:
+    """From `start` until before `end`, oldest first; the latest `limit` where there are more."""
+    check_period(start, end)
+    stream = await store.value(queries.stream(id))
+    if stream is None:
+        raise NotFound(f"No datastream has the id {id}.", f"没有编号为 {id} 的数据流。")
+    rows = await store.rows(queries.readings(id, start, end, limit + 1))
+    points = [
+        (row.at, row.result if row.result is not None else row.result_text)
+        for row in reversed(rows[:limit])
+    ]
+    return json(
+        {"datastream": orjson.loads(stream), "points": points, "truncated": len(rows) > limit}
+    )
+
+
+def check_period(start: datetime | None, end: datetime | None) -> None:
+    """InvalidQuery where a period ends before it begins."""
+    if start is not None and end is not None and end < start:
+        raise InvalidQuery("end lies before start.", "end 早于 start。")

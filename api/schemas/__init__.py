@@ -1,0 +1,1 @@
+"""What the API answers: pydantic models, from which the viewer's types are generated."""

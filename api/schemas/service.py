@@ -1,0 +1,148 @@
+"""The service and the city as a whole."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from api.schemas.common import Answer, Bounds, Code, example
+
+
+class DatabaseHealth(Answer):
+    """Whether the database answers, and its PostGIS."""
+
+    ok: bool
+    postgis: str | None
+
+
+class Health(Answer):
+    """Whether the service works; counts are estimates above 100,000 rows."""
+
+    model_config = example(
+        {
+            "status": "ok",
+            "version": "0.1.0",
+            "database": {"ok": True, "postgis": "3.3.2"},
+            "counts": {"buildings": 3076, "storeys": 11021, "units": 30112},
+        }
+    )
+
+    status: str = Field(description="ok, or degraded while the database does not answer")
+    version: str
+    database: DatabaseHealth
+    counts: dict[str, int]
+
+
+class Session(Answer):
+    """Who the caller is, and for which purposes personal data may be asked for."""
+
+    model_config = example(
+        {
+            "actor": "housing-desk",
+            "roles": ["residents"],
+            "purposes": [
+                {"code": "housing_management", "zh": "房屋管理", "en": "housing management"}
+            ],
+            "demo": False,
+            "default_purpose": None,
+        }
+    )
+
+    actor: str | None
+    roles: list[str]
+    purposes: list[Code] = Field(description="what header X-Purpose may say")
+    demo: bool
+    default_purpose: str | None
+
+
+class Tileset(Answer):
+    """A tileset that was built."""
+
+    name: str
+    url: str = Field(description="of its tileset.json; ends in the version, so tiles can be cached")
+    version: str
+    built_at: datetime
+    features: int
+    height_shift: float = Field(description="metres from the height datum up to the ellipsoid")
+
+
+class Tilesets(Answer):
+    """Every tileset that can be opened."""
+
+    model_config = example(
+        {
+            "tilesets": [
+                {
+                    "name": "units",
+                    "url": "/tiles/3d/units/tileset.json?v=20261121T101500",
+                    "version": "20261121T101500",
+                    "built_at": "2026-11-21T10:15:00Z",
+                    "features": 30112,
+                    "height_shift": -5.2,
+                }
+            ]
+        }
+    )
+
+    tilesets: list[Tileset]
+
+
+class Focus(Answer):
+    """The place worth seeing first."""
+
+    lon: float
+    lat: float
+    height: float = Field(description="metres above the ground from which it is seen whole")
+    ground: float = Field(description="ellipsoidal height of the ground there, metres")
+    name: str | None
+
+
+class CityCounts(Answer):
+    """How much of everything; estimates above 100,000 rows."""
+
+    buildings: int
+    storeys: int
+    units: int
+    addresses: int
+    organisations: int
+    facilities: int
+    devices: int
+    residents: int
+
+
+class City(Answer):
+    """The city: what it is called, where it lies, what it holds, how codes are named."""
+
+    model_config = example(
+        {
+            "name": "东莞市",
+            "bounds": [113.6, 22.7, 114.2, 23.1],
+            "focus": {
+                "lon": 113.88,
+                "lat": 22.92,
+                "height": 420.0,
+                "ground": 8.5,
+                "name": "示范小区",
+            },
+            "counts": {
+                "buildings": 120,
+                "storeys": 900,
+                "units": 4200,
+                "addresses": 4500,
+                "organisations": 80,
+                "facilities": 60,
+                "devices": 300,
+                "residents": 9000,
+            },
+            "tilesets": [],
+            "legend": {"use": [{"code": "residential", "zh": "住宅", "en": "residential"}]},
+        }
+    )
+
+    name: str
+    bounds: Bounds | None
+    focus: Focus | None
+    counts: CityCounts
+    tilesets: list[Tileset]
+    legend: dict[str, list[Code]] = Field(
+        description="code lists by name; `use` is list building_use"
+    )

@@ -1,0 +1,74 @@
+"""Statements about one building: itself, and its floor grid (楼盘表)."""
+
+from sqlalchemy import BigInteger, TextClause, bindparam, text
+
+from cim.store.queries.parts import address, area_of, areas, coded, grid
+
+BUILDING = f"""
+SELECT json_build_object(
+    'id', b.id, 'name', b.name, 'kind', b.kind, 'state', b.state,
+    'use', {coded("building_use", "b.use_code")},
+    'height', b.height, 'height_method', b.height_method,
+    'floors_above', b.floors_above, 'floors_below', b.floors_below,
+    'floors_method', b.floors_method, 'built_year', b.built_year,
+    'footprint_area', b.footprint_area, 'ground_elev', b.ground_elev,
+    'estate', (SELECT json_build_object('id', id, 'name', name) FROM city.estate
+        WHERE id = b.estate_id AND ended_at IS NULL),
+    'areas', {areas(area_of())},
+    'grid', {grid("b.grid_id")},
+    'counts', json_build_object(
+        'storeys', (SELECT count(*) FROM city.storey
+            WHERE building_id = b.id AND ended_at IS NULL),
+        'entrances', (SELECT count(*) FROM city.entrance
+            WHERE building_id = b.id AND ended_at IS NULL),
+        'units', (SELECT count(*) FROM city.unit WHERE building_id = b.id AND ended_at IS NULL),
+        'residents', coalesce(
+            (SELECT residents FROM city.building_pop WHERE building_id = b.id), 0),
+        'devices', (SELECT count(*) FROM city.device
+            WHERE building_id = b.id AND ended_at IS NULL AND secrecy = 0),
+        'organisations', (SELECT count(DISTINCT org_id) FROM city.org_location
+            WHERE building_id = b.id AND (to_date IS NULL OR to_date > current_date))),
+    'bounds', json_build_array(ST_XMin(b.footprint), ST_YMin(b.footprint),
+        ST_XMax(b.footprint), ST_YMax(b.footprint)),
+    'centre', json_build_array(ST_X(p.middle), ST_Y(p.middle)),
+    'address', {address(("building", "b.id"))})::text AS answer
+FROM city.building b, LATERAL (SELECT ST_PointOnSurface(b.footprint) AS middle) p
+WHERE b.id = :id AND b.ended_at IS NULL
+"""
+
+FLOOR_GRID = f"""
+SELECT json_build_object(
+    'building', json_build_object('id', b.id, 'name', b.name),
+    'entrances', (SELECT coalesce(json_agg(json_build_object('id', id, 'no', no, 'name', name,
+            'lift_count', lift_count) ORDER BY no), '[]')
+        FROM city.entrance WHERE building_id = b.id AND ended_at IS NULL),
+    'storeys', (SELECT coalesce(json_agg(json_build_object('id', s.id, 'no', s.no,
+            'label', s.label, 'kind', s.kind, 'elev_bottom', s.elev_bottom,
+            'elev_top', s.elev_top, 'status', s.status, 'units', coalesce(g.units, '[]'))
+            ORDER BY s.elev_bottom DESC NULLS LAST, s.no DESC, s.label DESC), '[]')
+        FROM city.storey s
+        LEFT JOIN (SELECT u.storey_id, json_agg(json_build_object('id', u.id,
+                'room_no', u.room_no, 'entrance', e.no,
+                'kind', {coded("unit_kind", "u.kind")}, 'occupancy', u.occupancy_status,
+                'geom_status', u.geom_status, 'organisations', coalesce(o.n, 0))
+                ORDER BY e.no NULLS LAST, length(u.room_no), u.room_no) AS units
+            FROM city.unit u
+            LEFT JOIN city.entrance e ON e.id = u.entrance_id
+            LEFT JOIN (SELECT unit_id, count(DISTINCT org_id) AS n FROM city.org_location
+                WHERE building_id = :id AND (to_date IS NULL OR to_date > current_date)
+                GROUP BY unit_id) o ON o.unit_id = u.id
+            WHERE u.building_id = :id AND u.ended_at IS NULL
+            GROUP BY u.storey_id) g ON g.storey_id = s.id
+        WHERE s.building_id = b.id AND s.ended_at IS NULL))::text AS answer
+FROM city.building b WHERE b.id = :id AND b.ended_at IS NULL
+"""
+
+
+def building(key: int) -> TextClause:
+    """One building as JSON in column `answer`; its `address` is the loaded one or null."""
+    return text(BUILDING).bindparams(bindparam("id", key, BigInteger))
+
+
+def floor_grid(key: int) -> TextClause:
+    """The floor grid of one building as JSON in column `answer`: top storey first."""
+    return text(FLOOR_GRID).bindparams(bindparam("id", key, BigInteger))
