@@ -1,0 +1,71 @@
+"""One spelling for a text: half-width, arabic numerals where they count, one kind of hyphen."""
+
+import re
+import unicodedata
+from typing import Final
+
+_DIGITS: Final = {char: value for value, char in enumerate("〇一二三四五六七八九")} | {
+    "零": 0,
+    "两": 2,
+}
+_TENS: Final = {"十": 10, "百": 100, "千": 1000}
+_NUMERALS: Final = "".join(_DIGITS) + "".join(_TENS)
+
+COUNTED: Final = "号楼|栋|幢|座|单元|梯|层|楼|室|房|号|组|队|巷|弄|期|区|村民小组|居民小组|户"
+"""Words before which a Chinese numeral counts something, so 三单元 is 3单元 and 八一路 stays."""
+
+# The run is taken whole and never given back: a long run costs what it is long, once.
+_COUNT = re.compile(f"(?<![{_NUMERALS}])([{_NUMERALS}]{{1,9}}+)(?![{_NUMERALS}])(?={COUNTED})")
+_DASH = re.compile(r"[‐-―−﹘﹣~〜_]++|(?<=[0-9号])之(?=[0-9一二三四五六七八九十])")
+_AFTER = re.compile(f"(?<=号-)([{_NUMERALS}]{{1,3}}+)(?![{_NUMERALS}])")
+_NUMBER_SIGN = re.compile(r"(?<=[0-9A-Z])#(楼?)")
+_GAP = re.compile(r"[\s,;:、。·'\"|/\\]++")
+
+
+def number(numeral: str) -> int:
+    """The value of a Chinese numeral, in words (二十三) or digit by digit (二〇三).
+
+    >>> [number(text) for text in ("十", "十一", "二十三", "一百零五", "二〇三", "两")]
+    [10, 11, 23, 105, 203, 2]
+    """
+    if not any(char in _TENS for char in numeral):
+        return int("".join(str(_DIGITS[char]) for char in numeral))
+    total, pending = 0, 0
+    for char in numeral:
+        if char in _TENS:
+            total += (pending or 1) * _TENS[char]
+            pending = 0
+        else:
+            pending = _DIGITS[char]
+    return total + pending
+
+
+def normalise(text: str) -> str:
+    """One spelling of an address text; what it says stays the same, and it costs linear time.
+
+    Full-width becomes half-width, letters upper case, every hyphen and a 之 between numbers `-`,
+    `#` the word it stands for, and Chinese numerals arabic where they count something.
+    White space and commas go, but for one space where two numbers would run together.
+
+    >>> normalise("虎门镇　大宁社区，浦江路１２号之３")
+    '虎门镇大宁社区浦江路12号-3'
+    >>> normalise("大河庄苑四号楼三单元1217室"), normalise("八一路二十三号"), normalise("3#楼b座")
+    ('大河庄苑4号楼3单元1217室', '八一路23号', '3号楼B座')
+    >>> normalise("负一层"), normalise("3栋 803"), normalise("3 803"), normalise("")
+    ('负1层', '3栋803', '3 803', '')
+    """
+    plain = unicodedata.normalize("NFKC", text).upper()
+    plain = _DASH.sub("-", _GAP.sub(_gap, plain))
+    plain = _COUNT.sub(lambda found: str(number(found[1])), plain)
+    plain = _AFTER.sub(lambda found: str(number(found[1])), plain)
+    return _NUMBER_SIGN.sub(r"号\1", plain) if "#" in plain else plain
+
+
+def _gap(found: re.Match[str]) -> str:
+    before = found.string[found.start() - 1 : found.start()]
+    after = found.string[found.end() : found.end() + 1]
+    return " " if _alphanumeric(before) and _alphanumeric(after) else ""
+
+
+def _alphanumeric(char: str) -> bool:
+    return char.isascii() and char.isalnum()

@@ -1,0 +1,147 @@
+"""Addresses in the habits of four cities come apart into the ladder; no text is too much."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cim.addresses import LADDER, canonical, full_text, join, normalise, parse
+from cim.addresses.words import TOKENS
+
+CASES = [
+    ("广东省东莞市虎门镇大宁社区浦江路2号", "东莞市 虎门镇 大宁社区 浦江路 2号", ""),
+    ("东莞市南城区天安数码城C1栋11层", "东莞市 南城街道 天安数码城 C1栋 11层", ""),
+    ("东莞市东莞市虎门镇", "东莞市 东莞市 虎门镇", ""),
+    ("东莞塘厦镇塘兴路８号", "东莞市 塘厦镇 塘兴路 8号", ""),
+    ("东莞市虎门镇大宁社区上围村3组2巷5号", "东莞市 虎门镇 大宁社区 3组 上围村 2巷 5号", ""),
+    ("芦村三组二巷五号", "芦村 3组 2巷 5号", ""),
+    ("高埗镇冼沙村五巷12号之2", "高埗镇 冼沙村 5巷 12-2号", ""),
+    ("松山湖园区科技路1号万科城3-2-803", "松山湖园区 科技路 1号 万科城 3栋 2单元 803", ""),
+    ("丰泰花园3幢负一层12室", "丰泰花园 3栋 -1层 12", ""),
+    ("丰泰花园12栋B1", "丰泰花园 12栋 -1层", ""),
+    ("莞城街道运河东一路116号3楼(近市场)", "莞城街道 运河东一路 116号 3层", "(近市场)"),
+    ("苏州工业园区星湖街328号创意产业园15-402室", "工业园区 星湖街 328号 创意产业园 15栋 402", ""),
+    ("苏州市姑苏区彩香新村3幢2-803", "苏州市 姑苏区 彩香新村 3栋 2单元 803", ""),
+    ("江苏省苏州市昆山市花桥镇花安路12号", "苏州市 昆山市 花桥镇 花安路 12号", ""),
+    ("黄石市黄石港区天虹小区五号楼1单元8楼801室", "黄石市 黄石港区 天虹小区 5栋 1单元 801", ""),
+    ("淄博市张店区金乔小区12号楼3单元5层东户", "淄博市 张店区 金乔小区 12栋 3单元 东户", ""),
+    ("上海市沪松公路1136弄1号楼10楼", "上海市 沪松公路 1136弄 1栋 10层", ""),
+    ("万科城市花园3栋803", "万科城市花园 3栋 803", ""),
+    ("3栋2单元803", "3栋 2单元 803", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "expected", "remainder"), CASES)
+def test_a_text_comes_apart(text: str, expected: str, remainder: str) -> None:
+    found = parse(text)
+    values = [found.levels[level] for level in LADDER if level in found.levels]
+    for word in expected.split():
+        assert word in values, found
+    assert found.remainder == remainder
+
+
+@pytest.mark.parametrize(
+    "habits",
+    [
+        (
+            "广东省东莞市虎门镇大宁社区浦江路2号丰泰花园3栋2单元803室",
+            "东莞市东莞市虎门镇大宁社区居委会浦江路２号丰泰花园三幢二单元8层803",
+            "东莞虎门镇大宁社区 浦江路2号 丰泰花园3号楼2梯803房",
+            "广东东莞市虎门镇大宁社区，浦江路2号，丰泰花园3座2-803",
+        ),
+        ("丰泰花园3栋2单元803室", "丰泰花园三幢2-803", "丰泰花园3#楼2梯８０３房"),
+        ("丰泰花园3栋负一层", "丰泰花园3号楼B1", "丰泰花园三座地下一层"),
+        ("芦村村民委员会3组2巷5号之1", "芦村三队二巷5-1号", "芦村3村民小组2巷5号附1"),
+        ("东莞市南城街道元美路8号", "广东东莞南城区元美路八号"),
+    ],
+)
+def test_two_habits_of_one_address_join_to_one_text(habits: tuple[str, ...]) -> None:
+    assert len({parse(text).norm_text for text in habits}) == 1, [parse(t) for t in habits]
+
+
+ALPHABET = st.text(
+    st.sampled_from(
+        "东莞市县区镇街道社区村组路巷号栋幢座单元层楼室房负一二三十0123456789AB-－()之 #、第"
+    )
+    | st.characters()
+)
+
+
+@given(ALPHABET)
+def test_no_character_is_lost(text: str) -> None:
+    assert "".join(words for _, words in parse(text).pieces) == normalise(text)
+
+
+@given(ALPHABET)
+def test_what_is_joined_comes_from_canonical_levels(text: str) -> None:
+    found = parse(text)
+    assert found.norm_text == join(found.levels)
+    assert set(found.levels) <= set(LADDER)
+    assert all(found.levels.values())
+
+
+@given(ALPHABET, st.sampled_from([*LADDER]))
+def test_a_canonical_level_stays_as_it_is(text: str, level: str) -> None:
+    once = canonical(level, normalise(text))
+    assert canonical(level, once) == once
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "city": st.just("东莞市"),
+            "town": st.sampled_from(["虎门镇", "南城街道"]),
+            "road": st.sampled_from(["浦江路", "运河东一路", "长安大道"]),
+            "door_no": st.integers(1, 999).map("{}号".format),
+            "estate_name": st.sampled_from(["丰泰花园", "万科城", "天虹小区"]),
+            "building_name": st.integers(1, 99).map("{}栋".format),
+        },
+        optional={
+            "entrance_no": st.integers(1, 9).map("{}单元".format),
+            "room_no": st.integers(101, 3404).map(str),
+        },
+    )
+)
+def test_the_written_ladder_is_read_back(levels: dict[str, str]) -> None:
+    assert parse(full_text(levels)).levels == levels
+
+
+HOSTILE = [
+    "1",
+    "一",
+    "号",
+    "市",
+    "村",
+    "社区",
+    "(",
+    "1-",
+    "A1栋",
+    "花园1期",
+    "东单元",
+    "路",
+    "3巷",
+    "之一",
+]
+
+
+@pytest.mark.parametrize("word", HOSTILE)
+def test_time_grows_with_the_length_and_no_faster(word: str) -> None:
+    """Eight times the text: a quadratic step would take sixty-four times as long."""
+
+    def seconds(times: int) -> float:
+        text = word * times
+        best = 9.0
+        for _ in range(3):
+            began = time.process_time()
+            parse(text)
+            best = min(best, time.process_time() - began)
+        return best
+
+    assert seconds(32_000) < 24 * max(seconds(4_000), 0.001)
+
+
+def test_no_pattern_repeats_without_bound() -> None:
+    unbounded = TOKENS.pattern.replace("++", "").replace("}+", "}").replace("?+", "?")
+    assert "*" not in unbounded
+    assert "+" not in unbounded
