@@ -10,5 +10,6 @@ AS $$ SELECT count(DISTINCT r.person_id)::integer
         AND r.role IS DISTINCT FROM '业主不住' $$;
 
 REVOKE ALL ON FUNCTION city.resident_count(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION city.resident_count(bigint) TO cim_reader;
 COMMENT ON FUNCTION city.resident_count(bigint) IS
     'persons who live in a unit now; owners who live elsewhere are not counted';
