@@ -10,7 +10,7 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, Engine, select, text
 
 from cim.errors import StoreError
 from cim.model.buildings import building
@@ -74,30 +74,30 @@ def test_every_type_comes_back_as_it_went_in(connection: Connection, kind: str) 
     )
 )
 def test_any_mixture_of_null_and_not_null_keeps_its_rows(
-    engine_connection: Connection, rows: list[tuple[Any, ...]]
+    engine: Engine, rows: list[tuple[Any, ...]]
 ) -> None:
-    connection = engine_connection
-    connection.execute(text("DROP TABLE IF EXISTS trial"))
-    connection.execute(
-        text("CREATE TEMP TABLE trial (n int4, a int8, b float8, c text, d bytea, e int2)")
-    )
-    a, b, c, d = (list(column) for column in zip(*rows, strict=True)) if rows else ([],) * 4
-    columns: dict[str, Any] = {
-        "c": c,
-        "a": a,
-        "n": range(len(rows)),
-        "d": d,
-        "b": b,
-        "e": np.ones(len(rows)),
-    }
-    types = {"n": "int4", "a": "int8", "b": "float8", "c": "text", "d": "bytea", "e": "int2"}
-    assert write(connection, "trial", columns, types) == len(rows)
-    statement = text("SELECT a, b, c, d FROM trial ORDER BY n")
-    back = [
-        row
-        for batch in read(connection, statement, size=7)
-        for row in zip(*batch.values(), strict=True)
-    ]
+    with engine.connect() as connection:
+        connection.execute(
+            text("CREATE TEMP TABLE trial (n int4, a int8, b float8, c text, d bytea, e int2)")
+        )
+        a, b, c, d = (list(column) for column in zip(*rows, strict=True)) if rows else ([],) * 4
+        columns: dict[str, Any] = {
+            "c": c,
+            "a": a,
+            "n": range(len(rows)),
+            "d": d,
+            "b": b,
+            "e": np.ones(len(rows)),
+        }
+        types = {"n": "int4", "a": "int8", "b": "float8", "c": "text", "d": "bytea", "e": "int2"}
+        assert write(connection, "trial", columns, types) == len(rows)
+        statement = text("SELECT a, b, c, d FROM trial ORDER BY n")
+        back = [
+            row
+            for batch in read(connection, statement, size=7)
+            for row in zip(*batch.values(), strict=True)
+        ]
+        connection.rollback()
     assert back == rows
 
 

@@ -1,0 +1,141 @@
+"""The way to the database, for whoever composes a program: a command, or the API.
+
+With `CIM_DATABASE_URL` that PostGIS is used, and never started, stopped or migrated unasked.
+Without, the embedded one is: started when it is not up, migrated when it is behind.
+"""
+
+import asyncio
+import os
+import re
+from typing import Any
+
+import asyncpg
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from cim.errors import StoreError, StoreVersion
+from cim.settings import Settings
+from cim.store import embedded, faults, migrate
+
+TIMEOUT = 30.0
+"""Seconds a statement of the API may take."""
+
+NAME = "cimtwin"
+"""What our connections call themselves in pg_stat_activity."""
+
+
+def url(settings: Settings) -> str:
+    """The database as a libpq URL; psql, psycopg and asyncpg all take it. Starts nothing."""
+    if settings.database_url:
+        return re.sub(r"^postgres(ql)?(\+\w+)?:", "postgresql:", settings.database_url)
+    return embedded.url(embedded.cluster(settings))
+
+
+def connect(settings: Settings) -> Engine:
+    """An engine on the city's database, which is up, checked, and where this program's tables are.
+
+    Raises StoreMissing, StoreVersion, StoreLocale or StoreFull, each with what to do about it.
+    """
+    _start(settings)
+    engine = open_engine(settings)
+    try:
+        with engine.begin() as connection:
+            _prepare(connection, settings)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def connect_async(
+    settings: Settings, *, role: str | None = None, timeout: float = TIMEOUT
+) -> AsyncEngine:
+    """An engine for the API: short statements, `role`'s rights where one is given.
+
+    Starts and checks the database as `connect` does, at once; call it where the program is
+    composed, not in an event loop.  A transaction may take another role with SET LOCAL ROLE.
+    """
+    connect(settings).dispose()
+    cores = os.cpu_count() or 1
+    options = {
+        "application_name": NAME,
+        # A point in a polygon is estimated at thousands of rows and would start workers.
+        "max_parallel_workers_per_gather": "0",
+        # A generic plan computes geometry made from parameters for every row anew.
+        "plan_cache_mode": "force_custom_plan",
+        "jit": "off",
+        "statement_timeout": str(int(timeout * 1000)),
+        **({"role": role} if role else {}),
+    }
+
+    async def open_one(*_: Any, **__: Any) -> asyncpg.Connection:
+        with faults.translated():
+            try:
+                return await asyncpg.connect(url(settings), server_settings=options)
+            except (OSError, asyncpg.PostgresError):
+                if not await asyncio.to_thread(_revive, settings):
+                    raise
+                return await asyncpg.connect(url(settings), server_settings=options)
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=open_one,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=min(max(3 * cores, 4), 20),
+        max_overflow=0,
+        pool_pre_ping=True,
+    )
+    faults.install(engine.sync_engine)
+    return engine
+
+
+def open_engine(settings: Settings) -> Engine:
+    """An engine on a database that is up, without looking at what is in it."""
+
+    def open_one() -> psycopg.Connection[Any]:
+        with faults.translated():
+            try:
+                return psycopg.connect(url(settings), application_name=NAME)
+            except psycopg.OperationalError:
+                if not _revive(settings):
+                    raise
+                return psycopg.connect(url(settings), application_name=NAME)
+
+    engine = create_engine("postgresql+psycopg://", creator=open_one, pool_pre_ping=True)
+    faults.install(engine)
+    return engine
+
+
+def _start(settings: Settings) -> None:
+    if not settings.database_url:
+        embedded.start(settings)
+
+
+def _revive(settings: Settings) -> bool:
+    """Start the embedded server again if it crashed under us; one that was stopped stays so."""
+    if settings.database_url or not embedded.cluster(settings).crashed:
+        return False
+    embedded.start(settings)
+    return True
+
+
+def _prepare(connection: Connection, settings: Settings) -> None:
+    """Check the database, and migrate it where it is ours to migrate."""
+    revision = migrate.current(connection)
+    if migrate.check_revision(revision):
+        migrate.check_locale(connection)
+    elif not settings.database_url:
+        migrate.migrate(connection)
+    elif revision is None:
+        raise StoreError(
+            "the database has no tables yet; make them with: cim db migrate",
+            "数据库尚未建表,请运行:cim db migrate",
+        )
+    else:
+        raise StoreVersion(
+            f"the database is at revision {revision}, behind this program ({migrate.head()}); "
+            "bring it up with: cim db migrate",
+            f"数据库版本 {revision} 低于本程序({migrate.head()}),请运行:cim db migrate",
+        )

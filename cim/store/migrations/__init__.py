@@ -1,0 +1,1 @@
+"""The migrations: Alembic's environment and its versions, shipped inside the package."""

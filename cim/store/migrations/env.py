@@ -1,0 +1,9 @@
+"""Run by Alembic; `cim.store.migrate` hands it the connection and keeps the transaction."""
+
+from alembic import context
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    version_table_schema="platform",
+)
+context.run_migrations()

@@ -1,0 +1,129 @@
+"""A database of its own for every test module, cloned from one migrated template.
+
+The server is an embedded cluster in a temporary folder, one a checkout, started by the first
+session that needs it and stopped by the last; or the one CIM_TEST_DATABASE_URL names.  No server
+is an error, never a skip: a green run means these tests ran.
+"""
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import psutil
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+from sqlalchemy import Connection, Engine
+
+from cim.settings import Settings
+from cim.store import embedded
+from cim.store.engine import open_engine
+from cim.store.migrate import migrate
+
+SESSION = "cimtwin-tests"
+"""What a session's own connection calls itself, by which the others know it is there."""
+
+CARELESS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=200")
+"""How a server may be run whose databases nobody will miss."""
+
+
+def _folder() -> Path:
+    checkout = hashlib.sha256(os.fsencode(Path(__file__).resolve().parents[1])).hexdigest()[:8]
+    folder = Path(tempfile.gettempdir()) / f"{SESSION}-{os.geteuid()}-{checkout}"
+    folder.mkdir(mode=0o755, exist_ok=True)
+    assert folder.lstat().st_uid == os.geteuid(), f"{folder} is somebody else's"
+    return folder
+
+
+def _named(server: str, database: str) -> str:
+    """The server's URL with another database's name in it."""
+    return urlunsplit(urlsplit(server)._replace(path=f"/{database}"))
+
+
+def _administer(server: str, statement: str, *names: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(SQL(statement).format(*map(Identifier, names)))
+
+
+def _settings(url: str, folder: Path) -> Settings:
+    return Settings(_env_file=None, database_url=url, data_dir=folder)
+
+
+def _sweep(connection: psycopg.Connection[tuple[str]]) -> None:
+    """Drop what sessions left behind that were killed."""
+    for (name,) in connection.execute("SELECT datname FROM pg_database").fetchall():
+        owner = re.fullmatch(r"cim_test_(\d+)_\w+", name)
+        if owner and not psutil.pid_exists(int(owner[1])):
+            connection.execute(
+                SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name))
+            )
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The URL of a server's database `postgres`, up for the length of the session."""
+    given = os.environ.get("CIM_TEST_DATABASE_URL")
+    found = (
+        None if given else embedded.start(Settings(_env_file=None, data_dir=_folder()), CARELESS)
+    )
+    url = embedded.url(found, "postgres") if found else str(given)
+    with psycopg.connect(url, autocommit=True, application_name=SESSION) as present:
+        _sweep(present)
+        yield url
+        others = present.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' "
+            "AND pid <> pg_backend_pid()"
+        ).fetchone()
+    if found and others == (0,):
+        found.stop()
+
+
+@pytest.fixture(scope="session")
+def template(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a migrated, empty database that nobody is connected to."""
+    name = f"cim_test_{os.getpid()}_template"
+    _administer(
+        server, "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'", name
+    )
+    migrated = open_engine(_settings(_named(server, name), tmp_path_factory.mktemp("template")))
+    with migrated.begin() as connection:
+        migrate(connection)
+    migrated.dispose()
+    yield name
+    _administer(server, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture(scope="module")
+def database_url(server: str, template: str) -> Iterator[str]:
+    """The URL of a database of the module's own, with every table and no data."""
+    name = f"cim_test_{os.getpid()}_{uuid4().hex[:8]}"
+    _administer(server, "CREATE DATABASE {} TEMPLATE {}", name, template)
+    yield _named(server, name)
+    _administer(server, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture(scope="module")
+def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings that lead to the module's database and to a data folder of its own."""
+    return _settings(database_url, tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def engine(settings: Settings) -> Iterator[Engine]:
+    """An engine on the module's database; what a test commits stays until the module ends."""
+    engine = open_engine(settings)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    """One transaction per test, rolled back at its end."""
+    with engine.connect() as connection:
+        yield connection
+        connection.rollback()
