@@ -1,0 +1,193 @@
+"""Statements of the tiler: what there is, where it goes, and the rows of every tile in turn."""
+
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    FromClause,
+    Insert,
+    LargeBinary,
+    Select,
+    and_,
+    delete,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql import insert
+
+from cim.model.buildings import building, floor_plan, floor_slot, storey, unit
+from cim.model.platform import tile_member, tile_skip, tileset
+from cim.model.reference import code_item
+
+MEMBER_TYPES = {"tileset": "text", "building_id": "int8", "level": "int2", "cell": "int8"}
+"""The columns of platform.tile_member, as they are copied in."""
+
+SKIP_TYPES = {"tileset": "text", "object_id": "int8", "reason_en": "text", "reason_zh": "text"}
+"""The columns of platform.tile_skip, as they are copied in."""
+
+
+def building_extents() -> Select[Any]:
+    """Every building to be shown: id, west, south, east, north, height, weight 1, corners."""
+    return select(
+        building.c.id,
+        *_box(),
+        building.c.height,
+        func.ST_NPoints(building.c.footprint).label("corners"),
+    ).where(_standing())
+
+
+def unit_extents() -> Select[Any]:
+    """Every building with units to be shown: as `building_extents`, with its units and corners."""
+    counted = (
+        select(
+            unit.c.building_id,
+            func.count().label("units"),
+            func.sum(func.ST_NPoints(_unit_outline())).label("corners"),
+        )
+        .select_from(_units())
+        .where(_present())
+        .group_by(unit.c.building_id)
+        .subquery()
+    )
+    return (
+        select(
+            building.c.id,
+            *_box(),
+            building.c.height,
+            counted.c.units,
+            counted.c.corners,
+        )
+        .select_from(building.join(counted, counted.c.building_id == building.c.id))
+        .where(_standing())
+    )
+
+
+def building_rows(name: str) -> Select[Any]:
+    """The buildings of a tileset, tile by tile in the order of level and cell."""
+    return (
+        select(
+            tile_member.c.level,
+            tile_member.c.cell,
+            building.c.id,
+            func.ST_AsBinary(building.c.footprint, type_=LargeBinary).label("outline"),
+            building.c.ground_elev.label("bottom"),
+            (building.c.ground_elev + building.c.height).label("top"),
+            *_centre(),
+            building.c.height,
+            building.c.floors_above.label("floors"),
+            building.c.use_code.label("use"),
+            building.c.built_year.label("year"),
+        )
+        .select_from(tile_member.join(building, building.c.id == tile_member.c.building_id))
+        .where(tile_member.c.tileset == name)
+        .order_by(tile_member.c.level, tile_member.c.cell)
+    )
+
+
+def unit_rows(name: str) -> Select[Any]:
+    """The units of a tileset, tile by tile in the order of level and cell."""
+    return (
+        select(
+            tile_member.c.level,
+            tile_member.c.cell,
+            unit.c.id,
+            func.ST_AsBinary(_unit_outline(), type_=LargeBinary).label("outline"),
+            (building.c.ground_elev + func.coalesce(unit.c.z_bottom, storey.c.elev_bottom)).label(
+                "bottom"
+            ),
+            (building.c.ground_elev + func.coalesce(unit.c.z_top, storey.c.elev_top)).label("top"),
+            *_centre(),
+            unit.c.building_id,
+            unit.c.storey_id,
+            storey.c.no.label("storey_no"),
+            unit.c.kind,
+            (unit.c.geom_status == "generated").label("generated"),
+        )
+        .select_from(_units().join(tile_member, tile_member.c.building_id == unit.c.building_id))
+        .where(tile_member.c.tileset == name, _present())
+        .order_by(tile_member.c.level, tile_member.c.cell)
+    )
+
+
+def codes(list_code: str) -> Select[Any]:
+    """The codes of a list, in their order."""
+    return (
+        select(code_item.c.code)
+        .where(code_item.c.list_code == list_code)
+        .order_by(code_item.c.sort, code_item.c.code)
+    )
+
+
+def forget(name: str) -> tuple[Delete, Delete]:
+    """Take a tileset's members and skips away, before they are written anew."""
+    return (
+        delete(tile_member).where(tile_member.c.tileset == name),
+        delete(tile_skip).where(tile_skip.c.tileset == name),
+    )
+
+
+def record(values: dict[str, Any]) -> Insert:
+    """Write down that a tileset was built; `values` are the columns of platform.tileset."""
+    statement = insert(tileset).values(values)
+    fresh = {name: statement.excluded[name] for name in values if name != "name"}
+    return statement.on_conflict_do_update(index_elements=["name"], set_=fresh)
+
+
+def listed() -> Select[Any]:
+    """Every tileset that was built."""
+    return select(tileset).order_by(tileset.c.name)
+
+
+def skipped(name: str, limit: int) -> Select[Any]:
+    """Features that a tileset left out, with the reason."""
+    return (
+        select(tile_skip.c.object_id, tile_skip.c.reason_en, tile_skip.c.reason_zh)
+        .where(tile_skip.c.tileset == name)
+        .order_by(tile_skip.c.object_id)
+        .limit(limit)
+    )
+
+
+def _box() -> list[ColumnElement[Any]]:
+    shape = building.c.footprint
+    return [
+        func.ST_XMin(shape).label("west"),
+        func.ST_YMin(shape).label("south"),
+        func.ST_XMax(shape).label("east"),
+        func.ST_YMax(shape).label("north"),
+    ]
+
+
+def _centre() -> list[ColumnElement[Any]]:
+    west, south, east, north = (column.element for column in _box())
+    return [((west + east) / 2).label("longitude"), ((south + north) / 2).label("latitude")]
+
+
+def _standing() -> ColumnElement[bool]:
+    return and_(building.c.ended_at.is_(None), building.c.state != "demolished")
+
+
+def _present() -> ColumnElement[bool]:
+    """Units with a place of their own; the others are reached through the floor grid."""
+    return and_(
+        unit.c.ended_at.is_(None),
+        storey.c.ended_at.is_(None),
+        unit.c.geom_status != "none",
+        _standing(),
+    )
+
+
+def _units() -> FromClause:
+    return (
+        unit.join(storey, storey.c.id == unit.c.storey_id)
+        .join(building, building.c.id == unit.c.building_id)
+        .outerjoin(floor_slot, floor_slot.c.id == unit.c.slot_id)
+        .outerjoin(floor_plan, floor_plan.c.id == storey.c.plan_id)
+    )
+
+
+def _unit_outline() -> ColumnElement[Any]:
+    return func.coalesce(
+        unit.c.outline, floor_slot.c.outline, floor_plan.c.outline, building.c.footprint
+    )

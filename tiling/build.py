@@ -1,0 +1,343 @@
+"""From rows to a tileset on disk.
+
+`build_tile` is the heart: a pure function from the rows of one tile to its bytes.  `build` assigns
+every building to a tile, streams the rows through it in the order of the tiles, and lets the new
+tileset take the old one's place only when it is whole.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine
+
+from cim.crs.geoid import Geoid, geoid
+from cim.settings import Settings
+from cim.store import columns
+from cim.store.queries import tiles as queries
+from tiling import gltf, subtree, tiles3d
+from tiling.folder import Folder, store
+from tiling.layers import Layer
+from tiling.mesh import REASONS, Reason, prisms
+from tiling.metadata import Table
+from tiling.subtree import Region
+from tiling.tree import Key, assign
+
+Rows = Mapping[str, Any]
+"""Columns of equal length: id, outline (WKB), bottom, top (m in the height datum), shift (m up to
+the ellipsoid), and the layer's properties."""
+
+WAITING = 8
+"""Tiles handed to an executor and not yet back: what bounds the memory."""
+
+WORTH_SHARING = 20_000
+"""Features from which further processes are worth their start."""
+
+METRES_A_DEGREE = 111_320.0
+
+Progress = Callable[[int, int], None]
+"""Called with the features done and their total."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One tile as built: its bytes (empty where no feature had a mesh), region and features.
+
+    `skipped` are ids left out, each with its Reason.
+    """
+
+    content: bytes
+    region: Region
+    features: int
+    skipped: tuple[tuple[int, int], ...]
+
+
+@dataclass
+class Built:
+    """What a run did."""
+
+    name: str
+    path: Path
+    version: str = ""
+    features: int = 0
+    tiles: int = 0
+    bytes: int = 0
+    height_model: str = ""
+    height_shift: float = 0.0
+    seconds: float = 0.0
+    skipped: Counter[Reason] = field(default_factory=Counter)
+
+
+@dataclass
+class _Run:
+    """A run as it goes: where each tile lies, a digest of each, and what was left out."""
+
+    regions: dict[Key, Region] = field(default_factory=dict)
+    digests: dict[Key, bytes] = field(default_factory=dict)
+    skipped: list[tuple[int, int]] = field(default_factory=list)
+    features: int = 0
+    bytes: int = 0
+
+
+def build_tile(layer: Layer, table: Table, key: Key, rows: Rows) -> Tile:
+    """The tile of a key from its rows: pure, and the same bytes in whatever order they come."""
+    order = np.argsort(np.asarray(rows["id"]), kind="stable")
+    rows = {name: _take(values, order) for name, values in rows.items()}
+    bottom = np.asarray(rows["bottom"], float) + rows["shift"]
+    top = np.asarray(rows["top"], float) + rows["shift"]
+    made = prisms(rows["outline"], bottom, top, tiles3d.frame(key), closed=layer.closed)
+    fine = np.flatnonzero(made.reasons == Reason.FINE)
+    wrong = np.flatnonzero(made.reasons != Reason.FINE)
+    skipped = tuple((int(rows["id"][row]), int(made.reasons[row])) for row in wrong)
+    if not fine.size:
+        return Tile(b"", made.region, 0, skipped)
+    kept = {item.id: _take(rows[item.id], fine) for item in layer.properties}
+    content = gltf.write(
+        made.mesh, table, table.columns(kept), label=layer.label, colour=layer.colour
+    )
+    return Tile(content, made.region, fine.size, skipped)
+
+
+def build(
+    settings: Settings,
+    engine: Engine,
+    layer: Layer,
+    *,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+    dry_run: bool = False,
+) -> Built:
+    """Build a tileset from the city as it stands now; the old one serves until this one is whole.
+
+    A `dry_run` builds every tile and writes nothing.  Raises TilingError where a build of the same
+    tileset is under way, the disk is full, or the geoid grid does not reach.
+    """
+    began = monotonic()
+    heights = geoid(settings)
+    built = Built(layer.name, settings.tiles_dir / layer.name)
+    with (
+        Folder(built.path, dry_run=dry_run) as folder,
+        engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
+        connection.begin() as transaction,
+    ):
+        run = _Run()
+        table, total = _prepare(connection, layer, heights, run, built)
+        work = _Work(layer, table, folder.fresh)
+        shared = executor if total >= WORTH_SHARING else None
+        for done in _carried_out(work, _tiles(connection, layer, heights), shared):
+            _note(run, *done)
+            if progress:
+                progress(run.features + len(run.skipped), total)
+        _finish(connection, layer, folder, run, built)
+        if dry_run:
+            transaction.rollback()
+    built.seconds = monotonic() - began
+    return built
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a worker needs to know, whichever process it is in."""
+
+    layer: Layer
+    table: Table
+    folder: Path | None
+
+    def __call__(self, key: Key, rows: Rows) -> tuple[Key, Tile, bytes]:
+        """Build a tile and put it on disk; its bytes stay behind, a digest comes back."""
+        tile = build_tile(self.layer, self.table, key, rows)
+        if self.folder and tile.content:
+            store(self.folder / tiles3d.content_path(key), tile.content)
+        digest = blake2b(tile.content, digest_size=16).digest()
+        return key, replace(tile, content=b""), digest + len(tile.content).to_bytes(8, "big")
+
+
+def _prepare(
+    connection: Connection, layer: Layer, heights: Geoid, run: _Run, built: Built
+) -> tuple[Table, int]:
+    """Assign every building to its tile; the property table to be written, and the features."""
+    for statement in queries.forget(layer.name):
+        connection.execute(statement)
+    found = _extents(connection, layer)
+    placed = np.isfinite(found["west"])
+    run.skipped += [(int(lost), Reason.NO_OUTLINE) for lost in found["id"][~placed]]
+    found = {name: values[placed] for name, values in found.items()}
+    places = (found["west"] + found["east"]) / 2, (found["south"] + found["north"]) / 2
+    levels, cells = assign(
+        places,
+        _diagonals(found),
+        found["units"],
+        found["corners"] * layer.corner_vertices,
+        layer.capacity,
+    )
+    names = [layer.name] * levels.size
+    members: dict[str, Any] = {
+        "tileset": names,
+        "building_id": found["id"],
+        "level": levels,
+        "cell": cells,
+    }
+    columns.write(connection, "platform.tile_member", members, queries.MEMBER_TYPES)
+    connection.exec_driver_sql("ANALYZE platform.tile_member")
+    built.height_model = heights.name
+    if levels.size:
+        middle = [np.array([(place.min() + place.max()) / 2]) for place in places]
+        built.height_shift = float(heights.height(middle[0], middle[1])[0])
+    return _table(connection, layer), int(found["units"].sum())
+
+
+def _extents(connection: Connection, layer: Layer) -> dict[str, NDArray[Any]]:
+    """The columns of the layer's extents, in the order of their ids."""
+    kinds: dict[str, Any] = {
+        "id": int,
+        "west": float,
+        "south": float,
+        "east": float,
+        "north": float,
+    }
+    kinds |= {"height": float, "corners": int, "units": int}
+    batches: list[dict[str, NDArray[Any]]] = [
+        {
+            name: np.array(batch[name], kind) if name in batch else np.ones(len(batch["id"]), kind)
+            for name, kind in kinds.items()
+        }
+        for batch in columns.read(connection, layer.extents())
+    ]
+    found = {
+        name: np.concatenate([np.empty(0, kind), *(batch[name] for batch in batches)])
+        for name, kind in kinds.items()
+    }
+    order = np.argsort(found["id"])
+    return {name: values[order] for name, values in found.items()}
+
+
+def _diagonals(found: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """Size of each building in metres: the diagonal of its box and height."""
+    north = (found["north"] - found["south"]) * METRES_A_DEGREE
+    narrow = np.cos(np.radians(found["south"]))
+    east = (found["east"] - found["west"]) * METRES_A_DEGREE * narrow
+    size: NDArray[np.float64] = np.sqrt(north**2 + east**2 + found["height"] ** 2)
+    return size
+
+
+def _table(connection: Connection, layer: Layer) -> Table:
+    lists = [item.enum for item in layer.properties if item.enum]
+    codes = {name: tuple(connection.scalars(queries.codes(name))) for name in lists}
+    return Table(layer.label, layer.title, layer.properties, codes)
+
+
+def _tiles(connection: Connection, layer: Layer, heights: Geoid) -> Iterator[tuple[Key, Rows]]:
+    """The rows of each tile in turn, out of batches that end anywhere."""
+    key: Key | None = None
+    pieces: list[Rows] = []
+    for batch in columns.read(connection, layer.rows(layer.name)):
+        places = np.array(batch["longitude"], float), np.array(batch["latitude"], float)
+        rows: dict[str, Any] = {**batch, "shift": heights.height(*places)}
+        level, cell = np.array(rows.pop("level")), np.array(rows.pop("cell"))
+        cuts = np.flatnonzero((np.diff(level) != 0) | (np.diff(cell) != 0)) + 1
+        starts = np.concatenate([[0], cuts])
+        for start, end in zip(starts, [*cuts, level.size], strict=True):
+            found = Key(int(level[start]), int(cell[start]))
+            if key is not None and key != found:
+                yield key, _joined(pieces)
+                pieces = []
+            key = found
+            pieces.append({name: values[start:end] for name, values in rows.items()})
+    if key is not None:
+        yield key, _joined(pieces)
+
+
+def _joined(pieces: list[Rows]) -> Rows:
+    if len(pieces) == 1:
+        return pieces[0]
+    return {
+        name: np.concatenate([piece[name] for piece in pieces])
+        if isinstance(first, np.ndarray)
+        else [value for piece in pieces for value in piece[name]]
+        for name, first in pieces[0].items()
+    }
+
+
+def _carried_out(
+    work: _Work, tiles: Iterator[tuple[Key, Rows]], executor: Executor | None
+) -> Iterator[tuple[Key, Tile, bytes]]:
+    """Every tile's result in order, with no more than WAITING tiles under way."""
+    if executor is None:
+        for key, rows in tiles:
+            yield work(key, rows)
+        return
+    waiting: deque[Future[tuple[Key, Tile, bytes]]] = deque()
+    for key, rows in tiles:
+        waiting.append(executor.submit(work, key, rows))
+        if len(waiting) >= WAITING:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _note(run: _Run, key: Key, tile: Tile, digest: bytes) -> None:
+    run.skipped += tile.skipped
+    run.features += tile.features
+    if tile.features:
+        run.regions[key] = tile.region
+        run.digests[key] = digest
+        run.bytes += int.from_bytes(digest[-8:], "big")
+
+
+def _finish(connection: Connection, layer: Layer, folder: Folder, run: _Run, built: Built) -> None:
+    """Write the tree, then the record, and switch."""
+    built.features, built.tiles = run.features, len(run.regions)
+    built.skipped = Counter(Reason(reason) for _, reason in run.skipped)
+    named = b"".join(f"{key}".encode() + run.digests[key] for key in sorted(run.digests))
+    model = f"{built.height_model} {built.height_shift} {tiles3d.POLICY} {subtree.LEVELS}"
+    built.version = blake2b(named + model.encode(), digest_size=6).hexdigest()
+    tree = subtree.grow(run.regions)
+    errors = tiles3d.errors(tree, layer.inner_error)
+    files = {
+        tiles3d.subtree_path(key): subtree.write(key, tree, errors) for key in subtree.roots(tree)
+    }
+    facts = tiles3d.Facts(
+        layer.title, built.height_model, built.height_shift, built.features, built.version
+    )
+    files["tileset.json"] = tiles3d.describe(facts, tree, layer.inner_error)
+    built.bytes = run.bytes + sum(map(len, files.values()))
+    _record(connection, run, built)
+    for path, content in files.items():
+        folder.write(path, content)
+    folder.finish(built.version)
+
+
+def _record(connection: Connection, run: _Run, built: Built) -> None:
+    reasons = [REASONS[Reason(reason)] for _, reason in run.skipped]
+    skips: dict[str, Any] = {
+        "tileset": [built.name] * len(reasons),
+        "object_id": [identity for identity, _ in run.skipped],
+        "reason_en": [en for en, _ in reasons],
+        "reason_zh": [zh for _, zh in reasons],
+    }
+    columns.write(connection, "platform.tile_skip", skips, queries.SKIP_TYPES)
+    values = {
+        "name": built.name,
+        "version": built.version,
+        "built_at": datetime.now(UTC),
+        "feature_count": built.features,
+        "tile_count": built.tiles,
+        "bytes": built.bytes,
+        "height_shift": built.height_shift,
+        "skipped": len(run.skipped),
+    }
+    connection.execute(queries.record(values))
+
+
+def _take(values: Any, places: NDArray[np.int64]) -> Any:
+    if isinstance(values, np.ndarray):
+        return values[places]
+    return [values[place] for place in places.tolist()]

@@ -1,0 +1,232 @@
+"""Outlines as ragged arrays: read from WKB, tidied, and cut into triangles."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import mapbox_earcut
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+REPEATED = 1e-4
+"""Neighbouring corners nearer than this, in metres, are one."""
+
+SMALLEST = 1e-3
+"""Rings of less than this, in square metres, are no rings."""
+
+POLYGON = 3
+"""shapely's type id."""
+
+
+@dataclass(frozen=True)
+class Rings:
+    """Polygons of any number of features, corner by corner.
+
+    `points` (n, 2) are degrees; ring `i` has the corners from `rings[i]` up to `rings[i + 1]`, the
+    first not repeated at its end; polygon `j` has the rings from `polygons[j]` up to
+    `polygons[j + 1]`, its outer one first; it belongs to feature `owner[j]`.
+    """
+
+    points: Floats
+    rings: Integers
+    polygons: Integers
+    owner: Integers
+
+    @property
+    def ring_of_corner(self) -> Integers:
+        """The ring that each corner belongs to."""
+        return np.repeat(np.arange(self.rings.size - 1), np.diff(self.rings))
+
+    @property
+    def polygon_of_ring(self) -> Integers:
+        """The polygon that each ring belongs to."""
+        return np.repeat(np.arange(self.polygons.size - 1), np.diff(self.polygons))
+
+    @property
+    def owner_of_corner(self) -> Integers:
+        """The feature that each corner belongs to."""
+        return self.owner[self.polygon_of_ring][self.ring_of_corner]
+
+    @property
+    def next_corner(self) -> Integers:
+        """The corner that follows each, round its ring."""
+        following = np.arange(1, len(self.points) + 1)
+        filled = np.diff(self.rings) > 0
+        following[self.rings[1:][filled] - 1] = self.rings[:-1][filled]
+        return following
+
+
+def parse(outlines: Sequence[bytes | None]) -> Rings:
+    """Rings of WKB polygons and multipolygons; feature `i` is outline `i`.
+
+    What is no polygon, is empty, or cannot be read has no ring here.
+
+    >>> square = shapely.to_wkb(shapely.box(0, 0, 1, 1))
+    >>> found = parse([None, square])
+    >>> found.points.shape, found.rings.tolist(), found.polygons.tolist(), found.owner.tolist()
+    ((4, 2), [0, 4], [0, 1], [1])
+    >>> parse([]).points.shape
+    (0, 2)
+    """
+    shapes = shapely.from_wkb(np.array(outlines, dtype=object), on_invalid="ignore")
+    parts, owner = shapely.get_parts(shapes, return_index=True)
+    sound = (shapely.get_type_id(parts) == POLYGON) & ~shapely.is_empty(parts)
+    if not sound.any():
+        nothing = np.zeros(0, np.int64)
+        return Rings(np.empty((0, 2)), np.zeros(1, np.int64), np.zeros(1, np.int64), nothing)
+    _, points, (rings, polygons) = shapely.to_ragged_array(parts[sound], include_z=False)
+    rings, polygons = rings.astype(np.int64), polygons.astype(np.int64)
+    inner = np.ones(len(points), bool)
+    inner[rings[1:] - 1] = False  # WKB repeats the first corner
+    opened = rings - np.arange(rings.size)
+    return Rings(points[inner], opened, polygons, owner[sound].astype(np.int64))
+
+
+def signed_areas(plan: Floats, shape: Rings) -> Floats:
+    """Area of each ring in the plane `plan` (n, 2), positive where it runs counter-clockwise.
+
+    >>> shape = parse([shapely.to_wkb(shapely.box(0, 0, 2, 1, ccw=False))])
+    >>> signed_areas(shape.points, shape).tolist()
+    [-2.0]
+    """
+    ring = shape.ring_of_corner
+    here = plan - plan[shape.rings[:-1][ring]] if len(plan) else plan
+    there = here[shape.next_corner]
+    cross = here[:, 0] * there[:, 1] - here[:, 1] * there[:, 0]
+    return np.bincount(ring, cross, minlength=shape.rings.size - 1) / 2
+
+
+def tidy(plan: Floats, shape: Rings) -> tuple[Rings, Integers]:
+    """The same polygons, outer rings counter-clockwise, holes clockwise, repeats dropped.
+
+    `plan` holds the corners in metres.  Rings without area go, and a polygon whose outer ring went
+    goes with its holes.  Also returns which of the old corners each new one is.
+
+    >>> line = shapely.Polygon([(0, 0), (1, 0), (1, 0), (2, 0)])
+    >>> shape = parse([shapely.to_wkb(shapely.box(0, 0, 2, 1, ccw=False)), shapely.to_wkb(line)])
+    >>> found, corners = tidy(shape.points, shape)
+    >>> signed_areas(found.points, found).tolist(), found.owner.tolist(), corners.size
+    ([2.0], [0], 4)
+    """
+    ring = shape.ring_of_corner
+    step = plan[shape.next_corner] - plan
+    corners = np.flatnonzero(np.hypot(step[:, 0], step[:, 1]) > REPEATED)
+    ring = ring[corners]
+    count = np.bincount(ring, minlength=shape.rings.size - 1)
+    single = Rings(shape.points[corners], _offsets(count), shape.polygons, shape.owner)
+    area = signed_areas(plan[corners], single)
+    sound = (count >= 3) & (np.abs(area) >= SMALLEST)
+    outer = np.zeros(sound.size, bool)
+    outer[shape.polygons[:-1]] = True
+    polygon = shape.polygon_of_ring
+    kept_polygon = sound[shape.polygons[:-1]]
+    sound &= kept_polygon[polygon]
+
+    kept = sound[ring]
+    corners, ring = corners[kept], ring[kept]
+    number = np.cumsum(sound) - 1  # of each ring among those that stay
+    starts = _offsets(count[sound])
+    place = np.arange(corners.size) - starts[number[ring]]
+    backward = ((area > 0) != outer)[ring]
+    place[backward] = count[ring[backward]] - 1 - place[backward]
+    turned = np.empty_like(corners)
+    turned[starts[number[ring]] + place] = corners
+
+    rings_left = np.bincount(polygon[sound], minlength=kept_polygon.size)[kept_polygon]
+    return (
+        Rings(shape.points[turned], starts, _offsets(rings_left), shape.owner[kept_polygon]),
+        turned,
+    )
+
+
+def select(shape: Rings, kept: NDArray[np.bool_]) -> tuple[Rings, Integers]:
+    """Only the polygons that are `kept`, and for every old corner its number among those left.
+
+    >>> shape = parse([shapely.to_wkb(shapely.box(0, 0, n, 1)) for n in (1, 2)])
+    >>> left, number = select(shape, np.array([False, True]))
+    >>> left.rings.tolist(), left.owner.tolist(), number[4:].tolist()
+    ([0, 4], [1], [0, 1, 2, 3])
+    """
+    rings = kept[shape.polygon_of_ring]
+    corners = rings[shape.ring_of_corner]
+    left = Rings(
+        shape.points[corners],
+        _offsets(np.diff(shape.rings)[rings]),
+        _offsets(np.diff(shape.polygons)[kept]),
+        shape.owner[kept],
+    )
+    return left, np.cumsum(corners) - 1
+
+
+def triangulate(plan: Floats, shape: Rings) -> tuple[Integers, Integers]:
+    """Triangles (m, 3) of corners, counter-clockwise, and the polygon that each belongs to.
+
+    A fan where a polygon is convex and has no hole, earcut elsewhere; ordered by polygon.
+
+    >>> shape = parse([shapely.to_wkb(shapely.box(0, 0, 2, 1))])
+    >>> triangulate(shape.points, shape)[0].tolist()
+    [[0, 1, 2], [0, 2, 3]]
+    >>> triangulate(np.empty((0, 2)), parse([]))[0].shape
+    (0, 3)
+    """
+    convex = _convex(plan, shape)
+    first = shape.rings[shape.polygons[:-1][convex]]
+    fans = np.diff(shape.rings)[shape.polygons[:-1][convex]] - 2
+    base = np.repeat(first, fans)
+    step = np.arange(base.size) - np.repeat(np.cumsum(fans) - fans, fans)
+    pieces = [np.column_stack([base, base + step + 1, base + step + 2])]
+    polygons = [np.repeat(np.flatnonzero(convex), fans)]
+    for polygon in np.flatnonzero(~convex):
+        rings = shape.rings[shape.polygons[polygon] : shape.polygons[polygon + 1] + 1]
+        start, ends = rings[0], (rings[1:] - rings[0]).astype(np.uint32)
+        ears = mapbox_earcut.triangulate_float64(plan[start : rings[-1]], ends)
+        pieces.append(ears.reshape(-1, 3).astype(np.int64) + start)
+        polygons.append(np.full(len(pieces[-1]), polygon))
+    owner = np.concatenate(polygons)
+    order = np.argsort(owner, kind="stable")
+    return _counter_clockwise(plan, np.concatenate(pieces)[order]), owner[order]
+
+
+def triangle_areas(plan: Floats, triangles: Integers) -> Floats:
+    """Area of each triangle in the plane, positive where it runs counter-clockwise.
+
+    >>> triangle_areas(np.array([[0, 0], [2, 0], [0, 1]], float), np.array([[0, 1, 2]])).tolist()
+    [1.0]
+    """
+    a, b, c = (plan[triangles[:, corner]] for corner in range(3))
+    found: Floats = _cross(b - a, c - a) / 2
+    return found
+
+
+def _convex(plan: Floats, shape: Rings) -> NDArray[np.bool_]:
+    """Which polygons are one ring that turns left everywhere, and round itself only once."""
+    if not shape.owner.size:
+        return np.zeros(0, bool)
+    following = shape.next_corner
+    edge = plan[following] - plan
+    first = shape.rings[:-1][shape.ring_of_corner]
+    right = _cross(edge, edge[following]) < 0
+    right |= _cross(plan - plan[first], plan[following] - plan[first]) < 0
+    turns_right = np.bincount(
+        shape.polygon_of_ring[shape.ring_of_corner], right, minlength=shape.owner.size
+    )
+    convex: NDArray[np.bool_] = (turns_right == 0) & (np.diff(shape.polygons) == 1)
+    return convex
+
+
+def _counter_clockwise(plan: Floats, triangles: Integers) -> Integers:
+    clockwise = triangle_areas(plan, triangles) < 0
+    triangles[clockwise] = triangles[clockwise][:, ::-1]
+    return triangles
+
+
+def _cross(a: Floats, b: Floats) -> Floats:
+    found: Floats = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    return found
+
+
+def _offsets(counts: Integers) -> Integers:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

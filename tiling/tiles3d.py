@@ -1,0 +1,167 @@
+"""tileset.json of 3D Tiles 1.1: an explicit root, and one implicit quadtree a root cell below it.
+
+Every implicit tree has a frame of its own, east-north-up about its cell's centre; it is the
+`transform` of the implicit root, in double precision.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cim.crs.ecef import Frame
+from tiling import subtree
+from tiling.subtree import Node, Region, padded
+from tiling.tree import ROOT, Key, ancestor, bounds, deinterleave, geometric_error
+
+POLICY = "CGCS2000 longitude and latitude (EPSG:4490), taken as WGS 84; ellipsoidal heights"
+"""How the coordinates in tiles are to be read."""
+
+PROPERTIES: dict[str, dict[str, Any]] = {
+    "name": {"name": "name", "type": "STRING", "required": True},
+    "crs": {"name": "coordinate system", "type": "STRING", "required": True},
+    "heightDatum": {"name": "height datum of the source", "type": "STRING", "required": True},
+    "heightModel": {
+        "name": "height model",
+        "description": "constant, or the geoid grid that heights were shifted by",
+        "type": "STRING",
+        "required": True,
+    },
+    "heightShift": {
+        "name": "height shift",
+        "description": "metres added to heights of the datum at the city's centre",
+        "type": "SCALAR",
+        "componentType": "FLOAT64",
+        "required": True,
+    },
+    "features": {
+        "name": "features",
+        "type": "SCALAR",
+        "componentType": "UINT32",
+        "required": True,
+    },
+}
+"""The metadata class `tileset`."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a tileset says of itself: heights and what was added to them, features, version."""
+
+    name: str
+    height_model: str
+    height_shift: float
+    features: int
+    version: str
+
+
+def frame(key: Key) -> Frame:
+    """The frame of the implicit tree that a tile is in.
+
+    >>> frame(Key(ROOT, 0))
+    Frame(longitude=-179.6484375, latitude=-89.6484375)
+    """
+    west, south, east, north = bounds(ancestor(key, ROOT))
+    return Frame((west + east) / 2, (south + north) / 2)
+
+
+def content_path(key: Key) -> str:
+    """Where a tile's content is, relative to tileset.json.
+
+    >>> content_path(Key(11, 16))
+    'content/1-0/2/0/0.glb'
+    """
+    return f"content/{_place(key)}.glb"
+
+
+def subtree_path(key: Key) -> str:
+    """Where the subtree headed by a tile is, relative to tileset.json.
+
+    >>> subtree_path(Key(ROOT, 1))
+    'subtrees/1-0/0/0/0.subtree'
+    """
+    return f"subtrees/{_place(key)}.subtree"
+
+
+def errors(tree: Mapping[Key, Node], inner: float | None) -> dict[Key, float]:
+    """Geometric error of each tile: 0 where nothing is below, else `inner` or its level's own."""
+    return {
+        key: (geometric_error(key.level) if inner is None else inner) if node.parent else 0.0
+        for key, node in tree.items()
+    }
+
+
+def describe(facts: Facts, tree: Mapping[Key, Node], inner: float | None) -> bytes:
+    """tileset.json of a tree; `inner` as in `errors`."""
+    heads = [key for key in tree if key.level == ROOT]
+    top = 2 * (geometric_error(ROOT) if inner is None else inner)
+    root: dict[str, Any] = {
+        "boundingVolume": {"region": [0.0] * 6},
+        "geometricError": top if heads else 0.0,
+        "refine": "ADD",
+    }
+    if heads:
+        everything = subtree.union(tree[key].region for key in heads)
+        root["boundingVolume"] = {"region": padded(everything)}
+        root["children"] = [_implicit(key, tree, inner) for key in heads]
+    document = {
+        "asset": {"version": "1.1", "tilesetVersion": facts.version, "generator": "cimtwin"},
+        "schema": {
+            "id": "cimtwin",
+            "classes": {
+                "tile": subtree.CLASS,
+                "tileset": {"name": "Tileset", "properties": PROPERTIES},
+            },
+        },
+        "metadata": {
+            "class": "tileset",
+            "properties": {
+                "name": facts.name,
+                "crs": POLICY,
+                "heightDatum": "1985 national height datum (1985国家高程基准)",
+                "heightModel": facts.height_model,
+                "heightShift": facts.height_shift,
+                "features": facts.features,
+            },
+        },
+        "geometricError": top,
+        "root": root,
+    }
+    return json.dumps(document, ensure_ascii=False, indent=1).encode()
+
+
+def _implicit(key: Key, tree: Mapping[Key, Node], inner: float | None) -> dict[str, Any]:
+    """An implicit root; its region is its cell's, and wider only where a building reaches over."""
+    node = tree[key]
+    west, south, east, north = bounds(key)
+    low, high = node.region[4:]
+    cell: Region = (west, south, east, north, low, high)
+    head = _head(key)
+    deepest = max(found.level for found in tree if ancestor(found, ROOT) == key)
+    return {
+        "transform": frame(key).matrix(),
+        "boundingVolume": {"region": padded(subtree.union([cell, node.region]))},
+        "geometricError": geometric_error(ROOT) if inner is None else inner,
+        "refine": "ADD",
+        "content": {"uri": f"content/{head}/{{level}}/{{x}}/{{y}}.glb"},
+        "implicitTiling": {
+            "subdivisionScheme": "QUADTREE",
+            "subtreeLevels": subtree.LEVELS,
+            "availableLevels": deepest - ROOT + 1,
+            "subtrees": {"uri": f"subtrees/{head}/{{level}}/{{x}}/{{y}}.subtree"},
+        },
+    }
+
+
+def _place(key: Key) -> str:
+    """Head of the implicit tree, then level, x and y within it."""
+    depth = key.level - ROOT
+    x, y = (int(value[0]) for value in deinterleave(np.array([key.cell & (4**depth - 1)])))
+    return f"{_head(key)}/{depth}/{x}/{y}"
+
+
+def _head(key: Key) -> str:
+    x, y = (int(value[0]) for value in deinterleave(np.array([ancestor(key, ROOT).cell])))
+    return f"{x}-{y}"
