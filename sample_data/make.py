@@ -3,15 +3,16 @@
 import datetime as dt
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
 
-from sample_data import places, town
+from sample_data import addressing, folk, places, readings, things, town, walks
 from sample_data.files import Columns, write_layer, write_table
 from sample_data.places import Plan
 
-SMALL, ESTATE = 1600, 12
+SMALL, ESTATE = 1600, 15
 """Buildings in the small city (the demo), and in its one estate of towers."""
 
 UNTIL = dt.datetime(2026, 10, 1, tzinfo=dt.timezone(dt.timedelta(hours=8)))
@@ -21,8 +22,8 @@ Rows = Callable[[Plan], Iterator[Columns]]
 
 
 @dataclass(frozen=True)
-class Shapes:
-    """A file of shapes: its columns, their kind, and its format in a mixed folder."""
+class Layer:
+    """A file of shapes: its columns, their kind, and its ending in a mixed folder."""
 
     rows: Rows
     kind: str
@@ -30,17 +31,22 @@ class Shapes:
 
 
 LAYERS = {
-    "areas": Shapes(town.areas, "MultiPolygon", ".geojson"),
-    "grids": Shapes(town.grids, "Polygon", ".fgb"),
-    "streets": Shapes(town.streets, "LineString", ".shp"),
-    "estates": Shapes(town.estates, "MultiPolygon", ".gpkg"),
-    "buildings": Shapes(town.buildings, "Polygon", ".gpkg"),
+    "areas": Layer(town.areas, "MultiPolygon", ".geojson"),
+    "grids": Layer(town.grids, "Polygon", ".fgb"),
+    "streets": Layer(town.streets, "LineString", ".shp"),
+    "estates": Layer(town.estates, "MultiPolygon", ".gpkg"),
+    "buildings": Layer(town.buildings, "Polygon", ".gpkg"),
+    "facilities": Layer(things.facilities, "Point", ".geojson"),
 }
 """Kind → file of shapes."""
 
 TABLES: dict[str, Rows] = {
     "floors": town.floors,
     "units": town.units,
+    "addresses": addressing.addresses,
+    "people": folk.people,
+    "organisations": folk.organisations,
+    "devices": things.devices,
 }
 """Kind → CSV file."""
 
@@ -51,20 +57,25 @@ FORMATS = {
     "shp": ".shp",
     "parquet": ".parquet",
 }
+"""Name of a format → ending of its files."""
 
 
-def size_of(text: str) -> int:
-    """Number of buildings meant by `small`, `estate` or a number.
+class Size(click.ParamType[int]):
+    """`small`, `estate`, or a number of buildings."""
 
-    >>> size_of("small"), size_of("100000")
-    (1600, 100000)
-    """
-    named = {"small": SMALL, "estate": ESTATE}
-    if text in named:
-        return named[text]
-    if not text.isdecimal() or not 1 <= int(text) <= 2_000_000:
-        raise click.BadParameter("small, estate, or a number of buildings from 1 to 2000000")
-    return int(text)
+    name = "small|estate|N"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """The number of buildings meant."""
+        named = {"small": SMALL, "estate": ESTATE}
+        text = str(value)
+        if text in named:
+            return named[text]
+        if not text.isdecimal() or not 1 <= int(text) <= 2_000_000:
+            self.fail("small, estate, or a number of buildings from 1 to 2000000", param, ctx)
+        return int(text)
 
 
 def make(
@@ -79,20 +90,28 @@ def make(
     folder.mkdir(parents=True, exist_ok=True)
     plan = places.lay_out(buildings, seed)
     counts = {}
-    for name, shapes in LAYERS.items():
-        suffix = FORMATS.get(formats, shapes.mixed)
-        path = folder / f"{name}{suffix}"
+    for name, layer in LAYERS.items():
+        path = folder / f"{name}{FORMATS.get(formats, layer.mixed)}"
         path.unlink(missing_ok=True)
-        counts[name] = write_layer(path, shapes.rows(plan), shapes.kind)
-    for name, rows in TABLES.items():
+        counts[name] = write_layer(path, layer.rows(plan), layer.kind)
+    tables = TABLES | {"readings": partial(readings.readings, until=until)}
+    for name, rows in tables.items():
         counts[name] = write_table(folder / f"{name}.csv", rows(plan))
+    network = folder / "network.gpkg"
+    network.unlink(missing_ok=True)
+    counts["network nodes"] = write_layer(network, walks.nodes(plan), "Point", "nodes")
+    counts["network edges"] = write_layer(network, walks.edges(plan), "LineString", "edges")
     return counts
 
 
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
-    "--size", default="small", show_default=True, help="small, estate, or how many buildings."
+    "--size",
+    type=Size(),
+    default="small",
+    show_default=True,
+    help="small, estate, or a number of buildings up to 2000000.",
 )
 @click.option("--seed", default=7, show_default=True, help="Same seed, same city, same bytes.")
 @click.option(
@@ -100,18 +119,28 @@ def make(
     type=click.Choice(["mixed", *FORMATS]),
     default="mixed",
     show_default=True,
-    help="Format of the files of shapes.",
+    help="Format of the files of shapes; mixed: several.",
 )
-def sample(folder: Path, size: str, seed: int, formats: str) -> None:
+@click.option(
+    "--until",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]),
+    help="End of the week of readings; China Standard Time unless it says otherwise.",
+)
+def sample(folder: Path, size: int, seed: int, formats: str, until: dt.datetime | None) -> None:
     """Write a made-up city into FOLDER, as files to be loaded.
+
+    Its towns are Dongguan's; streets, estates, people and readings are all invented.
 
     \b
     Example:
       cim sample city --size 20000
       cim load city city
     """
-    for name, count in make(folder, size_of(size), seed=seed, formats=formats).items():
-        click.echo(f"{name:16}{count:>10,}")
+    end = until or UNTIL
+    if end.tzinfo is None:
+        end = end.replace(tzinfo=UNTIL.tzinfo)
+    for name, count in make(folder, size, seed=seed, formats=formats, until=end).items():
+        click.echo(f"{name:16}{count:>12,}")
 
 
 if __name__ == "__main__":

@@ -160,7 +160,6 @@ def buildings(plan: Plan) -> Iterator[Columns]:
     """Footprints with floors, uses and what else a survey gives."""
     for community in plan.communities:
         found = build(plan, community)
-        estates = [None, *estate_ids(community, int(found.estate.max(initial=-1)) + 1)]
         uses = np.array([blocks.USES[role] for role in range(len(blocks.USES))])[found.role]
         uses[found.shop_front] = "mixed"
         heights = found.height.copy()
@@ -168,9 +167,8 @@ def buildings(plan: Plan) -> Iterator[Columns]:
             heights[i] = rooms.height(found, i)
         podium = np.where(found.shop_front, 1, 0)
         yield {
-            "building_id": found.ids,
+            "编号": found.ids,
             "名称": found.names,
-            "estate_id": [estates[n + 1] for n in found.estate.tolist()],
             "状态": found.state.tolist(),
             "用途": uses.tolist(),
             "结构": [STRUCTURES.get(role, "钢筋混凝土结构") for role in found.role.tolist()],
@@ -192,7 +190,7 @@ def floors(plan: Plan) -> Iterator[Columns]:
     ids = found.ids
     rows = [(ids[i], s) for i in rooms.showcase(found) for s in rooms.storeys(found, i)]
     yield {
-        "building_id": [key for key, _ in rows],
+        "幢编号": [key for key, _ in rows],
         "楼层": [storey.no for _, storey in rows],
         "楼层名称": [storey.label for _, storey in rows],
         "类别": [storey.kind for _, storey in rows],
@@ -208,7 +206,7 @@ def units(plan: Plan) -> Iterator[Columns]:
     register = rooms.register(found, plan.seed)
     yield {
         "房屋编号": [room.key for room in register],
-        "building_id": [ids[room.building] for room in register],
+        "幢编号": [ids[room.building] for room in register],
         "单元": [room.entrance for room in register],
         "楼层": [room.storey for room in register],
         "房号": [room.number for room in register],
