@@ -81,6 +81,11 @@ class Cluster:
         """OK (takes connections), REJECT (is starting or stopping) or NO_RESPONSE."""
         return pq.Ping(pq.PGconn.ping(f"host='{self.sockets}' connect_timeout=5".encode()))
 
+    @property
+    def answers(self) -> bool:
+        """Whether it takes connections."""
+        return self.ping() == pq.Ping.OK
+
     def pid(self) -> int | None:
         """The process id in the server's lock file; the process may be long gone."""
         try:
@@ -101,16 +106,16 @@ class Cluster:
         Two commands at once start one server.  Raises StoreMissing, StoreVersion, StoreLocale,
         StoreFull, or StoreError with what the server said.
         """
-        if self.ping() == pq.Ping.OK:
+        if self.answers:
             return
         with self._locked():
-            if self.ping() == pq.Ping.OK:
+            if self.answers:
                 return
             programs = choose(installed(), self._made_by())
             if not self.exists:
                 self._make(programs)
             self._await_or_clear()
-            if self.ping() != pq.Ping.OK:
+            if not self.answers:
                 self._start(programs)
 
     def stop(self) -> bool:
@@ -219,7 +224,7 @@ class Cluster:
         leader = self.pid()
         began = time.monotonic()
         while (living := self._processes()) and time.monotonic() - began < PATIENCE:
-            if self.ping() == pq.Ping.OK:
+            if self.answers:
                 return
             if leader not in [process.pid for process in living]:
                 _end(living, began)
