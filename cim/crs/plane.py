@@ -42,6 +42,7 @@ NAMES = {"cgcs2000": "EPSG:4490", "wgs84": "EPSG:4326", "xian80": "EPSG:4610"}
 """Names that people type instead of a code."""
 
 
+@lru_cache(maxsize=64)
 def canonical(spec: str) -> str:
     """A coordinate system by one name: `gcj02`, `bd09`, `EPSG:4547`, or the WKT that was given.
 
@@ -69,6 +70,11 @@ def is_projected(spec: str) -> bool:
     """Whether coordinates of this system are metres on a plane, not degrees."""
     spec = canonical(spec)
     return spec not in SHIFTED and bool(CRS.from_user_input(spec).is_projected)
+
+
+def is_ours(spec: str) -> bool:
+    """Whether coordinates of this system are CGCS2000 degrees as they stand."""
+    return canonical(spec) in SAME
 
 
 def to_4490(x: Numbers, y: Numbers, spec: str) -> tuple[Numbers, Numbers]:
@@ -158,9 +164,9 @@ def candidates(bounds: tuple[float, float, float, float]) -> list[str]:
 def areas(geometries: NDArray[np.object_]) -> Numbers:
     """Area in m² on the ellipsoid of polygons in degrees; 0 for lines, points, None.
 
-    The coordinates are taken to the cylindrical equal-area projection of the authalic sphere
-    (Snyder 1987, eq. 3-11 to 3-13), which keeps areas exactly; what is left is that edges are
-    straight there and not on the ellipsoid: under 1e-6 of the area for shapes below 10 km.
+    Square degrees times the ellipsoid's m² per square degree at the centroid's latitude,
+    M·N·cos φ with M and N the radii of curvature.  Taken at the centroid the first-order error
+    cancels: what is left is under 1e-8 for shapes of 1 km, and under 1e-3 for shapes of 500 km.
 
     >>> square = shapely.box(113.0, 23.0, 113.001, 23.001)
     >>> round(float(areas(np.array([square, None]))[0]), 1)
@@ -168,18 +174,9 @@ def areas(geometries: NDArray[np.object_]) -> Numbers:
     >>> areas(np.array([], dtype=object)).size
     0
     """
-    flat = shapely.transform(geometries, _equal_area)
-    found: Numbers = np.nan_to_num(shapely.area(flat))
-    return found
-
-
-def _equal_area(points: Numbers) -> Numbers:
-    """Degrees to metres in the cylindrical equal-area projection."""
+    flat = shapely.area(geometries)
+    phi = np.radians(np.nan_to_num(shapely.get_y(shapely.centroid(geometries))))
     e2 = FLATTENING * (2 - FLATTENING)
-    e = np.sqrt(e2)
-
-    def q(sine: Numbers) -> Numbers:
-        return np.asarray((1 - e2) * (sine / (1 - e2 * sine**2) + np.arctanh(e * sine) / e))
-
-    sine = np.sin(np.radians(points[:, 1]))
-    return np.column_stack((AXIS * np.radians(points[:, 0]), AXIS * q(sine) / 2))
+    density = AXIS**2 * (1 - e2) / (1 - e2 * np.sin(phi) ** 2) ** 2 * np.cos(phi)
+    found: Numbers = np.nan_to_num(flat * density * np.radians(1.0) ** 2)
+    return found

@@ -53,7 +53,7 @@ def parse(wkb: NDArray[np.object_]) -> Mended:
     points, row = shapely.get_coordinates(found, return_index=True)
     reason[row[~np.isfinite(points).all(axis=1)]] = "broken_geometry"
     refused = reason != None  # noqa: E711 (element by element)
-    flat: Geometries = shapely.force_2d(found)
+    flat: Geometries = shapely.force_2d(found) if shapely.has_z(found).any() else found
     flat[refused] = None
     return Mended(flat, reason, repaired & ~refused)
 
@@ -103,8 +103,17 @@ def mend(geometry: Geometries, kind: str) -> Mended:
             out[broken] = fixed
             repaired[np.flatnonzero(broken)[fine]] = True
             reason[np.flatnonzero(broken)[~fine]] = "invalid_geometry"
-        out = shapely.orient_polygons(shapely.remove_repeated_points(out))
+        twice = _repeating(out)
+        out[twice] = shapely.remove_repeated_points(out[twice])
+        out = shapely.orient_polygons(out)
     return Mended(_multi(out, kind), reason, repaired)
+
+
+def _repeating(geometry: Geometries) -> NDArray[np.intp]:
+    """Places of geometries in which a point follows itself."""
+    points, row = shapely.get_coordinates(geometry, return_index=True)
+    same = (points[1:] == points[:-1]).all(axis=1) & (row[1:] == row[:-1])
+    return np.unique(row[1:][same])
 
 
 def _repair(broken: Geometries) -> tuple[Geometries, NDArray[np.bool_]]:

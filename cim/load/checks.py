@@ -86,7 +86,7 @@ def to_degrees(
     bad = ~(np.isfinite(lon) & np.isfinite(lat) & (np.abs(lon) <= 180) & (np.abs(lat) <= 90))
     outside = np.zeros(len(geometry), bool)
     outside[row[bad]] = True
-    if lon is points[:, 0] and lat is points[:, 1]:
+    if crs.is_ours(system):
         return geometry, outside
     moved = geometry.copy()
     degrees = np.column_stack((np.where(bad, 0.0, lon), np.where(bad, 0.0, lat)))

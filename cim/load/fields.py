@@ -134,7 +134,7 @@ def integer(column: pa.Array, field: Field) -> Parsed:
 
 def year(column: pa.Array, field: Field) -> Parsed:
     """Years: a number, or the first four digits of a date; 0 is none."""
-    found = pc.extract_regex(strings(column), r"^(?P<year>\d{4})(\D.*|\d{2,4}.*)?$")
+    found = pc.extract_regex(strings(column), r"^(?P<year>\d{4})(?:\D.*|\d{2,4}.*)?$")
     digits = pc.struct_field(found, "year")
     values = np.asarray(pc.cast(digits, pa.float64()).to_numpy(zero_copy_only=False), np.float64)
     given = pc.is_valid(strings(column)).to_numpy(False)
@@ -146,7 +146,7 @@ def year(column: pa.Array, field: Field) -> Parsed:
 def date(column: pa.Array, field: Field) -> Parsed:
     """Days: 2024-05-01, 2024/5/1, 20240501, 2024年5月1日, or a time, of which the day is taken."""
     words = strings(column)
-    pattern = r"^(?P<y>\d{4})[-/.年]?(?P<m>\d{1,2})[-/.月]?(?P<d>\d{1,2})([日T ].*)?$"
+    pattern = r"^(?P<y>\d{4})[-/.年]?(?P<m>\d{1,2})[-/.月]?(?P<d>\d{1,2})(?:[日T ].*)?$"
     values = np.full(len(column), np.datetime64("NaT"), "M8[D]")
     found = pc.extract_regex(words, pattern).to_pylist()
     given = pc.is_valid(words).to_numpy(False)

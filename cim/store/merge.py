@@ -1,5 +1,6 @@
 """From the staging table into the table it is for: by key, as sets, in the caller's transaction."""
 
+from cim.store import bulk
 from cim.store.queries import load as statements
 from cim.store.stage import FAULTS, ROWS, Counts, Stage
 
@@ -72,6 +73,7 @@ def by_source(stage: Stage) -> Counts:
         if stage.full:
             counts.ended = stage.run(statements.end_missing(ROWS, FAULTS, table), **key, **feed)
     order = f"s.{stage.geometry}" if stage.geometry else "s.row_no"
-    counts.new = stage.run(statements.insert_new(ROWS, table, names, order), **key, **feed)
+    with bulk.rebuilt(stage.connection, table, total):
+        counts.new = stage.run(statements.insert_new(ROWS, table, names, order), **key, **feed)
     counts.unchanged = total - counts.new - counts.changed
     return counts

@@ -41,7 +41,26 @@ USES = {
 }
 """Words of other registers and of OpenStreetMap for codes of the list building_use."""
 
-LEAST_AREA = 0.01
+SORTS = {word: word for word in ("自然幢", "逻辑幢", "附属")}
+"""What a building is in the register."""
+
+STATES = {
+    "planned": "planned",
+    "规划": "planned",
+    "拟建": "planned",
+    "under_construction": "under_construction",
+    "在建": "under_construction",
+    "existing": "existing",
+    "现状": "existing",
+    "已建": "existing",
+    "partly_demolished": "partly_demolished",
+    "部分拆除": "partly_demolished",
+    "demolished": "demolished",
+    "已拆除": "demolished",
+}
+"""States of a building, and words for them."""
+
+LEAST_AREA = 0.001
 """m²; a smaller outline encloses nothing."""
 
 TINY = 1.0
@@ -87,8 +106,8 @@ FIELDS = (
     Field("has_lift", "boolean", "有电梯", "has a lift", ("电梯", "lift", "elevator")),
     Field("structure_code", "code", "结构", "structure", ("建筑结构", "房屋结构", "结构类型"),
           codes="structure"),
-    Field("kind", "text", "幢类", "自然幢, 逻辑幢, 附属", ("幢类型",)),
-    Field("state", "text", "状态", "planned, existing …", ("建筑状态",)),
+    Field("kind", "code", "幢类", "自然幢, 逻辑幢, 附属", ("幢类型",), words=SORTS),
+    Field("state", "code", "状态", "planned, existing …", ("建筑状态",), words=STATES),
 )  # fmt: skip
 
 

@@ -153,3 +153,19 @@ KEEP_FAULTS = """
     ORDER BY f.row_no"""
 
 FAULTS_BY_REASON = "SELECT reason, count(*) FROM stage_faults GROUP BY reason ORDER BY 2 DESC, 1"
+
+INDEXES = """
+    SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid)
+    FROM pg_index i WHERE i.indrelid = CAST(:table AS regclass)
+      AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid)"""
+"""Indexes of a table that no constraint stands on, with what makes them again."""
+
+FOREIGN_KEYS = """
+    SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE conrelid = CAST(:table AS regclass) AND contype = 'f'"""
+"""Foreign keys of a table to others, with what makes them again."""
+
+
+def is_empty(table: str) -> str:
+    """Whether a table holds no row at all."""
+    return f"SELECT NOT EXISTS (SELECT FROM {table})"
