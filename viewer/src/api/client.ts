@@ -1,0 +1,74 @@
+/** The service, asked. Errors come back as the sentence the service gives, in both languages. */
+import type {
+  Building, Card, City, FloorGrid, FeatureCollection, Found, Located, Observations, Session,
+} from './types'
+
+/** A question the service did not answer; `zh` and `en` are fit to show. */
+export class Refusal extends Error {
+  constructor(readonly status: number, readonly en: string, readonly zh: string) {
+    super(en)
+  }
+}
+
+export interface Client {
+  city(): Promise<City>
+  session(): Promise<Session>
+  building(id: number, signal?: AbortSignal): Promise<Building>
+  floorGrid(id: number, signal?: AbortSignal): Promise<FloorGrid>
+  card(id: number, purpose: string | null, signal?: AbortSignal): Promise<Card>
+  locate(lon: number, lat: number, h: number, signal?: AbortSignal): Promise<Located>
+  search(q: string, limit: number, signal?: AbortSignal): Promise<Found>
+  observations(id: number, signal?: AbortSignal): Promise<Observations>
+  features(collection: string, box: readonly number[], limit: number): Promise<FeatureCollection>
+  /** The full address of a tileset, for whoever loads it. */
+  address(path: string): string
+}
+
+type Values = Record<string, string | number>
+
+/** A client of the service that this page came from; `ask` is the browser's fetch. */
+export function createClient(base: string, ask: typeof fetch): Client {
+  const address = (path: string): string => new URL(path.replace(/^\//, ''), base).href
+
+  async function get<T>(path: string, values: Values = {}, options: RequestInit = {}): Promise<T> {
+    const query = new URLSearchParams(Object.entries(values).map(([k, v]) => [k, String(v)]))
+    const answer = await ask(address(path) + (query.size > 0 ? `?${query}` : ''), {
+      ...options,
+      headers: { Accept: 'application/json', ...options.headers },
+    }).catch((error: unknown) => {
+      if (error instanceof DOMException && error.name === 'AbortError') throw error
+      throw new Refusal(0, 'The service does not answer.', '服务没有应答。')
+    })
+    if (!answer.ok) throw await refusal(answer)
+    return (await answer.json()) as T
+  }
+  const aborted = (signal?: AbortSignal): RequestInit => (signal ? { signal } : {})
+
+  return {
+    address,
+    city: () => get('city'),
+    session: () => get('session'),
+    building: (id, signal) => get(`buildings/${id}`, {}, aborted(signal)),
+    floorGrid: (id, signal) => get(`buildings/${id}/floor-grid`, {}, aborted(signal)),
+    card: (id, purpose, signal) =>
+      get(`units/${id}/card`, {}, {
+        ...aborted(signal),
+        // A header, because addresses end up in logs and histories.
+        headers: purpose ? { 'X-Purpose': purpose } : {},
+      }),
+    locate: (lon, lat, h, signal) =>
+      get('locate', { lon, lat, h, datum: 'ellipsoid' }, aborted(signal)),
+    search: (q, limit, signal) => get('addresses/search', { q, limit }, aborted(signal)),
+    observations: (id, signal) =>
+      get(`datastreams/${id}/observations`, { limit: 2000 }, aborted(signal)),
+    features: (collection, box, limit) =>
+      get(`features/${collection}`, { bbox: box.join(','), limit }),
+  }
+}
+
+async function refusal(answer: Response): Promise<Refusal> {
+  const problem = (await answer.json().catch(() => ({}))) as { detail?: unknown; detail_zh?: unknown }
+  const said = (text: unknown): string | null => (typeof text === 'string' ? text : null)
+  const en = said(problem.detail) ?? `The service answered ${answer.status}.`
+  return new Refusal(answer.status, en, said(problem.detail_zh) ?? said(problem.detail) ?? `服务应答 ${answer.status}。`)
+}

@@ -1,0 +1,59 @@
+/** One object per colour scheme: the scene styles from it and the legend reads it. */
+import type { Scheme } from './state'
+
+export interface Swatch { readonly key: string; readonly colour: string }
+
+/** Building use by code of list building_use. */
+export const USE: readonly Swatch[] = [
+  { key: 'residential', colour: '#f4c95d' },
+  { key: 'retail', colour: '#e4572e' },
+  { key: 'office', colour: '#4c86a8' },
+  { key: 'public', colour: '#76b041' },
+  { key: 'industry', colour: '#8d6a9f' },
+  { key: 'mixed', colour: '#e09a6b' },
+]
+
+/** Height in metres: the highest step first, each with the height it begins at. */
+export const HEIGHT: readonly (Swatch & { readonly from: number; readonly to: number | null })[] = [
+  { key: '120', from: 120, to: null, colour: '#08519c' },
+  { key: '80', from: 80, to: 120, colour: '#3182bd' },
+  { key: '40', from: 40, to: 80, colour: '#6baed6' },
+  { key: '20', from: 20, to: 40, colour: '#bdd7e7' },
+  { key: '0', from: 0, to: 20, colour: '#eff3ff' },
+]
+
+/** A building no scheme speaks of. */
+export const PAPER = '#f2f1ee'
+
+/** Unit kind by code of list unit_kind; pale, because one unit among them is the subject. */
+export const KIND: Readonly<Record<string, string>> = {
+  residential: '#f2e2bd',
+  shop: '#f0a58f',
+  office: '#a9c9dd',
+  parking: '#ccd2d8',
+  public: '#bfdca4',
+  equipment: '#d6c6e2',
+  bed: '#f3cfa6',
+  workshop: '#dcbba2',
+}
+
+/** The selected unit, its storey, and the building under selection. */
+export const SELECTED = '#d6006e'
+export const SELECTED_STOREY = '#f6bcd6'
+
+/** What stands on the ground, by theme. */
+export const GROUND = {
+  light: {
+    land: '#eceae4', sky: '#cfe0ee', street: '#ffffff', casing: '#d8d4c9',
+    estate: '#dfe9d3', estateLine: '#9fb98a', name: '#5a6876',
+  },
+  dark: {
+    land: '#1d242b', sky: '#0f151b', street: '#3a4651', casing: '#141a20',
+    estate: '#22312b', estateLine: '#3f5f4e', name: '#9fb0c0',
+  },
+} as const
+
+/** The colours that a legend lists for a scheme. */
+export function swatches(scheme: Scheme): readonly Swatch[] {
+  return scheme === 'use' ? USE : scheme === 'height' ? HEIGHT : []
+}

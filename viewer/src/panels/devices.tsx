@@ -1,0 +1,56 @@
+/** Devices of the unit and of what serves it, with their latest readings. */
+import { useSignal } from '@preact/signals'
+import type { Card, Datastream, Device } from '../api/types'
+import type { Store } from '../store'
+import { codeName, measure, moment } from '../words'
+import { Chart } from './chart'
+
+export function Devices({ card, store }: { card: Card; store: Store }) {
+  if (card.devices.length === 0) return null
+  return (
+    <>
+      <h3>{store.t.value.readings}</h3>
+      <ul class="things">
+        {card.devices.map((one) => <OneDevice key={one.id} device={one} store={store} />)}
+      </ul>
+    </>
+  )
+}
+
+function OneDevice({ device, store }: { device: Device; store: Store }) {
+  const { language } = store.state.value
+  const kind = codeName(store.city.value?.legend['device_class'], device.class, language)
+  return (
+    <li>
+      <span class={device.status === 'faulty' ? 'faulty' : ''}>
+        {device.status === 'faulty' && '⚠ '}{device.name ?? kind}
+      </span>
+      <small>{[kind, device.bound_to?.label].filter(Boolean).join(' · ')}</small>
+      {device.datastreams.map((one) => <Stream key={one.id} stream={one} store={store} />)}
+    </li>
+  )
+}
+
+function Stream({ stream, store }: { stream: Datastream; store: Store }) {
+  const open = useSignal(false)
+  const t = store.t.value
+  const { language } = store.state.value
+  const value = stream.value !== null ? measure(stream.value, stream.unit ?? '', language, 2) : stream.text
+  return (
+    <div class="stream">
+      <span>{stream.name}</span>
+      <output>{value ?? t.noReading}</output>
+      <time dateTime={stream.at ?? ''}>{moment(stream.at, language)}</time>
+      <button
+        type="button" class="icon" aria-expanded={open.value} disabled={stream.at === null}
+        aria-label={`${open.value ? t.hideChart : t.chart}: ${stream.name}`}
+        title={open.value ? t.hideChart : t.chart} onClick={() => { open.value = !open.value }}
+      >
+        <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+          <path d="M1 12l4-5 3 3 6-8" fill="none" stroke="currentColor" stroke-width="1.6" />
+        </svg>
+      </button>
+      {open.value && <Chart stream={stream} store={store} />}
+    </div>
+  )
+}

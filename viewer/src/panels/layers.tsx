@@ -1,0 +1,62 @@
+/** Layers, the colour scheme and its legend. */
+import { HEIGHT, PAPER, USE } from '../colours'
+import { LAYERS, type Scheme, SCHEMES } from '../state'
+import type { Store } from '../store'
+import { codeName } from '../words'
+
+export function Layers({ store }: { store: Store }) {
+  const t = store.t.value
+  const { layers, scheme, underground } = store.state.value
+  return (
+    <section class="panel layers" aria-labelledby="layers-title">
+      <h2 id="layers-title">{t.layers}</h2>
+      <div class="checks">
+        {LAYERS.map((name) => (
+          <label key={name} class="check">
+            <input
+              type="checkbox" checked={layers[name]}
+              onChange={(event) => store.setLayer(name, event.currentTarget.checked)}
+            />
+            {t[name]}
+          </label>
+        ))}
+        <label class="check">
+          <input
+            type="checkbox" checked={underground}
+            onChange={(event) => store.change({ underground: event.currentTarget.checked })}
+          />
+          {t.underground}
+        </label>
+      </div>
+      <h3 id="scheme-title">{t.colourBy}</h3>
+      <div class="segments" role="group" aria-labelledby="scheme-title">
+        {SCHEMES.map((one) => (
+          <button
+            key={one} type="button" aria-pressed={scheme === one}
+            onClick={() => store.change({ scheme: one })}
+          >
+            {t[one]}
+          </button>
+        ))}
+      </div>
+      <Legend store={store} scheme={scheme} />
+    </section>
+  )
+}
+
+function Legend({ store, scheme }: { store: Store; scheme: Scheme }) {
+  const t = store.t.value
+  const { language } = store.state.value
+  const codes = store.city.value?.legend['use']
+  if (scheme === 'none') return null
+  const rows = scheme === 'use'
+    ? [...USE.map(({ key, colour }) => [colour, codeName(codes, key, language)] as const), [PAPER, t.other] as const]
+    : HEIGHT.map(({ from, to, colour }) => [colour, to === null ? `≥ ${from} m` : `${from}–${to} m`] as const)
+  return (
+    <ul class="legend" aria-label={t.legend}>
+      {rows.map(([colour, name]) => (
+        <li key={name}><i style={{ background: colour }} aria-hidden="true" />{name}</li>
+      ))}
+    </ul>
+  )
+}

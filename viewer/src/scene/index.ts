@@ -1,0 +1,153 @@
+/** The scene follows the state, and turns clicks into acts on it. Alone here is Cesium known. */
+import { effect, signal } from '@preact/signals'
+import { type Cartesian2, type CesiumWidget, ScreenSpaceEventType } from '@cesium/engine'
+import type { City } from '../api/types'
+import { sameView } from '../state'
+import type { Store } from '../store'
+import { codeName } from '../words'
+import { Buildings } from './buildings'
+import { faces, lookAt, moveByKeys, stand, viewOf } from './camera'
+import { Devices } from './devices'
+import { Ground } from './ground'
+import type { Layer, Stage } from './layer'
+import { type Hit, pick } from './pick'
+import { createHandler, createWidget, setSun, setTheme, setUnderground, type StageOptions } from './stage'
+import { hookForTests } from './testing'
+import { Units } from './units'
+
+const HOVER_PAUSE_MS = 90
+
+/** Show the city of the store, as soon as the service has said what it is. */
+export async function createScene(store: Store, options: StageOptions): Promise<void> {
+  const city = await known(store)
+  if (city.tilesets.length === 0) {
+    store.city.subscribe((next) => { if (next && next.tilesets.length > 0) location.reload() })
+    return
+  }
+  if (!document.createElement('canvas').getContext('webgl2')) {
+    store.say(store.t.value.failed, store.t.value.failed, 'error')
+    return
+  }
+  const widget = createWidget(options, city.focus?.ground ?? 0, store.t.value.canvas)
+  const stage: Stage = {
+    widget, city, client: store.client, opened: signal(null), lite: options.lite,
+    redraw: () => widget.scene.requestRender(),
+  }
+  const layers = { ground: new Ground(), buildings: new Buildings(), units: new Units(), devices: new Devices() }
+  const all: readonly Layer[] = Object.values(layers)
+
+  setSun(widget, city.focus?.lon ?? 114)
+  followCamera(store, widget, city, options)
+  followState(store, widget)
+  await Promise.all(all.map((layer) => layer.add(stage)))
+  effect(() => {
+    const state = store.state.value
+    all.forEach((layer) => layer.update(state))
+  })
+  listen(store, widget, (x, y) => pick(widget.scene, layers, x, y), options)
+  moveByKeys(widget.scene)
+  if (options.test) {
+    const tilesets = [layers.buildings.tileset, layers.units.tileset]
+    hookForTests(widget, store, tilesets.filter((one) => one !== null), (x, y) => pick(widget.scene, layers, x, y))
+  }
+}
+
+function known(store: Store): Promise<City> {
+  return new Promise((resolve) => {
+    const stop = effect(() => {
+      const city = store.city.value
+      if (city) { resolve(city); queueMicrotask(() => stop()) }
+    })
+  })
+}
+
+/** The camera follows links, history and wishes; the link follows the camera. */
+function followCamera(store: Store, widget: CesiumWidget, city: City, options: StageOptions): void {
+  const { camera } = widget.scene
+  const focus = city.focus
+  let said = store.state.value.view
+  if (said) stand(camera, said)
+  else if (focus) {
+    const range = Math.min(2500, Math.max(350, focus.height))
+    lookAt(camera, { lon: focus.lon, lat: focus.lat, h: focus.ground ?? 0, range, heading: 30, pitch: -26 }, false)
+  }
+  const tell = (): void => {
+    said = viewOf(camera)
+    if (!sameView(said, store.state.peek().view)) store.setView(said)
+  }
+  camera.moveEnd.addEventListener(tell)
+  tell()
+  effect(() => {
+    const view = store.state.value.view
+    // A view that did not come from the camera itself came from a link.
+    if (view && !sameView(view, said)) { said = view; stand(camera, view) }
+  })
+  effect(() => {
+    const wish = store.wish.value
+    if (!wish) return
+    const place = { ...wish, heading: wish.outward === undefined ? undefined : wish.outward + 180 }
+    if (wish.outward === undefined || !faces(widget.scene, place, wish.outward)) {
+      lookAt(camera, place, !options.test, tell)
+    }
+    widget.scene.requestRender()
+  })
+}
+
+/** Theme, shadows and the underground follow the state; the label follows the language. */
+function followState(store: Store, widget: CesiumWidget): void {
+  effect(() => setTheme(widget, store.state.value.theme))
+  effect(() => setUnderground(widget, store.state.value))
+  effect(() => {
+    widget.scene.shadowMap.enabled = store.state.value.layers.shadows
+    widget.scene.requestRender()
+  })
+  effect(() => widget.canvas.setAttribute('aria-label', store.t.value.canvas))
+}
+
+function listen(store: Store, widget: CesiumWidget, at: (x: number, y: number) => Hit, options: StageOptions): void {
+  const handler = createHandler(widget)
+  handler.setInputAction(({ position }: { position: Cartesian2 }) => {
+    act(store, at(position.x, position.y))
+  }, ScreenSpaceEventType.LEFT_CLICK)
+  widget.canvas.addEventListener('pointerleave', () => { store.hover.value = null })
+  if (options.lite) return
+  let timer = 0
+  handler.setInputAction(({ endPosition }: { endPosition: Cartesian2 }) => {
+    clearTimeout(timer)
+    const { x, y } = endPosition
+    timer = window.setTimeout(() => {
+      const text = label(store, at(x, y))
+      store.hover.value = text ? { x, y, text } : null
+      widget.canvas.style.cursor = text ? 'pointer' : ''
+    }, HOVER_PAUSE_MS)
+  }, ScreenSpaceEventType.MOUSE_MOVE)
+}
+
+/** What a click means: it changes the state, and the scene follows. */
+function act(store: Store, hit: Hit): void {
+  store.hover.value = null
+  if (hit.what === 'unit') store.select({ building: hit.building, unit: hit.unit })
+  else if (hit.what === 'device' && hit.device.building !== null) store.select({ building: hit.device.building, unit: null })
+  else if (hit.what === 'building' && hit.place) void store.selectAt(hit.building, hit.place.lon, hit.place.lat, hit.place.h)
+  else if (hit.what === 'building') store.select({ building: hit.building, unit: null })
+  else if (hit.what === 'ground') store.select({ building: null, unit: null })
+}
+
+function label(store: Store, hit: Hit): string | null {
+  const { language } = store.state.value
+  const legend = store.city.value?.legend
+  if (hit.what === 'device') {
+    const kind = codeName(legend?.['device_class'], hit.device.kind, language)
+    return hit.device.name === kind ? kind : `${kind} · ${hit.device.name}`
+  }
+  if (hit.what === 'unit') {
+    const units = store.floors.value?.storeys.flatMap((storey) => storey.units)
+    return units?.find((one) => one.id === hit.unit)?.room_no ?? null
+  }
+  if (hit.what === 'building') {
+    const use = hit.feature.getProperty('use') as string | null | undefined
+    const height = Number(hit.feature.getProperty('height') ?? 0)
+    return [use ? codeName(legend?.['use'], use, language) : '', `${height.toFixed(0)} m`].filter(Boolean).join(' · ')
+  }
+  return null
+}

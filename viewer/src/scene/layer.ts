@@ -1,0 +1,24 @@
+/** What a layer is, and what it is given to stand on. */
+import type { Signal } from '@preact/signals'
+import type { CesiumWidget } from '@cesium/engine'
+import type { City } from '../api/types'
+import type { Client } from '../api/client'
+import type { State } from '../state'
+
+export interface Stage {
+  readonly widget: CesiumWidget
+  readonly client: Client
+  readonly city: City
+  /** The building whose units stand in its place, once they are drawn. */
+  readonly opened: Signal<number | null>
+  /** Draw a frame soon; nothing moves on the screen without one. */
+  readonly redraw: () => void
+  readonly lite: boolean
+}
+
+/** One kind of thing in the scene. `remove` undoes `add`, exactly. */
+export interface Layer {
+  add(stage: Stage): Promise<void>
+  update(state: State): void
+  remove(): void
+}

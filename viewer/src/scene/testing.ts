@@ -1,0 +1,67 @@
+/** What `?test` lends to a browser test: frames drawn on demand, and picks by pixel. */
+import { Cartesian3, type Cesium3DTileset, type CesiumWidget } from '@cesium/engine'
+import type { Store } from '../store'
+import type { Hit } from './pick'
+
+export interface TestHooks {
+  /** Draw until the tiles of the view are there. */
+  settle(): Promise<void>
+  /** The ids at canvas pixels x, y. */
+  pick(x: number, y: number): Omit<Hit, 'feature'>
+  /** Canvas pixels of a place, if it is in front of the camera. */
+  project(lon: number, lat: number, h: number): [number, number] | null
+  /** How many colours a small copy of the picture has. */
+  colours(): number
+  renderer(): string
+  state(): unknown
+  opened(): number | null
+}
+
+declare global {
+  interface Window { cim?: TestHooks }
+}
+
+const QUIET_FRAMES = 5
+const FRAME_MS = 20
+
+export function hookForTests(
+  widget: CesiumWidget, store: Store, tilesets: readonly Cesium3DTileset[], at: (x: number, y: number) => Hit,
+): void {
+  const { scene, canvas } = widget
+  const ready = (): boolean => scene.globe.tilesLoaded && tilesets.every((one) => !one.show || one.tilesLoaded)
+  window.cim = {
+    async settle() {
+      for (let quiet = 0; quiet < QUIET_FRAMES;) {
+        widget.resize()
+        widget.render()
+        await new Promise((resolve) => setTimeout(resolve, FRAME_MS))
+        quiet = ready() ? quiet + 1 : 0
+      }
+    },
+    pick(x, y) {
+      widget.render()
+      const hit = at(x, y)
+      return Object.fromEntries(Object.entries(hit).filter(([key]) => key !== 'feature')) as Omit<Hit, 'feature'>
+    },
+    project(lon, lat, h) {
+      const place = scene.cartesianToCanvasCoordinates(Cartesian3.fromDegrees(lon, lat, h))
+      return place ? [place.x, place.y] : null
+    },
+    colours() {
+      const small = document.createElement('canvas')
+      ;[small.width, small.height] = [64, 40]
+      const context = small.getContext('2d')
+      if (!context) return 0
+      widget.render()
+      context.drawImage(canvas, 0, 0, 64, 40)
+      return new Set(new Uint32Array(context.getImageData(0, 0, 64, 40).data.buffer)).size
+    },
+    renderer() {
+      const gl = document.createElement('canvas').getContext('webgl2')
+      const info = gl?.getExtension('WEBGL_debug_renderer_info')
+      return gl && info ? String(gl.getParameter(info.UNMASKED_RENDERER_WEBGL)) : ''
+    },
+    state: () => store.state.value,
+    opened: () => (tilesets.some((one) => one.show) ? store.state.value.selection.building : null),
+  }
+}

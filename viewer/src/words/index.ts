@@ -1,0 +1,30 @@
+/** What the viewer says; each language is one object with the same keys, proved by `satisfies`. */
+import type { Code } from '../api/types'
+import type { Language } from '../state'
+import { en, type Words } from './en'
+import { zh } from './zh'
+
+export type { Words }
+
+export const WORDS: Readonly<Record<Language, Words>> = { 'zh-CN': zh, en }
+
+/** A code in the reader's language; the code itself where no list has it. */
+export function codeName(codes: readonly Code[] | undefined, code: string | null, language: Language): string {
+  if (code === null) return '–'
+  const found = codes?.find((one) => one.code === code)
+  return found ? found[language === 'en' ? 'en' : 'zh'] : code
+}
+
+/** A number as the language writes it, with at most `digits` decimals and its unit. */
+export function measure(value: number | null, unit: string, language: Language, digits = 1): string {
+  if (value === null) return '–'
+  return `${new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value)}${unit && ' '}${unit}`
+}
+
+/** A moment as day and minute in the language. */
+export function moment(iso: string | null, language: Language): string {
+  if (!iso) return '–'
+  return new Intl.DateTimeFormat(language, {
+    month: 'numeric', day: 'numeric', hour: '2-digit', minute: '2-digit', hour12: false,
+  }).format(new Date(iso))
+}
