@@ -32,6 +32,7 @@ from api.routes import (
 from cim import __version__
 from cim.crs.geoid import geoid
 from cim.settings import Settings
+from cim.store.engine import connect_async
 
 READER = "cim_reader"
 """The database role of every statement but the reading of residents: it cannot see pii."""
@@ -85,8 +86,6 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        from cim.store.engine import connect_async  # noqa: PLC0415 - until it is there
-
         engine = await run_in_threadpool(connect_async, settings, role=READER)
         app.state.store = Store(engine)
         app.state.geoid = await run_in_threadpool(geoid, settings)

@@ -133,7 +133,9 @@ def install(app: FastAPI) -> None:
         status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
         if status >= 500:
             log.error("%s on %s", type(error).__name__, request.url.path)
-        return problem(request, status, str(error), error.zh)
+        # What the store says is for its operator: it may name folders of this machine.
+        told = AWAY if isinstance(error, StoreError) and error is not BUSY else error
+        return problem(request, status, str(told), told.zh)
 
     @app.exception_handler(DBAPIError)
     async def driver(request: Request, error: DBAPIError) -> Response:
@@ -163,10 +165,18 @@ def unforeseen(request: Request, error: Exception) -> Response:
     """A fault of ours: where it happened goes to the log, without the values it happened with."""
     trace, where = error.__traceback__, "?"
     while trace:
-        where = f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}"
+        module = str(trace.tb_frame.f_globals.get("__name__"))
+        if module.startswith(("api.", "cim.", "tiling.")):
+            where = f"{module}:{trace.tb_lineno}"
         trace = trace.tb_next
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
     log.error(
-        "fault %s at %s on %s %s", type(error).__name__, where, request.method, request.url.path
+        "fault %s%s at %s on %s %s",
+        type(error).__name__,
+        f" (SQLSTATE {state})" if state else "",
+        where,
+        request.method,
+        request.url.path,
     )
     return problem(
         request,

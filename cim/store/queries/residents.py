@@ -38,8 +38,11 @@ def residents(unit: int, purpose: str) -> TextClause:
 
 
 def record_read(actor: str, role: str, purpose: str, unit: int, persons: int) -> Insert:
-    """The line in the access log of one read of a unit's residents."""
-    return access_log.insert().values(
+    """The line in the access log of one read of a unit's residents.
+
+    Nothing is asked back: the role that writes the log may not read it.
+    """
+    line = access_log.insert().values(
         actor=actor,
         role=role,
         purpose=purpose,
@@ -47,3 +50,4 @@ def record_read(actor: str, role: str, purpose: str, unit: int, persons: int) ->
         object_id=unit,
         persons=persons,
     )
+    return line.inline()

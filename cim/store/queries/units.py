@@ -29,7 +29,8 @@ WITH here AS MATERIALIZED (
         b.name AS building_name, b.use_code, b.height, b.floors_above, b.estate_id, b.grid_id,
         es.name AS estate_name, {area_of()} AS area_id,
         ST_PointOnSurface({UNIT_OUTLINE}) AS middle,
-        CASE WHEN u.outline IS NOT NULL THEN ST_Area(u.outline::geography)
+        CASE WHEN u.geom_status = 'none' THEN NULL
+            WHEN u.outline IS NOT NULL THEN ST_Area(u.outline::geography)
             ELSE coalesce(fs.area, fp.area, b.footprint_area) END AS area,
         b.ground_elev + (coalesce(u.z_bottom, s.elev_bottom, 0)
             + coalesce(u.z_top, s.elev_top, 0)) / 2 AS middle_height

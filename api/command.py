@@ -1,0 +1,119 @@
+"""`cim serve`: the service on this machine, until it is stopped."""
+
+import errno
+import socket
+
+import click
+import uvicorn
+
+from api.access import is_loopback
+from api.app import create_app
+from cim import settings as configuration
+from cim.crs.geoid import geoid
+from cim.errors import CimError
+from cim.store.engine import connect
+
+GRACE = 5
+"""Seconds that answers under way have after the service was told to stop."""
+
+
+class Server(uvicorn.Server):
+    """A server that says where it can be opened, once it can."""
+
+    def __init__(self, config: uvicorn.Config, address: str) -> None:
+        """Keep the address to announce."""
+        super().__init__(config)
+        self.address = address
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then announce."""
+        await super().startup(sockets)
+        if self.started and not self.should_exit:
+            click.echo(f"open {self.address}")
+            click.echo(f"请在浏览器中打开 {self.address}")
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free."
+)
+@click.option("--demo", is_flag=True, help="Callers on this machine act as a housing officer.")
+def serve(host: str, port: int, demo: bool) -> None:
+    """Serve the viewer, the API and the tiles.
+
+    Residents are shown, masked, only to callers with a key. Keys stand in access.json of the
+    data folder, as their SHA-256: [{"name": "housing-desk", "sha256": "…", "roles":
+    ["residents"], "expires": "2027-12-31"}].
+
+    \b
+    Example:
+      cim serve --port 8080
+      curl -H "Authorization: Bearer KEY" -H "X-Purpose: housing_management" \\
+           http://127.0.0.1:8080/units/1/card
+    """
+    settings = configuration.load()
+    settings = settings.model_copy(update={"demo": settings.demo or demo})
+    if settings.demo and not is_loopback(host):
+        raise CimError(
+            "the demo shows residents to whoever calls, so it listens on this machine only: "
+            "leave out --demo or take --host 127.0.0.1.",
+            "演示模式会向所有调用者显示居民信息，只能在本机运行："
+            "请去掉 --demo，或使用 --host 127.0.0.1。",
+        )
+    listener = listen(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{listener.getsockname()[1]}"
+    config = uvicorn.Config(
+        create_app(settings),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # who is on this machine is judged by the connection itself
+        timeout_graceful_shutdown=GRACE,
+    )
+    geoid(settings)  # what is wrong with it or the store is said here, in sentences
+    connect(settings).dispose()
+    server = Server(config, address)
+    try:
+        server.run([listener])
+    except KeyboardInterrupt:
+        click.echo("stopped · 服务已停止")
+    finally:
+        listener.close()
+    if not server.started:
+        raise SystemExit(2)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket on that address; CimError where it is taken or not to be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise unavailable(host, port, error) from error
+    return listener
+
+
+def unavailable(host: str, port: int, error: Exception) -> CimError:
+    """Why nothing can listen there, and what to do."""
+    reason = getattr(error, "errno", None)
+    if reason == errno.EADDRINUSE:
+        return CimError(
+            f"port {port} is in use already; stop what listens there or take another: --port "
+            f"{port + 1}.",
+            f"端口 {port} 已被占用，请停止占用它的程序，或改用 --port {port + 1}。",
+        )
+    if reason == errno.EACCES:
+        return CimError(
+            f"port {port} is for the administrator only; take one above 1023.",
+            f"端口 {port} 仅限管理员使用，请使用 1023 以上的端口。",
+        )
+    return CimError(
+        f"this machine cannot listen at {host}; take an address of its own, or 127.0.0.1.",
+        f"本机无法在地址 {host} 上监听，请使用本机的地址或 127.0.0.1。",
+    )
