@@ -215,7 +215,7 @@ def _frames(community: Community, rng: np.random.Generator) -> Frames:
     high = np.where(np.stack([i, j], axis=1) == np.array([across - 1, up - 1]), AVENUE, STREET)
     centre = middle + _turn((low - high) / 2.0, angle)
     half = half - (low + high) / 2.0
-    kind = _kinds(community, middle, rng)
+    kind = _kinds(community, middle, half, rng)
     if community.index == 0 and "joined" in kind:
         _join(kind, centre, half)
     return Frames(centre, angle, half, kind)
@@ -229,28 +229,43 @@ def _join(kind: list[str], centre: Floats, half: Floats) -> None:
     half[first] = ((half[first, 0] + half[second, 0] + apart) / 2, min(half[[first, second], 1]))
 
 
-def _kinds(community: Community, middle: Floats, rng: np.random.Generator) -> list[str]:
+def _kinds(
+    community: Community, middle: Floats, half: Floats, rng: np.random.Generator
+) -> list[str]:
     """What each block is: the village lies in the corner away from the centre of the city."""
     count = len(middle)
-    houses = max(0, community.buildings - 8 * count // 2)
-    plots = 0.82 * (230 if community.blocks[0] > 4 else 118)
-    villages = min(count - 3, int(np.ceil(houses / plots)))
     away = community.corners[np.argmax(np.hypot(*community.corners.T))]
-    order = np.argsort(np.hypot(*(middle - away).T) + rng.uniform(0, 60, count), kind="stable")
+    distance = np.hypot(*(middle - away).T) + rng.uniform(0, 60, count)
+    order = np.argsort(distance, kind="stable")
+    villages = _village_blocks(community, half[order])
     kind = [""] * count
-    for index in order[:villages]:
+    for index in order[:villages].tolist():
         kind[index] = "village"
-    rest = [int(index) for index in order[::-1][: count - villages]]
-    cycle = list(CENTRAL if community.index == 0 else OUTER)
-    if community.index == 0 and community.buildings >= 12:
-        first = rest[0]
-        across = community.blocks[0]
-        near = [n for n in (first - 1, first + 1) if n // across == first // across and n in rest]
-        if near:
-            rest = [first, near[0], *(index for index in rest if index not in (first, near[0]))]
+    rest = order[villages:][::-1].tolist()
+    cycle = list(OUTER)
+    if community.index == 0:
+        cycle = list(CENTRAL)
+        first, across = rest[0], community.blocks[0]
+        beside = [n for n in (first - 1, first + 1) if n // across == first // across]
+        near = next((n for n in beside if n in rest), None)
+        if near is None:
+            cycle.remove("joined")
+        else:
+            rest = [first, near, *(index for index in rest if index not in (first, near))]
     for turn, index in enumerate(rest):
         kind[index] = cycle[turn] if turn < len(cycle) else OUTER[turn % len(OUTER)]
     return kind
+
+
+def _village_blocks(community: Community, half: Floats) -> int:
+    """How many blocks, taken in this order, the village needs: not too dense, never too few."""
+    plots = np.cumsum([len(blocks.village(a, b)[0]) for a, b in half.tolist()])
+    others = len(half) - np.arange(1, len(half) + 1)
+    wanted = community.buildings - 4 * len(half)
+    enough = (plots * 0.82 >= wanted) & (plots >= community.buildings - 3 * others)
+    if wanted <= 0 and community.buildings <= 3 * len(half):
+        return 0
+    return min(int(np.argmax(enough)) + 1, len(half) - 3)
 
 
 def _lots(frames: Frames, rng: np.random.Generator) -> list[tuple[int, Lot]]:

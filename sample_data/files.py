@@ -41,6 +41,8 @@ SHORT = {
     "设施编号": "编号",
     "设施类别": "类别",
     "设施名称": "名称",
+    "小区编号": "小区",
+    "服务对象": "服务",
 }
 """Names that fit the ten bytes of a Shapefile's columns."""
 

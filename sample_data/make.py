@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from sample_data import addressing, folk, places, readings, things, town, walks
+from sample_data import addressing, faults, folk, places, readings, things, town, walks
 from sample_data.files import Columns, write_layer, write_table
 from sample_data.places import Plan
 
@@ -39,6 +39,9 @@ LAYERS = {
     "facilities": Layer(things.facilities, "Point", ".geojson"),
 }
 """Kind → file of shapes."""
+
+WRONG = Layer(faults.buildings, "Polygon", ".gpkg")
+"""Buildings with a handful of wrong rows at the end."""
 
 TABLES: dict[str, Rows] = {
     "floors": town.floors,
@@ -85,12 +88,14 @@ def make(
     seed: int = 7,
     formats: str = "mixed",
     until: dt.datetime = UNTIL,
+    wrong: bool = False,
 ) -> dict[str, int]:
     """Write the city into a folder; answers with the number of rows of each kind."""
     folder.mkdir(parents=True, exist_ok=True)
     plan = places.lay_out(buildings, seed)
     counts = {}
-    for name, layer in LAYERS.items():
+    layers = LAYERS | ({"buildings": WRONG} if wrong else {})
+    for name, layer in layers.items():
         path = folder / f"{name}{FORMATS.get(formats, layer.mixed)}"
         path.unlink(missing_ok=True)
         counts[name] = write_layer(path, layer.rows(plan), layer.kind)
@@ -126,7 +131,10 @@ def make(
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]),
     help="End of the week of readings; China Standard Time unless it says otherwise.",
 )
-def sample(folder: Path, size: int, seed: int, formats: str, until: dt.datetime | None) -> None:
+@click.option("--faults", "wrong", is_flag=True, help="Add six wrong buildings, to be set aside.")
+def sample(
+    folder: Path, size: int, seed: int, formats: str, until: dt.datetime | None, wrong: bool
+) -> None:
     """Write a made-up city into FOLDER, as files to be loaded.
 
     Its towns are Dongguan's; streets, estates, people and readings are all invented.
@@ -139,7 +147,8 @@ def sample(folder: Path, size: int, seed: int, formats: str, until: dt.datetime 
     end = until or UNTIL
     if end.tzinfo is None:
         end = end.replace(tzinfo=UNTIL.tzinfo)
-    for name, count in make(folder, size, seed=seed, formats=formats, until=end).items():
+    counts = make(folder, size, seed=seed, formats=formats, until=end, wrong=wrong)
+    for name, count in counts.items():
         click.echo(f"{name:16}{count:>12,}")
 
 

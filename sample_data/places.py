@@ -199,14 +199,23 @@ def to_degrees(metres: Floats) -> Floats:
 
 
 def outline(community: Community) -> shapely.Geometry:
-    """The community as a polygon in degrees."""
-    return shapely.Polygon(to_degrees(community.corners))
+    """The community as a polygon in degrees, with a vertex wherever two of its grids meet."""
+    us, vs = _divisions(community)
+    south, east = community.at(us, us * 0), community.at(vs * 0 + 1, vs)
+    north, west = community.at(us, us * 0 + 1)[::-1], community.at(vs * 0, vs)[::-1]
+    ring = np.concatenate([south[:-1], east[:-1], north[:-1], west[:-1]])
+    return shapely.Polygon(to_degrees(ring))
+
+
+def _divisions(community: Community) -> tuple[Floats, Floats]:
+    """Where the grids of a community are cut, 0 to 1, across and up."""
+    across, up = max(1, community.blocks[0] // 2), max(1, community.blocks[1] // 3)
+    return np.linspace(0, 1, across + 1), np.linspace(0, 1, up + 1)
 
 
 def grids(community: Community) -> list[shapely.Geometry]:
     """The management grids of a community, in degrees; together they are the community."""
-    across, up = max(1, community.blocks[0] // 2), max(1, community.blocks[1] // 3)
-    us, vs = np.linspace(0, 1, across + 1), np.linspace(0, 1, up + 1)
+    us, vs = _divisions(community)
     cells = []
     for (v0, v1), (u0, u1) in ((v, u) for v in pairwise(vs) for u in pairwise(us)):
         ring = community.at(np.array([u0, u1, u1, u0]), np.array([v0, v0, v1, v1]))
