@@ -152,7 +152,7 @@ def psql(arguments: tuple[str, ...]) -> None:
     reached = conninfo_to_dict(engine.url(settings))
     secret = reached.pop("password", None)  # never an argument: `ps` shows those to everybody
     environment = os.environ | ({"PGPASSWORD": str(secret)} if secret else {})
-    where = make_conninfo(**reached)
+    where = make_conninfo("", **{name: str(value) for name, value in reached.items()})
     os.execve(program, [program, "-d", where, *arguments], environment)
 
 

@@ -1,6 +1,6 @@
 """The data dictionary: every table and column with its meaning, as one page of Markdown."""
 
-from sqlalchemy import Column, ForeignKeyConstraint, Table, UniqueConstraint
+from sqlalchemy import Column, ForeignKeyConstraint, Index, Table, UniqueConstraint
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from cim.model import CITY, PII, PLATFORM, metadata
@@ -71,9 +71,11 @@ def _key(column: Column[object]) -> str:
     for constraint in column.table.constraints:
         if isinstance(constraint, ForeignKeyConstraint) and column.name in constraint.column_keys:
             marks.append(f"→ {constraint.referred_table.fullname}")
-    uniques = [one for one in column.table.constraints if isinstance(one, UniqueConstraint)]
-    indexes = [one for one in column.table.indexes if one.unique]
-    if any(column.name in one.columns for one in (*uniques, *indexes)):
+    uniques: list[UniqueConstraint | Index] = [
+        one for one in column.table.constraints if isinstance(one, UniqueConstraint)
+    ]
+    uniques += [one for one in column.table.indexes if one.unique]
+    if any(column.name in one.columns for one in uniques):
         marks.append("⚷")
     return "**PK**" + ", ".join(["", *marks[1:]]) if marks[:1] == ["PK"] else ", ".join(marks)
 

@@ -7,7 +7,7 @@ fault of this program and travels on as it is.
 No sentence repeats the driver's: it may quote a row, and the row may be somebody's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import EDQUOT, ENOSPC
 
@@ -17,11 +17,6 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 
 from cim.errors import StoreError, StoreFull, StoreMissing
-
-_FULL = ("53100",)
-_REFUSED = ("28000", "28P01", "3D000")
-_BUSY = ("53300", "57P03")
-_GONE = ("57P01", "57P02", "08000", "08001", "08003", "08004", "08006")
 
 
 def full(where: str = "") -> StoreFull:
@@ -45,25 +40,59 @@ def meaning(error: BaseException) -> StoreError | None:
     if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
         return full(str(error.filename or ""))
     state = getattr(error, "sqlstate", None)
-    if state in _FULL:
-        return full()
-    if state in _REFUSED:
-        return StoreMissing(
-            f"the database refused the connection (SQLSTATE {state}): check its user, password "
-            "and name in CIM_DATABASE_URL",
-            f"数据库拒绝连接(SQLSTATE {state}):请检查 CIM_DATABASE_URL 中的用户、密码和库名",
-        )
-    if state in _BUSY:
-        return StoreError(
-            "the database takes no connections just now; try again in a moment",
-            "数据库暂时不能接受连接,请稍后再试",
-        )
-    if state in _GONE or (state is None and _is_network(error)):
-        return StoreMissing(
-            "no database answers at that address, or the connection to it broke",
-            "该地址没有数据库应答,或连接已中断",
-        )
-    return None
+    if state in _MEANINGS:
+        return _MEANINGS[state](state, error)
+    return _away("", error) if state is None and _is_network(error) else None
+
+
+def _refused(state: str, _: BaseException) -> StoreError:
+    return StoreMissing(
+        f"the database refused the connection (SQLSTATE {state}): check its user, password "
+        "and name in CIM_DATABASE_URL",
+        f"数据库拒绝连接(SQLSTATE {state}):请检查 CIM_DATABASE_URL 中的用户、密码和库名",
+    )
+
+
+def _busy(_: str, __: BaseException) -> StoreError:
+    return StoreError(
+        "the database takes no connections just now; try again in a moment",
+        "数据库暂时不能接受连接,请稍后再试",
+    )
+
+
+def _slow(_: str, __: BaseException) -> StoreError:
+    return StoreError(
+        "the database took too long over this and was stopped; ask for less at a time",
+        "查询超时已被终止,请缩小范围后重试",
+    )
+
+
+def _away(_: str, error: BaseException) -> StoreError:
+    why = _last_words(error)
+    return StoreMissing(
+        f"no database answers, or the connection to it broke: {why}",
+        f"没有数据库应答,或连接已中断:{why}",
+    )
+
+
+_MEANINGS: dict[str, Callable[[str, BaseException], StoreError]] = {
+    "53100": lambda *_: full(),
+    "57014": _slow,
+    **dict.fromkeys(("28000", "28P01", "3D000"), _refused),
+    **dict.fromkeys(("53300", "57P03"), _busy),
+    **dict.fromkeys(("57P01", "57P02", "08000", "08001", "08003", "08004", "08006"), _away),
+}
+"""By SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html."""
+
+
+def _last_words(error: BaseException) -> str:
+    """What was said while connecting: names of hosts, users and databases, never a row.
+
+    >>> _last_words(OSError("connection failed: FATAL:  database \"x\" does not exist"))
+    'database "x" does not exist'
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()[-1:] not in ("", "?")]
+    return lines[-1].rpartition("FATAL:  ")[2] if lines else type(error).__name__
 
 
 def _is_network(error: BaseException) -> bool:

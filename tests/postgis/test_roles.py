@@ -1,0 +1,101 @@
+"""Who may read what: personal data has a role of its own, and that role may do nothing else."""
+
+import asyncio
+
+import pytest
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError, ProgrammingError
+
+from cim.settings import Settings
+from cim.store.engine import connect_async
+
+READABLE = ["city.building", "city.unit", "city.observation", "platform.tileset"]
+
+LOG = """INSERT INTO pii.access_log (actor, role, purpose, object_type, object_id, persons)
+         VALUES ('a', 'residents', 'demonstration', 'unit', 1, 0)"""
+
+
+def may(connection: Connection, role: str, statement: str) -> bool:
+    """Whether the role may run the statement; nothing it does stays."""
+    with connection.begin_nested() as attempt:
+        connection.execute(text(f"SET LOCAL ROLE {role}"))
+        try:
+            connection.execute(text(statement))
+        except ProgrammingError as error:
+            assert isinstance(error.orig, InsufficientPrivilege)
+            return False
+        finally:
+            attempt.rollback()
+        return True
+
+
+@pytest.mark.parametrize("table", READABLE)
+def test_both_roles_read_what_is_not_personal(connection: Connection, table: str) -> None:
+    for role in ("cim_reader", "cim_resident_reader"):
+        assert may(connection, role, f"SELECT * FROM {table}")
+
+
+@pytest.mark.parametrize("table", ["person", "residency", "household", "tenure", "access_log"])
+def test_the_reader_reads_nothing_personal(connection: Connection, table: str) -> None:
+    assert not may(connection, "cim_reader", f"SELECT * FROM pii.{table}")
+
+
+def test_the_resident_reader_reads_people_and_logs_that_it_did(connection: Connection) -> None:
+    assert may(connection, "cim_resident_reader", "SELECT * FROM pii.person")
+    assert may(connection, "cim_resident_reader", LOG)
+    assert not may(connection, "cim_reader", LOG)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM pii.access_log",
+        "DELETE FROM pii.access_log",
+        "UPDATE pii.access_log SET actor = 'b'",
+        "DELETE FROM pii.person",
+        "UPDATE city.building SET name = 'x'",
+        "CREATE TABLE city.mine (id int)",
+    ],
+)
+def test_neither_role_changes_anything(connection: Connection, statement: str) -> None:
+    for role in ("cim_reader", "cim_resident_reader"):
+        assert not may(connection, role, statement)
+
+
+def test_tables_made_later_follow_the_same_rule(connection: Connection) -> None:
+    connection.execute(text("CREATE TABLE city.later (id int); CREATE TABLE pii.later (id int)"))
+    assert may(connection, "cim_reader", "SELECT * FROM city.later")
+    assert not may(connection, "cim_reader", "SELECT * FROM pii.later")
+    assert may(connection, "cim_resident_reader", "SELECT * FROM pii.later")
+
+
+def test_the_reader_counts_residents_without_seeing_them(connection: Connection) -> None:
+    assert may(connection, "cim_reader", "SELECT city.resident_count(1)")
+
+
+def test_an_api_connection_is_the_reader_and_takes_the_other_role_for_one_transaction(
+    settings: Settings,
+) -> None:
+    engine = connect_async(settings, role="cim_reader", timeout=0.2)
+    facts = text(
+        "SELECT current_user::text, current_setting('jit'), "
+        "current_setting('plan_cache_mode'), "
+        "current_setting('max_parallel_workers_per_gather')"
+    )
+
+    async def ask() -> None:
+        async with engine.connect() as connection:
+            found = (await connection.execute(facts)).one()
+            assert tuple(found) == ("cim_reader", "off", "force_custom_plan", "0")
+            await connection.execute(text("SET LOCAL ROLE cim_resident_reader"))
+            await connection.execute(text("SELECT * FROM pii.person"))
+            await connection.rollback()
+            with pytest.raises(DBAPIError, match="permission denied"):
+                await connection.execute(text("SELECT * FROM pii.person"))
+            await connection.rollback()
+            with pytest.raises(Exception, match="took too long"):
+                await connection.execute(text("SELECT pg_sleep(5)"))
+        await engine.dispose()
+
+    asyncio.run(ask())
