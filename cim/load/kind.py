@@ -7,6 +7,7 @@ from sqlalchemy import Table
 
 from cim.load.fields import EXT_ID, Field
 from cim.load.rows import Rows
+from cim.privacy import Vault
 from cim.settings import Settings
 from cim.store import merge
 from cim.store.stage import Counts, Stage
@@ -14,11 +15,18 @@ from cim.store.stage import Counts, Stage
 
 @dataclass(frozen=True)
 class Context:
-    """What checks may want to know: the settings, and which fields the file has."""
+    """What checks may want to know.
+
+    `mapped` are the fields that the file has; `vault` is there for personal kinds alone.
+    """
 
     settings: Settings
     mapped: frozenset[str]
+    vault: Vault | None = None
 
+
+SEALED = "quarantine.record"
+"""The purpose that rows set aside are encrypted for, where they are personal data."""
 
 Check = Callable[[Rows, Context], None]
 """Looks at rows; sets aside, warns, fills in columns."""
@@ -39,7 +47,7 @@ class Kind:
     `settle` (look up references, set aside what is wrong; before duplicates are looked for),
     `repeated` (what to do with several rows of one key), `place` (what depends on where the row
     is), `enter` (compare with what is there and write), `finish`.
-    `seal` encrypts a row that is set aside, for personal data; its values are then kept nowhere.
+    Of a `personal` kind, rows that are set aside are kept encrypted, and their values nowhere.
     """
 
     name: str
@@ -59,7 +67,7 @@ class Kind:
     place: Callable[[Stage], None] = nothing
     enter: Callable[[Stage], Counts] = merge.by_source
     finish: Callable[[Stage], None] = nothing
-    seal: Callable[[Settings], Callable[[bytes], bytes]] | None = None
+    personal: bool = False
     derives: bool = False
 
     @property

@@ -13,9 +13,10 @@ import numpy as np
 import shapely
 from sqlalchemy import Connection
 
+from cim import privacy
 from cim.errors import SourceError
 from cim.load import checks, coordinates, mapping, readers
-from cim.load.kind import Context, Kind
+from cim.load.kind import SEALED, Context, Kind
 from cim.load.mapping import Settled
 from cim.load.report import Report
 from cim.load.rows import REASONS, Rows, records
@@ -123,7 +124,8 @@ def _open(
             f"{path.name} 中没有几何，{kind.zh}需要几何",
         )
     settled = mapping.settle(kind.all_fields, source.fields, request.fields, first)
-    context = Context(settings, frozenset(settled.columns))
+    vault = privacy.open_vault(settings) if kind.personal else None
+    context = Context(settings, frozenset(settled.columns), vault)
     job = _Job(kind, path, source, settled, system, context, _types(kind, settled, system))
 
     def batches() -> Iterator[Batch]:
@@ -226,12 +228,11 @@ def _faults(job: _Job, rows: Rows) -> dict[str, Any]:
     """The rows that are not, with their reasons and as they came."""
     faults = rows.faults
     keys = rows.words("ext_id")
-    sealed = job.kind.seal is not None
     return {
         "row_no": faults.row_no,
         "ext_id": [keys[place] for place in faults.place],
         "field": faults.field,
-        "value": [None] * len(faults) if sealed else faults.value,
+        "value": [None] * len(faults) if job.kind.personal else faults.value,
         "reason": faults.reason,
         **_as_came(job, rows.batch, faults.place),
     }
@@ -242,10 +243,10 @@ def _as_came(job: _Job, batch: Batch, places: list[int]) -> dict[str, Any]:
     found: list[Any] = records(batch, places) if places else []
     nothing = [None] * len(places)
     geometry = nothing if batch.geometry is None else [batch.geometry[p] for p in places]
-    if job.kind.seal is None:
+    if job.context.vault is None:
         return {"record": found, "record_enc": nothing, "geom": geometry}
-    seal = job.kind.seal(job.context.settings)
-    return {"record": nothing, "record_enc": [seal(item) for item in found], "geom": nothing}
+    sealed = job.context.vault.encrypt([item.decode() for item in found], SEALED)
+    return {"record": nothing, "record_enc": sealed, "geom": nothing}
 
 
 def _write(stage: Stage, checked: _Checked, report: Report) -> None:
