@@ -51,7 +51,9 @@ class _Pairs:
         area = self.sign * reach * (self.base + reach * self.slope / 2)
         met = (self.low < at[self.cut]) & (at[self.cut] <= self.high)
         width = np.where(met, self.sign * (self.base + reach * self.slope), 0.0)
-        return np.bincount(self.cut, area, count), np.bincount(self.cut, width, count)
+        areas: Floats = np.bincount(self.cut, area, count)
+        widths: Floats = np.bincount(self.cut, width, count)
+        return areas, widths
 
 
 def cut(parts: Shapes, owner: Integers, weight: Floats, axis: int) -> Shapes:
@@ -161,7 +163,8 @@ def _fractions(owner: Integers, weight: Floats) -> Floats:
     total = np.bincount(owner, weight)
     running = np.cumsum(weight)
     before = np.concatenate([[0.0], np.cumsum(total)])[owner]
-    return (running - before) / total[owner]
+    share: Floats = (running - before) / total[owner]
+    return share
 
 
 def _paired(walls: Edges, owner: Integers, axis: int) -> Iterator[tuple[slice, _Pairs]]:

@@ -108,7 +108,8 @@ def _rows(sections: Shapes, units: Integers) -> tuple[Shapes, Integers, Integers
 
 
 def _slimness(width: Floats, depth: Floats) -> Floats:
-    return np.maximum(width, depth) / np.minimum(width, depth)
+    ratio: Floats = np.maximum(width, depth) / np.minimum(width, depth)
+    return ratio
 
 
 def _round_order(row: Integers, group: Integers, upper: Flags) -> Integers:

@@ -1,0 +1,141 @@
+"""Statements of the derivation: what to derive from, and the merge of what was derived."""
+
+from sqlalchemy import TextClause, text
+
+_GIVEN_STOREY = """
+    s.ended_at IS NULL AND (s.status = 'given' OR EXISTS (
+        SELECT FROM city.unit g WHERE g.building_id = s.building_id AND g.storey_id = s.id
+           AND g.ext_id IS NOT NULL AND g.ended_at IS NULL))
+"""
+
+
+def outdated(*, chosen: bool, force: bool) -> TextClause:
+    """Buildings whose inputs are not what their storeys and units were made from, by id.
+
+    Parameters: `seed` (of the rules), and `ids` where `chosen`.  Columns: the inputs, `fresh`
+    (nothing derived or given yet) and `input_hash`.
+    """
+    which = "AND b.id = ANY(CAST(:ids AS bigint[]))" if chosen else ""
+    given = which.replace("b.id", "s.building_id")
+    rooms = which.replace("b.id", "u.building_id")
+    changed = "" if force else "WHERE d.input_hash IS DISTINCT FROM b.input_hash"
+    return text(
+        f"""
+        WITH storeys AS (
+            SELECT s.building_id, bit_xor(hashtextextended(ROW(s.no, s.label, s.kind, s.status,
+                       s.given_bottom, s.given_height, p.outline)::text, :seed)) AS hash
+              FROM city.storey s
+              LEFT JOIN city.floor_plan p ON p.id = s.plan_id AND p.kind = 'drawn'
+             WHERE s.status = 'given' AND s.ended_at IS NULL {given}
+             GROUP BY s.building_id),
+        rooms AS (
+            SELECT u.building_id, bit_xor(hashtextextended(ROW(u.storey_id, u.entrance_id,
+                       u.room_no, u.outline)::text, :seed)) AS hash
+              FROM city.unit u
+             WHERE u.ext_id IS NOT NULL AND u.ended_at IS NULL {rooms}
+             GROUP BY u.building_id),
+        b AS (
+            SELECT b.id, b.footprint, b.footprint_area, b.height, b.floors_above, b.floors_below,
+                   b.podium_floors, b.units_per_floor, b.entrance_count, b.use_code,
+                   hashtextextended(ROW(b.footprint, b.footprint_area, b.height, b.floors_above,
+                       b.floors_below, b.podium_floors, b.units_per_floor, b.entrance_count,
+                       b.use_code, storeys.hash, rooms.hash)::text, :seed) AS input_hash
+              FROM city.building b
+              LEFT JOIN storeys ON storeys.building_id = b.id
+              LEFT JOIN rooms ON rooms.building_id = b.id
+             WHERE b.ended_at IS NULL {which})
+        SELECT b.id, ST_AsBinary(b.footprint) AS footprint, b.footprint_area, b.height,
+               b.floors_above, b.floors_below, b.podium_floors, b.units_per_floor,
+               b.entrance_count, b.use_code, b.input_hash,
+               d.building_id IS NULL
+                   AND NOT EXISTS (SELECT FROM city.storey s WHERE s.building_id = b.id)
+                   AND NOT EXISTS (SELECT FROM city.entrance e WHERE e.building_id = b.id)
+                   AS fresh
+          FROM b LEFT JOIN platform.derived d ON d.building_id = b.id
+         {changed}
+         ORDER BY b.id
+        """
+    )
+
+
+def given_storeys() -> TextClause:
+    """Storeys of buildings `ids` that were loaded, or hold units that were, with drawn plans."""
+    return text(
+        f"""
+        SELECT s.building_id, s.id, s.no, s.label, s.kind, s.given_bottom, s.given_height,
+               p.id AS plan_id, ST_AsBinary(p.outline) AS outline, p.area
+          FROM city.storey s
+          LEFT JOIN city.floor_plan p ON p.id = s.plan_id AND p.kind = 'drawn'
+         WHERE s.building_id = ANY(CAST(:ids AS bigint[])) AND {_GIVEN_STOREY}
+         ORDER BY s.building_id, s.no, s.label
+        """
+    )
+
+
+def given_units() -> TextClause:
+    """Units of buildings `ids` that were loaded."""
+    return text(
+        """
+        SELECT u.id, u.storey_id, coalesce(e.no, 0) AS entrance_no, u.room_no,
+               ST_AsBinary(u.outline) AS outline
+          FROM city.unit u LEFT JOIN city.entrance e ON e.id = u.entrance_id
+         WHERE u.building_id = ANY(CAST(:ids AS bigint[]))
+           AND u.ext_id IS NOT NULL AND u.ended_at IS NULL
+         ORDER BY u.storey_id, coalesce(e.no, 0), length(u.room_no), u.room_no, u.id
+        """
+    )
+
+
+def numbers() -> TextClause:
+    """The next `count` ids of a table's sequence: the first, the last, and whether all between."""
+    return text(
+        """
+        SELECT min(v), max(v) FROM (
+            SELECT nextval(pg_get_serial_sequence(:table, 'id')) AS v
+              FROM generate_series(1, :count)) taken
+        """
+    )
+
+
+def end_departed() -> tuple[TextClause, TextClause]:
+    """End units and storeys of derived buildings that have ended."""
+    return (
+        text(
+            """
+            UPDATE city.unit u SET ended_at = now(), updated_at = now(), slot_id = NULL
+              FROM city.building b JOIN platform.derived d ON d.building_id = b.id
+             WHERE b.ended_at IS NOT NULL AND u.building_id = b.id AND u.ended_at IS NULL
+            """
+        ),
+        text(
+            """
+            UPDATE city.storey s SET ended_at = now(), updated_at = now()
+              FROM city.building b JOIN platform.derived d ON d.building_id = b.id
+             WHERE b.ended_at IS NOT NULL AND s.building_id = b.id AND s.ended_at IS NULL
+            """
+        ),
+    )
+
+
+def forget_departed() -> TextClause:
+    """Buildings that have ended are derived no longer: should they come back, they are anew."""
+    return text(
+        """
+        WITH gone AS (
+            DELETE FROM platform.derived d USING city.building b
+             WHERE b.id = d.building_id AND b.ended_at IS NOT NULL RETURNING d.building_id)
+        UPDATE city.building_pop p SET units = 0 FROM gone WHERE p.building_id = gone.building_id
+        """
+    )
+
+
+def count_units() -> TextClause:
+    """Keep the sums of buildings: `ids` with as many `units`."""
+    return text(
+        """
+        INSERT INTO city.building_pop AS p (building_id, units)
+        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:units AS integer[]))
+        ON CONFLICT (building_id) DO UPDATE SET units = excluded.units
+         WHERE p.units <> excluded.units
+        """
+    )

@@ -1,0 +1,319 @@
+"""Merge of derived rows into what stands: staged tables first, then one statement a step.
+
+Staged rows carry new ids.  A step that finds a staged row's standing twin keeps the twin's id and
+points the staged children at it; what has no twin is inserted; what has no staged row is ended.
+Nothing that something may point to is deleted, except plans and slots, which nothing outside
+refers to.
+"""
+
+from sqlalchemy import TextClause, text
+
+STAGED = {
+    "entrance": "city.entrance",
+    "floor_plan": "city.floor_plan",
+    "floor_slot": "city.floor_slot",
+    "storey": "city.storey",
+    "unit": "city.unit",
+    "derived": "platform.derived",
+}
+"""Temporary tables `staged_NAME`, each like the table it is merged into, with `twin_id`."""
+
+
+def stage() -> list[TextClause]:
+    """Empty staging tables; they vanish with the transaction."""
+    steps = []
+    for name, table in STAGED.items():
+        steps.append(
+            text(
+                f"CREATE TEMPORARY TABLE IF NOT EXISTS staged_{name} "
+                f"ON COMMIT DROP AS SELECT *, NULL::bigint AS twin_id FROM {table} LIMIT 0"
+            )
+        )
+        steps.append(text(f"TRUNCATE staged_{name}"))
+    return steps
+
+
+def analyse() -> list[TextClause]:
+    """Statistics of what was staged: without them the planner takes the tables for empty."""
+    return [text(f"ANALYZE staged_{name}") for name in STAGED]
+
+
+def merge_entrances() -> list[TextClause]:
+    """Entrances by building and number; surveyed and drawn places stay."""
+    return [
+        text(
+            """
+            INSERT INTO city.entrance AS e (id, building_id, no, name, geom, geom_status)
+            SELECT id, building_id, no, name, geom, geom_status FROM staged_entrance
+            ON CONFLICT (building_id, no) DO UPDATE
+               SET geom = excluded.geom, geom_status = excluded.geom_status,
+                   ended_at = NULL, updated_at = now()
+             WHERE e.geom_status IN ('generated', 'none')
+               AND (e.geom IS DISTINCT FROM excluded.geom OR e.ended_at IS NOT NULL)
+            """
+        ),
+        text(
+            """
+            UPDATE city.entrance e SET ended_at = now(), updated_at = now()
+              FROM staged_derived d
+             WHERE e.building_id = d.building_id AND e.ended_at IS NULL
+               AND e.geom_status IN ('generated', 'none')
+               AND NOT EXISTS (SELECT FROM staged_entrance s
+                                WHERE s.building_id = e.building_id AND s.no = e.no)
+            """
+        ),
+        text(
+            """
+            UPDATE staged_unit u SET entrance_id = e.id
+              FROM staged_entrance s
+              JOIN city.entrance e ON e.building_id = s.building_id AND e.no = s.no
+             WHERE u.entrance_id = s.id AND e.id <> s.id
+            """
+        ),
+    ]
+
+
+_SIGNED = """
+    SELECT p.id, p.building_id, p.kind,
+           concat(p.area, '|', string_agg(
+               concat(s.no, ' ', s.entrance_no, ' ', s.area, ' ', s.orientation, ' ',
+                      md5(s.outline::text)), ',' ORDER BY s.no)) AS signature
+"""
+
+
+def merge_plans() -> list[TextClause]:
+    """Plans by what is on them; a drawn plan keeps its id whatever its slots are."""
+    return [
+        text(
+            f"""
+            WITH old AS ({_SIGNED}
+                  FROM city.floor_plan p JOIN staged_derived d USING (building_id)
+                  LEFT JOIN city.floor_slot s ON s.plan_id = p.id GROUP BY p.id),
+            new AS ({_SIGNED}
+                  FROM staged_floor_plan p
+                  LEFT JOIN staged_floor_slot s ON s.plan_id = p.id
+                 GROUP BY p.id, p.building_id, p.kind, p.area)
+            UPDATE staged_floor_plan p SET twin_id = old.id
+              FROM new JOIN old USING (building_id, kind, signature)
+             WHERE p.id = new.id AND p.kind <> 'drawn'
+            """
+        ),
+        # Two layouts of a building may look alike: each slot of a twin stands once in the map.
+        text(
+            """
+            UPDATE staged_floor_slot n SET twin_id = o.id
+              FROM staged_floor_plan p JOIN city.floor_slot o ON o.plan_id = p.twin_id
+             WHERE n.plan_id = p.id AND o.no = n.no AND p.kind <> 'drawn'
+            """
+        ),
+        text(
+            """
+            UPDATE staged_unit u SET slot_id = s.twin_id
+              FROM staged_floor_slot s WHERE u.slot_id = s.id AND s.twin_id IS NOT NULL
+            """
+        ),
+        text(
+            """
+            UPDATE staged_storey s SET plan_id = p.twin_id
+              FROM staged_floor_plan p WHERE s.plan_id = p.id AND p.twin_id IS NOT NULL
+            """
+        ),
+        text(
+            """
+            INSERT INTO city.floor_plan (id, building_id, kind, area, geom_status)
+            SELECT id, building_id, kind, area, geom_status
+              FROM staged_floor_plan WHERE twin_id IS NULL
+            """
+        ),
+        text(
+            """
+            UPDATE city.unit u SET slot_id = NULL
+              FROM staged_floor_plan p JOIN city.floor_slot s ON s.plan_id = p.twin_id
+             WHERE p.kind = 'drawn' AND u.building_id = p.building_id AND u.slot_id = s.id
+            """
+        ),
+        text(
+            """
+            DELETE FROM city.floor_slot s USING staged_floor_plan p
+             WHERE p.kind = 'drawn' AND s.plan_id = p.twin_id
+            """
+        ),
+        text(
+            """
+            INSERT INTO city.floor_slot (id, plan_id, no, entrance_no, outline, area, orientation)
+            SELECT s.id, coalesce(p.twin_id, p.id), s.no, s.entrance_no, s.outline, s.area,
+                   s.orientation
+              FROM staged_floor_slot s JOIN staged_floor_plan p ON p.id = s.plan_id
+             WHERE s.twin_id IS NULL
+            """
+        ),
+    ]
+
+
+def merge_storeys() -> list[TextClause]:
+    """Storeys by building, number and label; given ones by id, their names untouched."""
+    return [
+        text(
+            """
+            UPDATE staged_storey n SET twin_id = o.id
+              FROM city.storey o
+             WHERE n.twin_id IS NULL AND o.building_id = n.building_id AND o.no = n.no
+               AND o.label = n.label AND o.ended_at IS NULL
+            """
+        ),
+        text(
+            """
+            UPDATE staged_unit u SET storey_id = s.twin_id
+              FROM staged_storey s WHERE u.storey_id = s.id AND s.twin_id IS NOT NULL
+            """
+        ),
+        text(
+            """
+            INSERT INTO city.storey (id, building_id, plan_id, no, label, kind, elev_bottom,
+                                     elev_top, status)
+            SELECT id, building_id, plan_id, no, label, kind, elev_bottom, elev_top, status
+              FROM staged_storey WHERE twin_id IS NULL
+            """
+        ),
+        text(
+            """
+            UPDATE city.storey o
+               SET plan_id = n.plan_id, elev_bottom = n.elev_bottom, elev_top = n.elev_top,
+                   kind = CASE WHEN o.status = 'given' THEN o.kind ELSE n.kind END,
+                   updated_at = now()
+              FROM staged_storey n
+             WHERE o.id = n.twin_id
+               AND (o.plan_id, o.elev_bottom, o.elev_top)
+                   IS DISTINCT FROM (n.plan_id, n.elev_bottom, n.elev_top)
+            """
+        ),
+    ]
+
+
+def end_storeys() -> TextClause:
+    """End generated storeys that are no longer derived; their units have ended before."""
+    return text(
+        """
+        UPDATE city.storey o SET ended_at = now(), updated_at = now(), plan_id = NULL
+          FROM staged_derived d
+         WHERE o.building_id = d.building_id AND o.ended_at IS NULL AND o.status = 'generated'
+           AND NOT EXISTS (SELECT FROM staged_storey n
+                            WHERE n.building_id = o.building_id
+                              AND coalesce(n.twin_id, n.id) = o.id)
+        """
+    )
+
+
+def match_units() -> TextClause:
+    """Generated units that stand already, by storey, entrance and room number."""
+    return text(
+        """
+        UPDATE staged_unit n SET twin_id = o.id
+          FROM city.unit o
+         WHERE n.twin_id IS NULL AND o.building_id = n.building_id AND o.storey_id = n.storey_id
+           AND coalesce(o.entrance_id, 0) = coalesce(n.entrance_id, 0) AND o.room_no = n.room_no
+           AND o.ended_at IS NULL AND o.ext_id IS NULL
+        """
+    )
+
+
+def end_units() -> TextClause:
+    """End generated units that are no longer derived."""
+    return text(
+        """
+        WITH ended AS (
+            UPDATE city.unit o SET ended_at = now(), updated_at = now(), slot_id = NULL
+              FROM staged_derived d
+             WHERE o.building_id = d.building_id AND o.ended_at IS NULL AND o.ext_id IS NULL
+               AND NOT EXISTS (SELECT FROM staged_unit n WHERE n.twin_id = o.id)
+            RETURNING o.id, o.room_no),
+        noted AS (
+            INSERT INTO platform.change (object_type, object_id, op, before)
+            SELECT 'unit', id, 'end', jsonb_build_object('room_no', room_no) FROM ended)
+        SELECT count(*) FROM ended
+        """
+    )
+
+
+def merge_units() -> list[TextClause]:
+    """Update the units that stand where they changed, insert the others, and note both."""
+    return [
+        text(
+            """
+            WITH changed AS (
+                SELECT o.id, o.slot_id, o.kind, o.geom_status, n.slot_id AS new_slot,
+                       CASE WHEN o.ext_id IS NULL THEN n.kind ELSE o.kind END AS new_kind,
+                       n.geom_status AS new_status
+                  FROM staged_unit n JOIN city.unit o ON o.id = n.twin_id),
+            updated AS (
+                UPDATE city.unit o SET slot_id = c.new_slot, kind = c.new_kind,
+                       geom_status = c.new_status, updated_at = now()
+                  FROM changed c
+                 WHERE o.id = c.id AND (c.slot_id, c.kind, c.geom_status)
+                       IS DISTINCT FROM (c.new_slot, c.new_kind, c.new_status)
+                RETURNING c.id, c.slot_id, c.kind, c.geom_status)
+            INSERT INTO platform.change (object_type, object_id, op, before)
+            SELECT 'unit', id, 'update', jsonb_build_object(
+                       'slot_id', slot_id, 'kind', kind, 'geom_status', geom_status)
+              FROM updated
+            """
+        ),
+        text(
+            """
+            WITH added AS (
+                INSERT INTO city.unit (id, building_id, storey_id, entrance_id, slot_id, room_no,
+                                       kind, geom_status)
+                SELECT id, building_id, storey_id, entrance_id, slot_id, room_no, kind, geom_status
+                  FROM staged_unit WHERE twin_id IS NULL
+                RETURNING id, building_id)
+            INSERT INTO platform.change (object_type, object_id, op)
+            SELECT 'unit', id, 'insert' FROM added
+             WHERE EXISTS (SELECT FROM platform.derived d WHERE d.building_id = added.building_id)
+            """
+        ),
+    ]
+
+
+def drop_plans() -> list[TextClause]:
+    """Delete generated plans that no storey has any more, with their slots."""
+    return [
+        text(
+            """
+            DELETE FROM city.floor_slot s
+             USING city.floor_plan p JOIN staged_derived d USING (building_id)
+             WHERE s.plan_id = p.id AND p.kind <> 'drawn'
+               AND NOT EXISTS (SELECT FROM city.storey o WHERE o.plan_id = p.id)
+            """
+        ),
+        text(
+            """
+            DELETE FROM city.floor_plan p USING staged_derived d
+             WHERE p.building_id = d.building_id AND p.kind <> 'drawn'
+               AND NOT EXISTS (SELECT FROM city.storey o WHERE o.plan_id = p.id)
+            """
+        ),
+    ]
+
+
+def settle() -> list[TextClause]:
+    """Note what the buildings were derived from, and how many units they have now."""
+    return [
+        text(
+            """
+            INSERT INTO platform.derived AS d (building_id, input_hash)
+            SELECT building_id, input_hash FROM staged_derived
+            ON CONFLICT (building_id) DO UPDATE SET input_hash = excluded.input_hash, at = now()
+            """
+        ),
+        text(
+            """
+            INSERT INTO city.building_pop AS p (building_id, units)
+            SELECT d.building_id, count(u.id)
+              FROM staged_derived d
+              LEFT JOIN city.unit u ON u.building_id = d.building_id AND u.ended_at IS NULL
+             GROUP BY d.building_id
+            ON CONFLICT (building_id) DO UPDATE SET units = excluded.units
+             WHERE p.units <> excluded.units
+            """
+        ),
+    ]
