@@ -1,0 +1,1 @@
+"""One script a claim: `make bench NAME=load SIZE=100000`."""

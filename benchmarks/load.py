@@ -1,0 +1,72 @@
+"""Footprints: from GeoPackage to checked, compared and indexed.
+
+Beside us, on the same file and server, what one would write oneself: pyogrio reads Arrow, COPY
+writes it, then a spatial index; no checks, no keys, no repairs, no quarantine, no change feed.
+"""
+
+from pathlib import Path
+
+import psycopg
+import pyogrio
+from psycopg import sql
+
+from benchmarks.measures import City, Measure, Watch, city, footprints
+
+AIM = 40_000
+"""Rows a second."""
+
+PEER = "pyogrio + COPY + index, no checks"
+
+
+def measure(size: int) -> list[Measure]:
+    """Load SIZE footprints, the same again, and a quarter of them, each in a fresh city."""
+    quarter = _quarter(max(size // 4, 1))
+    with city() as here:
+        path = footprints(here.folder, size)
+        first = here.run("load", "buildings", str(path), "--no-units")
+        inside = here.one("SELECT (stats->>'seconds')::float FROM platform.data_import")
+        again = here.run("load", "buildings", str(path), "--no-units")
+        doubled = here.one("SELECT count(*) FROM city.building") - size
+        plain = _plainly(here, path)
+    return [
+        Measure("footprints, whole command", size / first.seconds, "rows/s", AIM, "higher",
+                PEER, size / plain.seconds),
+        Measure("footprints, without start of program", size / inside, "rows/s", AIM, "higher"),
+        Measure("seconds", first.seconds, "s", None, "lower", PEER, plain.seconds),
+        Measure("the same again, unchanged", size / again.seconds, "rows/s", None, "higher"),
+        Measure("rows doubled by loading again", doubled, "rows", 0),
+        Measure("peak memory, all processes (PSS)", first.megabytes, "MB", None, "lower",
+                PEER, plain.megabytes),
+        Measure(f"peak memory at {max(size // 4, 1)}", quarter.megabytes, "MB"),
+        Measure("memory growth from a quarter", first.peak / quarter.peak, "×", 1.5),
+    ]  # fmt: skip
+
+
+def _quarter(size: int) -> Watch:
+    with city() as here:
+        return here.run("load", "buildings", str(footprints(here.folder, size)), "--no-units")
+
+
+def _plainly(here: City, path: Path) -> Watch:
+    """What a short script does; its own process is this one."""
+    import os  # noqa: PLC0415  (only for the number of this process)
+
+    with Watch([os.getpid(), here.postmaster]) as watch, psycopg.connect(here.url) as connection:
+        with pyogrio.open_arrow(path, use_pyarrow=True) as (meta, reader):
+            names = [n for n in reader.schema.names if n not in (meta["geometry_name"], "fid")]
+            columns = sql.SQL(", ").join(
+                sql.SQL("{} text").format(sql.Identifier(n)) for n in names
+            )
+            connection.execute(
+                sql.SQL("CREATE TABLE public.plain (geom geometry, {})").format(columns)
+            )
+            place = meta["geometry_name"] or "wkb_geometry"
+            with connection.cursor().copy("COPY public.plain FROM STDIN") as copy:
+                for batch in reader:
+                    wkb = [w.hex() for w in batch.column(place).to_pylist()]
+                    rest = [batch.column(n).to_pylist() for n in names]
+                    for row in zip(wkb, *rest, strict=True):
+                        copy.write_row(row)
+        connection.execute("CREATE INDEX ON public.plain USING gist (geom)")
+        connection.execute("DROP TABLE public.plain")
+    return watch
