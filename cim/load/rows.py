@@ -43,6 +43,23 @@ REASONS: dict[str, tuple[str, str]] = {
         "several sources have a building of this key; say which with --source",
         "多个来源都有该编号的建筑，请用 --source 指明",
     ),
+    "no_unit": ("no unit goes by this key or room number", "找不到该编号或房号的房屋"),
+    "ambiguous_unit": (
+        "several units go by this room number; say the entrance or the unit's key",
+        "有多套房屋使用该房号，请写明单元或房屋编号",
+    ),
+    "no_entrance": ("the building has no such entrance", "该建筑没有这个单元"),
+    "no_estate": ("no estate goes by this key or name", "找不到该编号或名称的小区"),
+    "no_facility": ("no facility goes by this key", "找不到该编号的设施"),
+    "no_organisation": ("no organisation goes by this key", "找不到该编号的单位"),
+    "no_device": ("no device goes by this key", "找不到该编号的设备"),
+    "no_home": ("it does not say where the person lives", "没有写明居住的房屋"),
+    "no_levels": ("no part of an address can be read from it", "无法从中识别出地址"),
+    "too_long": ("the text is too long", "文字过长"),
+    "not_a_time": ("it cannot be read as a time", "无法解析为时间"),
+    "odd_time": ("the time lies before 2000 or after tomorrow", "时间早于 2000 年或晚于明天"),
+    "no_value": ("neither a number nor a text was measured", "没有读数"),
+    "not_a_code": ("it does not have the shape of such a code", "编码格式不符"),
     "no_parent": ("the place above it is not known", "找不到上级"),
 }
 """Why a row is set aside: code → sentence in English and in Chinese."""
