@@ -88,8 +88,8 @@ _MEANINGS: dict[str, Callable[[str, BaseException], StoreError]] = {
 def _last_words(error: BaseException) -> str:
     """What was said while connecting: names of hosts, users and databases, never a row.
 
-    >>> _last_words(OSError("connection failed: FATAL:  database \"x\" does not exist"))
-    'database "x" does not exist'
+    >>> _last_words(OSError("connection failed: FATAL:  too many clients"))
+    'too many clients'
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()[-1:] not in ("", "?")]
     return lines[-1].rpartition("FATAL:  ")[2] if lines else type(error).__name__
@@ -120,6 +120,8 @@ def install(engine: Engine) -> None:
 
     @event.listens_for(engine, "handle_error")
     def translate(context: ExceptionContext) -> None:
+        if context.is_pre_ping:
+            return  # the pool is finding out which connections are dead, and replaces them
         original = context.original_exception
         found = meaning(original) or meaning(original.__cause__ or original)
         if found is not None:
