@@ -4,6 +4,7 @@ Beside us, on the same file and server, what one would write oneself: pyogrio re
 writes it, then a spatial index; no checks, no keys, no repairs, no quarantine, no change feed.
 """
 
+import os
 from pathlib import Path
 
 import psycopg
@@ -49,8 +50,6 @@ def _quarter(size: int) -> Watch:
 
 def _plainly(here: City, path: Path) -> Watch:
     """What a short script does; its own process is this one."""
-    import os  # noqa: PLC0415  (only for the number of this process)
-
     with Watch([os.getpid(), here.postmaster]) as watch, psycopg.connect(here.url) as connection:
         with pyogrio.open_arrow(path, use_pyarrow=True) as (meta, reader):
             names = [n for n in reader.schema.names if n not in (meta["geometry_name"], "fid")]
