@@ -51,9 +51,7 @@ class _Pairs:
         area = self.sign * reach * (self.base + reach * self.slope / 2)
         met = (self.low < at[self.cut]) & (at[self.cut] <= self.high)
         width = np.where(met, self.sign * (self.base + reach * self.slope), 0.0)
-        areas: Floats = np.bincount(self.cut, area, count)
-        widths: Floats = np.bincount(self.cut, width, count)
-        return areas, widths
+        return _summed(self.cut, area, count), _summed(self.cut, width, count)
 
 
 def cut(parts: Shapes, owner: Integers, weight: Floats, axis: int) -> Shapes:
@@ -156,6 +154,10 @@ def multipolygons(shapes: Shapes) -> Shapes:
     if kept.any():
         shapely.multipolygons(parts[kept], indices=index[kept], out=result)
     return result
+
+
+def _summed(group: Integers, values: Floats, count: int) -> Floats:
+    return np.asarray(np.bincount(group, values, count), dtype=np.float64)
 
 
 def _fractions(owner: Integers, weight: Floats) -> Floats:

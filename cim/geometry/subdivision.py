@@ -8,7 +8,6 @@ Three cuts of equal area, for all outlines at once, along the axes of each outli
 3. each row across the long axis into its units.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,8 +107,7 @@ def _rows(sections: Shapes, units: Integers) -> tuple[Shapes, Integers, Integers
 
 
 def _slimness(width: Floats, depth: Floats) -> Floats:
-    ratio: Floats = np.maximum(width, depth) / np.minimum(width, depth)
-    return ratio
+    return np.asarray(np.maximum(width, depth) / np.minimum(width, depth), dtype=np.float64)
 
 
 def _round_order(row: Integers, group: Integers, upper: Flags) -> Integers:
@@ -171,13 +169,4 @@ def _doors(sections: Shapes, frames: Frames, owner: Integers) -> Floats:
     points[~found] = 0.0
     degrees = np.einsum("nij,nj->ni", inverse, points) + frames.origin[owner]
     degrees[~found] = np.nan
-    return degrees
-
-
-def facing_names(facing: Integers) -> Sequence[str]:
-    """Names of directions by index.
-
-    >>> facing_names(np.array([6, 2]))
-    ['S', 'N']
-    """
-    return [FACINGS[index] for index in facing]
+    return np.asarray(degrees, dtype=np.float64)

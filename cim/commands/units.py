@@ -1,0 +1,82 @@
+"""`cim units`: storeys, entrances and units made from footprints and floor counts."""
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from sqlalchemy import Connection
+
+from cim import derive
+from cim import settings as settings_module
+from cim.settings import Settings
+from cim.store import engine
+
+
+@click.group()
+def units() -> None:
+    """Storeys, entrances and units, made from footprints and floor counts.
+
+    `cim load` makes them by itself; this is for making them again.
+
+    \b
+    Example:
+      cim units build
+    """
+
+
+@units.command()
+@click.option("--all", "everything", is_flag=True, help="Also where nothing has changed.")
+@click.option("--building", "ids", type=int, multiple=True, help="Only this id; may be repeated.")
+@click.option("--dry-run", is_flag=True, help="Say what would be made, and make nothing.")
+def build(everything: bool, ids: tuple[int, ...], dry_run: bool) -> None:
+    """Make the storeys and units of buildings whose data changed since they were made.
+
+    Given storeys and rooms win; ids of what is still there stay.
+
+    \b
+    Example:
+      cim units build
+      cim units build --all --dry-run
+      cim units build --building 17 --building 18
+    """
+    settings = settings_module.load()
+    chosen = list(ids) or None
+    with engine.connect(settings).begin() as connection:
+        if dry_run:
+            done = derive.count(connection, settings, building_ids=chosen, force=everything)
+        else:
+            done = _build(connection, settings, chosen, everything)
+    _say(done, dry_run)
+
+
+def _build(
+    connection: Connection, settings: Settings, chosen: list[int] | None, everything: bool
+) -> derive.Derived:
+    columns = (
+        TextColumn("storeys and units 楼层与房屋单元"),
+        BarColumn(),
+        TextColumn("{task.completed:,} buildings 栋"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("build", total=None)
+        return derive.run(
+            connection,
+            settings,
+            building_ids=chosen,
+            force=everything,
+            progress=lambda count: bar.advance(task, count),
+        )
+
+
+def _say(done: derive.Derived, dry_run: bool) -> None:
+    would, zh = ("would be made", "将生成") if dry_run else ("made", "已生成")
+    click.echo(
+        f"{done.buildings:,} buildings: {done.entrances:,} entrances, {done.storeys:,} storeys on "
+        f"{done.plans:,} plans and {done.units:,} units {would}; {done.undrawn:,} of these units "
+        f"have no outline; {done.ended:,} storeys and units ended"
+    )
+    click.echo(
+        f"{done.buildings:,} 栋建筑:{zh} {done.entrances:,} 个单元门、{done.storeys:,} 个楼层"
+        f"({done.plans:,} 个平面)、{done.units:,} 套房屋,其中 {done.undrawn:,} 套无轮廓;"
+        f"{done.ended:,} 个楼层和房屋已注销"
+    )
