@@ -30,7 +30,8 @@ class Check:
     def statement(self) -> TextClause:
         """How many rows are at fault, and the first few ids. Parameter: `examples`."""
         return text(
-            f"""SELECT count(*), coalesce((array_agg(f.id ORDER BY f.id))[1 : CAST(:examples AS int)], '{{}}')
+            f"""SELECT count(*), coalesce((array_agg(f.id ORDER BY f.id))
+                                          [1 : CAST(:examples AS integer)], '{{}}')
                   FROM ({self.faults}) AS f(id)"""
         )
 
