@@ -29,6 +29,7 @@ from api.routes import (
     units,
     viewer,
 )
+from api.schemas.common import Answer
 from cim import __version__
 from cim.crs.geoid import geoid
 from cim.settings import Settings
@@ -65,15 +66,23 @@ def operation_id(route: APIRoute) -> str:
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, in which problems have the type they are sent with."""
+    """The OpenAPI document, with problems under the type they are sent with.
+
+    FastAPI leaves nulls out of examples, where they mean something: they are put back.
+    """
     if app.openapi_schema is None:
         document = FastAPI.openapi(app)
         for operations in document["paths"].values():
             for operation in operations.values():
-                for status, response in operation["responses"].items():
+                for response in operation["responses"].values():
                     content = response.get("content", {})
-                    if int(status) >= 400 and PROBLEM in str(content.get("application/json")):
-                        content["application/problem+json"] = content.pop("application/json")
+                    for media in [media for media in content if PROBLEM in str(content[media])]:
+                        content["application/problem+json"] = content.pop(media)
+        schemas = document["components"]["schemas"]
+        for model in Answer.__subclasses__():
+            extra = model.model_config.get("json_schema_extra")
+            if isinstance(extra, dict) and model.__name__ in schemas:
+                schemas[model.__name__] |= extra
     assert app.openapi_schema is not None  # FastAPI.openapi keeps what it made
     return app.openapi_schema
 

@@ -8,7 +8,6 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
@@ -72,6 +71,10 @@ BUSY = StoreBusy(
     "The database took too long; ask for a smaller area or fewer objects.",
     "数据库响应超时，请缩小范围或减少数量后重试。",
 )
+FULL = StoreBusy(
+    "Too many ask at once; try again shortly.",
+    "当前请求过多，请稍后重试。",
+)
 AWAY = StoreError(
     "The database does not answer at the moment; try again shortly.",
     "数据库暂时无法访问，请稍后重试。",
@@ -94,19 +97,6 @@ def problem(request: Request, status: int, en: str, zh: str) -> Response:
         headers={"Cache-Control": "no-store", **HEADERS.get(status, {})},
         media_type="application/problem+json",
     )
-
-
-def translate(error: DBAPIError) -> StoreError | None:
-    """What a driver's error means for the caller, or None where the fault is ours.
-
-    57014 is a statement that ran out of time, 53300 and 08… and 57P0… a server that is full,
-    unreachable or stopping.
-    """
-    state = str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or "")
-    if state == "57014":
-        return BUSY
-    lost = error.connection_invalidated or state.startswith(("08", "57P", "53"))
-    return AWAY if lost else None
 
 
 def sentences(errors: Sequence[Any]) -> tuple[str, str]:
@@ -133,21 +123,12 @@ def install(app: FastAPI) -> None:
         status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
         if status >= 500:
             log.error("%s on %s", type(error).__name__, request.url.path)
-        # What the store says is for its operator: it may name folders of this machine.
-        told = AWAY if isinstance(error, StoreError) and error is not BUSY else error
+        told = public(error)
         return problem(request, status, str(told), told.zh)
 
-    @app.exception_handler(DBAPIError)
-    async def driver(request: Request, error: DBAPIError) -> Response:
-        known = translate(error)
-        if known is None:
-            return unforeseen(request, error)
-        return problem(request, 503, str(known), known.zh)
-
     @app.exception_handler(PoolTimeout)
-    async def unreachable(request: Request, error: Exception) -> Response:
-        log.error("store away: %s", type(error).__name__)
-        return problem(request, 503, str(AWAY), AWAY.zh)
+    async def crowded(request: Request, error: PoolTimeout) -> Response:
+        return problem(request, 503, str(FULL), FULL.zh)
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> Response:
@@ -159,6 +140,13 @@ def install(app: FastAPI) -> None:
         answer = problem(request, error.status_code, en, zh)
         answer.headers.update(error.headers or {})
         return answer
+
+
+def public(error: CimError) -> CimError:
+    """What a caller is told: the store's own words are its operator's, and may name folders."""
+    if isinstance(error, StoreBusy):
+        return BUSY
+    return AWAY if isinstance(error, StoreError) else error
 
 
 def unforeseen(request: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from api.deps import StoreDep
 from api.params import clean_text
 from api.routes import PROBLEMS, json
 from api.schemas.places import AddressItems
+from cim.store.queries import addresses as queries
 
 router = APIRouter(prefix="/addresses", tags=["places"], responses=PROBLEMS)
 
@@ -23,8 +24,6 @@ async def search_addresses(
     limit: Annotated[int, Query(ge=1, le=100, description="most addresses answered")] = 20,
 ) -> Response:
     """Best first: the same text, then those that begin with it, then those that resemble it."""
-    from cim.store.queries import addresses as queries  # noqa: PLC0415 - until it is there
-
     rows = await store.rows(queries.search(clean_text(q), limit))
     return json({"items": [item(row) for row in rows]})
 

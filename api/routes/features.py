@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Path
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 
 from api.deps import BoundsDep, StoreDep
 from api.params import Limit
@@ -16,10 +16,14 @@ router = APIRouter(prefix="/features", tags=["features"], responses=PROBLEMS | A
 Name = Path(description="the collection", examples=["buildings"])
 
 
-class GeoJson(Response):
-    """An answer in GeoJSON."""
+class GeoJson(JSONResponse):
+    """An answer in GeoJSON, made of text that is JSON already."""
 
     media_type = "application/geo+json"
+
+    def render(self, content: str) -> bytes:
+        """The text as it is sent."""
+        return content.encode()
 
 
 def collected(rows: Sequence[Any], *, truncated: bool) -> Response:

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import Response
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.access import DEMONSTRATION, PURPOSES
 from api.deps import CallerDep, MemoryDep, StoreDep
@@ -33,7 +33,7 @@ async def health(store: StoreDep, memory: MemoryDep) -> Response:
 
     try:
         found, ok = await memory.get("health", look), True
-    except (DBAPIError, StoreError):
+    except (SQLAlchemyError, StoreError):
         found, ok = {"postgis": None, "counts": {}}, False
     answer = json(
         {

@@ -53,7 +53,7 @@ class AddressItem(Answer):
     id: int
     text: str
     level: int = Field(description="deepest step filled, 1 city to 15 room")
-    score: float = Field(description="0 to 1, 1 for the same text")
+    score: int = Field(description="0 to 100, 100 for the same text")
     object: AddressObject | None
     building_id: int | None
     unit_id: int | None
@@ -71,7 +71,7 @@ class AddressItems(Answer):
                     "id": 81,
                     "text": "广东省东莞市示范社区示范小区3栋",
                     "level": 11,
-                    "score": 1.0,
+                    "score": 100,
                     "object": {"type": "building", "id": 7},
                     "building_id": 7,
                     "unit_id": None,

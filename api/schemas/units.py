@@ -156,7 +156,7 @@ class UnitCard(Answer):
             "centre": [113.8802, 22.9201, 29.6],
             "address": {
                 "text": "广东省东莞市示范社区示范小区3栋1单元8层803室",
-                "levels": {"city": "东莞市", "building_name": "3栋", "room_no": "803室"},
+                "levels": {"city": "东莞市", "building_name": "3栋", "room_no": "803"},
                 "source": "composed",
             },
             "residents": {

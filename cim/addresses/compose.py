@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping
 
+from cim.addresses.ladder import canonical
+
 LEVELS: dict[int, str] = {1: "province", 2: "city", 3: "county", 4: "town", 5: "village"}
 """Field of the address ladder that each level of administrative area fills."""
 
@@ -45,14 +47,15 @@ def compose(
 ) -> tuple[str, dict[str, str]]:
     """The text and the filled ladder of a place, from its areas and what stands below them.
 
-    `areas` are level and name; `below` holds ladder fields from estate_name on, already in the
-    words of an address. Empty input gives an empty text.
+    `areas` are level and name; `below` holds ladder fields from estate_name on, in the words of
+    an address; the ladder has them in their one spelling. Empty input gives an empty text.
 
-    >>> compose([(2, "东莞市"), (5, "示范社区")], {"estate_name": "小区", "room_no": "803室"})[0]
-    '东莞市示范社区小区803室'
+    >>> compose([(2, "东莞市")], {"estate_name": "小区", "room_no": "803室"})
+    ('东莞市小区803室', {'city': '东莞市', 'estate_name': '小区', 'room_no': '803'})
     >>> compose([], {})
     ('', {})
     """
-    ladder = {LEVELS[level]: name for level, name in sorted(areas) if level in LEVELS}
-    ladder |= {field: words for field, words in below.items() if words}
-    return "".join(ladder.values()), ladder
+    steps = {LEVELS[level]: name for level, name in sorted(areas) if level in LEVELS}
+    steps |= {field: words for field, words in below.items() if words}
+    ladder = {field: canonical(field, words) for field, words in steps.items()}
+    return "".join(steps.values()), ladder

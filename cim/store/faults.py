@@ -16,7 +16,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 
-from cim.errors import StoreError, StoreFull, StoreMissing
+from cim.errors import StoreBusy, StoreError, StoreFull, StoreMissing
 
 
 def full(where: str = "") -> StoreFull:
@@ -61,7 +61,7 @@ def _busy(_: str, __: BaseException) -> StoreError:
 
 
 def _slow(_: str, __: BaseException) -> StoreError:
-    return StoreError(
+    return StoreBusy(
         "the database took too long over this and was stopped; ask for less at a time",
         "查询超时已被终止,请缩小范围后重试",
     )

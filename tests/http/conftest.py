@@ -227,7 +227,7 @@ def load_addresses(connection: Connection) -> None:
         | levels
         | names,
         {"id": 2, "level": 15, "full_text": words + "1单元1层101室", "parent_id": 1}
-        | {"norm_text": words + "1单元1层101室", "room_no": "101室", "geom": geom}
+        | {"norm_text": words + "1单元1层101", "room_no": "101", "geom": geom}
         | {"entrance_no": "1单元", "floor_no": "1层"}
         | levels
         | names,
