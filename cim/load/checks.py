@@ -112,9 +112,7 @@ def key_from_place(rows: Rows) -> NDArray[np.object_]:
 def key_from_fields(rows: Rows, names: tuple[str, ...]) -> NDArray[np.object_]:
     """A key from the fields that tell rows of a kind apart, joined with `/`."""
     columns = [rows.words(name) for name in names]
-    made = [
-        "/".join("" if v is None else str(v) for v in row) for row in zip(*columns, strict=True)
-    ]
+    made = ["/".join(str(v) if known(v) else "" for v in row) for row in zip(*columns, strict=True)]
     return np.array([key.strip("/") or None for key in made] or [], dtype=object)
 
 

@@ -61,7 +61,21 @@ EXT_ID = Field(
     "text",
     "编号",
     "key in the source",
-    ("id", "fid", "gid", "objectid", "ext_id", "编号", "编码", "唯一标识", "标识码"),
+    (
+        "id",
+        "uid",
+        "uuid",
+        "guid",
+        "bldg_id",
+        "osm_id",
+        "fid",
+        "gid",
+        "objectid",
+        "编号",
+        "编码",
+        "唯一标识",
+        "标识码",
+    ),
 )
 """The row's key in its source; every kind has it."""
 

@@ -1,7 +1,7 @@
 """What a kind is: its fields, its geometry, its checks, and how its rows enter the store."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Table
 
@@ -43,6 +43,8 @@ class Kind:
     `geometry` is point, line, polygon or None; with `needs_geometry` a row without is set aside.
     `adds` names columns (with PostgreSQL types) that the checks fill in beyond the mapped fields.
     `key` are fields that make up a row's key where the file names none; without, the place does.
+    `key_names` are further names of the key's column; without `key_kept` the table keeps no key of
+    the source, and `key` alone tells rows apart.
     Steps on the whole file, in the database, in this order:
     `settle` (look up references, set aside what is wrong; before duplicates are looked for),
     `repeated` (what to do with several rows of one key), `place` (what depends on where the row
@@ -68,9 +70,13 @@ class Kind:
     enter: Callable[[Stage], Counts] = merge.by_source
     finish: Callable[[Stage], None] = nothing
     personal: bool = False
+    key_names: tuple[str, ...] = ()
+    key_kept: bool = True
     derives: bool = False
 
     @property
     def all_fields(self) -> tuple[Field, ...]:
-        """The key in the source, and the kind's own fields."""
-        return (EXT_ID, *self.fields)
+        """The kind's own fields, and the key in the source where the kind keeps one."""
+        if not self.key_kept:
+            return self.fields
+        return (*self.fields, replace(EXT_ID, names=(*self.key_names, *EXT_ID.names)))

@@ -61,6 +61,15 @@ REASONS: dict[str, tuple[str, str]] = {
     "no_value": ("neither a number nor a text was measured", "没有读数"),
     "not_a_code": ("it does not have the shape of such a code", "编码格式不符"),
     "no_parent": ("the place above it is not known", "找不到上级"),
+    "unknown_area": (
+        "no code, and not exactly one area is known by this name",
+        "没有区划代码，且按名称不能唯一确定区划",
+    ),
+    "no_storey": ("no storey of the building goes by this name", "该建筑没有这一楼层"),
+    "room_taken": (
+        "another row or source has a unit of this number on this storey",
+        "同一楼层已有相同房号的房屋单元",
+    ),
 }
 """Why a row is set aside: code → sentence in English and in Chinese."""
 

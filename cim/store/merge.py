@@ -62,8 +62,9 @@ def by_source(stage: Stage) -> Counts:
         "WHERE t.source_id = :source_id LIMIT 1) x",
         **key,
     ):
-        counts.changed = stage.run(statements.changed_rows(ROWS, table, names), **key)
-        stage.run(statements.update_changed(ROWS, table, names))
+        again = [name for name in names if name not in stage.insert_only]
+        counts.changed = stage.run(statements.changed_rows(ROWS, table, again, stage.sticky), **key)
+        stage.run(statements.update_changed(ROWS, table, again, stage.sticky))
         stage.run(statements.RECORD_CHANGED, **feed)
         counts.missing = stage.number(
             f"SELECT count(*) FROM {table.fullname} t "

@@ -1,20 +1,67 @@
-"""In which area, grid and estate things stand: by place, as sets."""
+"""In which area, grid and estate things stand: by place, as sets; and the trees of the places."""
 
 from cim.store.queries import places as statements
 from cim.store.stage import ROWS, Stage
 
 
 def of_stage(stage: Stage, *, least_area: float, tiny: float) -> None:
-    """Fill the areas of staged buildings; set aside outlines that enclose nothing."""
-    stage.set_aside(
-        f"s.footprint_area < {least_area}", "geometry", "sliver", value="s.footprint_area"
-    )
+    """Fill the places of staged buildings; set aside outlines that enclose nothing."""
+    small = f"s.footprint_area < {least_area}"
+    stage.set_aside(small, "geometry", "sliver", value="s.footprint_area")
     odd = stage.number(f"SELECT count(*) FROM {ROWS} s WHERE s.footprint_area < {tiny}")
     if odd:
         stage.tallies["tiny"] = odd
     for column, (table, order) in statements.PLACES.items():
-        if stage.number(
-            f"SELECT count(*) FROM (SELECT FROM {table} WHERE geom IS NOT NULL "
-            "AND ended_at IS NULL LIMIT 1) x"
-        ):
+        if stage.number(statements.has_outlines(table)):
             stage.run(statements.place_stage(ROWS, "footprint", column, table, order))
+
+
+def within_areas(stage: Stage) -> None:
+    """The lowest area of staged rows, where they have a place."""
+    table, order = statements.PLACES["admin_area_id"]
+    if stage.geometry and stage.number(statements.has_outlines(table)):
+        stage.run(statements.place_stage(ROWS, stage.geometry, "admin_area_id", table, order))
+
+
+def refresh(stage: Stage, column: str) -> None:
+    """Put the buildings that are kept into the places that were just loaded."""
+    if not stage.geometry:
+        return
+    moved = stage.run(statements.place_buildings(column, *statements.PLACES[column]))
+    if moved:
+        stage.tallies["reassigned"] = moved
+
+
+def settle_areas(stage: Stage) -> None:
+    """Codes by name where a row has none; an area known from another source changes hands."""
+    stage.run(statements.AREAS_BY_NAME)
+    stage.set_aside("s.code IS NULL OR s.level IS NULL", "code", "unknown_area", value="s.name")
+    stage.set_aside(statements.repeats("code"), "code", "duplicate", value="s.code")
+    stage.run(statements.ADOPT_AREAS, source_id=stage.source_id)
+
+
+def finish_areas(stage: Stage) -> None:
+    """The tree: the area named as above, else the longest code that begins this one."""
+    stage.run(statements.AREAS_ABOVE)
+    if stage.has("parent_code"):
+        stage.run(statements.AREAS_ABOVE_AS_SAID)
+    refresh(stage, "admin_area_id")
+
+
+def settle_grids(stage: Stage) -> None:
+    """A grid known from another source changes hands."""
+    kind = "coalesce(s.kind, '综合网格')" if stage.has("kind") else "'综合网格'"
+    stage.set_aside(statements.repeats("ext_id"), "code", "duplicate", value="s.code")
+    stage.run(statements.adopt_grids(kind), source_id=stage.source_id)
+
+
+def finish_grids(stage: Stage) -> None:
+    """The tree of grids, and the buildings in them."""
+    if stage.has("parent_code"):
+        stage.run(statements.GRIDS_ABOVE)
+    refresh(stage, "grid_id")
+
+
+def refresh_estates(stage: Stage) -> None:
+    """The buildings of estates that were just loaded."""
+    refresh(stage, "estate_id")

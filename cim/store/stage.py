@@ -45,7 +45,8 @@ class Stage:
 
     `types` are the staged columns with their PostgreSQL types, `row_no` and `ext_id` not among
     them; those that are columns of `table` are compared and written.  `full` says that what the
-    file no longer has is to be marked as ended.
+    file no longer has is to be marked as ended.  Columns that are `insert_only` are written with
+    a new row and never again; where a `sticky` one is NULL in the file, what is kept stays.
     """
 
     connection: Connection
@@ -57,6 +58,8 @@ class Stage:
     geometry: str | None = None
     full: bool = False
     settings: Any = None
+    insert_only: frozenset[str] = frozenset()
+    sticky: frozenset[str] = frozenset()
     tallies: dict[str, int] = field(default_factory=dict)
 
     def create(self) -> None:

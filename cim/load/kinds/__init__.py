@@ -1,7 +1,18 @@
 """What can be loaded: a kind is one file with `KIND` and one entry here, in order of dependency."""
 
 from cim.load.kind import Kind
-from cim.load.kinds import buildings
+from cim.load.kinds import areas, buildings, estates, floors, grids, streets, units
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (buildings.KIND,)}
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        areas.KIND,
+        grids.KIND,
+        estates.KIND,
+        streets.KIND,
+        buildings.KIND,
+        floors.KIND,
+        units.KIND,
+    )
+}
 """Name → kind; a folder is loaded in this order."""

@@ -1,6 +1,6 @@
 """Statements of the loaders: pure text, names from our own tables, values as parameters."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import Table, TextClause, text
 from sqlalchemy.schema import DefaultClause
@@ -26,9 +26,11 @@ def set_aside(rows: str, faults: str, condition: str, value: str) -> str:
         SELECT row_no, ext_id, CAST(:field AS text), value, CAST(:reason AS text) FROM gone"""
 
 
-def staged(table: Table, column: str) -> str:
-    """A staged value, or the column's default where it may not be NULL."""
+def staged(table: Table, column: str, sticky: Collection[str] = ()) -> str:
+    """A staged value; the column's default where it may not be NULL, what is kept where sticky."""
     known = table.c[column]
+    if column in sticky:
+        return f"coalesce(s.{column}, t.{column})"
     default = known.server_default
     if known.nullable or not isinstance(default, DefaultClause):
         return f"s.{column}"
@@ -50,12 +52,14 @@ def repeats_of(rows: str) -> str:
         AND s.row_no > (SELECT min(o.row_no) FROM {rows} o WHERE o.ext_id = s.ext_id)"""
 
 
-def changed_rows(rows: str, table: Table, columns: Iterable[str]) -> str:
+def changed_rows(
+    rows: str, table: Table, columns: Iterable[str], sticky: Collection[str] = ()
+) -> str:
     """A temporary table `stage_changed` (id, row_no, before) of rows unlike what is kept."""
     columns = list(columns)
     old = ", ".join(f"t.{c}" for c in columns)
-    new = ", ".join(f"{staged(table, c)} AS {c}" for c in columns)
-    unlike = ", ".join(staged(table, c) for c in columns)
+    new = ", ".join(f"{staged(table, c, sticky)} AS {c}" for c in columns)
+    unlike = ", ".join(staged(table, c, sticky) for c in columns)
     return f"""
         CREATE TEMPORARY TABLE stage_changed ON COMMIT DROP AS
         SELECT t.id, s.row_no,
@@ -70,9 +74,11 @@ def changed_rows(rows: str, table: Table, columns: Iterable[str]) -> str:
         WHERE t.ended_at IS NOT NULL OR ROW({old}) IS DISTINCT FROM ROW({unlike})"""
 
 
-def update_changed(rows: str, table: Table, columns: Iterable[str]) -> str:
+def update_changed(
+    rows: str, table: Table, columns: Iterable[str], sticky: Collection[str] = ()
+) -> str:
     """Write `stage_changed` into the table."""
-    put = ", ".join(f"{c} = {staged(table, c)}" for c in columns)
+    put = ", ".join(f"{c} = {staged(table, c, sticky)}" for c in columns)
     return f"""
         UPDATE {table.fullname} t SET {put}, updated_at = now(), ended_at = NULL
         FROM stage_changed c JOIN {rows} s USING (row_no) WHERE t.id = c.id"""

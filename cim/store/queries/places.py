@@ -1,4 +1,4 @@
-"""Statements that put things into the areas they stand in."""
+"""Statements that put things into the areas they stand in, and areas into their tree."""
 
 PLACES = {
     "admin_area_id": ("city.admin_area", "a.level DESC, a.id"),
@@ -6,6 +6,12 @@ PLACES = {
     "estate_id": ("city.estate", "a.id"),
 }
 """Column → the table it refers to, and which of several to take."""
+
+
+def has_outlines(table: str) -> str:
+    """1 where the table has an outline in force, else 0."""
+    return f"""SELECT count(*) FROM (
+        SELECT FROM {table} WHERE geom IS NOT NULL AND ended_at IS NULL LIMIT 1) x"""
 
 
 def place_stage(rows: str, geometry: str, column: str, table: str, order: str) -> str:
@@ -30,3 +36,55 @@ def place_buildings(column: str, table: str, order: str) -> str:
                           ORDER BY {order} LIMIT 1) AS place
             FROM city.building b WHERE b.ended_at IS NULL) f
         WHERE f.id = t.id AND t.{column} IS DISTINCT FROM f.place"""
+
+
+def repeats(column: str) -> str:
+    """Condition: an earlier staged row has the same value."""
+    return f"""EXISTS (SELECT FROM (SELECT {column} AS value, min(row_no) AS first
+        FROM stage_rows GROUP BY {column} HAVING count(*) > 1) o
+        WHERE o.value = s.{column} AND s.row_no > o.first)"""
+
+
+AREAS_BY_NAME = """
+    UPDATE stage_rows s SET code = f.code, level = f.level, is_pseudo = f.is_pseudo,
+        ext_id = f.code || '/' || s.name
+    FROM (SELECT name, min(code) AS code, min(level) AS level, bool_or(is_pseudo) AS is_pseudo
+          FROM (SELECT name, code, level, is_pseudo FROM city.admin_area WHERE ended_at IS NULL
+                UNION SELECT short_name, code, level, is_pseudo FROM city.admin_area
+                WHERE ended_at IS NULL AND short_name IS NOT NULL) n
+          GROUP BY name HAVING count(*) = 1) f
+    WHERE s.code IS NULL AND f.name = s.name AND (s.level IS NULL OR s.level = f.level)"""
+
+ADOPT_AREAS = """
+    UPDATE city.admin_area t SET source_id = :source_id, ext_id = s.ext_id FROM stage_rows s
+    WHERE t.code = s.code AND t.ended_at IS NULL
+      AND (t.source_id, t.ext_id) IS DISTINCT FROM (CAST(:source_id AS smallint), s.ext_id)"""
+
+AREAS_ABOVE = """
+    UPDATE city.admin_area t SET parent_id = p.id FROM city.admin_area c
+    CROSS JOIN LATERAL (
+        SELECT a.id FROM city.admin_area a WHERE a.ended_at IS NULL
+          AND a.code IN (left(c.code, 9), left(c.code, 6), left(c.code, 4), left(c.code, 2))
+          AND length(a.code) < length(c.code) ORDER BY length(a.code) DESC LIMIT 1) p
+    WHERE t.id = c.id AND c.ended_at IS NULL AND c.parent_id IS NULL"""
+"""Areas without an area above get the one with the longest code that begins theirs."""
+
+AREAS_ABOVE_AS_SAID = """
+    UPDATE city.admin_area t SET parent_id = p.id FROM stage_rows s
+    JOIN city.admin_area p ON p.code = s.parent_code AND p.ended_at IS NULL
+    WHERE t.code = s.code AND t.ended_at IS NULL AND t.parent_id IS DISTINCT FROM p.id
+      AND p.id <> t.id"""
+
+GRIDS_ABOVE = """
+    UPDATE city.grid t SET parent_id = p.id FROM stage_rows s
+    JOIN city.grid p ON p.code = s.parent_code AND p.ended_at IS NULL
+    WHERE t.code = s.code AND t.ended_at IS NULL AND t.kind = p.kind
+      AND t.parent_id IS DISTINCT FROM p.id AND p.id <> t.id"""
+
+
+def adopt_grids(kind: str) -> str:
+    """Grids of the same kind and code get this source; `kind` is an expression over `s`."""
+    return f"""
+        UPDATE city.grid t SET source_id = :source_id, ext_id = s.ext_id FROM stage_rows s
+        WHERE t.code = s.code AND t.kind = {kind} AND t.ended_at IS NULL
+          AND (t.source_id, t.ext_id) IS DISTINCT FROM (CAST(:source_id AS smallint), s.ext_id)"""
