@@ -264,14 +264,12 @@ class Cluster:
 
     def _failure(self, said: str, log: Path | None) -> StoreError:
         """What is wrong when a program fails: a full disk, a missing locale, or its last words."""
-        for file in (
-            log,
-            *sorted(self.data.glob("log/*.log"), key=lambda one: one.stat().st_mtime),
-        ):
-            if file is not None and file.exists():
-                said += file.read_text(errors="replace")[-4000:]
-        if _NO_ROOM in said:
+        if log is not None and log.exists():
+            said += log.read_text(errors="replace")[-4000:]
+        if _NO_ROOM in said or faults.is_full(self.data.parent):
             return faults.full(str(self.data))
+        for file in sorted(self.data.glob("log/*.log"), key=lambda one: one.stat().st_mtime)[-1:]:
+            said += file.read_text(errors="replace")[-4000:]
         if "invalid locale name" in said:
             return StoreLocale(
                 "this machine has no locale C.UTF-8, under which Chinese can be searched",

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.sql import Executable
 
 from cim.store.binary import FIXED, Values, encoder, frame, plain_type
-from cim.store.faults import translated
+from cim.store.faults import folder_of, translated
 
 BATCH = 20_000
 """Rows encoded, or fetched, at a time."""
@@ -52,7 +52,7 @@ def write(
     # Fixed widths first: neighbours without NULL are encoded together.
     names = sorted(columns, key=lambda name: kinds[name] not in FIXED)
     driver = _driver(connection)
-    with translated(), driver.cursor() as cursor:
+    with translated(folder_of(connection)), driver.cursor() as cursor:
         encoders = {name: encoder(name, kinds[name], cursor) for name in names}
         with cursor.copy(_copy(table, names)) as copy:
             copy.write(_SIGNATURE)
@@ -86,7 +86,7 @@ def read(
     finally:
         driver.server_cursor_factory = usual
     names = list(result.keys())
-    with translated(), result:
+    with translated(folder_of(connection)), result:
         for rows in result.partitions(size):
             yield dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
 

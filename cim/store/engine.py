@@ -7,6 +7,7 @@ Without, the embedded one is: started when it is not up, migrated when it is beh
 import asyncio
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -71,7 +72,7 @@ def connect_async(
     }
 
     async def open_one(*_: Any, **__: Any) -> asyncpg.Connection:
-        with faults.translated():
+        with faults.translated(_folder(settings)):
             try:
                 return await asyncpg.connect(url(settings), server_settings=options)
             except (OSError, asyncpg.PostgresError):
@@ -87,7 +88,7 @@ def connect_async(
         max_overflow=0,
         pool_pre_ping=True,
     )
-    faults.install(engine.sync_engine)
+    faults.install(engine.sync_engine, _folder(settings))
     return engine
 
 
@@ -95,7 +96,7 @@ def open_engine(settings: Settings) -> Engine:
     """An engine on a database that is up, without looking at what is in it."""
 
     def open_one() -> psycopg.Connection[Any]:
-        with faults.translated():
+        with faults.translated(_folder(settings)):
             try:
                 return psycopg.connect(url(settings), application_name=NAME)
             except psycopg.OperationalError:
@@ -104,8 +105,13 @@ def open_engine(settings: Settings) -> Engine:
                 return psycopg.connect(url(settings), application_name=NAME)
 
     engine = create_engine("postgresql+psycopg://", creator=open_one, pool_pre_ping=True)
-    faults.install(engine)
+    faults.install(engine, _folder(settings))
     return engine
+
+
+def _folder(settings: Settings) -> Path | None:
+    """Where the server keeps its data, where it is the embedded one."""
+    return None if settings.database_url else embedded.cluster(settings).data
 
 
 def _start(settings: Settings) -> None:

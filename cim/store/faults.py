@@ -10,13 +10,21 @@ No sentence repeats the driver's: it may quote a row, and the row may be somebod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import EDQUOT, ENOSPC
+from pathlib import Path
 
+import psutil
 import psycopg
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 
 from cim.errors import StoreBusy, StoreError, StoreFull, StoreMissing
+
+_SEGMENT = 32 * 1024**2
+"""Bytes that the server needs to go on writing: two segments of its log."""
+
+_FOLDER = "cim_data_folder"
+"""The engine's execution option that holds the server's data folder."""
 
 
 def full(where: str = "") -> StoreFull:
@@ -100,29 +108,53 @@ def _is_network(error: BaseException) -> bool:
     return isinstance(error, psycopg.OperationalError | ConnectionError | TimeoutError)
 
 
+def is_full(folder: Path | None) -> bool:
+    """Whether the disk of a folder has no room for another segment of the database's log."""
+    try:
+        return folder is not None and psutil.disk_usage(str(folder)).free < _SEGMENT
+    except OSError:
+        return False
+
+
+def _explained(error: BaseException, folder: Path | None) -> StoreError | None:
+    """The meaning of an error; a server whose disk is full does not say so, it goes away."""
+    found = meaning(error)
+    return full(str(folder)) if isinstance(found, StoreMissing) and is_full(folder) else found
+
+
 @contextmanager
-def translated() -> Iterator[None]:
-    """Run a block of driver calls; raise our error where the driver's has a meaning to users."""
+def translated(folder: Path | None = None) -> Iterator[None]:
+    """Run a block of driver calls; raise our error where the driver's has a meaning to users.
+
+    `folder` is where the server keeps its data, if that is on this machine and known.
+    """
     try:
         yield
     except (psycopg.Error, OSError) as error:
-        if found := meaning(error):
+        if found := _explained(error, folder):
             raise found from None
         raise
     except DBAPIError as error:
-        if error.orig is not None and (found := meaning(error.orig)):
+        if error.orig is not None and (found := _explained(error.orig, folder)):
             raise found from None
         raise
 
 
-def install(engine: Engine) -> None:
+def folder_of(connection: Connection) -> Path | None:
+    """Where the server of a connection keeps its data, where `install` was told."""
+    found: Path | None = connection.get_execution_options().get(_FOLDER)
+    return found
+
+
+def install(engine: Engine, folder: Path | None = None) -> None:
     """Make every connection of an engine raise our errors (an async one's `sync_engine` too)."""
+    engine.update_execution_options(**{_FOLDER: folder})
 
     @event.listens_for(engine, "handle_error")
     def translate(context: ExceptionContext) -> None:
         if context.is_pre_ping:
             return  # the pool is finding out which connections are dead, and replaces them
         original = context.original_exception
-        found = meaning(original) or meaning(original.__cause__ or original)
+        found = _explained(original, folder) or _explained(original.__cause__ or original, folder)
         if found is not None:
             raise found from None

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 from sqlalchemy import Connection, text
 
-from cim.errors import StoreError, StoreFull
+from cim.errors import StoreError, StoreFull, StoreMissing
 from cim.settings import Settings
 from cim.store import embedded
 from cim.store.cluster import Cluster
@@ -281,3 +282,11 @@ def test_a_full_disk_is_said_so(connection: Connection, settings: Settings) -> N
 
     with pytest.raises(StoreFull, match="no room"):
         asyncio.run(fill())
+
+
+def test_a_server_that_went_away_for_want_of_room_is_said_so(tmp_path: Path) -> None:
+    # /proc is a file system without a free byte; a server there would have ended with PANIC.
+    with pytest.raises(StoreFull, match="/proc"), translated(Path("/proc")):
+        psycopg.connect(host=str(tmp_path))
+    with pytest.raises(StoreMissing), translated(tmp_path):
+        psycopg.connect(host=str(tmp_path))
