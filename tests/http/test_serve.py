@@ -1,0 +1,121 @@
+"""`cim serve` as a process: what it says, what it refuses, and how it stops."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx2
+import pytest
+
+from cim.settings import Settings
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    return os.environ | {
+        "CIM_DATABASE_URL": str(settings.database_url),
+        "CIM_DATA_DIR": str(settings.data_dir),
+    }
+
+
+def serve(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cim", "serve", *words],
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@contextmanager
+def serving(settings: Settings, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A running service on any free port, and its address as it announced it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cim", "serve", "--port", "0", *words],
+        env=environment(settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout
+    try:
+        line = process.stdout.readline()
+        found = re.fullmatch(r"open (http://127\.0\.0\.1:\d+)\n", line)
+        assert found, line + process.stdout.read()
+        assert "请在浏览器中打开" in process.stdout.readline()
+        yield process, found[1]
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_it_says_where_to_open_it_answers_and_stops_when_told(city: Settings) -> None:
+    with serving(city) as (process, address):
+        assert httpx2.get(f"{address}/health").json()["status"] == "ok"
+        assert httpx2.get(f"{address}/session").json()["demo"] is False
+        card = httpx2.get(f"{address}/units/201/card")
+        assert card.headers["cache-control"] == "no-store" and "server" not in card.headers
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+        assert process.stdout and "服务已停止" in process.stdout.read()
+
+
+def test_the_demo_shows_masked_residents_on_this_machine(city: Settings) -> None:
+    with serving(city, "--demo") as (process, address):
+        session = httpx2.get(f"{address}/session").json()
+        assert session["demo"] and session["default_purpose"] == "demonstration"
+        stated = {"X-Purpose": session["default_purpose"]}
+        card = httpx2.get(f"{address}/units/201/card", headers=stated).json()
+        assert card["residents"]["shown"] is True
+        elsewhere = httpx2.get(f"{address}/session", headers={"Host": "city.example"})
+        assert elsewhere.json()["demo"] is False
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) in (0, -signal.SIGTERM)
+
+
+def test_nothing_a_caller_sends_is_printed(city: Settings) -> None:
+    with serving(city) as (process, address):
+        for path in ("/units/201/card", "/units/x-secret-x/card", "/addresses/search?q=x-secret-x"):
+            httpx2.get(address + path, headers={"Authorization": "Bearer x-secret-x"})
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=20)
+        assert process.stdout and "x-secret-x" not in process.stdout.read()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "city.example"])
+def test_the_demo_is_refused_to_the_network(city: Settings, host: str) -> None:
+    refused = serve(city, "--demo", "--host", host)
+    assert refused.returncode == 2
+    assert "--demo" in refused.stderr and "只能在本机运行" in refused.stderr
+
+
+def test_a_port_in_use_is_named(city: Settings) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = serve(city, "--port", str(port))
+    assert refused.returncode == 2
+    assert f"port {port} is in use" in refused.stderr and "已被占用" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_an_address_of_another_machine_is_refused(city: Settings) -> None:
+    refused = serve(city, "--host", "192.0.2.1")
+    assert refused.returncode == 2 and "cannot listen at 192.0.2.1" in refused.stderr
+
+
+def test_a_database_that_is_not_there_is_said_before_anything_is_served(city: Settings) -> None:
+    away = city.model_copy(
+        update={"database_url": "postgresql://nobody@/nothing?host=/nonexistent"}
+    )
+    refused = serve(away, "--port", "0")
+    assert refused.returncode == 2 and "open http" not in refused.stdout
+    assert "Traceback" not in refused.stderr and "数据库" in refused.stderr
