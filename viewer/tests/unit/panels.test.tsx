@@ -1,0 +1,132 @@
+import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/preact'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createClient } from '../../src/api/client'
+import { App } from '../../src/panels/app'
+import { INITIAL, type State } from '../../src/state'
+import { createStore, type Store } from '../../src/store'
+import { service } from './fixtures'
+
+let store: Store
+let asked: Request[]
+let trail: [string, State][]
+
+beforeEach(async () => {
+  const fake = service()
+  asked = fake.asked
+  trail = []
+  store = createStore(createClient('http://city.test/', fake.ask), INITIAL, {
+    push: (state) => trail.push(['push', state]),
+    replace: (state) => trail.push(['replace', state]),
+  })
+  await store.start()
+  render(<App store={store} />)
+})
+afterEach(cleanup)
+
+const cell = (name: RegExp): Promise<HTMLElement> => screen.findByRole('gridcell', { name })
+
+describe('the floor grid', () => {
+  beforeEach(() => store.select({ building: 7, unit: 202 }))
+
+  it('marks the unit that is selected elsewhere', async () => {
+    expect((await cell(/^202/)).getAttribute('aria-selected')).toBe('true')
+    expect((await cell(/^201/)).getAttribute('aria-selected')).toBe('false')
+  })
+
+  it('has one stop for the tabulator, at the selected unit', async () => {
+    await cell(/^202/)
+    const stops = screen.getAllByRole('gridcell').filter((one) => one.tabIndex === 0)
+    await waitFor(() => expect(stops.map((one) => one.textContent)).toEqual(['202']))
+  })
+
+  it('moves by arrow keys and selects what is pressed', async () => {
+    const from = await cell(/^202/)
+    from.focus()
+    fireEvent.keyDown(from, { key: 'ArrowUp' })
+    await waitFor(() => expect(document.activeElement?.textContent).toBe('302'))
+    fireEvent.keyDown(document.activeElement as Element, { key: 'ArrowRight' })
+    await waitFor(() => expect(document.activeElement?.textContent).toBe('303'))
+    fireEvent.click(document.activeElement as Element)
+    expect(store.state.value.selection).toEqual({ building: 7, unit: 303 })
+  })
+
+  it('says kind and occupancy in words', async () => {
+    expect((await cell(/^202/)).getAttribute('aria-label')).toBe('202，住宅，自住')
+  })
+
+  it('isolates storeys by its slider', async () => {
+    await cell(/^202/)
+    const slider = screen.getByRole('slider') as HTMLInputElement
+    slider.value = '1'
+    fireEvent.input(slider)
+    expect([store.state.value.isolation, store.state.value.storey]).toEqual(['upto', 1])
+  })
+})
+
+describe('the card', () => {
+  it('tells a unit as soon as it is selected', async () => {
+    store.select({ building: 7, unit: 201 })
+    await waitFor(() => expect(screen.getByTestId('address').textContent).toContain('1单元201室'))
+    screen.getByText('88.5 m²')
+    screen.getByText('运行次数')
+  })
+
+  it('shows residents for a purpose, and the reason without one', async () => {
+    store.select({ building: 7, unit: 201 })
+    await screen.findByText('张*')
+    fireEvent.change(screen.getByRole('combobox', { name: /查询目的/ }), { target: { value: '' } })
+    await screen.findByText('请说明目的。')
+    expect(screen.queryByText('张*')).toBeNull()
+  })
+
+  it('speaks of the building when no unit is selected', async () => {
+    store.select({ building: 7, unit: null })
+    await waitFor(() => expect(screen.getByTestId('address').textContent).toBe('东莞市示范小区3栋'))
+  })
+
+  it('is closed by Escape', async () => {
+    store.select({ building: 7, unit: 201 })
+    await screen.findByTestId('address')
+    fireEvent.keyDown(document.body, { key: 'Escape' })
+    await waitFor(() => expect(screen.queryByTestId('address')).toBeNull())
+  })
+})
+
+describe('the search', () => {
+  it('suggests, and goes to what is chosen by keys', async () => {
+    const input = screen.getByRole('combobox', { name: '搜索地址' })
+    fireEvent.input(input, { target: { value: '示范' } })
+    await screen.findByRole('option', { name: /202室/ })
+    fireEvent.keyDown(input, { key: 'ArrowDown' })
+    fireEvent.keyDown(input, { key: 'ArrowDown' })
+    fireEvent.keyDown(input, { key: 'Enter' })
+    await waitFor(() => expect(store.state.value.selection).toEqual({ building: 7, unit: 202 }))
+    expect(asked.filter((one) => one.url.includes('search'))).toHaveLength(1)
+  })
+})
+
+describe('the page', () => {
+  it('changes its language with everything on it', async () => {
+    fireEvent.click(screen.getByRole('button', { name: 'English' }))
+    await screen.findByRole('heading', { name: 'Layers' })
+    expect(document.documentElement.lang).toBe('en')
+  })
+
+  it('makes a selection a step in the history, and a layer none', () => {
+    store.select({ building: 7, unit: null })
+    store.setLayer('devices', false)
+    expect(trail.map(([how]) => how)).toEqual(['push', 'replace'])
+  })
+
+  it('tells how to fill an empty city', async () => {
+    expect((await screen.findByRole('heading', { name: '这里还没有城市' })).parentElement?.textContent)
+      .toContain('cim load buildings')
+  })
+
+  it('selects the unit that was located, and the building alone where none is', async () => {
+    await store.selectAt(7, 113, 23, 8)
+    expect(store.state.value.selection).toEqual({ building: 7, unit: 202 })
+    await store.selectAt(9, 113, 23, 8)
+    expect(store.state.value.selection).toEqual({ building: 9, unit: null })
+  })
+})
