@@ -1,0 +1,189 @@
+"""`cim tile`: cut the city into 3D Tiles, check them, list them."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cim import settings as configuration
+from cim.errors import NotFound
+from cim.store.engine import connect
+from cim.store.queries import tiles as queries
+from tiling.build import Built, build
+from tiling.check import Report, check
+from tiling.folder import CURRENT
+from tiling.layers import LAYERS
+from tiling.mesh import REASONS
+
+SHOWN = 20
+"""Faults printed before the rest is only counted."""
+
+
+@click.group()
+def tile() -> None:
+    """Cut the city into 3D Tiles, check them, list them.
+
+    \b
+    Example:
+      cim tile build
+      cim tile check
+    """
+
+
+@tile.command("build")
+@click.option(
+    "--tileset",
+    "name",
+    type=click.Choice([*LAYERS, "all"]),
+    default="all",
+    show_default=True,
+    help="which tileset to build",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=os.cpu_count() or 1,
+    show_default="one a processor",
+    help="processes that make tiles",
+)
+@click.option("--dry-run", is_flag=True, help="make every tile, write nothing")
+def build_command(name: str, jobs: int, dry_run: bool) -> None:
+    """Make the tilesets from the city as it stands now.
+
+    The tileset that is being served stays until the new one is whole.  What cannot be drawn is
+    left out and named: see platform.tile_skip.
+
+    \b
+    Example:
+      cim tile build --tileset units --jobs 4
+    """
+    settings = configuration.load()
+    engine = connect(settings)
+    layers = LAYERS.values() if name == "all" else [LAYERS[name]]
+    with _pool(jobs) as executor:
+        for layer in layers:
+            with _bar(layer.name) as progress:
+                task = progress.add_task(layer.name, total=None)
+                built = build(
+                    settings,
+                    engine,
+                    layer,
+                    progress=lambda done, total, bar=progress, task=task: bar.update(  # type: ignore[misc]
+                        task, completed=done, total=total
+                    ),
+                    executor=executor,
+                    dry_run=dry_run,
+                )
+            _summary(built, dry_run=dry_run)
+
+
+@tile.command("check")
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+def check_command(path: Path | None) -> None:
+    """Check a tileset on disk, or those of this city where no PATH is given.
+
+    Every rule that a tileset can break unnoticed is gone through: bounds, errors, availability,
+    counts, heights, precision.  Exit code 1 where anything is wrong.
+
+    \b
+    Example:
+      cim tile check
+      cim tile check build/tiles/buildings/tileset.json
+    """
+    settings = configuration.load()
+    paths = [path] if path else [settings.tiles_dir / name / CURRENT for name in LAYERS]
+    found = [item for item in paths if item.exists()]
+    if not found:
+        raise NotFound(
+            f"no tileset at {paths[0]}: run `cim tile build` first",
+            f"{paths[0]} 处没有瓦片集：请先运行 `cim tile build`",
+        )
+    reports = [check(item) for item in found]
+    for report in reports:
+        _verdict(report)
+    if any(report.faults for report in reports):
+        raise SystemExit(1)
+
+
+@tile.command("list")
+def list_command() -> None:
+    """List the tilesets that were built.
+
+    \b
+    Example:
+      cim tile list
+    """
+    with connect(configuration.load()).connect() as connection:
+        for row in connection.execute(queries.listed()):
+            click.echo(
+                f"{row.name}  {row.version}  {row.built_at:%Y-%m-%d %H:%M}  "
+                f"{row.feature_count:,} features 要素  {row.tile_count:,} tiles 瓦片  "
+                f"{_size(row.bytes)}  {row.height_shift:+.2f} m  {row.skipped} left out 略去"
+            )
+
+
+@contextmanager
+def _pool(jobs: int) -> Iterator[Executor | None]:
+    """Processes that start afresh: a fork would share the database connection."""
+    if jobs == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as executor:
+        yield executor
+
+
+def _bar(name: str) -> Progress:
+    """A progress bar on the terminal, nothing where there is none."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn(name),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
+def _summary(built: Built, *, dry_run: bool) -> None:
+    rate = built.features / built.seconds if built.seconds else 0
+    left_out = sum(built.skipped.values())
+    click.echo(
+        f"{built.name}: {built.features:,} features in {built.tiles:,} tiles, "
+        f"{_size(built.bytes)}, heights {built.height_shift:+.2f} m ({built.height_model}), "
+        f"{left_out:,} left out; {built.seconds:.1f} s, {rate:,.0f}/s"
+    )
+    click.echo(
+        f"{built.name}：{built.features:,} 个要素，{built.tiles:,} 个瓦片，{_size(built.bytes)}，"
+        f"高程改正 {built.height_shift:+.2f} m（{built.height_model}），略去 {left_out:,} 个"
+    )
+    for reason, count in sorted(built.skipped.items()):
+        en, zh = REASONS[reason]
+        click.echo(f"  {count:,} × {en} / {zh}")
+    if dry_run:
+        click.echo("  nothing was written (--dry-run) / 未写入任何文件")
+
+
+def _verdict(report: Report) -> None:
+    click.echo(
+        f"{report.path}: {report.tiles:,} tiles, {report.features:,} features, "
+        f"{len(report.faults):,} faults / {report.tiles:,} 个瓦片，{report.features:,} 个要素，"
+        f"{len(report.faults):,} 处错误"
+    )
+    for fault in report.faults[:SHOWN]:
+        click.echo(f"  {fault.file}: [{fault.rule}] {fault.en} / {fault.zh}")
+    if len(report.faults) > SHOWN:
+        click.echo(
+            f"  … {len(report.faults) - SHOWN:,} more / 另有 {len(report.faults) - SHOWN:,} 处"
+        )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"
