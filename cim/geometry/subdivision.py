@@ -15,6 +15,7 @@ import shapely
 
 from cim.geometry.cuts import Flags, cut, multipolygons
 from cim.geometry.frame import Floats, Frames, Integers, Shapes, along_walls, edges, plane
+from cim.geometry.joining import joined
 
 DEEP = 16.0
 """Depth in metres beyond which a row of flats from façade to façade would be absurdly long."""
@@ -74,7 +75,8 @@ def subdivide(outlines: Shapes, group_owner: Integers, group_units: Integers) ->
     pieces, row = pieces[order], row[order]
     group = row_group[row]
     owner = group_owner[group]
-    shapes, share, divided = _checked(outlines, frames, multipolygons(pieces), owner)
+    pieces = joined(_valid(multipolygons(pieces)), owner)
+    shapes, share, divided = _checked(outlines, frames, pieces, owner)
     paired = np.zeros(len(group_owner), dtype=bool)
     paired[row_group[upper]] = True
     facing = _facing(outlines, frames, owner, upper[row], paired[group])
@@ -116,6 +118,15 @@ def _round_order(row: Integers, group: Integers, upper: Flags) -> Integers:
     return np.lexsort((np.where(upper, -place, place), row, group))
 
 
+def _valid(pieces: Shapes) -> Shapes:
+    """Pieces whose ring touches itself, as after a cut through a corner, as several parts."""
+    bad = ~shapely.is_valid(pieces)
+    if bad.any():
+        pieces = pieces.copy()
+        pieces[bad] = multipolygons(shapely.make_valid(pieces[bad]))
+    return pieces
+
+
 def _checked(
     outlines: Shapes, frames: Frames, pieces: Shapes, owner: Integers
 ) -> tuple[Shapes, Floats, Flags]:
@@ -123,7 +134,7 @@ def _checked(
     count = len(outlines)
     area = shapely.area(pieces)
     whole = np.bincount(owner, area, count)
-    shapes = frames.leave(pieces, owner)
+    shapes = _valid(frames.leave(pieces, owner))
     scale = np.linalg.det(frames.matrix)
     expected = shapely.area(outlines) * np.abs(scale)
     equal = np.abs(whole - expected) <= CLOSE * np.maximum(expected, 1e-12)
