@@ -2,8 +2,9 @@
 
 from alembic import context
 
-context.configure(
-    connection=context.config.attributes["connection"],
-    version_table_schema="platform",
-)
-context.run_migrations()
+if hasattr(context, "config"):  # absent where this file is imported and not run
+    context.configure(
+        connection=context.config.attributes["connection"],
+        version_table_schema="platform",
+    )
+    context.run_migrations()
