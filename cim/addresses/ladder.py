@@ -139,8 +139,8 @@ def deepest(levels: Mapping[str, str]) -> int:
 def join(levels: Mapping[str, str]) -> str:
     """The normalised text: canonical levels in order, the same for every habit of writing.
 
-    The province is left out where the city is known, a level that repeats the one above (东莞市
-    in the county slot) always, and the storey where a room number of three characters or more
+    The province is left out where anything below it is known, a level that repeats the one above
+    (东莞市 in the county slot) always, and the storey where a room number of three characters or more
     names it already, because many leave it out.
 
     >>> join({"city": "东莞市", "county": "东莞市", "town": "虎门镇", "estate_name": "丰泰花园",
@@ -154,7 +154,7 @@ def join(levels: Mapping[str, str]) -> str:
         value = levels.get(level)
         if not value or (words and value == words[-1]):
             continue
-        if level == "province" and "city" in levels:
+        if level == "province" and len(levels) > 1:
             continue
         if level == "floor_no" and len(levels.get("room_no", "")) > 2:
             continue

@@ -42,6 +42,7 @@ ODD = {
         "buildings put into another area, grid or estate",
         "建筑的所属区划、网格或小区已更新",
     ),
+    "unlinked": ("addresses of no building or estate that is known", "地址未关联到任何建筑或小区"),
     "outline_dropped": ("outline left out, row kept", "轮廓无法使用，仅保留属性"),
 }
 """What came in although it is odd, in words."""

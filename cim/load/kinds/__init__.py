@@ -1,7 +1,17 @@
 """What can be loaded: a kind is one file with `KIND` and one entry here, in order of dependency."""
 
 from cim.load.kind import Kind
-from cim.load.kinds import areas, buildings, estates, floors, grids, streets, units
+from cim.load.kinds import (
+    addresses,
+    areas,
+    buildings,
+    estates,
+    floors,
+    grids,
+    people,
+    streets,
+    units,
+)
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
@@ -13,6 +23,8 @@ KINDS: dict[str, Kind] = {
         buildings.KIND,
         floors.KIND,
         units.KIND,
+        addresses.KIND,
+        people.KIND,
     )
 }
 """Name → kind; a folder is loaded in this order."""

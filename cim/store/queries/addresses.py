@@ -86,7 +86,7 @@ def _words(levels: dict[str, str]) -> list[str]:
     words: list[str] = []
     for level in LADDER:
         value = levels.get(level)
-        if value and value not in words and not (level == "province" and "city" in levels):
+        if value and value not in words and not (level == "province" and len(levels) > 1):
             words.append(value)
     return words
 

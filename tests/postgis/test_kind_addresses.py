@@ -1,0 +1,189 @@
+"""Addresses come in as columns or text, and are linked by code, by the ladder, or by place."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+
+from cim.load.kinds import addresses
+from cim.load.pipeline import Request, load
+from cim.load.report import Report
+from cim.settings import Settings
+from cim.store.queries.addresses import search
+
+CITY = """
+    INSERT INTO city.source_system (id, name) VALUES (100, 'register');
+    INSERT INTO city.admin_area (id, code, level, name) VALUES (1, '441900121', 4, '虎门镇');
+    INSERT INTO city.admin_area (id, code, level, name, parent_id)
+    VALUES (2, '441900121001', 5, '大宁社区', 1);
+    INSERT INTO city.estate (id, source_id, ext_id, name, admin_area_id)
+    VALUES (1, 100, 'E1', '丰泰花园', 2);
+    INSERT INTO city.building (id, source_id, ext_id, name, estate_id, admin_area_id, footprint,
+        footprint_area, height, height_method, floors_above, floors_method)
+    SELECT n, 100, 'B' || n, n || '幢', CASE WHEN n < 4 THEN 1 END, 2,
+        ST_Multi(ST_MakeEnvelope(113.7 + n * .001, 23, 113.7005 + n * .001, 23.0005, 4490)),
+        2500, 24, 'given', 8, 'given' FROM generate_series(1, 4) n;
+    INSERT INTO city.entrance (id, building_id, no, name, geom_status)
+    SELECT n, 1, n, n || '单元', 'none' FROM generate_series(1, 2) n;
+    INSERT INTO city.storey (id, building_id, no, label, status)
+    SELECT n, n, 8, '8', 'generated' FROM generate_series(1, 4) n;
+    INSERT INTO city.unit (id, source_id, ext_id, building_id, storey_id, entrance_id, room_no,
+        geom_status)
+    VALUES (1, 100, 'U1', 1, 1, 1, '803', 'none'), (2, NULL, NULL, 1, 1, 2, '803', 'none'),
+           (3, NULL, NULL, 2, 2, NULL, '801', 'none');"""
+
+
+@pytest.fixture(autouse=True)
+def city(connection: Connection) -> None:
+    connection.execute(text(CITY))
+
+
+def bring(
+    connection: Connection, settings: Settings, folder: Path, rows: list[dict[str, Any]], **ask: Any
+) -> Report:
+    connection.execute(text("DISCARD TEMP"))
+    path = folder / "addresses.csv"
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(rows)
+    return load(connection, settings, addresses.KIND, path, Request(**ask))
+
+
+def links(connection: Connection) -> set[tuple[Any, ...]]:
+    found = connection.execute(
+        text("""SELECT coalesce(a.ext_id, a.norm_text), l.object_type, l.object_id, l.method, l.role
+                FROM city.address_link l JOIN city.std_address a ON a.id = l.address_id""")
+    )
+    return {tuple(row) for row in found}
+
+
+def test_text_and_columns_of_one_address_join_to_the_same(
+    connection: Connection, settings: Settings, tmp_path: Path
+) -> None:
+    report = bring(
+        connection,
+        settings,
+        tmp_path,
+        [
+            {"地址编号": "A1", "地址全文": "广东省东莞市虎门镇大宁社区浦江路２号丰泰花园三幢"},
+            {"地址编号": "A2", "市": "东莞市", "镇街": "虎门镇", "社区": "大宁社区居委会",
+             "街路巷": "浦江路", "门牌号": "2", "小区": "丰泰花园", "楼栋": "3号楼"},
+        ],
+    )  # fmt: skip
+    assert (report.counts.new, report.aside) == (2, {})
+    norms = connection.execute(text("SELECT norm_text, level FROM city.std_address")).all()
+    assert {tuple(row) for row in norms} == {("东莞市虎门镇大宁社区浦江路2号丰泰花园3栋", 11)}
+    roles = {(key, role) for key, _, thing, _, role in links(connection) if thing == 3}
+    assert roles == {("A1", "主"), ("A2", "别名")}
+
+
+def test_links_by_code_by_ladder_and_by_place_say_so(
+    connection: Connection, settings: Settings, tmp_path: Path
+) -> None:
+    bring(
+        connection,
+        settings,
+        tmp_path,
+        [
+            {"地址编号": "code", "地址全文": "东莞市虎门镇浦江路9号", "幢编号": "B4"},
+            {"地址编号": "ladder", "地址全文": "虎门镇丰泰花园2号楼"},
+            {"地址编号": "place", "地址全文": "虎门镇浦江路4号", "经度": 113.7042, "纬度": 23.0002},
+            {"地址编号": "near", "地址全文": "虎门镇浦江路5号", "经度": 113.70461, "纬度": 23.0002},
+            {"地址编号": "far", "地址全文": "虎门镇浦江路6号", "经度": 113.8, "纬度": 23.1},
+            {"地址编号": "estate", "地址全文": "虎门镇丰泰花园"},
+        ],
+        crs="EPSG:4490",
+    )
+    found = {(key, kind, thing, method) for key, kind, thing, method, _ in links(connection)}
+    assert found == {
+        ("code", "building", 4, "code"),
+        ("ladder", "building", 2, "ladder"),
+        ("place", "building", 4, "place"),
+        ("near", "building", 4, "place"),
+        ("estate", "estate", 1, "ladder"),
+    }
+
+
+def test_a_room_is_linked_to_its_unit_and_hangs_on_its_buildings_address(
+    connection: Connection, settings: Settings, tmp_path: Path
+) -> None:
+    bring(
+        connection,
+        settings,
+        tmp_path,
+        [
+            {"地址编号": "R1", "地址全文": "虎门镇丰泰花园1栋2单元803室"},
+            {"地址编号": "R2", "地址全文": "虎门镇丰泰花园2栋801"},
+            {"地址编号": "R3", "地址全文": "虎门镇丰泰花园1栋1单元8层803", "房屋编号": "U1"},
+        ],
+    )
+    found = links(connection)
+    assert ("R1", "unit", 2, "ladder", "主") in found
+    assert ("R2", "unit", 3, "ladder", "主") in found
+    assert ("R3", "unit", 1, "code", "主") in found
+    assert ("虎门镇丰泰花园1栋", "building", 1, "ladder", "主") in {
+        (key, kind, thing, "ladder", role) for key, kind, thing, _, role in found
+    }
+    items = connection.execute(search("丰泰花园1栋2单元803")).mappings().all()
+    assert items[0]["unit_id"] == 2
+
+
+def test_a_buildings_own_address_takes_the_place_of_the_one_made_for_its_rooms(
+    connection: Connection, settings: Settings, tmp_path: Path
+) -> None:
+    room = {"地址编号": "R1", "地址全文": "虎门镇丰泰花园2栋801"}
+    bring(connection, settings, tmp_path, [room])
+    bring(
+        connection, settings, tmp_path, [room, {"地址编号": "A1", "地址全文": "虎门镇丰泰花园2幢"}]
+    )
+    found = connection.execute(
+        text("SELECT ext_id, level, parent_id IS NOT NULL FROM city.std_address ORDER BY level")
+    ).all()
+    assert [tuple(row) for row in found] == [("A1", 11, False), ("R1", 15, True)]
+
+
+def test_what_is_unknown_or_no_address_is_set_aside_with_its_reason(
+    connection: Connection, settings: Settings, tmp_path: Path
+) -> None:
+    report = bring(
+        connection,
+        settings,
+        tmp_path,
+        [
+            {"地址编号": "A1", "地址全文": "虎门镇浦江路1号", "幢编号": "B99"},
+            {"地址编号": "A2", "地址全文": "虎门镇浦江路2号", "房屋编号": "U99"},
+            {"地址编号": "A3", "地址全文": "？？？"},
+            {"地址编号": "A4", "地址全文": "路" * 400},
+            {"地址编号": "A5", "地址全文": "虎门镇浦江路3号", "幢编号": "B1"},
+        ],
+    )
+    assert report.aside == {"no_building": 1, "no_unit": 1, "no_levels": 1, "too_long": 1}
+    assert report.counts.new == 1
+    kept = connection.execute(
+        text("SELECT ext_id, field, value, record->>'地址全文' FROM platform.quarantine "
+             "WHERE reason = 'no_building'")
+    ).one()  # fmt: skip
+    assert tuple(kept) == ("A1", "building_ref", "B99", "虎门镇浦江路1号")
+
+
+def test_loading_again_changes_nothing_and_a_corrected_row_moves_its_link(
+    connection: Connection, settings: Settings, tmp_path: Path
+) -> None:
+    rows = [
+        {"地址编号": "A1", "地址全文": "虎门镇浦江路1号", "幢编号": "B1"},
+        {"地址编号": "R1", "地址全文": "虎门镇丰泰花园2栋801", "幢编号": ""},
+    ]
+    bring(connection, settings, tmp_path, rows)
+    before = links(connection)
+    again = bring(connection, settings, tmp_path, rows)
+    assert (again.counts.new, again.counts.changed, again.counts.unchanged) == (0, 0, 2)
+    assert links(connection) == before
+    rows[0]["幢编号"] = "B3"
+    bring(connection, settings, tmp_path, rows)
+    moved = {(key, thing) for key, _, thing, _, _ in links(connection)}
+    assert ("A1", 3) in moved
+    assert ("A1", 1) not in moved
