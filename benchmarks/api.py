@@ -50,7 +50,7 @@ def measure(size: int) -> list[Measure]:
                 None, "higher"),
         Measure("seconds, all cards without residents", sum(plain) / 1000, "s"),
         Measure("memory of the server (PSS)", round(memory, 1), "MB"),
-        Measure("peak memory, all processes (PSS)", watch.megabytes, "MB"),
+        *watch.measures(),
     ]  # fmt: skip
 
 

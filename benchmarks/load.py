@@ -11,7 +11,7 @@ import psycopg
 import pyogrio
 from psycopg import sql
 
-from benchmarks.measures import City, Measure, Watch, city, footprints
+from benchmarks.measures import City, Measure, Watch, city, footprints, growth
 
 AIM = 40_000
 """Rows a second."""
@@ -36,10 +36,10 @@ def measure(size: int) -> list[Measure]:
         Measure("seconds", first.seconds, "s", None, "lower", PEER, plain.seconds),
         Measure("the same again, unchanged", size / again.seconds, "rows/s", None, "higher"),
         Measure("rows doubled by loading again", doubled, "rows", 0),
-        Measure("peak memory, all processes (PSS)", first.megabytes, "MB", None, "lower",
-                PEER, plain.megabytes),
-        Measure(f"peak memory at {max(size // 4, 1)}", quarter.megabytes, "MB"),
-        Measure("memory growth from a quarter", first.peak / quarter.peak, "×", 1.5),
+        *first.measures(),
+        *plain.measures("peer"),
+        *quarter.measures(f"at {max(size // 4, 1)}"),
+        growth(first, quarter),
     ]  # fmt: skip
 
 

@@ -51,16 +51,18 @@ class Measure:
 
 @dataclass
 class Watch:
-    """Seconds passed, and the peak of the memory of all processes together.
+    """Seconds passed, and the peak of the memory of all processes together, the database's too.
 
-    Memory is PSS: pages that several processes share, such as PostgreSQL's buffers, are divided
-    among them, so that the sum counts every page once.  What the database server held before the
-    watch began is part of it.
+    `peak` is the sum of PSS: pages that several processes share are divided among them, so that
+    every page counts once, PostgreSQL's cache of table pages included.  That cache fills up to its
+    setting however a program reads; `own` leaves it out: it is the sum of anonymous memory, what
+    the processes asked for themselves, and what must not grow with a file.
     """
 
     roots: list[int]
     seconds: float = 0.0
     peak: int = 0
+    own: int = 0
     _done: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> "Watch":
@@ -76,16 +78,28 @@ class Watch:
         self._done.set()
         self._thread.join()
 
-    @property
-    def megabytes(self) -> float:
-        """The peak in MB."""
-        return round(self.peak / 1e6, 1)
+    def measures(self, of: str = "") -> "list[Measure]":
+        """Both peaks in MB, as lines of a result."""
+        suffix = f", {of}" if of else ""
+        return [
+            Measure(f"peak memory, all processes (PSS){suffix}", self.peak / 1e6, "MB"),
+            Measure(f"peak memory without the database's cache{suffix}", self.own / 1e6, "MB"),
+        ]
 
     def _look(self) -> None:
         while True:
-            self.peak = max(self.peak, sum(pss(process) for process in tree(self.roots)))
+            processes = list(tree(self.roots))
+            self.peak = max(self.peak, sum(pss(process) for process in processes))
+            self.own = max(self.own, sum(anonymous(process) for process in processes))
             if self._done.wait(EVERY):
                 return
+
+
+def growth(large: Watch, quarter: Watch) -> Measure:
+    """How much more memory four times the data take, the database's cache left out."""
+    return Measure(
+        "memory growth from a quarter, without cache", large.own / quarter.own, "×", 1.25
+    )
 
 
 def tree(roots: Iterable[int]) -> Iterator[psutil.Process]:
@@ -101,6 +115,15 @@ def pss(process: psutil.Process) -> int:
     """Proportional set size in bytes; 0 once the process has gone."""
     with _gone():
         return int(process.memory_full_info().pss)
+    return 0
+
+
+def anonymous(process: psutil.Process) -> int:
+    """Anonymous resident memory in bytes; 0 once the process has gone."""
+    with _gone():
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        lines = [line for line in status.splitlines() if line.startswith("RssAnon:")]
+        return int(lines[0].split()[1]) * 1024 if lines else 0
     return 0
 
 

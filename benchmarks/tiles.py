@@ -28,7 +28,7 @@ def measure(size: int) -> list[Measure]:
     """Tile SIZE buildings alone, then with all their units."""
     with city() as here:
         here.run("load", "buildings", str(footprints(here.folder, size)), "--no-units")
-        here.run("units")
+        here.run("units", "build")
         units = here.one("SELECT count(*) FROM city.unit WHERE ended_at IS NULL")
         buildings = here.run("tile", "build", "--tileset", "buildings")
         both = here.run("tile", "build", "--tileset", "units")
@@ -41,8 +41,8 @@ def measure(size: int) -> list[Measure]:
         Measure("units tiled, whole command", units / both.seconds, "1/s", None, "higher"),
         Measure("seconds, buildings", buildings.seconds, "s"),
         Measure("seconds, units", both.seconds, "s"),
-        Measure("peak memory, buildings, all processes (PSS)", buildings.megabytes, "MB"),
-        Measure("peak memory, units, all processes (PSS)", both.megabytes, "MB"),
+        *buildings.measures("buildings"),
+        *both.measures("units"),
         Measure("files", len(files), "files"),
         Measure("volume", volume / 1e6, "MB"),
     ]  # fmt: skip
