@@ -1,14 +1,20 @@
 """Who may read what: personal data has a role of its own, and that role may do nothing else."""
 
 import asyncio
+from collections.abc import Iterator
+from uuid import uuid4
 
+import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
+from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
+from cim.errors import StoreError
 from cim.settings import Settings
-from cim.store.engine import connect_async
+from cim.store.engine import connect_async, open_engine
+from cim.store.migrate import migrate
 
 READABLE = ["city.building", "city.unit", "city.observation", "platform.tileset"]
 
@@ -99,3 +105,52 @@ def test_an_api_connection_is_the_reader_and_takes_the_other_role_for_one_transa
         await engine.dispose()
 
     asyncio.run(ask())
+
+
+@pytest.fixture
+def plain_user(server: str) -> Iterator[tuple[str, str]]:
+    """A login without any privilege, the owner of an empty database: its name and the URL."""
+    name = f"cim_test_{uuid4().hex[:8]}"
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(SQL("CREATE ROLE {} LOGIN").format(Identifier(name)))
+        admin.execute(
+            SQL("CREATE DATABASE {0} OWNER {0} TEMPLATE template0 LOCALE 'C.UTF-8'").format(
+                Identifier(name)
+            )
+        )
+        yield name, server.replace("//cim@", f"//{name}@").replace("/postgres?", f"/{name}?")
+        admin.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+        admin.execute(
+            SQL("REVOKE cim_reader, cim_resident_reader FROM {0}; DROP ROLE {0}").format(
+                Identifier(name)
+            )
+        )
+
+
+def test_a_user_without_rights_is_told_what_the_administrator_must_do(
+    plain_user: tuple[str, str], settings: Settings, template: str
+) -> None:
+    engine = open_engine(settings.model_copy(update={"database_url": plain_user[1]}))
+    with pytest.raises(StoreError, match="administrator"), engine.begin() as connection:
+        migrate(connection)
+    engine.dispose()
+
+
+def test_a_user_prepared_as_the_guide_says_migrates_and_takes_the_roles(
+    plain_user: tuple[str, str], settings: Settings, server: str, template: str
+) -> None:
+    name, url = plain_user
+    with psycopg.connect(server.replace("/postgres?", f"/{name}?")) as admin:
+        for extension in ("postgis", "pg_trgm", "btree_gist"):
+            admin.execute(SQL("CREATE EXTENSION {}").format(Identifier(extension)))
+        admin.execute(
+            SQL("GRANT cim_reader, cim_resident_reader TO {} WITH ADMIN OPTION").format(
+                Identifier(name)
+            )
+        )
+    engine = open_engine(settings.model_copy(update={"database_url": url}))
+    with engine.begin() as connection:
+        migrate(connection)
+        assert not may(connection, "cim_reader", "SELECT * FROM pii.person")
+        assert may(connection, "cim_resident_reader", "SELECT * FROM pii.person")
+    engine.dispose()
