@@ -57,6 +57,7 @@ class _Job:
     system: str | None
     context: Context
     types: dict[str, str]
+    encoding: str | None
 
 
 @dataclass
@@ -126,7 +127,8 @@ def _open(
     settled = mapping.settle(kind.all_fields, source.fields, request.fields, first)
     vault = privacy.open_vault(settings) if kind.personal else None
     context = Context(settings, frozenset(settled.columns), vault)
-    job = _Job(kind, path, source, settled, system, context, _types(kind, settled, system))
+    types = _types(kind, settled, system)
+    job = _Job(kind, path, source, settled, system, context, types, request.encoding)
 
     def batches() -> Iterator[Batch]:
         yield first
@@ -307,7 +309,7 @@ def _complete(stage: Stage, job: _Job) -> None:
         return
     types = {"row_no": "int8", "record": "jsonb", "record_enc": "bytea", "geom": "bytea"}
     stage.run(statements.create_stage("stage_records", types))
-    again = readers.read(job.path, layer=job.source.layer)
+    again = readers.read(job.path, layer=job.source.layer, encoding=job.encoding)
     for batch in again.batches:
         low, high = np.searchsorted(lacking, [batch.first_row, batch.first_row + len(batch)])
         places = (lacking[low:high] - batch.first_row).tolist()

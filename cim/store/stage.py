@@ -63,7 +63,9 @@ class Stage:
     tallies: dict[str, int] = field(default_factory=dict)
 
     def create(self) -> None:
-        """Make the temporary tables."""
+        """Make the temporary tables, and drop those of an earlier load in this transaction."""
+        for name in self.connection.execute(statements.bound(statements.LEFT_OVER)).scalars():
+            self.run(f"DROP TABLE {name}")
         self.run(statements.create_stage(ROWS, {"row_no": "int8", "ext_id": "text"} | self.types))
         self.run(statements.create_stage(FAULTS, FAULT_TYPES))
 

@@ -175,3 +175,9 @@ FOREIGN_KEYS = """
 def is_empty(table: str) -> str:
     """Whether a table holds no row at all."""
     return f"SELECT NOT EXISTS (SELECT FROM {table})"
+
+
+LEFT_OVER = """
+    SELECT 'pg_temp.' || quote_ident(relname) FROM pg_class
+    WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r' AND relname ~ '^stage_'"""
+"""Staging tables of an earlier load in the same transaction."""

@@ -24,3 +24,8 @@ COLUMNS = f"""
 
 CLEAR = f"UPDATE platform.quarantine q SET cleared_at = now() WHERE {_FILTER}"
 """Forget about open rows; they stay as history."""
+
+SEALED = f"""
+    SELECT EXISTS (
+        SELECT FROM platform.quarantine q WHERE q.record_enc IS NOT NULL AND {_FILTER})"""
+"""Whether some of the open rows are encrypted."""
