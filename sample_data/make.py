@@ -53,6 +53,9 @@ TABLES: dict[str, Rows] = {
 }
 """Kind → CSV file."""
 
+BESIDE = ("addresses", "devices")
+"""Tables with coordinates: a mapping file beside them says in which system they are."""
+
 FORMATS = {
     "gpkg": ".gpkg",
     "geojson": ".geojson",
@@ -102,6 +105,8 @@ def make(
     tables = TABLES | {"readings": partial(readings.readings, until=until)}
     for name, rows in tables.items():
         counts[name] = write_table(folder / f"{name}.csv", rows(plan))
+    for name in BESIDE:
+        (folder / f"{name}.csv.map.json").write_text('{"crs": "EPSG:4490"}\n', encoding="utf-8")
     network = folder / "network.gpkg"
     network.unlink(missing_ok=True)
     counts["network nodes"] = write_layer(network, walks.nodes(plan), "Point", "nodes")
