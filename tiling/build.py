@@ -38,7 +38,7 @@ the ellipsoid), and the layer's properties."""
 WAITING = 8
 """Tiles handed to an executor and not yet back: what bounds the memory."""
 
-WORTH_SHARING = 20_000
+WORTH_SHARING = 100_000
 """Features from which further processes are worth their start."""
 
 METRES_A_DEGREE = 111_320.0
@@ -166,6 +166,8 @@ def _prepare(
     """Assign every building to its tile; the property table to be written, and the features."""
     for statement in queries.forget(layer.name):
         connection.execute(statement)
+    for name in connection.scalars(queries.unsampled()):  # a plan without statistics takes minutes
+        connection.exec_driver_sql(f"ANALYZE city.{name}")
     found = _extents(connection, layer)
     placed = np.isfinite(found["west"])
     run.skipped += [(int(lost), Reason.NO_OUTLINE) for lost in found["id"][~placed]]
@@ -299,15 +301,10 @@ def _finish(connection: Connection, layer: Layer, folder: Folder, run: _Run, bui
     named = b"".join(f"{key}".encode() + run.digests[key] for key in sorted(run.digests))
     model = f"{built.height_model} {built.height_shift} {tiles3d.POLICY} {subtree.LEVELS}"
     built.version = blake2b(named + model.encode(), digest_size=6).hexdigest()
-    tree = subtree.grow(run.regions)
-    errors = tiles3d.errors(tree, layer.inner_error)
-    files = {
-        tiles3d.subtree_path(key): subtree.write(key, tree, errors) for key in subtree.roots(tree)
-    }
     facts = tiles3d.Facts(
         layer.title, built.height_model, built.height_shift, built.features, built.version
     )
-    files["tileset.json"] = tiles3d.describe(facts, tree, layer.inner_error)
+    files = tiles3d.files(facts, subtree.grow(run.regions), layer.inner_error)
     built.bytes = run.bytes + sum(map(len, files.values()))
     _record(connection, run, built)
     for path, content in files.items():

@@ -85,6 +85,17 @@ def subtree_path(key: Key) -> str:
     return f"subtrees/{_place(key)}.subtree"
 
 
+def files(facts: Facts, tree: Mapping[Key, Node], inner: float | None) -> dict[str, bytes]:
+    """Everything but the contents, by path: subtrees and tileset.json; `inner` as in `errors`.
+
+    >>> sorted(files(Facts("Buildings", "constant", 0.0, 0, "1"), {}, None))
+    ['tileset.json']
+    """
+    known = errors(tree, inner)
+    found = {subtree_path(key): subtree.write(key, tree, known) for key in subtree.roots(tree)}
+    return found | {"tileset.json": describe(facts, tree, inner)}
+
+
 def errors(tree: Mapping[Key, Node], inner: float | None) -> dict[Key, float]:
     """Geometric error of each tile: 0 where nothing is below, else `inner` or its level's own."""
     return {

@@ -3,16 +3,21 @@
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
+    DateTime,
     Delete,
     FromClause,
     Insert,
     LargeBinary,
     Select,
     and_,
+    column,
     delete,
     func,
+    or_,
     select,
+    table,
 )
 from sqlalchemy.dialects.postgresql import insert
 
@@ -107,6 +112,26 @@ def unit_rows(name: str) -> Select[Any]:
         .select_from(_units().join(tile_member, tile_member.c.building_id == unit.c.building_id))
         .where(tile_member.c.tileset == name, _present())
         .order_by(tile_member.c.level, tile_member.c.cell)
+    )
+
+
+def unsampled() -> Select[Any]:
+    """Those of the tables read here whose statistics are missing, or older than most rows."""
+    seen = table(
+        "pg_stat_user_tables",
+        column("schemaname"),
+        column("relname"),
+        column("n_mod_since_analyze", BigInteger),
+        column("n_live_tup", BigInteger),
+        column("last_analyze", DateTime),
+        column("last_autoanalyze", DateTime),
+    ).c
+    read = [item.name for item in (building, floor_plan, floor_slot, storey, unit)]
+    never = and_(seen.last_analyze.is_(None), seen.last_autoanalyze.is_(None))
+    return select(seen.relname).where(
+        seen.schemaname == building.schema,
+        seen.relname.in_(read),
+        or_(never, seen.n_mod_since_analyze * 2 > seen.n_live_tup),
     )
 
 

@@ -1,0 +1,154 @@
+"""Prisms, judged by trimesh: closed, outward, and as large as area times height says."""
+
+import numpy as np
+import pytest
+import shapely
+import trimesh
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cim.crs.ecef import Frame
+from tiling.mesh import Prisms, Reason, prisms
+
+HERE = Frame(113.75, 23.02)
+DEGREE = 111_000.0
+
+
+def place(shape: shapely.Geometry) -> shapely.Geometry:
+    """A shape in metres as degrees about HERE."""
+    return shapely.transform(shape, lambda points: points / DEGREE + [113.75, 23.02])
+
+
+def raised(*shapes: shapely.Geometry, height: float = 10.0, closed: bool = True) -> Prisms:
+    bottom = np.zeros(len(shapes))
+    wkb = [shapely.to_wkb(place(shape)) for shape in shapes]
+    return prisms(wkb, bottom, bottom + height, HERE, closed=closed)
+
+
+def solid(made: Prisms) -> trimesh.Trimesh:
+    mesh = trimesh.Trimesh(made.mesh.positions, made.mesh.triangles, process=False)
+    mesh.merge_vertices(merge_tex=True, merge_norm=True)
+    return mesh
+
+
+def plan_area(made: Prisms) -> float:
+    """Area of the undersides, as triangles in the frame's plane."""
+    down = made.mesh.normals[made.mesh.triangles[:, 0], 2] < -0.9
+    a, b, c = (made.mesh.positions[made.mesh.triangles[down, corner]] for corner in range(3))
+    return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
+
+
+SHAPES = {
+    "square": shapely.box(0, 0, 10, 10),
+    "clockwise": shapely.box(0, 0, 10, 10, ccw=False),
+    "L": shapely.Polygon([(0, 0), (20, 0), (20, 5), (5, 5), (5, 20), (0, 20)]),
+    "U": shapely.Polygon([(0, 0), (20, 0), (20, 20), (15, 20), (15, 5), (5, 5), (5, 20), (0, 20)]),
+    "courtyard": shapely.box(0, 0, 30, 30).difference(shapely.box(10, 10, 20, 20)),
+    "two courtyards": shapely.Polygon(
+        shapely.box(0, 0, 30, 30).exterior.coords,
+        [shapely.box(2, 2, 9, 9).exterior.coords, shapely.box(15, 15, 22, 28).exterior.coords],
+    ),
+    "needle": shapely.Polygon([(0, 0), (50, 0.02), (50, 0.04)]),
+    "round": shapely.Point(0, 0).buffer(20, quad_segs=700),
+    "two towers": shapely.MultiPolygon([shapely.box(0, 0, 5, 5), shapely.box(9, 9, 15, 15)]),
+    "repeated corners": shapely.Polygon([(0, 0), (0, 0), (9, 0), (9, 0), (9, 9), (0, 9), (0, 9)]),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_prism_is_closed_and_its_volume_is_area_times_height(name: str) -> None:
+    made = raised(SHAPES[name])
+    assert made.reasons.tolist() == [Reason.FINE]
+    mesh = solid(made)
+    assert mesh.is_watertight and mesh.is_winding_consistent
+    metres = SHAPES[name].area * np.cos(np.radians(23.02)) * 111_319.49 * 110_750 / DEGREE**2
+    assert mesh.volume == pytest.approx(metres * 10, rel=2e-3)
+
+
+@st.composite
+def star(draw: st.DrawFn) -> shapely.Polygon:
+    """A polygon round the origin with any radius in any direction, a hole in some."""
+    radii = draw(st.lists(st.floats(3, 60), min_size=3, max_size=40))
+    angles = np.linspace(0, 2 * np.pi, len(radii), endpoint=False)
+    ring = np.column_stack([np.cos(angles), np.sin(angles)])
+    holes = [ring * 0.9] if len(radii) > 6 and draw(st.booleans()) else []
+    return shapely.Polygon(ring * np.array(radii)[:, None], holes)
+
+
+@given(st.lists(star(), min_size=1, max_size=5), st.floats(0.5, 300))
+def test_any_outlines_become_closed_solids_facing_outward(
+    shapes: list[shapely.Polygon], height: float
+) -> None:
+    apart = [
+        shapely.transform(shape, lambda points, n=number: points + np.array([200.0 * n, 0]))
+        for number, shape in enumerate(shapes)
+    ]
+    made = raised(*apart, height=height)
+    assert (made.reasons == Reason.FINE).all()
+    mesh = solid(made)
+    assert mesh.volume == pytest.approx(plan_area(made) * height, rel=1e-3)
+    face = mesh.face_normals
+    given_normals = made.mesh.normals[made.mesh.triangles[:, 0]]
+    wide = mesh.area_faces > 1e-6
+    assert (np.einsum("ij,ij->i", face, given_normals)[wide] > 0.99).all()
+    assert np.array_equal(np.unique(made.mesh.features), np.arange(len(shapes)))
+
+
+def test_a_building_without_an_underside_has_the_same_walls_and_roof() -> None:
+    whole, open_below = raised(SHAPES["U"]), raised(SHAPES["U"], closed=False)
+    kept = len(open_below.mesh.positions)
+    assert np.array_equal(whole.mesh.positions[:kept], open_below.mesh.positions)
+    assert open_below.mesh.normals[:, 2].min() > -0.01
+
+
+@pytest.mark.parametrize(
+    ("outline", "bottom", "top", "reason"),
+    [
+        (None, 0, 9, Reason.NO_OUTLINE),
+        (b"nonsense", 0, 9, Reason.NO_OUTLINE),
+        (shapely.to_wkb(shapely.Point(113.75, 23.02)), 0, 9, Reason.NO_OUTLINE),
+        (shapely.to_wkb(shapely.Polygon()), 0, 9, Reason.NO_OUTLINE),
+        (shapely.to_wkb(place(SHAPES["square"])), 9, 9, Reason.NO_HEIGHT),
+        (shapely.to_wkb(place(SHAPES["square"])), 9, 0, Reason.NO_HEIGHT),
+        (shapely.to_wkb(place(SHAPES["square"])), np.nan, 9, Reason.NO_ELEVATION),
+        (shapely.to_wkb(place(shapely.box(0, 0, 0, 5))), 0, 9, Reason.NO_AREA),
+        (shapely.to_wkb(place(shapely.box(0, 0, 1e-3, 1e-3))), 0, 9, Reason.NO_AREA),
+        (shapely.to_wkb(shapely.box(-179, 23, 179, 23.1)), 0, 9, Reason.TOO_WIDE),
+    ],
+)
+def test_what_cannot_be_raised_is_left_out_with_its_reason_and_stops_nobody(
+    outline: bytes | None, bottom: float, top: float, reason: Reason
+) -> None:
+    good = shapely.to_wkb(place(SHAPES["L"]))
+    made = prisms(
+        [good, outline, good],
+        np.array([0, bottom, 0.0]),
+        np.array([9, top, 9.0]),
+        HERE,
+        closed=True,
+    )
+    assert made.reasons.tolist() == [Reason.FINE, reason, Reason.FINE]
+    assert np.unique(made.mesh.features).tolist() == [0, 1]
+    assert solid(made).volume == pytest.approx(2 * solid(raised(SHAPES["L"], height=9)).volume)
+
+
+def test_an_outline_that_crosses_itself_is_left_out_or_filled_but_never_half_of_either() -> None:
+    bow = shapely.Polygon([(0, 0), (10, 10), (10, 0), (0, 11)])
+    pentagram = shapely.Polygon(
+        [(np.cos(turn), np.sin(turn)) for turn in np.arange(5) * 4 * np.pi / 5]
+    )
+    made = raised(bow, pentagram, SHAPES["square"])
+    assert made.reasons[2] == Reason.FINE
+    assert set(made.reasons[:2].tolist()) <= {Reason.FINE, Reason.NO_ROOF}
+    assert made.mesh.features.max() == (made.reasons == Reason.FINE).sum() - 1
+
+
+def test_the_region_is_that_of_the_features_that_have_a_mesh() -> None:
+    made = prisms(
+        [shapely.to_wkb(shapely.box(1, 1, 1.1, 1.2)), shapely.to_wkb(shapely.box(1, 1, 1.5, 1.5))],
+        np.array([3.0, 7.0]),
+        np.array([9.0, 7.0]),
+        Frame(1.0, 1.0),
+        closed=False,
+    )
+    assert made.region == (1.0, 1.0, 1.1, 1.2, 3.0, 9.0)
