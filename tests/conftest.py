@@ -9,7 +9,8 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -40,9 +41,12 @@ def _folder() -> Path:
     return folder
 
 
-def _named(server: str, database: str) -> str:
-    """The server's URL with another database's name in it."""
-    return urlunsplit(urlsplit(server)._replace(path=f"/{database}"))
+def _named(server: str, database: str, user: str | None = None) -> str:
+    """The server's URL with another database's name in it, and perhaps another user's."""
+    parts = urlsplit(server)._replace(path=f"/{database}")
+    if user:
+        parts = parts._replace(netloc=f"{user}@{parts.netloc.rpartition('@')[2]}")
+    return urlunsplit(parts)
 
 
 def _administer(server: str, statement: str, *names: str) -> None:
@@ -81,6 +85,12 @@ def server() -> Iterator[str]:
         ).fetchone()
     if found and others == (0,):
         found.stop()
+
+
+@pytest.fixture(scope="session")
+def url_of(server: str) -> Callable[..., str]:
+    """A function from a database's name, and perhaps a user's, to its URL."""
+    return partial(_named, server)
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import psutil
 from psycopg import pq
+from psycopg.conninfo import make_conninfo
 
 from cim.errors import StoreError, StoreLocale
 from cim.store import faults, tuning
@@ -75,11 +77,18 @@ class Cluster:
     @property
     def exists(self) -> bool:
         """Whether the cluster has been made."""
-        return (self.data / "PG_VERSION").exists()
+        try:
+            (self.data / "PG_VERSION").stat()
+        except PermissionError:
+            return True  # somebody else's
+        except OSError:
+            return False
+        return True
 
     def ping(self) -> pq.Ping:
         """OK (takes connections), REJECT (is starting or stopping) or NO_RESPONSE."""
-        return pq.Ping(pq.PGconn.ping(f"host='{self.sockets}' connect_timeout=5".encode()))
+        reached = make_conninfo("", host=str(self.sockets), connect_timeout=5)
+        return pq.Ping(pq.PGconn.ping(reached.encode()))
 
     @property
     def answers(self) -> bool:
@@ -121,9 +130,10 @@ class Cluster:
     def stop(self) -> bool:
         """Stop the server, ending its connections; False where it was not up."""
         with self._locked():
+            version = self._made_by()
             if self.ping() == pq.Ping.NO_RESPONSE and not self._processes():
                 return False
-            programs = choose(installed(), self._made_by())
+            programs = choose(installed(), version)
             self._run(programs.path("pg_ctl"), "stop", "-D", self.data, "-m", "fast", "-w")
             return True
 
@@ -244,7 +254,8 @@ class Cluster:
             raise faults.meaning(error) or error from None
         if self.account.foreign:
             os.chown(file, self.account.uid, self.account.gid)
-        options = " ".join(f"-c {one}" for one in (f"config_file={file}", *self.extra))
+        # pg_ctl hands these to a shell.
+        options = " ".join(f"-c {quote(one)}" for one in (f"config_file={file}", *self.extra))
         log = self.data / "start.log"
         log.unlink(missing_ok=True)
         self._run(

@@ -9,6 +9,7 @@ import pwd
 import subprocess
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 from psycopg.sql import SQL, Identifier
@@ -51,7 +52,7 @@ def start(settings: Settings, extra: tuple[str, ...] = ()) -> Cluster:
 
 def url(found: Cluster, database: str = DATABASE) -> str:
     """How libpq, psycopg and asyncpg reach a database of the cluster."""
-    return f"postgresql://{USER}@/{database}?host={found.sockets}"
+    return f"postgresql://{USER}@/{database}?host={quote(str(found.sockets))}"
 
 
 def _data(home: Path) -> Path:
@@ -63,19 +64,21 @@ def _data(home: Path) -> Path:
     if other.exists():
         return other
     home.mkdir(parents=True, exist_ok=True)
-    entering = subprocess.run(["test", "-x", home], cwd="/", check=False, **_postgres().options())
+    account = _account(usual)
+    entering = subprocess.run(["test", "-x", home], cwd="/", check=False, **account.options())
     return usual if entering.returncode == 0 else other
 
 
 def _account(data: Path) -> Account:
-    """Whom the server runs as: the owner of the data, else us, else `postgres` for root."""
+    """Whom the server runs as: us; for root, who owns the data or their folder, or `postgres`."""
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
-    try:
-        owner = data.stat()
-    except OSError:
-        return _postgres()
-    return Account(owner.st_uid, owner.st_gid)
+    for place in (data, data.parent):
+        with suppress(OSError, KeyError):
+            owner = place.stat()
+            if owner.st_uid != 0 and pwd.getpwuid(owner.st_uid):
+                return Account(owner.st_uid, owner.st_gid)
+    return _postgres()
 
 
 def _postgres() -> Account:
@@ -94,7 +97,7 @@ def _postgres() -> Account:
 
 def _sockets(data: Path, account: Account) -> Path:
     """The folder of the socket: the data's own, which nobody else enters, unless it is too long."""
-    if len(os.fsencode(data)) <= _LONGEST and not set(str(data)) & set("', &?#%"):
+    if len(os.fsencode(data)) <= _LONGEST and not set(str(data)) & set("',\""):
         return data
     return Path(f"/tmp/cimtwin-{account.uid}-{_digest(data)}")
 

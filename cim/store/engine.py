@@ -23,6 +23,9 @@ from cim.store import embedded, faults, migrate
 TIMEOUT = 30.0
 """Seconds a statement of the API may take."""
 
+PATIENCE = 10
+"""Seconds a server may take to answer at all, where its URL does not say."""
+
 NAME = "cimtwin"
 """What our connections call themselves in pg_stat_activity."""
 
@@ -74,7 +77,9 @@ def connect_async(
     async def open_one(*_: Any, **__: Any) -> asyncpg.Connection:
         with faults.translated(_folder(settings)):
             try:
-                return await asyncpg.connect(url(settings), server_settings=options)
+                return await asyncpg.connect(
+                    url(settings), server_settings=options, timeout=PATIENCE
+                )
             except (OSError, asyncpg.PostgresError):
                 if not await asyncio.to_thread(_revive, settings):
                     raise
@@ -95,14 +100,18 @@ def connect_async(
 def open_engine(settings: Settings) -> Engine:
     """An engine on a database that is up, without looking at what is in it."""
 
+    options: dict[str, Any] = {"application_name": NAME}
+    if "connect_timeout" not in url(settings):
+        options["connect_timeout"] = PATIENCE
+
     def open_one() -> psycopg.Connection[Any]:
         with faults.translated(_folder(settings)):
             try:
-                return psycopg.connect(url(settings), application_name=NAME)
+                return psycopg.connect(url(settings), **options)
             except psycopg.OperationalError:
                 if not _revive(settings):
                     raise
-                return psycopg.connect(url(settings), application_name=NAME)
+                return psycopg.connect(url(settings), **options)
 
     engine = create_engine("postgresql+psycopg://", creator=open_one, pool_pre_ping=True)
     faults.install(engine, _folder(settings))

@@ -211,10 +211,10 @@ def test_a_database_of_a_newer_program_is_refused_in_both_languages(
 def test_a_cluster_half_made_is_made_again(city: Settings, tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="cim-half-") as name:
         Path(name).chmod(0o755)
-        half = Path(name) / "postgres.new"
-        half.mkdir()
+        half = Path(name) / "城市 数据&#" / "postgres.new"
+        half.mkdir(parents=True)
         (half / "PG_VERSION").write_text("15\n")
-        found = embedded.start(Settings(_env_file=None, data_dir=Path(name)), ("fsync=off",))
+        found = embedded.start(Settings(_env_file=None, data_dir=half.parent), ("fsync=off",))
         assert found.answers and not half.exists()
         found.stop()
 

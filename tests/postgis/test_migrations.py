@@ -1,6 +1,6 @@
 """The migrations end exactly where the tables of cim.model stand, and twice is as good as once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from uuid import uuid4
@@ -48,24 +48,23 @@ CATALOGUE = {
 
 
 @pytest.fixture
-def bare(server: str, settings: Settings) -> Iterator[Settings]:
+def bare(url_of: Callable[..., str], settings: Settings) -> Iterator[Settings]:
     """Settings of an empty database."""
-    yield from _database(server, settings, "LOCALE 'C.UTF-8'")
+    yield from _database(url_of, settings, "LOCALE 'C.UTF-8'")
 
 
 @pytest.fixture
-def plain_c(server: str, settings: Settings) -> Iterator[Settings]:
+def plain_c(url_of: Callable[..., str], settings: Settings) -> Iterator[Settings]:
     """Settings of an empty database of character type C."""
-    yield from _database(server, settings, "LOCALE 'C'")
+    yield from _database(url_of, settings, "LOCALE 'C'")
 
 
-def _database(server: str, settings: Settings, locale: str) -> Iterator[Settings]:
+def _database(url_of: Callable[..., str], settings: Settings, locale: str) -> Iterator[Settings]:
     name = f"cim_test_{uuid4().hex[:8]}"
     made = SQL(f"CREATE DATABASE {{}} TEMPLATE template0 ENCODING 'UTF8' {locale}")
-    with psycopg.connect(server, autocommit=True) as connection:
+    with psycopg.connect(url_of("postgres"), autocommit=True) as connection:
         connection.execute(made.format(Identifier(name)))
-        url = server.replace("/postgres?", f"/{name}?")
-        yield settings.model_copy(update={"database_url": url})
+        yield settings.model_copy(update={"database_url": url_of(name)})
         connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
 
 

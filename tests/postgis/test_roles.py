@@ -1,7 +1,7 @@
 """Who may read what: personal data has a role of its own, and that role may do nothing else."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import psycopg
@@ -108,17 +108,17 @@ def test_an_api_connection_is_the_reader_and_takes_the_other_role_for_one_transa
 
 
 @pytest.fixture
-def plain_user(server: str) -> Iterator[tuple[str, str]]:
+def plain_user(url_of: Callable[..., str]) -> Iterator[tuple[str, str]]:
     """A login without any privilege, the owner of an empty database: its name and the URL."""
     name = f"cim_test_{uuid4().hex[:8]}"
-    with psycopg.connect(server, autocommit=True) as admin:
+    with psycopg.connect(url_of("postgres"), autocommit=True) as admin:
         admin.execute(SQL("CREATE ROLE {} LOGIN").format(Identifier(name)))
         admin.execute(
             SQL("CREATE DATABASE {0} OWNER {0} TEMPLATE template0 LOCALE 'C.UTF-8'").format(
                 Identifier(name)
             )
         )
-        yield name, server.replace("//cim@", f"//{name}@").replace("/postgres?", f"/{name}?")
+        yield name, url_of(name, name)
         admin.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
         admin.execute(
             SQL("REVOKE cim_reader, cim_resident_reader FROM {0}; DROP ROLE {0}").format(
@@ -137,10 +137,10 @@ def test_a_user_without_rights_is_told_what_the_administrator_must_do(
 
 
 def test_a_user_prepared_as_the_guide_says_migrates_and_takes_the_roles(
-    plain_user: tuple[str, str], settings: Settings, server: str, template: str
+    plain_user: tuple[str, str], settings: Settings, url_of: Callable[..., str], template: str
 ) -> None:
     name, url = plain_user
-    with psycopg.connect(server.replace("/postgres?", f"/{name}?")) as admin:
+    with psycopg.connect(url_of(name)) as admin:
         for extension in ("postgis", "pg_trgm", "btree_gist"):
             admin.execute(SQL("CREATE EXTENSION {}").format(Identifier(extension)))
         admin.execute(
