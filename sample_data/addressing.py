@@ -76,7 +76,7 @@ def ladder(plan: Plan, buildings: Buildings, i: int) -> Row:
 def _block_of(buildings: Buildings, i: int) -> str:
     number = int(buildings.number[i])
     if buildings.role[i] == blocks.PODIUM:
-        return f"商铺{number}"
+        return f"S{number}{word(buildings, int(buildings.estate[i]))}"
     if buildings.role[i] == blocks.NURSERY:
         return "幼儿园"
     return f"{number}{word(buildings, int(buildings.estate[i]))}"

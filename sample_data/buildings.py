@@ -134,10 +134,9 @@ def _name(of: Buildings, i: int) -> str:
         return f"{names.chinese(int(of.lane[i]))}巷{number}号"
     short = of.community.name.removesuffix("社区")
     if estate >= 0:
-        fixed = {blocks.NURSERY: "幼儿园", blocks.PODIUM: "商铺"}.get(role)
-        if fixed:
-            return estate_name(of, estate) + fixed
-        return f"{number}{word(of, estate)}"
+        if role == blocks.NURSERY:
+            return estate_name(of, estate) + "幼儿园"
+        return f"{'S' if role == blocks.PODIUM else ''}{number}{word(of, estate)}"
     place = {
         blocks.FACTORY: f"{short}工业园{number}号厂房",
         blocks.DORMITORY: f"{short}工业园宿舍",
