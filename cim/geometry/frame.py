@@ -74,7 +74,8 @@ def plane(shapes: Shapes) -> Frames:
     >>> plane(np.array([], dtype=object)).origin.shape
     (0, 2)
     """
-    west, south, east, north = shapely.bounds(shapes).reshape(-1, 4).T
+    # An empty shape has no bounds: its frame is that of 0, 0, and it stays empty.
+    west, south, east, north = np.nan_to_num(shapely.bounds(shapes)).reshape(-1, 4).T
     origin = np.column_stack([(west + east) / 2, (south + north) / 2])
     latitude = np.radians(origin[:, 1])
     curve = 1 - _E2 * np.sin(latitude) ** 2

@@ -44,21 +44,29 @@ def _joined_plan(pieces: Shapes) -> Shapes:
     main = order[np.append(True, unit[order][1:] != unit[order][:-1])]
     stray = np.setdiff1d(np.arange(len(parts)), main)
     homes = {int(unit[part]): [parts[part]] for part in main}
-    # From the largest: what it joins may then take in smaller ones that touch only it.
-    for part in stray[np.argsort(-area[stray], kind="stable")].tolist():
-        homes[_neighbour(parts[part], homes, int(unit[part]))].append(parts[part])
+    waiting = stray[np.argsort(-area[stray], kind="stable")].tolist()
+    while waiting:  # a part may touch only parts that have yet to find their home
+        left = [part for part in waiting if not _housed(parts[part], homes)]
+        if len(left) == len(waiting):
+            break
+        waiting = left
+    for part in waiting:
+        homes[int(unit[part])].append(parts[part])
     grown = [_one(homes.get(number, [])) for number in range(len(pieces))]
     return multipolygons(np.array(grown, dtype=object))
 
 
-def _neighbour(part: Any, homes: dict[int, list[Any]], own: int) -> int:
-    """Unit with the longest common wall; its own where there is none."""
+def _housed(part: Any, homes: dict[int, list[Any]]) -> bool:
+    """Give the part to the unit with the longest common wall, if there is one."""
     units = [number for number, shapes in homes.items() for _ in shapes]
     shapes = np.array([shape for found in homes.values() for shape in found], dtype=object)
     shared = shapely.length(shapely.intersection(shapely.boundary(shapes), shapely.boundary(part)))
     length = np.bincount(units, shared)
     best = int(np.argmax(length))
-    return best if length[best] > SHORTEST else own
+    if length[best] <= SHORTEST:
+        return False
+    homes[best].append(part)
+    return True
 
 
 def _one(shapes: list[Any]) -> Any:

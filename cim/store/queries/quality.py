@@ -12,6 +12,12 @@ from sqlalchemy import TextClause, text
 CLOSE = 1e-5
 """Part of an area that may be missed, overlapped or overhung: what the digits cannot hold."""
 
+GRID = 1e-10
+"""Degrees, a hundredth of a millimetre: lines that differ in the last digit fall together.
+
+Without a grid GEOS may take one side of such a pair for the other.
+"""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -39,7 +45,7 @@ class Check:
 _DIVIDED = f"""
     WITH plan AS (
         SELECT p.id, coalesce(p.outline, b.footprint) AS outline,
-               ST_Union(s.outline) AS covered, sum(ST_Area(s.outline)) AS total
+               ST_Union(s.outline, {GRID}) AS covered, sum(ST_Area(s.outline)) AS total
           FROM city.floor_plan p
           JOIN city.building b ON b.id = p.building_id AND b.ended_at IS NULL
           JOIN city.floor_slot s ON s.plan_id = p.id AND s.outline IS NOT NULL
@@ -52,7 +58,7 @@ INVARIANTS = (
         "units_within_storey",
         "generated units reach beyond the outline of their storey",
         "生成的房屋单元超出楼层轮廓",
-        _DIVIDED.format("ST_Area(ST_Difference(covered, outline))"),
+        _DIVIDED.format(f"ST_Area(ST_Difference(covered, outline, {GRID}))"),
         True,
         "floor_plan",
     ),
@@ -217,7 +223,7 @@ FINDINGS = (
         f"""WITH own AS ({_OWN})
             SELECT DISTINCT a.id FROM own a JOIN own b ON b.storey_id = a.storey_id
                AND b.id <> a.id AND b.outline && a.outline
-             WHERE ST_Area(ST_Intersection(a.outline, b.outline)) > 0.01 * ST_Area(a.outline)""",
+             WHERE ST_Area(ST_Intersection(a.outline, b.outline, {GRID})) > 0.01 * ST_Area(a.outline)""",
         object_type="unit",
     ),
     Check(
@@ -225,7 +231,7 @@ FINDINGS = (
         "drawn units that reach beyond their storey",
         "绘制轮廓超出楼层的房屋单元",
         f"""SELECT id FROM ({_OWN}) AS own
-             WHERE ST_Area(ST_Difference(outline, storey)) > 0.01 * ST_Area(outline)""",
+             WHERE ST_Area(ST_Difference(outline, storey, {GRID})) > 0.01 * ST_Area(outline)""",
         object_type="unit",
     ),
     Check(
