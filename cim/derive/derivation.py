@@ -76,6 +76,9 @@ def run(
             done += _counted(drawing, ended)
             if progress:
                 progress(len(drawing.building))
+    if done.buildings:
+        # Else the next reader plans for empty tables until the server's own round comes by.
+        connection.exec_driver_sql(queries.ANALYZE)
     return done
 
 

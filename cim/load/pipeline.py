@@ -98,6 +98,7 @@ def load(
     _compare(stage, job, report)
     progress("keep", report.read, report.read)
     _keep(stage, job, report)
+    connection.exec_driver_sql(f"ANALYZE {kind.table.fullname}")
     report.seconds = time.monotonic() - began
     stage.run(statements.END_IMPORT, stats=json.dumps(report.stats()), import_id=stage.import_id)
     return report

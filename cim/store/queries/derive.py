@@ -2,6 +2,12 @@
 
 from sqlalchemy import TextClause, text
 
+ANALYZE = (
+    "ANALYZE city.entrance, city.floor_plan, city.floor_slot, city.storey, city.unit,"
+    " city.building_pop, platform.derived"
+)
+"""Tells the planner what a derivation has made."""
+
 _GIVEN_STOREY = """
     s.ended_at IS NULL AND (s.status = 'given' OR EXISTS (
         SELECT FROM city.unit g WHERE g.building_id = s.building_id AND g.storey_id = s.id
