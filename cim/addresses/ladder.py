@@ -140,8 +140,8 @@ def join(levels: Mapping[str, str]) -> str:
     """The normalised text: canonical levels in order, the same for every habit of writing.
 
     The province is left out where anything below it is known, a level that repeats the one above
-    (东莞市 in the county slot) always, and the storey where a room number of three characters or more
-    names it already, because many leave it out.
+    (东莞市 in the county slot) always, and the storey where a room number of three characters or
+    more names it already, because many leave it out.
 
     >>> join({"city": "东莞市", "county": "东莞市", "town": "虎门镇", "estate_name": "丰泰花园",
     ...       "building_name": "3栋", "floor_no": "8层", "room_no": "803"})

@@ -43,6 +43,10 @@ ODD = {
         "建筑的所属区划、网格或小区已更新",
     ),
     "unlinked": ("addresses of no building or estate that is known", "地址未关联到任何建筑或小区"),
+    "repeated": (
+        "readings of one stream at one time: the last one holds",
+        "同一数据流同一时刻有多个读数：以最后一个为准",
+    ),
     "outline_dropped": ("outline left out, row kept", "轮廓无法使用，仅保留属性"),
 }
 """What came in although it is odd, in words."""

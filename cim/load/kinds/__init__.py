@@ -5,10 +5,14 @@ from cim.load.kinds import (
     addresses,
     areas,
     buildings,
+    devices,
     estates,
+    facilities,
     floors,
     grids,
+    organisations,
     people,
+    readings,
     streets,
     units,
 )
@@ -25,6 +29,10 @@ KINDS: dict[str, Kind] = {
         units.KIND,
         addresses.KIND,
         people.KIND,
+        organisations.KIND,
+        facilities.KIND,
+        devices.KIND,
+        readings.KIND,
     )
 }
 """Name → kind; a folder is loaded in this order."""

@@ -1,0 +1,48 @@
+"""Readings on their way in: streams found or made, days prepared, the latest value kept."""
+
+from cim.store import partitions
+from cim.store.queries import readings as statements
+from cim.store.stage import ROWS, Counts, Stage
+
+AHEAD = 2
+"""Days after today that have their partition ready."""
+
+
+def settle(stage: Stage) -> None:
+    """Find the stream of each reading; a stream that its device does not have yet is made."""
+    stage.run(statements.streams(stage.types))
+    stage.run(statements.FIND_DEVICES, source_id=stage.source_id)
+    stage.set_aside(
+        "s.device_ref IN (SELECT device_ref FROM stage_streams WHERE device_id IS NULL)",
+        "device_ref",
+        "no_device",
+        value="s.device_ref",
+    )
+    stage.run(statements.MAKE_STREAMS)
+    stage.run(statements.FIND_STREAMS)
+
+
+def repeated(stage: Stage) -> None:
+    """Several readings of one stream at one time are settled on entry: the last one holds."""
+
+
+def enter(stage: Stage) -> Counts:
+    """Into the partitions of their days; what is there already is updated, not doubled."""
+    days = stage.connection.execute(statements.days(ROWS)).scalars().all()
+    made = partitions.ensure(stage.connection, days, AHEAD)
+    counts = Counts()
+    total = stage.number(f"SELECT count(*) FROM {ROWS}")
+    if set(days) <= set(made):
+        counts.new = stage.run(statements.INSERT)
+    else:
+        there = stage.number(statements.THERE)
+        counts.changed = stage.number(statements.DIFFERENT) if there else 0
+        written = stage.run(statements.UPSERT)
+        counts.new = written - counts.changed
+        counts.unchanged = there - counts.changed
+    repeats = total - counts.new - counts.changed - counts.unchanged
+    if repeats:
+        stage.tallies["repeated"] = repeats
+    stage.run(statements.LATEST)
+    stage.run(statements.SEEN)
+    return counts
