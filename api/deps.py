@@ -1,5 +1,6 @@
 """What handlers need, by name in their signatures."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -71,17 +72,22 @@ class Memory:
     """Answers kept for some seconds, so that what everybody asks is asked of the database once."""
 
     def __init__(self, seconds: float) -> None:
-        """Keep each answer that long."""
+        """Keep each answer that long, and thirty times as long as it took to make."""
         self.seconds = seconds
         self._kept: dict[str, tuple[float, Any]] = {}
+        self._making: dict[str, asyncio.Lock] = {}
 
     async def get(self, name: str, make: Callable[[], Awaitable[Any]]) -> Any:
-        """The kept answer of that name, made anew when it has aged."""
-        kept = self._kept.get(name)
-        if kept is None or kept[0] < time.monotonic():
-            kept = (time.monotonic() + self.seconds, await make())
-            self._kept[name] = kept
-        return kept[1]
+        """The kept answer of that name, made anew by one caller when it has aged."""
+        async with self._making.setdefault(name, asyncio.Lock()):
+            kept = self._kept.get(name)
+            begun = time.monotonic()
+            if kept is None or kept[0] < begun:
+                made = await make()
+                ended = time.monotonic()
+                kept = (ended + max(self.seconds, 30 * (ended - begun)), made)
+                self._kept[name] = kept
+            return kept[1]
 
 
 def settings(request: Request) -> Settings:

@@ -69,7 +69,7 @@ async def focus(store: Store, geoid: Geoid, buildings: int) -> dict[str, Any] | 
     return {
         "lon": place.lon,
         "lat": place.lat,
-        "height": round(max(150.0, 1.6 * place.size), 1),
+        "height": round(min(max(150.0, 1.6 * place.size), 3000.0), 1),
         "ground": round(place.ground_elev + height_shift(geoid, place.lon, place.lat), 2),
         "name": place.name,
     }

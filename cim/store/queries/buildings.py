@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, TextClause, bindparam, text
 
-from cim.store.queries.parts import address, area_of, areas, coded, grid
+from cim.store.queries.parts import BUILDING_AREA, address, areas, coded, grid
 
 BUILDING = f"""
 SELECT json_build_object(
@@ -14,7 +14,7 @@ SELECT json_build_object(
     'footprint_area', b.footprint_area, 'ground_elev', b.ground_elev,
     'estate', (SELECT json_build_object('id', id, 'name', name) FROM city.estate
         WHERE id = b.estate_id AND ended_at IS NULL),
-    'areas', {areas(area_of())},
+    'areas', {areas(BUILDING_AREA)},
     'grid', {grid("b.grid_id")},
     'counts', json_build_object(
         'storeys', (SELECT count(*) FROM city.storey

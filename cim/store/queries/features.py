@@ -115,8 +115,9 @@ SOURCES: dict[str, Source] = {
         properties="'name', t.name, 'class', t.class_code, 'bind_type', t.bind_type, "
         "'bind_id', t.bind_id, 'building_id', t.building_id, 'elevation', t.elevation, "
         "'status', t.status, 'last_seen', t.last_seen, 'placed', t.geom IS NOT NULL",
-        within=f"(t.geom && {BOX} OR (t.geom IS NULL AND t.building_id IN "
-        f"(SELECT id FROM city.building WHERE footprint && {BOX})))",
+        within=f"t.id IN (SELECT id FROM city.device WHERE geom && {BOX} UNION ALL "
+        "SELECT d.id FROM city.building h JOIN city.device d ON d.building_id = h.id "
+        f"WHERE h.footprint && {BOX} AND d.geom IS NULL)",
         present="t.ended_at IS NULL AND t.secrecy = 0",
     ),
 }

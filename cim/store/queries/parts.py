@@ -48,14 +48,16 @@ def coded(list_code: str, expression: str) -> str:
 def areas(expression: str) -> str:
     """The administrative areas above and including one, widest first, as JSON.
 
-    The area that only fills the county slot of a city without counties is left out.
+    The area that only fills the county slot of a city without counties is left out. OFFSET 0 keeps
+    each step an index look-up.
     """
     return f"""(WITH RECURSIVE up AS (
             SELECT id, parent_id, code, name, level, is_pseudo, 0 AS depth
             FROM city.admin_area WHERE id = {expression}
             UNION ALL
             SELECT a.id, a.parent_id, a.code, a.name, a.level, a.is_pseudo, up.depth + 1
-            FROM city.admin_area a JOIN up ON a.id = up.parent_id WHERE up.depth < 8)
+            FROM up, LATERAL (SELECT * FROM city.admin_area
+                WHERE id = up.parent_id OFFSET 0) a WHERE up.depth < 8)
         SELECT coalesce(json_agg(json_build_object(
             'id', id, 'code', code, 'name', name, 'level', level) ORDER BY depth DESC)
             FILTER (WHERE NOT is_pseudo), '[]') FROM up)"""
@@ -67,11 +69,10 @@ def grid(expression: str) -> str:
         FROM city.grid WHERE id = {expression} AND ended_at IS NULL)"""
 
 
-def area_of(building: str = "b") -> str:
-    """The lowest area a building stands in: its own, else its estate's, else its grid's."""
-    return f"""coalesce({building}.admin_area_id,
-        (SELECT admin_area_id FROM city.estate WHERE id = {building}.estate_id),
-        (SELECT admin_area_id FROM city.grid WHERE id = {building}.grid_id))"""
+BUILDING_AREA = """coalesce(b.admin_area_id,
+        (SELECT admin_area_id FROM city.estate WHERE id = b.estate_id),
+        (SELECT admin_area_id FROM city.grid WHERE id = b.grid_id))"""
+"""The lowest area a building b stands in: its own, else its estate's, else its grid's."""
 
 
 def address(*objects: tuple[str, str]) -> str:
@@ -89,15 +90,3 @@ def address(*objects: tuple[str, str]) -> str:
         JOIN city.std_address a ON a.id = l.address_id AND a.ended_at IS NULL
         ORDER BY w.rank, (l.role = '主') DESC, (a.status = '标准') DESC, l.score DESC, a.id
         LIMIT 1)"""
-
-
-def label(kind: str, key: str) -> str:
-    """The name people know an object by, from its type and id."""
-    return f"""CASE {kind}
-        WHEN 'unit' THEN (SELECT room_no FROM city.unit WHERE id = {key})
-        WHEN 'entrance' THEN (SELECT name FROM city.entrance WHERE id = {key})
-        WHEN 'storey' THEN (SELECT label FROM city.storey WHERE id = {key})
-        WHEN 'building' THEN (SELECT name FROM city.building WHERE id = {key})
-        WHEN 'estate' THEN (SELECT name FROM city.estate WHERE id = {key})
-        WHEN 'grid' THEN (SELECT coalesce(name, code) FROM city.grid WHERE id = {key})
-        WHEN 'facility' THEN (SELECT name FROM city.facility WHERE id = {key}) END"""

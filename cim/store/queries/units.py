@@ -6,11 +6,8 @@ from cim.store.queries.parts import (
     UNIT_OUTLINE,
     UNIT_PLACE,
     address,
-    area_of,
     areas,
     coded,
-    grid,
-    label,
 )
 
 STREAMS = """(SELECT coalesce(json_agg(json_build_object('id', t.id, 'name', t.name,
@@ -27,7 +24,8 @@ WITH here AS MATERIALIZED (
         s.no AS storey_no, s.label, s.elev_bottom, s.elev_top,
         e.no AS entrance_no, e.name AS entrance_name,
         b.name AS building_name, b.use_code, b.height, b.floors_above, b.estate_id, b.grid_id,
-        es.name AS estate_name, {area_of()} AS area_id,
+        es.name AS estate_name, g.code AS grid_code, g.name AS grid_name,
+        coalesce(b.admin_area_id, es.admin_area_id, g.admin_area_id) AS area_id,
         ST_PointOnSurface({UNIT_OUTLINE}) AS middle,
         CASE WHEN u.geom_status = 'none' THEN NULL
             WHEN u.outline IS NOT NULL THEN ST_Area(u.outline::geography)
@@ -37,13 +35,16 @@ WITH here AS MATERIALIZED (
     FROM {UNIT_PLACE}
     LEFT JOIN city.entrance e ON e.id = u.entrance_id
     LEFT JOIN city.estate es ON es.id = b.estate_id AND es.ended_at IS NULL
+    LEFT JOIN city.grid g ON g.id = b.grid_id AND g.ended_at IS NULL
     WHERE u.id = :id AND u.ended_at IS NULL),
-chain(type, id, rank) AS MATERIALIZED (
-    SELECT v.* FROM here, LATERAL (VALUES ('unit', here.id, 0), ('entrance', entrance_id, 1),
-        ('storey', storey_id, 2), ('building', building_id, 3), ('estate', estate_id, 4),
-        ('grid', grid_id, 5)) v(type, id, rank) WHERE v.id IS NOT NULL),
+chain(type, id, rank, label) AS MATERIALIZED (
+    SELECT v.* FROM here, LATERAL (VALUES ('unit', here.id, 0, room_no),
+        ('entrance', entrance_id, 1, entrance_name), ('storey', storey_id, 2, here.label),
+        ('building', building_id, 3, building_name), ('estate', estate_id, 4, estate_name),
+        ('grid', grid_id, 5, coalesce(grid_name, grid_code))) v(type, id, rank, label)
+    WHERE v.id IS NOT NULL),
 served AS MATERIALIZED (
-    SELECT DISTINCT ON (f.id) f.id, f.name, f.class_code, c.type, c.id AS object_id, c.rank
+    SELECT DISTINCT ON (f.id) f.id, f.name, f.class_code, c.type, c.label, c.rank
     FROM chain c
     JOIN city.facility_service v ON v.object_type = c.type AND v.object_id = c.id
     JOIN city.facility f ON f.id = v.facility_id AND f.ended_at IS NULL
@@ -63,7 +64,8 @@ SELECT json_build_object(
     'estate', CASE WHEN h.estate_name IS NOT NULL THEN json_build_object(
         'id', h.estate_id, 'name', h.estate_name) END,
     'areas', {areas("h.area_id")},
-    'grid', {grid("h.grid_id")},
+    'grid', CASE WHEN h.grid_code IS NOT NULL THEN json_build_object(
+        'id', h.grid_id, 'code', h.grid_code, 'name', h.grid_name) END,
     'centre', json_build_array(ST_X(h.middle), ST_Y(h.middle), h.middle_height),
     'address', {ADDRESS},
     'residents', city.resident_count(h.id),
@@ -75,17 +77,16 @@ SELECT json_build_object(
             AND (l.to_date IS NULL OR l.to_date > current_date)),
     'facilities', (SELECT coalesce(json_agg(json_build_object('id', f.id, 'name', f.name,
             'class', {coded("facility_class", "f.class_code")},
-            'serves', json_build_object('type', f.type, 'label', {label("f.type", "f.object_id")}))
+            'serves', json_build_object('type', f.type, 'label', f.label))
             ORDER BY f.rank, f.class_code, f.name), '[]')
         FROM served f),
     'devices', (SELECT coalesce(json_agg(json_build_object('id', d.id, 'name', d.name,
             'class', {coded("device_class", "d.class_code")},
-            'bound_to', json_build_object(
-                'type', d.bind_type, 'label', {label("d.bind_type", "d.bind_id")}),
+            'bound_to', json_build_object('type', k.type, 'label', k.label),
             'status', d.status, 'datastreams', {STREAMS})
             ORDER BY k.rank, d.class_code, d.name, d.id), '[]')
-        FROM (SELECT type, id, rank FROM chain
-            UNION ALL SELECT 'facility', id, rank FROM served) k
+        FROM (SELECT type, id, rank, label FROM chain
+            UNION ALL SELECT 'facility', id, rank, name FROM served) k
         JOIN city.device d ON d.bind_type = k.type AND d.bind_id = k.id
         WHERE d.ended_at IS NULL AND d.secrecy = 0))::text AS answer
 FROM here h
