@@ -35,8 +35,12 @@ def check(file: Path | None) -> None:
       cim check
       cim check --json quality.json
     """
-    with engine.connect(settings_module.load()).connect() as connection:
-        result = examine(connection)
+    store = engine.connect(settings_module.load())
+    try:
+        with store.connect() as connection:
+            result = examine(connection)
+    finally:
+        store.dispose()
     _show(result)
     if file:
         file.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2))

@@ -40,11 +40,15 @@ def build(everything: bool, ids: tuple[int, ...], dry_run: bool) -> None:
     """
     settings = settings_module.load()
     chosen = list(ids) or None
-    with engine.connect(settings).begin() as connection:
-        if dry_run:
-            done = derive.count(connection, settings, building_ids=chosen, force=everything)
-        else:
-            done = _build(connection, settings, chosen, everything)
+    store = engine.connect(settings)
+    try:
+        with store.begin() as connection:
+            if dry_run:
+                done = derive.count(connection, settings, building_ids=chosen, force=everything)
+            else:
+                done = _build(connection, settings, chosen, everything)
+    finally:
+        store.dispose()
     _say(done, dry_run)
 
 
