@@ -92,7 +92,7 @@ def text(row: Row, habit: int = 0) -> str:
     广东省东莞市南城街道新基社区迎宾路20号荔景湾12栋
     东莞市南城街道新基社区迎宾路20号荔景湾12栋
     东莞市南城街道迎宾路２０号荔景湾１２栋
-    南城荔景湾十二栋
+    南城街道荔景湾十二栋
     东莞市 南城街道 新基社区 迎宾路 20号 荔景湾 12栋
     """
     words = {head: row[head] for head in LADDER if row.get(head)}
@@ -105,8 +105,6 @@ def text(row: Row, habit: int = 0) -> str:
     elif habit == 3:
         for head in ("省", "市", "社区", "街路巷", "门牌号") if "小区" in words else ("省",):
             words.pop(head, None)
-        if "小区" in words:
-            words["镇街"] = words["镇街"].removesuffix("街道").removesuffix("镇")
         if "楼栋" in words:
             words["楼栋"] = _spelt(words["楼栋"])
     elif habit == 4:
