@@ -2,8 +2,8 @@
 
 import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,9 +30,8 @@ _FAULTS = (
 def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -> Source:
     """Open a vector file; where it has several layers, `layer` names one."""
     try:
-        layer = _layer(path, layer)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # GDAL's remarks on a file are not the user's concern
+        with _quiet():
+            layer = _layer(path, layer)
             known = pyogrio.read_info(path, layer=layer, encoding=encoding)
     except _FAULTS as error:
         raise _broken(path, error) from error
@@ -66,19 +65,33 @@ def _layer(path: Path, layer: str | None) -> str | None:
 
 def _batches(path: Path, layer: str | None, encoding: str | None) -> Iterator[Batch]:
     row = 1
+    options = {"layer": layer, "encoding": encoding, "batch_size": BATCH_ROWS}
     try:
-        with (
-            warnings.catch_warnings(),
-            open_arrow(
-                path, layer=layer, encoding=encoding, batch_size=BATCH_ROWS, use_pyarrow=True
-            ) as (known, stream),
-        ):
+        with ExitStack() as opened:
+            with _quiet():
+                known, stream = opened.enter_context(open_arrow(path, use_pyarrow=True, **options))
             name = known["geometry_name"] or "wkb_geometry"
-            for columns in stream:
+            while (columns := _next(stream)) is not None:
                 yield _batch(columns, name, row)
                 row += columns.num_rows
     except _FAULTS as error:
         raise _broken(path, error, row) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without GDAL's remarks: what matters of them shows in the rows or as an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _next(stream: pa.RecordBatchReader) -> pa.RecordBatch | None:
+    with _quiet():
+        try:
+            return stream.read_next_batch()
+        except StopIteration:
+            return None
 
 
 def _batch(columns: pa.RecordBatch, geometry: str, row: int) -> Batch:
@@ -92,7 +105,8 @@ def _broken(path: Path, error: Exception, row: int | None = None) -> Exception:
     """Our error for theirs; a deliberate one stays as it is."""
     if isinstance(error, SourceError):
         return error
-    what: Any = str(error).splitlines()[0].replace(str(path), path.name) if str(error) else ""
+    what = str(error).partition("\n")[0].replace(str(path), path.name)
+    what = what.partition("; It might help")[0]
     where, wo = (f" after row {row - 1}", f"（第 {row - 1} 行之后）") if row else ("", "")
     return SourceError(
         f"{path.name} cannot be read{where}: {what}", f"{path.name} 无法读取{wo}：{what}"
