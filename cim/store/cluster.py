@@ -249,7 +249,7 @@ class Cluster:
         self._socket_folder()
         file = self.data / "cim.conf"
         try:
-            file.write_text(tuning.as_file(tuning.here(self.sockets)))
+            file.write_text(tuning.as_file(tuning.here(self.sockets, lz4=programs.lz4)))
         except OSError as error:
             raise faults.meaning(error) or error from None
         if self.account.foreign:

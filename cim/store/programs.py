@@ -30,6 +30,9 @@ class Programs:
     postgis: tuple[int, ...] | None
     """Version of the PostGIS installed for it, such as (3, 3, 2); None where there is none."""
 
+    lz4: bool = False
+    """Whether it was built with LZ4, the cheapest way to compress its log."""
+
     def path(self, name: str) -> str:
         """One of its programs."""
         return str(self.folder / name)
@@ -99,7 +102,9 @@ def _programs(folder: Path) -> Programs:
     said = _output(folder / "postgres", "--version")
     version = re.search(r"\) (\d+)", said)
     major = int(version[1]) if version else 0
-    return Programs(folder, major, _postgis(folder, major))
+    configured = folder / "pg_config"
+    lz4 = configured.exists() and "with-lz4" in _output(configured, "--configure")
+    return Programs(folder, major, _postgis(folder, major), lz4)
 
 
 def _postgis(folder: Path, major: int) -> tuple[int, ...] | None:

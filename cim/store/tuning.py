@@ -48,7 +48,6 @@ def configuration(total: int, cores: int, sockets: Path, shared: int) -> dict[st
         "maintenance_work_mem": share(16, 64, 1024),
         "max_wal_size": share(6, 512, 4096),
         "checkpoint_timeout": "15min",
-        "wal_compression": "on",
         "random_page_cost": "1.1",
         "max_worker_processes": str(max(cores, 4)),
         "max_parallel_workers": str(cores),
@@ -74,14 +73,15 @@ def configuration(total: int, cores: int, sockets: Path, shared: int) -> dict[st
     }
 
 
-def here(sockets: Path) -> dict[str, str]:
-    """Server settings for this machine."""
+def here(sockets: Path, *, lz4: bool) -> dict[str, str]:
+    """Server settings for this machine, and a server built with LZ4 or without."""
     try:
         space = os.statvfs("/dev/shm")
         shared = space.f_frsize * space.f_blocks
     except OSError:
         shared = 0
-    return configuration(memory(), os.cpu_count() or 1, sockets, shared)
+    made = configuration(memory(), os.cpu_count() or 1, sockets, shared)
+    return made | {"wal_compression": "lz4" if lz4 else "on"}
 
 
 def as_file(settings: dict[str, str]) -> str:
