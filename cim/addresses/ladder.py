@@ -37,7 +37,7 @@ TOWN_ALIASES: Final = {
 }
 """Towns of those cities as people say them → as they are registered."""
 
-_BUILDING = re.compile(r"第?([0-9A-Z]+(?:-[0-9A-Z]+)*)(?:号楼|栋楼|栋|幢|座|棟|号|楼)?")
+_BUILDING = re.compile(r"第?([0-9A-Z]+(?:-[0-9A-Z]+)*)(?:号楼|号厂房|栋楼|栋|幢|座|棟|号|楼)?")
 _ENTRANCE = re.compile(r"第?([0-9A-Z]+|[东西南北中])(?:单元|梯|门洞|门|号)?")
 _FLOOR = re.compile(r"第?(负|地下|B|-)?([0-9]+(?:-[0-9]+)?)(?:层|楼|F)?")
 _ROOM = re.compile(r"([0-9A-Z]+(?:-[0-9A-Z]+)*)(?:号房|号室|室|房|户|号)?")

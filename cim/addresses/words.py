@@ -23,7 +23,7 @@ TOKENS: Final = re.compile(
         f"(?P<{name}>{pattern})"
         for name, pattern in {
             "aside": r"\([^()]{0,80}+\)",
-            "building_name": rf"第?{_NUM}(?:号楼|栋楼|栋|幢|座|棟)"
+            "building_name": rf"第?{_NUM}(?:号楼|号厂房|栋楼|栋|幢|座|棟)"
             r"|(?<!层)[东西南北主附裙辅副]楼(?!层)",
             "entrance_no": rf"第?(?:{_NUM}(?:单元|梯|门(?![口诊店面市街路]))|[东西南北中]单元)",
             "floor_no": r"(?:(?<![0-9A-Z])[0-9]{1,3}F(?![0-9A-Z])"
@@ -78,7 +78,9 @@ OPENING: Final = re.compile(
 FUNCTIONAL: Final = re.compile("松山湖(?:高新技术产业开发区|高新区|园区|管委会)?|东莞港|滨海湾新区")
 """Areas of Dongguan that stand in the place of a town."""
 
-TOWERS: Final = tuple("大厦 大楼 楼 中心 广场 厂 厂房 学校 医院 宿舍 酒店 商场".split())
+TOWERS: Final = tuple(
+    "大厦 大楼 楼 中心 广场 厂 厂房 学校 小学 中学 幼儿园 医院 宿舍 酒店 商场 馆 亭".split()
+)
 """How names of single buildings end."""
 
 ESTATES: Final = tuple("小区 花园 苑 园 城 公寓 家园 新村 山庄 庭 湾 府 公馆 里".split())

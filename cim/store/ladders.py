@@ -11,6 +11,7 @@ def settle(stage: Stage) -> None:
     _by_code(stage)
     stage.run(f"CREATE INDEX ON {ROWS} (row_no)")
     stage.run(f"ANALYZE {ROWS}")
+    stage.run(statements.towns_without_word(ROWS))
     stage.run(statements.buildings_of_addresses(ROWS))
     stage.run(statements.buildings_of_estates(ROWS))
     stage.run(statements.estates(ROWS))

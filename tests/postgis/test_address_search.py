@@ -174,3 +174,8 @@ def test_an_index_answers(connection: Connection, q: str, index: str) -> None:
     )
     assert index in plan, plan
     assert "Seq Scan on std_address" not in plan, plan
+
+
+def test_a_room_is_found_through_a_slip_of_the_pen(connection: Connection) -> None:
+    units = {item["unit_id"] for item in found(connection, "虎门镇第0社区浦江路1号丰太花园3栋804")}
+    assert 33 in units

@@ -95,6 +95,7 @@ def test_links_by_code_by_ladder_and_by_place_say_so(
             {"地址编号": "near", "地址全文": "虎门镇浦江路5号", "经度": 113.70461, "纬度": 23.0002},
             {"地址编号": "far", "地址全文": "虎门镇浦江路6号", "经度": 113.8, "纬度": 23.1},
             {"地址编号": "estate", "地址全文": "虎门镇丰泰花园"},
+            {"地址编号": "short", "地址全文": "虎门丰泰花园1栋"},
         ],
         crs="EPSG:4490",
     )
@@ -105,6 +106,7 @@ def test_links_by_code_by_ladder_and_by_place_say_so(
         ("place", "building", 4, "place"),
         ("near", "building", 4, "place"),
         ("estate", "estate", 1, "ladder"),
+        ("short", "building", 1, "ladder"),
     }
 
 

@@ -53,7 +53,9 @@ _UNITS: Final = """
 
 _ROOMS: Final = """,
 places AS MATERIALIZED (
-    SELECT id, max(score) AS score FROM near GROUP BY id ORDER BY 2 DESC, id LIMIT :places),
+    SELECT id, max(score) AS score FROM (
+        SELECT id, score FROM near UNION ALL SELECT id, score FROM alike) x
+    GROUP BY id ORDER BY 2 DESC, id LIMIT :places),
 rooms AS MATERIALIZED (
     SELECT r.id, n.score FROM places n JOIN city.std_address r
       ON r.parent_id = n.id AND r.room_no = :room
@@ -133,8 +135,8 @@ def _statement(
     return text(f"""
 WITH near AS MATERIALIZED (
     {listed}
-){rooms},
-alike AS MATERIALIZED ({_alike(values)}),
+),
+alike AS MATERIALIZED ({_alike(values)}){rooms},
 best AS (SELECT id, max(score) AS score, min(first) AS first FROM (
         {first}SELECT id, score, 1 AS first FROM near
         UNION ALL SELECT id, score, 1 FROM alike) x
@@ -178,11 +180,12 @@ def _within(words: list[str], values: dict[str, Any]) -> list[str]:
 
 def _alike(values: dict[str, Any]) -> str:
     """Places that resemble the text, looked for only where nothing holds it."""
-    if len(values["whole"]) < 3:
+    name = "place" if "place" in values else "whole"
+    if len(values[name]) < 3:
         return "SELECT 0::bigint AS id, 0 AS score WHERE false"
-    return """
-    SELECT id, (30 + 40 * word_similarity(:whole, norm_text))::int AS score
+    return f"""
+    SELECT id, (30 + 40 * word_similarity(:{name}, norm_text))::int AS score
     FROM city.std_address
     WHERE NOT EXISTS (SELECT FROM near) AND level <= 13 AND ended_at IS NULL
-      AND :whole <% norm_text
+      AND :{name} <% norm_text
     ORDER BY 2 DESC LIMIT :limit"""

@@ -8,11 +8,35 @@ NEAR: Final = 0.0003
 """Degrees (about 30 m): a building this near to an address's point may be meant."""
 
 _SPELT: Final = (
-    r"regexp_replace({name}, '^第?([0-9A-Z]+)(号楼|栋楼|栋|幢|座|棟|号|楼|#楼?)?$', '\1栋')"
+    r"regexp_replace({name}, '^第?([0-9A-Z]+)(号楼|号厂房|栋楼|栋|幢|座|棟|号|楼|#楼?)?$', '\1栋')"
 )
 """A building's name as the ladder spells it."""
 
 _PLACE: Final = tuple(name for name, level in LADDER.items() if level <= 12)
+
+
+def towns_without_word(rows: str) -> str:
+    """南城翠堤春晓: a town without its word before an estate that is known becomes a town.
+
+    Only where the rest is the name of an estate and the whole is not.
+    """
+    return f"""
+        WITH short AS (
+            SELECT name, regexp_replace(name, '(街道|镇|乡)$', '') AS short
+            FROM city.admin_area WHERE level = 4 AND ended_at IS NULL),
+        split AS (
+            SELECT DISTINCT ON (r.estate_name) r.estate_name, a.name AS town, a.short,
+                substr(r.estate_name, length(a.short) + 1) AS estate
+            FROM (SELECT DISTINCT estate_name FROM {rows}
+                  WHERE town IS NULL AND village IS NULL AND estate_name IS NOT NULL) r
+            JOIN short a ON length(a.short) > 1 AND starts_with(r.estate_name, a.short)
+            JOIN city.estate e ON e.name = substr(r.estate_name, length(a.short) + 1)
+            WHERE NOT EXISTS (SELECT FROM city.estate x WHERE x.name = r.estate_name)
+            ORDER BY 1, length(a.short) DESC)
+        UPDATE {rows} s SET town = f.town, estate_name = f.estate,
+            norm_text = replace(s.norm_text, f.estate_name, f.town || f.estate),
+            place_text = replace(s.place_text, f.estate_name, f.town || f.estate)
+        FROM split f WHERE f.estate_name = s.estate_name AND s.town IS NULL AND s.village IS NULL"""
 
 
 def buildings_of_addresses(rows: str) -> str:
