@@ -73,14 +73,6 @@ def _build(
 
 
 def _say(done: derive.Derived, dry_run: bool) -> None:
-    would, zh = ("would be made", "将生成") if dry_run else ("made", "已生成")
-    click.echo(
-        f"{done.buildings:,} buildings: {done.entrances:,} entrances, {done.storeys:,} storeys on "
-        f"{done.plans:,} plans and {done.units:,} units {would}; {done.undrawn:,} of these units "
-        f"have no outline; {done.ended:,} storeys and units ended"
-    )
-    click.echo(
-        f"{done.buildings:,} 栋建筑:{zh} {done.entrances:,} 个单元门、{done.storeys:,} 个楼层"
-        f"({done.plans:,} 个平面)、{done.units:,} 套房屋,其中 {done.undrawn:,} 套无轮廓;"
-        f"{done.ended:,} 个楼层和房屋已注销"
-    )
+    en, zh = ("would be made: ", "将生成：") if dry_run else ("made: ", "已生成：")
+    click.echo(f"{en}{done}")
+    click.echo(f"{zh}{done.zh}")

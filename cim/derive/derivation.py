@@ -43,6 +43,23 @@ class Derived:
     ended: int = 0
     """Storeys and units that are no more."""
 
+    def __str__(self) -> str:
+        """A sentence for people."""
+        return (
+            f"{self.buildings:,} buildings: {self.entrances:,} entrances, {self.storeys:,} storeys "
+            f"on {self.plans:,} plans and {self.units:,} units; {self.undrawn:,} of these units "
+            f"have no outline; {self.ended:,} storeys and units ended"
+        )
+
+    @property
+    def zh(self) -> str:
+        """The same in Chinese."""
+        return (
+            f"{self.buildings:,} 栋建筑：{self.entrances:,} 个单元门、{self.storeys:,} 个楼层"
+            f"（{self.plans:,} 个平面）、{self.units:,} 套房屋，其中 {self.undrawn:,} 套无轮廓；"
+            f"{self.ended:,} 个楼层和房屋已注销"
+        )
+
     def __add__(self, other: "Derived") -> "Derived":
         """Both together."""
         names = [field.name for field in fields(self)]
@@ -59,7 +76,8 @@ def run(
 ) -> Derived:
     """Derive the buildings whose inputs changed, of those named or of all, and say how much.
 
-    Runs in the connection's transaction.  Derived before and unchanged since: nothing is touched,
+    Runs in the connection's transaction.  Many buildings are drawn by spawned processes, so a
+    script that calls this does so under `if __name__ == "__main__"`.  Derived before and unchanged since: nothing is touched,
     unless `force`.  A first derivation is written without a row a unit in the change feed; what a
     later one changes is in it.  Memory does not grow with the city.
     Raises StoreError where the database refuses.

@@ -122,7 +122,8 @@ def test_the_commands_say_it_in_two_languages_and_by_their_exit_code(
     run = CliRunner().invoke
     assert "0 buildings" in run(units, ["build"]).output
     dry = run(units, ["build", "--all", "--dry-run"])
-    assert dry.exit_code == 0 and f"{before:,} units would be made" in dry.output
+    assert dry.exit_code == 0 and dry.output.startswith("would be made: 3 buildings")
+    assert f"{before:,} units;" in dry.output
     assert f"{before:,} 套" in dry.output
     one = run(units, ["build", "--all", "--building", str(first)])
     assert one.exit_code == 0 and "1 buildings" in one.output

@@ -54,7 +54,8 @@ def outdated(*, chosen: bool, force: bool) -> TextClause:
                b.floors_above, b.floors_below, b.podium_floors, b.units_per_floor,
                b.entrance_count, b.use_code, b.input_hash,
                d.building_id IS NULL
-                   AND NOT EXISTS (SELECT FROM city.storey s WHERE s.building_id = b.id)
+                   AND NOT EXISTS (SELECT FROM city.storey s
+                                    WHERE s.building_id = b.id AND s.ended_at IS NULL)
                    AND NOT EXISTS (SELECT FROM city.entrance e WHERE e.building_id = b.id)
                    AS fresh
           FROM b LEFT JOIN platform.derived d ON d.building_id = b.id
