@@ -45,11 +45,11 @@ export const SELECTED_STOREY = '#f6bcd6'
 export const GROUND = {
   light: {
     land: '#eceae4', sky: '#cfe0ee', street: '#ffffff', casing: '#d8d4c9',
-    estate: '#dfe9d3', estateLine: '#9fb98a', name: '#5a6876',
+    estate: '#dfe9d3', estateLine: '#9fb98a', ink: '#1c2733a0',
   },
   dark: {
     land: '#1d242b', sky: '#0f151b', street: '#3a4651', casing: '#141a20',
-    estate: '#22312b', estateLine: '#3f5f4e', name: '#9fb0c0',
+    estate: '#22312b', estateLine: '#3f5f4e', ink: '#05080bc0',
   },
 } as const
 

@@ -63,7 +63,7 @@ export function createStore(client: Client, initial: State, trail: Trail): Store
   const purpose = signal<string | null>(null)
   const message = signal<Message | null>(null)
   const wish = signal<Wish | null>(null)
-  const tab = signal<Tab>('layers')
+  const tab = signal<Tab>('none')
   let serial = 0
 
   const say: Store['say'] = (en, zh, kind = 'info') => {
@@ -111,7 +111,7 @@ export function createStore(client: Client, initial: State, trail: Trail): Store
     batch(() => {
       state.value = { ...state.value, selection, ...(other ? { isolation: 'all' as const, storey: 1 } : {}) }
       if (selection.unit !== null) tab.value = 'card'
-      else if (selection.building === null) tab.value = 'layers'
+      else if (selection.building === null) tab.value = 'none'
     })
     trail.push(state.value)
   }

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact'
 import type { Building, Card as UnitCard } from '../api/types'
 import type { Store } from '../store'
-import { codeName, measure } from '../words'
+import { inWords, measure } from '../words'
 import { Devices } from './devices'
 import { Residents } from './residents'
 
@@ -34,7 +34,6 @@ export function Card({ store }: { store: Store }) {
 function OfUnit({ card, store }: { card: UnitCard; store: Store }) {
   const t = store.t.value
   const { language } = store.state.value
-  const legend = store.city.value?.legend ?? {}
   const occupancy = t.occupancies[card.unit.occupancy as keyof typeof t.occupancies] ?? card.unit.occupancy
   const areas = [...card.areas].map((area) => area.name).filter(Boolean)
   return (
@@ -42,7 +41,7 @@ function OfUnit({ card, store }: { card: UnitCard; store: Store }) {
       <p class="address" data-testid="address">{card.address.text}</p>
       {card.address.source === 'composed' && <p class="hint">{t.composed}</p>}
       <p class="chips">
-        <Chip>{codeName(legend['unit_kind'], card.unit.kind, language)}</Chip>
+        <Chip>{inWords(card.unit.kind, language)}</Chip>
         <Chip>{occupancy}</Chip>
         {card.unit.layout && <Chip>{card.unit.layout}</Chip>}
       </p>
@@ -75,7 +74,7 @@ function OfUnit({ card, store }: { card: UnitCard; store: Store }) {
             {card.organisations.map((one) => (
               <li key={one.id}>
                 {one.name}
-                <small>{[one.kind, ...(one.tags ?? [])].filter(Boolean).join(' · ')}</small>
+                <small>{[one.kind, ...one.tags].filter(Boolean).join(' · ')}</small>
               </li>
             ))}
           </ul>
@@ -87,8 +86,8 @@ function OfUnit({ card, store }: { card: UnitCard; store: Store }) {
           <ul class="things">
             {card.facilities.map((one) => (
               <li key={one.id}>
-                {one.name ?? codeName(legend['facility_class'], one.class, language)}
-                <small>{[codeName(legend['facility_class'], one.class, language), one.serves?.label].filter(Boolean).join(' · ')}</small>
+                {one.name}
+                <small>{[inWords(one.class, language), one.serves.label].filter(Boolean).join(' · ')}</small>
               </li>
             ))}
           </ul>
@@ -106,24 +105,24 @@ function OfBuilding({ building, store }: { building: Building; store: Store }) {
   const counts = building.counts
   return (
     <div class="scroll">
-      <p class="address" data-testid="address">{building.address ?? building.name ?? building.id}</p>
+      <p class="address" data-testid="address">{building.address}</p>
       <p class="chips">
-        <Chip>{codeName(store.city.value?.legend['use'], building.use, language)}</Chip>
-        <Chip>{t.unitsCount(counts['units'] ?? 0)}</Chip>
-        <Chip>{t.person(counts['residents'] ?? 0)}</Chip>
+        <Chip>{inWords(building.use, language)}</Chip>
+        <Chip>{t.unitsCount(counts.units)}</Chip>
+        <Chip>{t.person(counts.residents)}</Chip>
       </p>
       <dl>
         {building.name && <Fact name={t.building}>{building.name}</Fact>}
         <Fact name={t.height}>{measure(building.height, 'm', language)}</Fact>
         <Fact name={t.storeys}>{t.floors(building.floors_above, building.floors_below)}</Fact>
-        <Fact name={t.entrance}>{counts['entrances'] ?? 0}</Fact>
+        <Fact name={t.entrance}>{counts.entrances}</Fact>
         {building.built_year && <Fact name={t.builtYear}>{building.built_year}</Fact>}
         <Fact name={t.footprint}>{measure(building.footprint_area, 'm²', language, 0)}</Fact>
         {building.estate && <Fact name={t.estate}>{building.estate.name}</Fact>}
         {areas.length > 0 && <Fact name={t.division}>{areas.join(' · ')}</Fact>}
         {building.grid && <Fact name={t.grid}>{building.grid.name ?? building.grid.code}</Fact>}
-        <Fact name={t.organisations}>{counts['organisations'] ?? 0}</Fact>
-        <Fact name={t.devices}>{counts['devices'] ?? 0}</Fact>
+        <Fact name={t.organisations}>{counts.organisations}</Fact>
+        <Fact name={t.devices}>{counts.devices}</Fact>
       </dl>
     </div>
   )

@@ -14,7 +14,7 @@ export function Chart({ stream, store }: { stream: Datastream; store: Store }) {
     let undo = (): void => undefined
     const drawn = async (): Promise<void> => {
       const { points } = await store.client.observations(stream.id, stop.signal)
-      const known = points.filter((point) => point[1] !== null)
+      const known = points.filter((point): point is [string, number] => typeof point[1] === 'number')
       state.value = known.length > 1 ? 'drawn' : 'empty'
       if (known.length > 1 && place.current) undo = await draw(place.current, known, stream)
       if (stop.signal.aborted) undo()
@@ -31,7 +31,7 @@ export function Chart({ stream, store }: { stream: Datastream; store: Store }) {
 }
 
 async function draw(
-  place: HTMLElement, points: readonly [string, number | null][], stream: Datastream,
+  place: HTMLElement, points: readonly [string, number][], stream: Datastream,
 ): Promise<() => void> {
   const [{ default: Plot }] = await Promise.all([import('uplot'), import('uplot/dist/uPlot.min.css')])
   const token = (name: string): string => getComputedStyle(place).getPropertyValue(name).trim()

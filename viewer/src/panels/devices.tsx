@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals'
 import type { Card, Datastream, Device } from '../api/types'
 import type { Store } from '../store'
-import { codeName, measure, moment } from '../words'
+import { inWords, measure, moment } from '../words'
 import { Chart } from './chart'
 
 export function Devices({ card, store }: { card: Card; store: Store }) {
@@ -19,13 +19,13 @@ export function Devices({ card, store }: { card: Card; store: Store }) {
 
 function OneDevice({ device, store }: { device: Device; store: Store }) {
   const { language } = store.state.value
-  const kind = codeName(store.city.value?.legend['device_class'], device.class, language)
+  const kind = inWords(device.class, language)
   return (
     <li>
       <span class={device.status === 'faulty' ? 'faulty' : ''}>
         {device.status === 'faulty' && '⚠ '}{device.name ?? kind}
       </span>
-      <small>{[kind, device.bound_to?.label].filter(Boolean).join(' · ')}</small>
+      <small>{[kind, device.bound_to.label].filter(Boolean).join(' · ')}</small>
       {device.datastreams.map((one) => <Stream key={one.id} stream={one} store={store} />)}
     </li>
   )

@@ -4,7 +4,7 @@ import { useComputed, useSignal } from '@preact/signals'
 import type { GridStorey, GridUnit } from '../api/types'
 import { KIND } from '../colours'
 import type { Store } from '../store'
-import { codeName } from '../words'
+import { inWords } from '../words'
 import { arrange, type Cell, type Layout, type Move, type Row, step } from './floor-layout'
 
 const KEYS: Readonly<Record<string, Move>> = {
@@ -125,11 +125,10 @@ interface UnitProps { store: Store; storey: GridStorey; unit: GridUnit; stop: nu
 function Unit({ store, storey, unit, stop }: UnitProps) {
   const { selection, language } = store.state.value
   const t = store.t.value
-  const kinds = store.city.value?.legend['unit_kind']
   const occupancy = t.occupancies[unit.occupancy as keyof typeof t.occupancies] ?? unit.occupancy
   const chosen = selection.unit === unit.id
   const label = [
-    unit.room_no, codeName(kinds, unit.kind, language), unit.occupancy === 'unknown' ? '' : occupancy,
+    unit.room_no, inWords(unit.kind, language), unit.occupancy === 'unknown' ? '' : occupancy,
     unit.organisations > 0 ? t.organisationsHere(unit.organisations) : '',
   ].filter(Boolean).join(language === 'en' ? ', ' : '，')
   return (
@@ -138,7 +137,7 @@ function Unit({ store, storey, unit, stop }: UnitProps) {
       data-occupancy={unit.occupancy} aria-selected={chosen}
       aria-label={label} title={`${t.floorLabel(storey.label)} · ${label}`}
       tabIndex={unit.id === stop ? 0 : -1}
-      style={{ '--kind': KIND[unit.kind] ?? '#e3e3e3' }}
+      style={{ '--kind': KIND[unit.kind.code] ?? '#e3e3e3' }}
       onClick={() => store.select({ building: selection.building, unit: unit.id }, true)}
     >
       {unit.room_no}

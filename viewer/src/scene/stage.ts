@@ -1,16 +1,28 @@
 /** The empty stage: globe, light and sky, in paper colours; no imagery, no network. */
 import {
-  CesiumWidget, Color, CustomHeightmapTerrainProvider, GeographicTilingScheme, Ion, JulianDate,
-  ScreenSpaceEventHandler, SunLight,
+  CesiumWidget, Color, EllipsoidTerrainProvider, HeightmapTerrainData, Ion, JulianDate,
+  ScreenSpaceEventHandler, SunLight, type TerrainData,
 } from '@cesium/engine'
 import '@cesium/engine/Source/Widget/CesiumWidget.css'
 import { GROUND } from '../colours'
 import type { State, Theme } from '../state'
+import { createOutlines, ink } from './outlines'
 
 export interface StageOptions { readonly place: HTMLElement; readonly test: boolean; readonly lite: boolean }
 
-/** Height of a terrain tile's samples: the ground is flat until there is terrain. */
-const SAMPLES = 8
+const SAMPLES = 16
+
+/** Ground of one height, metres above the ellipsoid, until there is terrain. */
+class LevelGround extends EllipsoidTerrainProvider {
+  constructor(private readonly level: number) {
+    super()
+  }
+
+  override requestTileGeometry(): Promise<TerrainData> {
+    const buffer = new Float32Array(SAMPLES * SAMPLES).fill(this.level)
+    return Promise.resolve(new HeightmapTerrainData({ buffer, width: SAMPLES, height: SAMPLES }))
+  }
+}
 
 /** A widget that asks no host for anything. `ground` is metres above the ellipsoid. */
 export function createWidget(options: StageOptions, ground: number, label: string): CesiumWidget {
@@ -24,12 +36,7 @@ export function createWidget(options: StageOptions, ground: number, label: strin
 
   const widget = new CesiumWidget(container, {
     baseLayer: false,
-    terrainProvider: new CustomHeightmapTerrainProvider({
-      width: SAMPLES,
-      height: SAMPLES,
-      tilingScheme: new GeographicTilingScheme(),
-      callback: () => new Float32Array(SAMPLES * SAMPLES).fill(ground),
-    }),
+    terrainProvider: new LevelGround(ground),
     skyBox: false,
     skyAtmosphere: false,
     scene3DOnly: true,
@@ -46,6 +53,8 @@ export function createWidget(options: StageOptions, ground: number, label: strin
   canvas.setAttribute('role', 'application')
   canvas.setAttribute('aria-label', label)
   prepare(widget)
+  if (options.lite) widget.scene.globe.maximumScreenSpaceError = 4
+  else widget.scene.postProcessStages.add(createOutlines())
   return widget
 }
 
@@ -81,6 +90,7 @@ export function setTheme(widget: CesiumWidget, theme: Theme): void {
   scene.backgroundColor = Color.fromCssColorString(GROUND[theme].sky)
   scene.globe.baseColor = Color.fromCssColorString(GROUND[theme].land)
   scene.globe.undergroundColor = Color.fromCssColorString(GROUND[theme].casing)
+  Color.fromCssColorString(GROUND[theme].ink, ink)
   scene.light = new SunLight({ intensity: theme === 'light' ? 2.2 : 1.5 })
   scene.requestRender()
 }

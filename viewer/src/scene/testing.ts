@@ -14,6 +14,8 @@ export interface TestHooks {
   colours(): number
   renderer(): string
   state(): unknown
+  /** Whether ground and each tileset have all they need. */
+  ready(): boolean[]
   opened(): number | null
 }
 
@@ -62,6 +64,7 @@ export function hookForTests(
       return gl && info ? String(gl.getParameter(info.UNMASKED_RENDERER_WEBGL)) : ''
     },
     state: () => store.state.value,
+    ready: () => [scene.globe.tilesLoaded, ...tilesets.map((one) => one.tilesLoaded)],
     opened: () => (tilesets.some((one) => one.show) ? store.state.value.selection.building : null),
   }
 }

@@ -1,13 +1,13 @@
 /** A tileset of the city, opened; and its features found by one of their properties. */
 import {
-  Cartesian3, Cesium3DTileset, type Cesium3DTile, type Cesium3DTileContent, type Cesium3DTileFeature,
+  Cartesian3, Cesium3DTileColorBlendMode, Cesium3DTileset, type Cesium3DTile, type Cesium3DTileContent, type Cesium3DTileFeature,
   ImageBasedLighting, ShadowMode,
 } from '@cesium/engine'
 import { showEdges } from './experimental'
 import type { Stage } from './layer'
 
 /** Light from all sides, so that no wall is black: an even sky of this radiance. */
-const AMBIENT = 0.75
+const AMBIENT = 0.42
 
 /** Open the tileset of that name and put it into the scene; null where the city has none. */
 export async function openTileset(
@@ -25,6 +25,8 @@ export async function openTileset(
     new Cartesian3(AMBIENT, AMBIENT, AMBIENT), ...Array.from({ length: 8 }, () => new Cartesian3()),
   ]
   tileset.imageBasedLighting = light
+  // The scheme's colours as the legend shows them, whatever the tile's own.
+  tileset.colorBlendMode = Cesium3DTileColorBlendMode.REPLACE
   showEdges(tileset)
   stage.widget.scene.primitives.add(tileset)
   return tileset

@@ -7,6 +7,8 @@ import type { State } from '../state'
 import type { Layer, Stage } from './layer'
 import { FeatureIndex, numberOf, openTileset } from './tileset'
 
+const SHADE = 0.9
+
 const colours = new Map<string, Color>()
 const colour = (css: string): Color => {
   const known = colours.get(css) ?? Color.fromCssColorString(css)
@@ -66,7 +68,7 @@ export class Units implements Layer {
     }
     const features = this.index.of(tile, building)
     const storey = storeyOf(features, state.selection.unit)
-    for (const feature of features) dress(feature, state, storey)
+    features.forEach((feature, order) => dress(feature, order, state, storey))
     this.painted.set(tile, { building, serial: this.serial })
     if (features.length > 0 && stage.opened.peek() !== building) stage.opened.value = building
     stage.redraw()
@@ -79,11 +81,20 @@ function storeyOf(features: readonly Cesium3DTileFeature[], unit: number | null)
 }
 
 /** Show a unit or not, in the colour of its kind, its storey's, or the one of the selected. */
-function dress(feature: Cesium3DTileFeature, state: State, storey: number | null): void {
+function dress(feature: Cesium3DTileFeature, order: number, state: State, storey: number | null): void {
   const no = numberOf(feature, 'storey_no') ?? 0
   feature.show =
     state.isolation === 'all' || (state.isolation === 'upto' ? no <= state.storey : no === state.storey)
   if (numberOf(feature, 'id') === state.selection.unit) feature.color = colour(SELECTED)
   else if (no === storey) feature.color = colour(SELECTED_STOREY)
-  else feature.color = colour(KIND[String(feature.getProperty('kind'))] ?? PAPER)
+  else feature.color = shaded(KIND[String(feature.getProperty('kind'))] ?? PAPER, (order + no) & 1)
+}
+
+/** Every other unit a shade darker, so that neighbours can be told apart. */
+function shaded(css: string, odd: number): Color {
+  if (!odd) return colour(css)
+  const key = `${css} odd`
+  const known = colours.get(key) ?? Color.multiplyByScalar(colour(css), SHADE, new Color()).withAlpha(1)
+  colours.set(key, known)
+  return known
 }

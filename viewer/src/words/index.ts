@@ -8,7 +8,12 @@ export type { Words }
 
 export const WORDS: Readonly<Record<Language, Words>> = { 'zh-CN': zh, en }
 
-/** A code in the reader's language; the code itself where no list has it. */
+/** A code as the service gives it, in the reader's language. */
+export function inWords(code: Code | null, language: Language): string {
+  return code ? code[language === 'en' ? 'en' : 'zh'] : '–'
+}
+
+/** A bare code, as tiles have it, in the reader's language; itself where no list has it. */
 export function codeName(codes: readonly Code[] | undefined, code: string | null, language: Language): string {
   if (code === null) return '–'
   const found = codes?.find((one) => one.code === code)

@@ -1,8 +1,10 @@
 /** A small building as the service would tell it; nobody in it is real. */
 import type { Building, Card, City, FloorGrid, GridUnit, Session } from '../../src/api/types'
 
+const HOME = { code: 'residential', zh: '住宅', en: 'Flat' }
+
 const unit = (id: number, room_no: string, entrance: number | null, kind = 'residential'): GridUnit =>
-  ({ id, room_no, entrance, kind, occupancy: '自住', geom_status: 'generated', organisations: 0 })
+  ({ id, room_no, entrance, kind: { ...HOME, code: kind }, occupancy: '自住', geom_status: 'generated', organisations: 0 })
 
 /** Two entrances of two flats on storeys 3 and 2, one shop and a lobby below, parking under it. */
 export const FLOORS: FloorGrid = {
@@ -24,14 +26,14 @@ export const FLOORS: FloorGrid = {
 
 export const BUILDING = {
   id: 7, name: '3栋', address: '东莞市示范小区3栋', height: 12, floors_above: 3, floors_below: 1,
-  use: 'residential', footprint_area: 300, ground_elev: 5, height_shift: -3, built_year: 2010,
+  use: HOME, footprint_area: 300, ground_elev: 5, height_shift: -3, built_year: 2010,
   estate: { id: 1, name: '示范小区' }, areas: [], grid: null,
   counts: { units: 13, residents: 20, entrances: 2 }, bounds: [113, 23, 113.001, 23.001],
   centre: [113.0005, 23.0005],
 } as unknown as Building
 
 export const CITY: City = {
-  name: '示范市', bounds: [113, 23, 113.1, 23.1], focus: null, counts: {}, tilesets: [],
+  name: '示范市', bounds: [113, 23, 113.1, 23.1], focus: null, counts: {} as City['counts'], tilesets: [],
   legend: { use: [{ code: 'residential', zh: '居住', en: 'Residential' }], unit_kind: [{ code: 'residential', zh: '住宅', en: 'Flat' }] },
 }
 
@@ -42,8 +44,8 @@ export const SESSION: Session = {
 
 export function card(id: number, shown = true): Card {
   return {
-    unit: { id, room_no: String(id), kind: 'residential', occupancy: '自住', area_gross: null, area: 88.5, geom_status: 'generated', rooms: null, layout: null },
-    building: { id: 7, name: '3栋', use: 'residential', height: 12, floors_above: 3 },
+    unit: { id, room_no: String(id), kind: HOME, occupancy: '自住', area_gross: null, area: 88.5, geom_status: 'generated', rooms: null, layout: null },
+    building: { id: 7, name: '3栋', use: HOME, height: 12, floors_above: 3 },
     storey: { id: 12, no: 2, label: '2', elev_bottom: 3, elev_top: 6 },
     entrance: { id: 1, no: 1, name: '1单元' }, estate: { id: 1, name: '示范小区' }, areas: [], grid: null,
     centre: [113.0005, 23.0006, 8],
@@ -54,7 +56,7 @@ export function card(id: number, shown = true): Card {
     },
     organisations: [], facilities: [],
     devices: [{
-      id: 3, name: '1号电梯', class: 'lift', bound_to: { type: 'entrance', label: '1单元' }, status: 'active',
+      id: 3, name: '1号电梯', class: { code: 'lift', zh: '电梯', en: 'lift' }, bound_to: { type: 'entrance', label: '1单元' }, status: 'active',
       datastreams: [{ id: 9, name: '运行次数', property: 'trips', unit: null, value: 41, text: null, at: '2026-03-20T07:30:00Z' }],
     }],
   }
