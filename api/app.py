@@ -96,12 +96,14 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine = await run_in_threadpool(connect_async, settings, role=READER)
-        app.state.store = Store(engine)
+        keyed = await run_in_threadpool(connect_async, settings, role=READER, by_key=True)
+        app.state.store, app.state.keyed_store = Store(engine), Store(keyed)
         app.state.geoid = await run_in_threadpool(geoid, settings)
         try:
             yield
         finally:
             await engine.dispose()
+            await keyed.dispose()
 
     app = FastAPI(
         title="cimtwin",

@@ -102,6 +102,12 @@ def store(request: Request) -> Store:
     return found
 
 
+def keyed_store(request: Request) -> Store:
+    """The open store for statements that go by a key alone, whose plans are kept."""
+    found: Store = request.app.state.keyed_store
+    return found
+
+
 def memory(request: Request) -> Memory:
     """What is kept for some seconds."""
     found: Memory = request.app.state.memory
@@ -136,6 +142,7 @@ def caller(
 
 SettingsDep = Annotated[Settings, Depends(settings)]
 StoreDep = Annotated[Store, Depends(store)]
+KeyedStoreDep = Annotated[Store, Depends(keyed_store)]
 MemoryDep = Annotated[Memory, Depends(memory)]
 CallerDep = Annotated[Caller, Depends(caller)]
 GeoidDep = Annotated[Geoid, Depends(geoid)]

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.cards import building_address, height_shift
-from api.deps import GeoidDep, StoreDep
+from api.deps import GeoidDep, KeyedStoreDep
 from api.params import Id
 from api.routes import ABSENT, PROBLEMS, json
 from api.schemas.buildings import Building, FloorGrid
@@ -21,7 +21,7 @@ def absent(key: int) -> NotFound:
 
 
 @router.get("/{id}", summary="A building and what stands around it", response_model=Building)
-async def building(id: Id, store: StoreDep, geoid: GeoidDep) -> Response:
+async def building(id: Id, store: KeyedStoreDep, geoid: GeoidDep) -> Response:
     """Heights say how they are known; `address` is composed where none was loaded."""
     answer = await store.value(queries.building(id))
     if answer is None:
@@ -33,7 +33,7 @@ async def building(id: Id, store: StoreDep, geoid: GeoidDep) -> Response:
 
 
 @router.get("/{id}/floor-grid", summary="Floor × unit grid (楼盘表)", response_model=FloorGrid)
-async def floor_grid(id: Id, store: StoreDep) -> Response:
+async def floor_grid(id: Id, store: KeyedStoreDep) -> Response:
     """Storeys from the top down, in each the units by entrance and room."""
     answer = await store.value(queries.floor_grid(id))
     if answer is None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import AwareDatetime
 
-from api.deps import StoreDep
+from api.deps import KeyedStoreDep
 from api.params import Id, Limit
 from api.routes import ABSENT, PROBLEMS, json
 from api.schemas.observations import Observations
@@ -25,7 +25,7 @@ Moment = Annotated[
 
 @router.get("/{id}/observations", summary="Readings of a datastream", response_model=Observations)
 async def observations(
-    id: Id, store: StoreDep, start: Moment = None, end: Moment = None, limit: Limit = 1000
+    id: Id, store: KeyedStoreDep, start: Moment = None, end: Moment = None, limit: Limit = 1000
 ) -> Response:
     """From `start` until before `end`, oldest first; the latest `limit` where there are more."""
     check_period(start, end)

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 
 from api.access import RESIDENTS, Caller
 from api.cards import finish_card, withheld
-from api.deps import CallerDep, GeoidDep, Store, StoreDep
+from api.deps import CallerDep, GeoidDep, KeyedStoreDep, Store
 from api.params import Id
 from api.routes import ABSENT, PROBLEM, PROBLEMS, json
 from api.schemas.units import UnitCard
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/units", tags=["units"], responses=PROBLEMS | ABSENT)
     response_model=UnitCard,
     responses={401: {**PROBLEM, "description": "The key is not known"}},
 )
-async def card(id: Id, store: StoreDep, geoid: GeoidDep, caller: CallerDep) -> Response:
+async def card(id: Id, store: KeyedStoreDep, geoid: GeoidDep, caller: CallerDep) -> Response:
     """The number of residents is there for everyone.
 
     Masked residents only for a key with the role `residents` and a purpose in `X-Purpose`;

@@ -172,7 +172,8 @@ def test_connections_that_break_are_made_anew(city: Settings, engine: Engine) ->
 def test_without_a_database_the_service_says_so(city: Settings) -> None:
     nowhere = create_async_engine("postgresql+asyncpg://nobody@/nothing?host=/nonexistent")
     with TestClient(create_app(city)) as client:
-        client.app.state.store = Store(nowhere)  # type: ignore[attr-defined]
+        state = client.app.state  # type: ignore[attr-defined]
+        state.store = state.keyed_store = Store(nowhere)
         response = client.get("/health")
         assert response.status_code == 503 and response.json()["status"] == "degraded"
         for path in ("/city", "/buildings/1", "/units/201/card", "/tilesets"):
