@@ -99,7 +99,7 @@ def first_content(tileset: dict[str, Any]) -> str:
 
 def check_tiles(base: str) -> None:
     """Each tileset answers with its tree and with the subtree its tiles hang on."""
-    for tileset in ask_json(base, "/tilesets"):
+    for tileset in ask_json(base, "/tilesets")["tilesets"]:
         url = urllib.parse.urljoin(base + "/", tileset["url"].lstrip("/"))
         path = url.removeprefix(base)
         described = ask_json(base, path)

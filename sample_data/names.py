@@ -4,7 +4,7 @@ The convention of the sample city:
 
 * an identity number begins with the division 000000, which does not exist, and ends with a check
   character that is wrong;
-* a telephone number begins with 000;
+* a telephone number begins with 1000, which no network has;
 * a credit code begins with 00000000 and ends with a check character that is wrong.
 """
 
@@ -136,12 +136,12 @@ def identity_numbers(years: NDArray[np.int64], sexes: Sequence[str], first: int)
 
 
 def phone_numbers(first: int, count: int) -> list[str]:
-    """Telephone numbers that cannot exist: they begin with 000.
+    """Telephone numbers that cannot exist: they begin with 1000.
 
     >>> phone_numbers(41, 2)
-    ['00000000041', '00000000042']
+    ['10000000041', '10000000042']
     """
-    return [f"000{first + i:08d}" for i in range(count)]
+    return [f"1000{(first + i) % 10**7:07d}" for i in range(count)]
 
 
 _CREDIT = "0123456789ABCDEFGHJKLMNPQRTUWXY"

@@ -214,7 +214,7 @@ def test_the_floor_grid_locate_and_search_lead_to_the_same_flat(
 def test_both_tilesets_are_there_with_their_features(
     served: Caller, loaded: dict[str, int]
 ) -> None:
-    found = {item["name"]: item for item in served.get("/tilesets")}
+    found = {item["name"]: item for item in served.get("/tilesets")["tilesets"]}
     assert set(found) == {"buildings", "units"}
     assert found["buildings"]["features"] == loaded["city.building"]
     for item in found.values():

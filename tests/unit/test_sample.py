@@ -131,7 +131,7 @@ def test_no_number_of_a_person_or_firm_can_be_real(city: Path) -> None:
         weights = [2 ** (17 - i) % 11 for i in range(17)]
         total = sum(int(c) * w for c, w in zip(number[:17], weights, strict=True))
         assert number[17] != "10X98765432"[total % 11]
-        assert row["联系电话"] == "" or row["联系电话"].startswith("000")
+        assert row["联系电话"] == "" or row["联系电话"].startswith("1000")
     assert len({row["人员编号"] for row in people}) == len(people)
     for code in names.credit_codes(0, 500):
         right = 0
