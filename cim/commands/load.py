@@ -196,7 +196,14 @@ def _derive(
 
     progress("units", 0, None)
     done = derive.run(connection, settings)
-    report.notes.append((f"derived: {done}", f"已生成：{done}"))
+    report.notes.append(
+        (
+            f"{done.buildings:,} buildings derived: {done.entrances:,} entrances, "
+            f"{done.storeys:,} storeys, {done.units:,} units",
+            f"已推算 {done.buildings:,} 幢建筑：{done.entrances:,} 个单元门、"
+            f"{done.storeys:,} 层、{done.units:,} 个房屋单元",
+        )
+    )
 
 
 @contextmanager

@@ -49,6 +49,8 @@ class Kind:
     `settle` (look up references, set aside what is wrong; before duplicates are looked for),
     `repeated` (what to do with several rows of one key), `place` (what depends on where the row
     is), `enter` (compare with what is there and write), `finish`.
+    `guarded` names fields with the column that says how their value was come by: a file without
+    the field does not change what another gave.
     Of a `personal` kind, rows that are set aside are kept encrypted, and their values nowhere.
     """
 
@@ -69,6 +71,7 @@ class Kind:
     place: Callable[[Stage], None] = nothing
     enter: Callable[[Stage], Counts] = merge.by_source
     finish: Callable[[Stage], None] = nothing
+    guarded: dict[str, str] = field(default_factory=dict)
     personal: bool = False
     key_names: tuple[str, ...] = ()
     key_kept: bool = True

@@ -153,6 +153,7 @@ def _begin(
     def one(sql: str, **parameters: Any) -> int:
         return int(connection.execute(statements.bound(sql), parameters).scalar_one())
 
+    connection.execute(statements.bound(statements.LOCK), {"kind": job.kind.name})
     source_id = one(statements.SOURCE, name=source)
     import_id = one(
         statements.BEGIN_IMPORT,
@@ -172,10 +173,20 @@ def _begin(
         import_id,
         geometry=job.kind.geometry_column if job.system is not None else None,
         full=request.full,
+        guards=_guards(job),
+        sticky=frozenset() if job.mapping.rest else frozenset({"attrs"}),
         settings=settings,
     )
     stage.create()
     return stage
+
+
+def _guards(job: _Job) -> dict[str, str]:
+    """What was given stays given where this file does not speak of it."""
+    silent = {
+        name: how for name, how in job.kind.guarded.items() if name not in job.mapping.columns
+    }
+    return silent | {how: how for how in silent.values()}
 
 
 def _ahead(pool: Executor, job: _Job, batches: Iterator[Batch]) -> Iterator[_Checked]:

@@ -63,8 +63,8 @@ def by_source(stage: Stage) -> Counts:
         **key,
     ):
         again = [name for name in names if name not in stage.insert_only]
-        counts.changed = stage.run(statements.changed_rows(ROWS, table, again, stage.sticky), **key)
-        stage.run(statements.update_changed(ROWS, table, again, stage.sticky))
+        counts.changed = stage.run(statements.changed_rows(ROWS, table, again, stage.kept()), **key)
+        stage.run(statements.update_changed(ROWS, table, again, stage.kept()))
         stage.run(statements.RECORD_CHANGED, **feed)
         counts.missing = stage.number(
             f"SELECT count(*) FROM {table.fullname} t "

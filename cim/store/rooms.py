@@ -65,7 +65,7 @@ def enter_units(stage: Stage) -> Counts:
         stage,
         types=types,
         insert_only=frozenset({"geom_status"}),
-        sticky=frozenset({"entrance_id"}),
+        sticky=stage.sticky | {"entrance_id"},
     )
     stage.run(statements.FREE_ROOMS, source_id=stage.source_id)
     counts = merge.by_source(narrowed)

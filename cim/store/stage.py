@@ -47,6 +47,8 @@ class Stage:
     them; those that are columns of `table` are compared and written.  `full` says that what the
     file no longer has is to be marked as ended.  Columns that are `insert_only` are written with
     a new row and never again; where a `sticky` one is NULL in the file, what is kept stays.
+    `guards` names columns with the column that says how their value was come by: what was given
+    stays.
     """
 
     connection: Connection
@@ -60,6 +62,7 @@ class Stage:
     settings: Any = None
     insert_only: frozenset[str] = frozenset()
     sticky: frozenset[str] = frozenset()
+    guards: dict[str, str] = field(default_factory=dict)
     tallies: dict[str, int] = field(default_factory=dict)
 
     def create(self) -> None:
@@ -108,6 +111,14 @@ class Stage:
     def has(self, name: str) -> bool:
         """Whether a column is staged."""
         return name in self.types
+
+    def kept(self) -> dict[str, str]:
+        """Columns whose value in the store may win over the file's, with the SQL that decides."""
+        sticky = {name: f"coalesce(s.{name}, t.{name})" for name in self.sticky}
+        return sticky | {
+            name: f"CASE WHEN t.{method} = 'given' THEN t.{name} ELSE s.{name} END"
+            for name, method in self.guards.items()
+        }
 
     @property
     def written(self) -> list[str]:

@@ -1,6 +1,7 @@
 """Files into a real store: an update by key, whole or not at all, nothing lost without a reason."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,32 @@ def test_what_changed_is_updated_and_the_feed_keeps_what_it_was(
     assert (row.id, row.height) == (before, 60.0)
     kept = one(connection, "SELECT before FROM platform.change WHERE op = 'update'")
     assert kept == {"height": 54.0}
+
+
+def test_a_file_without_floors_does_not_undo_floors_that_were_given(
+    load: Loader, connection: Connection, tmp_path: Path
+) -> None:
+    load("buildings", houses(tmp_path))
+    columns = {"编号": HOUSES["编号"], "高度": [99.0, 54.0, 9.0]}
+    report = load("buildings", write(tmp_path / "h.gpkg", columns, PLACES), source="houses")
+    row = connection.execute(
+        text("SELECT height, floors_above, floors_method FROM city.building WHERE ext_id = 'A1'")
+    ).one()
+    assert tuple(row) == (99.0, 6, "given")
+    assert report.counts.changed == 1
+    owner = "SELECT attrs ->> '屋主' FROM city.building WHERE ext_id = 'A1'"
+    assert one(connection, owner) == "甲"
+    again = load("buildings", tmp_path / "h.gpkg", source="houses")
+    assert again.counts.unchanged == 3
+
+
+def test_a_zipped_shapefile_is_read_in_its_place(load: Loader, tmp_path: Path) -> None:
+    folder = tmp_path / "shp"
+    folder.mkdir()
+    write(folder / "houses.shp", {"id": ["A1"], "height": [9.0]}, PLACES[:1])
+    archive = shutil.make_archive(str(tmp_path / "houses"), "zip", folder)
+    report = load("buildings", Path(archive))
+    assert (report.counts.new, report.crs) == (1, "EPSG:4490")
 
 
 def test_a_moved_outline_is_a_change(load: Loader, tmp_path: Path) -> None:

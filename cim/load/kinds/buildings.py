@@ -184,5 +184,6 @@ KIND = Kind(
     },
     repeated=merge.pieces_join,
     place=lambda stage: places.of_stage(stage, least_area=LEAST_AREA, tiny=TINY),
+    guarded={"height": "height_method", "floors_above": "floors_method"},
     derives=True,
 )

@@ -1,6 +1,6 @@
 """Statements of the loaders: pure text, names from our own tables, values as parameters."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Table, TextClause, text
 from sqlalchemy.schema import DefaultClause
@@ -26,11 +26,11 @@ def set_aside(rows: str, faults: str, condition: str, value: str) -> str:
         SELECT row_no, ext_id, CAST(:field AS text), value, CAST(:reason AS text) FROM gone"""
 
 
-def staged(table: Table, column: str, sticky: Collection[str] = ()) -> str:
-    """A staged value; the column's default where it may not be NULL, what is kept where sticky."""
+def staged(table: Table, column: str, kept: Mapping[str, str] | None = None) -> str:
+    """A staged value; the column's default where it may not be NULL, or what `kept` says."""
     known = table.c[column]
-    if column in sticky:
-        return f"coalesce(s.{column}, t.{column})"
+    if kept and column in kept:
+        return kept[column]
     default = known.server_default
     if known.nullable or not isinstance(default, DefaultClause):
         return f"s.{column}"
@@ -53,13 +53,13 @@ def repeats_of(rows: str) -> str:
 
 
 def changed_rows(
-    rows: str, table: Table, columns: Iterable[str], sticky: Collection[str] = ()
+    rows: str, table: Table, columns: Iterable[str], kept: Mapping[str, str] | None = None
 ) -> str:
     """A temporary table `stage_changed` (id, row_no, before) of rows unlike what is kept."""
     columns = list(columns)
     old = ", ".join(f"t.{c}" for c in columns)
-    new = ", ".join(f"{staged(table, c, sticky)} AS {c}" for c in columns)
-    unlike = ", ".join(staged(table, c, sticky) for c in columns)
+    new = ", ".join(f"{staged(table, c, kept)} AS {c}" for c in columns)
+    unlike = ", ".join(staged(table, c, kept) for c in columns)
     return f"""
         CREATE TEMPORARY TABLE stage_changed ON COMMIT DROP AS
         SELECT t.id, s.row_no,
@@ -75,10 +75,10 @@ def changed_rows(
 
 
 def update_changed(
-    rows: str, table: Table, columns: Iterable[str], sticky: Collection[str] = ()
+    rows: str, table: Table, columns: Iterable[str], kept: Mapping[str, str] | None = None
 ) -> str:
     """Write `stage_changed` into the table."""
-    put = ", ".join(f"{c} = {staged(table, c, sticky)}" for c in columns)
+    put = ", ".join(f"{c} = {staged(table, c, kept)}" for c in columns)
     return f"""
         UPDATE {table.fullname} t SET {put}, updated_at = now(), ended_at = NULL
         FROM stage_changed c JOIN {rows} s USING (row_no) WHERE t.id = c.id"""
@@ -181,3 +181,7 @@ LEFT_OVER = """
     SELECT 'pg_temp.' || quote_ident(relname) FROM pg_class
     WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r' AND relname ~ '^stage_'"""
 """Staging tables of an earlier load in the same transaction."""
+
+
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('cimtwin load ' || :kind, 0))::text"
+"""One load of a kind at a time; the next one waits."""
