@@ -178,14 +178,16 @@ def triangulate(plan: Floats, shape: Rings) -> tuple[Integers, Integers]:
     base = np.repeat(first, fans)
     step = np.arange(base.size) - np.repeat(np.cumsum(fans) - fans, fans)
     pieces = [np.column_stack([base, base + step + 1, base + step + 2])]
-    polygons = [np.repeat(np.flatnonzero(convex), fans)]
-    for polygon in np.flatnonzero(~convex):
-        rings = shape.rings[shape.polygons[polygon] : shape.polygons[polygon + 1] + 1]
-        start, ends = rings[0], (rings[1:] - rings[0]).astype(np.uint32)
-        ears = mapbox_earcut.triangulate_float64(plan[start : rings[-1]], ends)
-        pieces.append(ears.reshape(-1, 3).astype(np.int64) + start)
-        polygons.append(np.full(len(pieces[-1]), polygon))
-    owner = np.concatenate(polygons)
+    hollow = np.flatnonzero(~convex)
+    starts = shape.rings[shape.polygons]
+    ends = (shape.rings[1:] - starts[shape.polygon_of_ring]).astype(np.uint32)
+    for polygon in hollow.tolist():
+        start, end = starts[polygon], starts[polygon + 1]
+        rings = ends[shape.polygons[polygon] : shape.polygons[polygon + 1]]
+        ears = mapbox_earcut.triangulate_float64(plan[start:end], rings)
+        pieces.append(ears.reshape(-1, 3) + start)
+    counts = [len(piece) for piece in pieces[1:]]
+    owner = np.concatenate([np.repeat(np.flatnonzero(convex), fans), np.repeat(hollow, counts)])
     order = np.argsort(owner, kind="stable")
     return _counter_clockwise(plan, np.concatenate(pieces)[order]), owner[order]
 
