@@ -76,10 +76,10 @@ def run(
 ) -> Derived:
     """Derive the buildings whose inputs changed, of those named or of all, and say how much.
 
-    Runs in the connection's transaction.  Many buildings are drawn by spawned processes, so a
-    script that calls this does so under `if __name__ == "__main__"`.  Derived before and unchanged since: nothing is touched,
+    Runs in the connection's transaction.  Derived before and unchanged since: nothing is touched,
     unless `force`.  A first derivation is written without a row a unit in the change feed; what a
-    later one changes is in it.  Memory does not grow with the city.
+    later one changes is in it.  Memory does not grow with the city.  Many buildings are drawn by
+    spawned processes, so a script that calls this does so under `if __name__ == "__main__"`.
     Raises StoreError where the database refuses.
     """
     rules = Rules.of(settings)
