@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from cim.codes.identifiers import invented_citizen_id, invented_phone
+from cim.errors import PrivacyError
 from cim.load.kind import SEALED
 from cim.load.kinds import people
 from cim.load.pipeline import Request, load
@@ -217,3 +218,13 @@ def test_children_are_marked_by_their_year_of_birth(
     )
     marks = connection.execute(text("SELECT is_minor14 FROM pii.person ORDER BY ext_id"))
     assert marks.scalars().all() == [True, True, True, False]
+
+
+def test_another_key_than_the_first_is_refused_before_anything_is_written(
+    connection: Connection, settings: Settings, tmp_path: Path
+) -> None:
+    bring(connection, settings, tmp_path, [someone(1, 房屋编号="U1")])
+    other = settings.model_copy(update={"pii_key_file": tmp_path / "other.key"})
+    with pytest.raises(PrivacyError, match="CIM_PII_KEY_FILE"):
+        bring(connection, other, tmp_path, [someone(2, 房屋编号="U1")])
+    assert connection.execute(text("SELECT count(*) FROM pii.person")).scalar_one() == 1

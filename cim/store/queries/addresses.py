@@ -54,8 +54,8 @@ _UNITS: Final = """
 _ROOMS: Final = """,
 places AS MATERIALIZED (
     SELECT id, max(score) AS score FROM (
-        SELECT id, score FROM near UNION ALL SELECT id, score FROM alike) x
-    GROUP BY id ORDER BY 2 DESC, id LIMIT :places),
+        SELECT * FROM near UNION ALL SELECT * FROM alike) x
+    GROUP BY id, size ORDER BY 2 DESC, size, id LIMIT :places),
 rooms AS MATERIALIZED (
     SELECT r.id, n.score FROM places n JOIN city.std_address r
       ON r.parent_id = n.id AND r.room_no = :room
@@ -119,7 +119,6 @@ def _statement(
         "whole": whole,
         "begins": _escaped(whole) + "%",
         "limit": limit,
-        "candidates": CANDIDATES,
     }
     arms = [_exact(), _prefix()]
     if asked and place:
@@ -131,16 +130,16 @@ def _statement(
         rooms, units = _ROOMS, _UNITS
         values |= asked | {"places": PLACES}
     listed = "\n    UNION ALL\n    ".join(arms)
-    first = "SELECT id, score, 0 AS first FROM rooms UNION ALL " if asked else ""
+    first = "SELECT id, score, 0 AS size, 0 AS first FROM rooms UNION ALL " if asked else ""
     return text(f"""
 WITH near AS MATERIALIZED (
     {listed}
 ),
 alike AS MATERIALIZED ({_alike(values)}){rooms},
 best AS (SELECT id, max(score) AS score, min(first) AS first FROM (
-        {first}SELECT id, score, 1 AS first FROM near
-        UNION ALL SELECT id, score, 1 FROM alike) x
-    GROUP BY id ORDER BY 3, 2 DESC, 1 LIMIT :candidates)
+        {first}SELECT id, score, size, 1 AS first FROM near
+        UNION ALL SELECT id, score, size, 1 FROM alike) x
+    GROUP BY id ORDER BY 3, 2 DESC, min(size), 1 LIMIT :limit)
 SELECT {_COLUMNS} FROM (
     SELECT * FROM ({_FOUND}{units}) x
     ORDER BY x.first, x.score DESC, length(x.norm_text), x.norm_text, x.unit_id LIMIT :limit) f
@@ -148,12 +147,12 @@ ORDER BY f.first, f.score DESC, length(f.norm_text), f.norm_text, f.unit_id""").
 
 
 def _exact(name: str = "whole") -> str:
-    return f"""(SELECT id, 100 AS score FROM city.std_address
+    return f"""(SELECT id, 100 AS score, length(norm_text) AS size FROM city.std_address
         WHERE norm_text = :{name} AND ended_at IS NULL LIMIT :limit)"""
 
 
 def _prefix(name: str = "begins") -> str:
-    return f"""(SELECT id, 90 AS score FROM city.std_address
+    return f"""(SELECT id, 90, length(norm_text) FROM city.std_address
         WHERE norm_text LIKE :{name} AND ended_at IS NULL LIMIT :limit)"""
 
 
@@ -161,6 +160,7 @@ def _within(words: list[str], values: dict[str, Any]) -> list[str]:
     """The arm that finds the words anywhere, in order, with others between them."""
     if not any(len(word) > 1 for word in words):
         return []
+    values["candidates"] = CANDIDATES
     values["holds"] = "%" + "%".join(_escaped(word) for word in words) + "%"
     conditions = ["level <= 13", "ended_at IS NULL", "norm_text LIKE :holds"]
     if max(map(len, words)) == 2:
@@ -173,7 +173,7 @@ def _within(words: list[str], values: dict[str, Any]) -> list[str]:
         values["begun"] = "(^|[^0-9A-Z])" + re.escape(numbered[-1])
         score = "CASE WHEN norm_text ~ :begun THEN 80 ELSE 50 END"
     return [
-        f"""(SELECT id, {score} FROM city.std_address
+        f"""(SELECT id, {score}, length(norm_text) FROM city.std_address
         WHERE {" AND ".join(conditions)} LIMIT :candidates)"""
     ]
 
@@ -182,9 +182,10 @@ def _alike(values: dict[str, Any]) -> str:
     """Places that resemble the text, looked for only where nothing holds it."""
     name = "place" if "place" in values else "whole"
     if len(values[name]) < 3:
-        return "SELECT 0::bigint AS id, 0 AS score WHERE false"
+        return "SELECT 0::bigint AS id, 0 AS score, 0 AS size WHERE false"
     return f"""
-    SELECT id, (30 + 40 * word_similarity(:{name}, norm_text))::int AS score
+    SELECT id, (30 + 40 * word_similarity(:{name}, norm_text))::int AS score,
+        length(norm_text) AS size
     FROM city.std_address
     WHERE NOT EXISTS (SELECT FROM near) AND level <= 13 AND ended_at IS NULL
       AND :{name} <% norm_text
