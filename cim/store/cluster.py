@@ -233,13 +233,16 @@ class Cluster:
         """
         leader = self.pid()
         began = time.monotonic()
-        while (living := self._processes()) and time.monotonic() - began < PATIENCE:
-            if self.answers:
+        while time.monotonic() - began < PATIENCE:
+            state, living = self.ping(), self._processes()
+            if state == pq.Ping.OK:
                 return
-            if leader not in [process.pid for process in living]:
+            if state != pq.Ping.REJECT and not living:
+                break  # not even from another container, where we would not see its processes
+            if living and leader not in [process.pid for process in living]:
                 _end(living, began)
             time.sleep(0.05)
-        if living:
+        else:
             return  # starting takes what is left of the patience, and says what is wrong
         for name in ("postmaster.pid", ".s.PGSQL.5432", ".s.PGSQL.5432.lock"):
             folder = self.data if name == "postmaster.pid" else self.sockets
