@@ -118,8 +118,9 @@ def upright(content: Content) -> Iterator[Finding]:
         yield "normals are not of length 1", "法线长度不为 1"
     a, b, c = (positions[content.triangles[:, corner]] for corner in range(3))
     face = np.cross(b - a, c - a)
-    against = np.einsum("ij,ij->i", face, normals[content.triangles[:, 0]])
-    if (against < -1e-3 * np.linalg.norm(face, axis=1) - 1e-3).any():
+    size = np.linalg.norm(face, axis=1)
+    along = np.einsum("ij,ij->i", face, normals[content.triangles[:, 0]])
+    if ((along < 0.5 * size) & (size > 1e-2)).any():  # slivers have no direction to speak of
         yield "triangles run against their normals", "三角形绕向与法线相反"
 
 
