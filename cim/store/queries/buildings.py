@@ -64,11 +64,15 @@ FROM city.building b WHERE b.id = :id AND b.ended_at IS NULL
 """
 
 
+ONE = text(BUILDING).bindparams(bindparam("id", type_=BigInteger))
+GRID = text(FLOOR_GRID).bindparams(bindparam("id", type_=BigInteger))
+
+
 def building(key: int) -> TextClause:
     """One building as JSON in column `answer`; its `address` is the loaded one or null."""
-    return text(BUILDING).bindparams(bindparam("id", key, BigInteger))
+    return ONE.bindparams(id=key)
 
 
 def floor_grid(key: int) -> TextClause:
     """The floor grid of one building as JSON in column `answer`: top storey first."""
-    return text(FLOOR_GRID).bindparams(bindparam("id", key, BigInteger))
+    return GRID.bindparams(id=key)

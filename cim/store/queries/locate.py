@@ -72,17 +72,20 @@ FROM (SELECT {POINT} AS here) p
 """
 
 
+POSITION = (bindparam("lon", type_=Float), bindparam("lat", type_=Float))
+AT = text(PLACE).bindparams(*POSITION, bindparam("h", type_=Float))
+AROUND = text(GROUND).bindparams(*POSITION)
+
+
 def place(lon: float, lat: float, height: float | None) -> TextClause:
     """Building, storey, unit, grid and areas at a point as JSON in column `answer`, if any.
 
     `lon`, `lat` are degrees, `height` metres in the 1985 datum; without it no storey is named.
     Where buildings overlap, one that reaches the height comes first.
     """
-    return text(PLACE).bindparams(
-        bindparam("lon", lon, Float), bindparam("lat", lat, Float), bindparam("h", height, Float)
-    )
+    return AT.bindparams(lon=lon, lat=lat, h=height)
 
 
 def ground(lon: float, lat: float) -> TextClause:
     """The same where no building stands: grid and areas alone."""
-    return text(GROUND).bindparams(bindparam("lon", lon, Float), bindparam("lat", lat, Float))
+    return AROUND.bindparams(lon=lon, lat=lat)

@@ -93,6 +93,10 @@ FROM here h
 """
 
 
+STATEMENT = text(CARD).bindparams(bindparam("id", type_=BigInteger))
+"""Read once: to find the parameters in so long a text takes longer than to send it."""
+
+
 def card(key: int) -> TextClause:
     """Everything one hop from a unit as JSON in column `answer`.
 
@@ -100,4 +104,4 @@ def card(key: int) -> TextClause:
     `address` is the loaded address of the unit, else of its entrance, else of its building, with
     its `type`, or null.
     """
-    return text(CARD).bindparams(bindparam("id", key, BigInteger))
+    return STATEMENT.bindparams(id=key)
