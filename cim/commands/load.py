@@ -192,7 +192,7 @@ def _derive(
     connection: Connection, settings: Settings, report: Report, progress: pipeline.Progress
 ) -> None:
     """Make storeys, entrances and units of the buildings whose input changed."""
-    from cim import derive  # noqa: PLC0415 (half a second that most kinds need not wait for)
+    from cim import derive  # noqa: PLC0415 - half a second that few need
 
     progress("units", 0, None)
     done = derive.run(connection, settings)

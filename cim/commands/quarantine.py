@@ -115,7 +115,7 @@ def _open(settings: Settings, sealed: bytes | None) -> str:
     """A sealed row in clear, as JSON."""
     if sealed is None:
         return ""
-    from cim import privacy  # noqa: PLC0415 (the key is read only where there is personal data)
+    from cim import privacy  # noqa: PLC0415 - the key is read only if needed
 
     return privacy.open_vault(settings).decrypt([sealed], SEALED)[0] or ""
 

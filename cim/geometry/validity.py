@@ -52,7 +52,7 @@ def parse(wkb: NDArray[np.object_]) -> Mended:
     reason[~given | (given & shapely.is_empty(found))] = "no_geometry"
     points, row = shapely.get_coordinates(found, return_index=True)
     reason[row[~np.isfinite(points).all(axis=1)]] = "broken_geometry"
-    refused = reason != None  # noqa: E711 (element by element)
+    refused = np.array([item is not None for item in reason], bool)
     flat: Geometries = shapely.force_2d(found) if shapely.has_z(found).any() else found
     flat[refused] = None
     return Mended(flat, reason, repaired & ~refused)

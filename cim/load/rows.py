@@ -185,7 +185,7 @@ def objects(columns: Mapping[str, Any], count: int) -> list[bytes]:
 
 def known(value: object) -> bool:
     """Whether there is a value: neither None nor NaN, which alone differs from itself."""
-    return value is not None and value == value  # noqa: PLR0124 (the test for NaN)
+    return value is not None and value == value  # noqa: PLR0124 - the test for NaN
 
 
 def _plain(value: Any) -> str:

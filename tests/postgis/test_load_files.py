@@ -1,6 +1,5 @@
 """Files into a real store: an update by key, whole or not at all, nothing lost without a reason."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,17 +9,14 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
-from click.testing import CliRunner, Result
 from sqlalchemy import Connection, text
 
-from cim.cli import main
 from cim.errors import BadMapping, MissingCrs, SourceError
 from cim.load import pipeline
 from cim.load.kinds import KINDS
 from cim.load.pipeline import Request
 from cim.load.report import Report
 from cim.settings import Settings
-from cim.store import merge
 
 Loader = Callable[..., Report]
 
@@ -391,126 +387,6 @@ def test_a_first_load_leaves_every_index_and_key_as_it_was(
     assert one(connection, facts) == before
 
 
-def test_personal_rows_that_are_set_aside_are_legible_to_nobody(
-    cim: Callable[..., Result], clean: Any, tmp_path: Path
-) -> None:
-    people = tmp_path / "people.csv"
-    people.write_text("人员编号,姓名,证件号码\n,张试验,000000190001010000\n", "utf-8")
-    assert cim("load", "people", people).exit_code == 2
-    with clean.connect() as connection:
-        row = connection.execute(text("SELECT * FROM platform.quarantine")).mappings().one()
-    assert (row["value"], row["record"], row["geom"]) == (None, None, None)
-    assert "张试验".encode() not in bytes(row["record_enc"])
-    cim("quarantine", "export", tmp_path / "mend.csv")
-    assert "张试验" in (tmp_path / "mend.csv").read_text("utf-8-sig")
-
-
 def test_a_wrong_mapping_names_the_columns_there_are(load: Loader, tmp_path: Path) -> None:
     with pytest.raises(BadMapping, match="屋主"):
         load("buildings", houses(tmp_path), fields={"height": "高"})
-
-
-@pytest.fixture
-def cim(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    monkeypatch.setenv("CIM_DATABASE_URL", str(settings.database_url))
-    monkeypatch.setenv("CIM_DATA_DIR", str(settings.data_dir))
-    return lambda *words: CliRunner().invoke(main, [str(word) for word in words])
-
-
-@pytest.fixture
-def clean(engine: Any) -> Any:
-    """The committed city of command tests, emptied afterwards."""
-    yield engine
-    with engine.begin() as connection:
-        connection.execute(
-            text("TRUNCATE city.building, platform.quarantine, platform.change, "
-                 "platform.data_import, platform.derived CASCADE")
-        )  # fmt: skip
-
-
-def test_the_command_says_what_came_in_and_leaves_by_its_codes(
-    cim: Callable[..., Result], clean: Any, tmp_path: Path
-) -> None:
-    done = cim("load", "buildings", houses(tmp_path))
-    assert done.exit_code == 0, done.output
-    assert "new 新增" in done.output
-    assert "cim tile build" in done.output
-    some = cim("load", "buildings", houses(tmp_path, 高度=[18.5, -1.0, 9.0]))
-    assert some.exit_code == 1
-    assert "值过小" in some.output
-    none = cim("load", "buildings", houses(tmp_path, 高度=[-1.0, -1.0, -1.0]))
-    assert none.exit_code == 2
-    assert cim("load", "buildings", tmp_path / "absent.shp").exit_code == 2
-
-
-def test_a_dry_run_keeps_nothing(cim: Callable[..., Result], clean: Any, tmp_path: Path) -> None:
-    done = cim("load", "buildings", houses(tmp_path), "--dry-run")
-    assert done.exit_code == 0
-    assert "dry run" in done.output
-    with clean.connect() as connection:
-        assert one(connection, "SELECT count(*) FROM city.building") == 0
-        assert one(connection, "SELECT count(*) FROM platform.data_import") == 0
-
-
-def test_loading_makes_storeys_and_units_unless_told_not_to(
-    cim: Callable[..., Result], clean: Any, tmp_path: Path
-) -> None:
-    cim("load", "buildings", houses(tmp_path), "--no-units")
-    with clean.connect() as connection:
-        assert one(connection, "SELECT count(*) FROM city.storey") == 0
-    cim("load", "buildings", houses(tmp_path))
-    with clean.connect() as connection:
-        assert one(connection, "SELECT count(*) FROM city.storey") == 27
-
-
-def test_a_crash_in_the_middle_leaves_the_old_state(
-    cim: Callable[..., Result], clean: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cim("load", "buildings", houses(tmp_path), "--no-units")
-    written = merge.statements.RECORD_CHANGED
-
-    def crash(stage: Any) -> Any:
-        merge.by_source(stage)
-        raise KeyboardInterrupt(written)
-
-    monkeypatch.setitem(
-        KINDS,
-        "buildings",
-        type(KINDS["buildings"])(**(vars(KINDS["buildings"]) | {"enter": crash})),
-    )
-    cim("load", "buildings", houses(tmp_path, 高度=[1.0, 2.0, 3.0]), "--no-units")
-    with clean.connect() as connection:
-        assert one(connection, "SELECT sum(height) FROM city.building") == 81.5
-        assert one(connection, "SELECT count(*) FROM platform.data_import") == 1
-
-
-def test_the_quarantine_comes_out_as_csv_to_mend_and_load(
-    cim: Callable[..., Result], clean: Any, tmp_path: Path
-) -> None:
-    cim("load", "buildings", houses(tmp_path, 高度=[18.5, -1.0, 9.0], 名称=["=1+1", "=2+2", "c"]))
-    assert "too_small" in cim("quarantine").output
-    out = tmp_path / "mend.csv"
-    assert cim("quarantine", "export", out).exit_code == 0
-    assert out.stat().st_mode & 0o777 == 0o600
-    head, row = out.read_text("utf-8-sig").splitlines()
-    assert head == "file,row_no,field,value,reason_en,reason_zh,名称,层数,屋主,编号,高度,geometry"
-    assert "'=2+2" in row
-    assert "POLYGON" in row
-    mended = tmp_path / "mended.csv"
-    mended.write_text(out.read_text("utf-8-sig").replace("-1.0", "54.0"), "utf-8")
-    words = ("load", "buildings", mended, "--source", "houses", "--crs", "EPSG:4490")
-    assert cim(*words).exit_code == 0
-    assert "nothing is set aside" in cim("quarantine").output
-
-
-def test_a_folder_is_loaded_in_the_order_that_its_files_need(
-    cim: Callable[..., Result], clean: Any, tmp_path: Path
-) -> None:
-    write(tmp_path / "buildings.gpkg", HOUSES, PLACES)
-    (tmp_path / "units.csv").write_text("幢编号,楼层,房号\nA1,1,101\n", "utf-8")
-    (tmp_path / "units.csv.map.json").write_text(json.dumps({"room_no": "房号"}), "utf-8")
-    done = cim("load", "city", tmp_path)
-    assert done.exit_code == 0, done.output
-    with clean.connect() as connection:
-        given = "SELECT count(*) FROM city.unit WHERE ext_id IS NOT NULL AND ended_at IS NULL"
-        assert one(connection, given) == 1

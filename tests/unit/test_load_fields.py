@@ -10,6 +10,7 @@ import pytest
 from cim.errors import BadMapping
 from cim.load import fields, mapping
 from cim.load.fields import Field
+from cim.load.kind import Context
 from cim.load.kinds import KINDS, buildings
 from cim.load.rows import Rows
 from cim.load.source import Batch
@@ -117,8 +118,6 @@ def check_heights(height: list[float | None], floors: list[float | None]) -> Row
         "floors_above": np.array([nan if f is None else f for f in floors]),
     }
     rows = Rows(batch(x=[0] * len(height)), columns, None, np.ones(len(height), bool))
-    from cim.load.kind import Context  # noqa: PLC0415
-
     buildings.heights(rows, Context(Settings(_env_file=None), frozenset(columns)))
     return rows
 

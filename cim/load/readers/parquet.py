@@ -57,13 +57,13 @@ def _geometry(path: Path, schema: pa.Schema) -> tuple[str | None, str | None]:
 def _batches(path: Path, file: pq.ParquetFile, geometry: str | None) -> Iterator[Batch]:
     row = 1
     try:
-        for columns in file.iter_batches(BATCH_ROWS):
-            wkb = None
-            if geometry is not None:
-                wkb = np.array(columns.column(geometry).to_pylist(), dtype=object)
-                columns = columns.drop_columns([geometry])  # noqa: PLW2901 (the same batch)
-            yield Batch(columns, wkb, row)
-            row += columns.num_rows
+        for part in file.iter_batches(BATCH_ROWS):
+            if geometry is None:
+                yield Batch(part, None, row)
+            else:
+                wkb = np.array(part.column(geometry).to_pylist(), dtype=object)
+                yield Batch(part.drop_columns([geometry]), wkb, row)
+            row += part.num_rows
     except (pa.ArrowException, OSError) as error:
         raise SourceError(
             f"{path.name} cannot be read after row {row - 1}: {error}",

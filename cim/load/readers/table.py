@@ -4,6 +4,7 @@ Every column is read as text: a code such as 007 keeps its zeros, and the fields
 """
 
 import codecs
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def _open(path: Path, encoding: str) -> pc_csv.CSVStreamingReader:
     with path.open(encoding=encoding, newline="") as file:
         header = file.readline()
     separator = max(_SEPARATORS, key=header.count)
-    names = next(iter(_header(header, separator)), [])
+    names = next(csv.reader([header], delimiter=separator), [])
     return pc_csv.open_csv(
         path,
         read_options=pc_csv.ReadOptions(
@@ -86,12 +87,6 @@ def _open(path: Path, encoding: str) -> pc_csv.CSVStreamingReader:
             quoted_strings_can_be_null=True,
         ),
     )
-
-
-def _header(line: str, separator: str) -> Iterator[list[str]]:
-    import csv  # noqa: PLC0415 (its name is this module's subject: kept out of the namespace)
-
-    yield from csv.reader([line], delimiter=separator)
 
 
 def _place(fields: list[str]) -> tuple[str, ...]:
