@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pyogrio
 import pytest
 import shapely
@@ -61,8 +62,6 @@ def test_buildings_in_any_format_are_the_same_buildings(tmp_path: Path, ending: 
     make(tmp_path, 30, formats=ending)
     path = tmp_path / f"buildings.{ending}"
     if ending == "parquet":
-        import pyarrow.parquet  # noqa: PLC0415  (the one format that GDAL does not read here)
-
         found = pyarrow.parquet.read_table(path)
         ids, shapes = found["编号"].to_pylist(), shapely.from_wkb(found["geometry"].to_pylist())
     else:
