@@ -61,6 +61,7 @@ def enter(stage: Stage) -> Counts:
     counts = merge.by_source(stage)
     stage.run(statements.parents(ROWS), **key)
     stage.run(statements.hang(ROWS), **key)
+    stage.run(statements.END_EMPTY, **key)
     stage.run(statements.MEANT, **key)
     stage.run("ANALYZE stage_meant")
     stage.run(statements.UNLINK)

@@ -179,3 +179,7 @@ def test_an_index_answers(connection: Connection, q: str, index: str) -> None:
 def test_a_room_is_found_through_a_slip_of_the_pen(connection: Connection) -> None:
     units = {item["unit_id"] for item in found(connection, "虎门镇第0社区浦江路1号丰太花园3栋804")}
     assert 33 in units
+
+
+def test_the_right_number_beats_the_one_next_door(connection: Connection) -> None:
+    assert found(connection, "虎门镇第1社区浦江路1号丰泰花园17栋")[0]["id"] == 17

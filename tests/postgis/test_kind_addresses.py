@@ -189,3 +189,14 @@ def test_loading_again_changes_nothing_and_a_corrected_row_moves_its_link(
     moved = {(key, thing) for key, _, thing, _, _ in links(connection)}
     assert ("A1", 3) in moved
     assert ("A1", 1) not in moved
+
+
+def test_an_address_made_for_rooms_ends_with_the_last_of_them(
+    connection: Connection, settings: Settings, tmp_path: Path
+) -> None:
+    bring(connection, settings, tmp_path, [{"地址编号": "R1", "地址全文": "虎门镇丰泰花园2栋801"}])
+    bring(connection, settings, tmp_path, [{"地址编号": "R1", "地址全文": "虎门镇丰泰花园3栋801"}])
+    found = connection.execute(
+        text("SELECT norm_text FROM city.std_address WHERE ext_id IS NULL AND ended_at IS NULL")
+    )
+    assert found.scalars().all() == ["虎门镇丰泰花园3栋"]

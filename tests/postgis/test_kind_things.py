@@ -237,7 +237,14 @@ def test_readings_without_device_time_or_value_are_set_aside(bring: Bring) -> No
             reading("D1", "1985-01-01 09:00", 1),
             reading("D1", "2900-01-01 09:00", 1),
             reading("D1", "2026-03-08 10:00", ""),
+            reading("D1", "2026-03-08 11:00", "1e999"),
         ],
     )
-    assert report.aside == {"no_device": 1, "not_a_time": 2, "odd_time": 2, "missing": 1}
+    assert report.aside == {
+        "no_device": 1,
+        "not_a_time": 2,
+        "odd_time": 2,
+        "missing": 1,
+        "too_large": 1,
+    }
     assert report.counts.new == 1

@@ -51,6 +51,8 @@ def measure(rows: Rows, context: Context) -> None:
     plain = pc.fill_null(plain, False)
     number = pc.cast(pc.if_else(plain, words, None), pa.float64())
     values = np.asarray(number.to_numpy(zero_copy_only=False), np.float64)
+    endless = np.asarray(plain.to_numpy(zero_copy_only=False), bool) & ~np.isfinite(values)
+    rows.set_aside(endless, "value", "too_large")
     rows.columns["result"] = np.where(np.isfinite(values), values, np.nan)
     rows.columns["result_text"] = np.array(pc.if_else(plain, None, words).to_pylist(), dtype=object)
     rows.columns["value"] = np.full(len(rows), None, dtype=object)

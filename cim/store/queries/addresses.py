@@ -183,8 +183,10 @@ def _alike(values: dict[str, Any]) -> str:
     name = "place" if "place" in values else "whole"
     if len(values[name]) < 3:
         return "SELECT 0::bigint AS id, 0 AS score, 0 AS size WHERE false"
+    # The right number in another spelling of the street beats the number next door.
+    right = " + CASE WHEN norm_text ~ :begun THEN 9 ELSE 0 END" if "begun" in values else ""
     return f"""
-    SELECT id, (30 + 40 * word_similarity(:{name}, norm_text))::int AS score,
+    SELECT id, (30 + 40 * word_similarity(:{name}, norm_text){right})::int AS score,
         length(norm_text) AS size
     FROM city.std_address
     WHERE NOT EXISTS (SELECT FROM near) AND level <= 13 AND ended_at IS NULL

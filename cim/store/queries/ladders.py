@@ -172,6 +172,12 @@ def hang(rows: str) -> str:
           AND t.parent_id IS DISTINCT FROM f.id"""
 
 
+END_EMPTY: Final = """
+    UPDATE city.std_address t SET ended_at = now(), updated_at = now()
+    WHERE t.source_id = :source_id AND t.ext_id IS NULL AND t.ended_at IS NULL AND NOT EXISTS (
+        SELECT FROM city.std_address c WHERE c.parent_id = t.id AND c.ended_at IS NULL)"""
+"""Addresses made for rooms that are no longer there."""
+
 MEANT: Final = """
     CREATE TEMPORARY TABLE stage_meant ON COMMIT DROP AS
     SELECT t.id AS address_id, o.object_type, o.object_id, t.status,
