@@ -99,6 +99,7 @@ def test_the_whole_text_in_any_habit_finds_its_address_first(connection: Connect
 def test_levels_may_be_left_out(connection: Connection) -> None:
     assert found(connection, "虎门镇丰泰花园3栋")[0]["id"] == 3
     assert found(connection, "丰泰花园3幢")[0]["id"] == 3
+    assert found(connection, "虎门丰泰花园3幢")[0]["id"] == 3
 
 
 def test_a_number_is_not_found_at_the_end_of_another(connection: Connection) -> None:

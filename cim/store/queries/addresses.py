@@ -84,12 +84,16 @@ def search(q: str, limit: int = 20) -> TextClause:
 
 
 def _words(levels: dict[str, str]) -> list[str]:
-    """The levels in order, those that stand directly below one another in one word."""
+    """The levels in order, each a word that what is found must hold."""
     words: list[str] = []
     for level in LADDER:
         value = levels.get(level)
         if value and value not in words and not (level == "province" and len(levels) > 1):
             words.append(value)
+    first = levels.get("estate_name", "")
+    if words[0] == first and len(first) >= 5:
+        # 南城翠堤春晓: a town may stand before the estate without its word.
+        words[:1] = [first[:2], first[2:]]
     return words
 
 
