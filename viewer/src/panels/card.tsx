@@ -42,7 +42,7 @@ function OfUnit({ card, store }: { card: UnitCard; store: Store }) {
       {card.address.source === 'composed' && <p class="hint">{t.composed}</p>}
       <p class="chips">
         <Chip>{inWords(card.unit.kind, language)}</Chip>
-        <Chip>{occupancy}</Chip>
+        {card.unit.occupancy !== 'unknown' && <Chip>{occupancy}</Chip>}
         {card.unit.layout && <Chip>{card.unit.layout}</Chip>}
       </p>
       <dl>

@@ -100,7 +100,7 @@ function GridRow({ row, layout, store, stop }: RowProps) {
       ) : boxes.map((box, at) =>
         'unit' in box ? (
           <td role="none" key={box.unit.id} colSpan={box.span}>
-            <Unit {...{ store, stop }} storey={row.storey} unit={box.unit} />
+            <Unit {...{ store, stop }} brief={layout.width / box.span > ROOMY} storey={row.storey} unit={box.unit} />
           </td>
         ) : <td key={`gap${at}`} colSpan={box.span} class="gap" />)}
     </tr>
@@ -120,9 +120,12 @@ function fill(cells: readonly Cell[], layout: Layout): (Cell | { span: number })
   return boxes
 }
 
-interface UnitProps { store: Store; storey: GridStorey; unit: GridUnit; stop: number }
+interface UnitProps { store: Store; storey: GridStorey; unit: GridUnit; stop: number; brief?: boolean }
 
-function Unit({ store, storey, unit, stop }: UnitProps) {
+/** Columns beyond which a cell has room for the door's number on its storey only. */
+const ROOMY = 6
+
+function Unit({ store, storey, unit, stop, brief = false }: UnitProps) {
   const { selection, language } = store.state.value
   const t = store.t.value
   const occupancy = t.occupancies[unit.occupancy as keyof typeof t.occupancies] ?? unit.occupancy
@@ -140,10 +143,15 @@ function Unit({ store, storey, unit, stop }: UnitProps) {
       style={{ '--kind': KIND[unit.kind.code] ?? '#e3e3e3' }}
       onClick={() => store.select({ building: selection.building, unit: unit.id }, true)}
     >
-      {unit.room_no}
+      {brief ? onStorey(unit.room_no, storey.no) : unit.room_no}
       {unit.organisations > 0 && <i aria-hidden="true">◆</i>}
     </button>
   )
+}
+
+/** 2201 on storey 22 is 01. */
+function onStorey(room: string, no: number): string {
+  return room.length > String(no).length + 1 && room.startsWith(String(no)) ? room.slice(String(no).length) : room
 }
 
 function storeyTitle(storey: GridStorey, store: Store): string {

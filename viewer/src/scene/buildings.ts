@@ -22,10 +22,15 @@ export function styleOf(scheme: Scheme): { color: unknown } {
   return { color: `color("${PAPER}")` }
 }
 
+const MARK = Color.fromCssColorString(SELECTED_STOREY)
+
+/** What a style's colour can do; the published types say only that there is one. */
+interface StyleColour { evaluateColor(feature: Cesium3DTileFeature, result: Color): Color }
+
 export class Buildings implements Layer {
   tileset: Cesium3DTileset | null = null
   private readonly index = new FeatureIndex('id')
-  private readonly marked = new Map<Cesium3DTileFeature, Color>()
+  private readonly marked = new Set<Cesium3DTileFeature>()
   private scheme: Scheme | null = null
   private selected: number | null = null
   private opened: number | null = null
@@ -74,21 +79,18 @@ export class Buildings implements Layer {
     for (const feature of this.index.of(tile, this.selected)) {
       const show = this.opened !== this.selected
       if (feature.show !== show) feature.show = show
-      if (show && !this.marked.has(feature)) {
-        this.marked.set(feature, Color.clone(feature.color))
-        feature.color = Color.fromCssColorString(SELECTED_STOREY)
-      } else if (!this.marked.has(feature)) {
-        this.marked.set(feature, Color.clone(feature.color))
-      }
+      if (show && !Color.equals(feature.color, MARK)) feature.color = MARK
+      this.marked.add(feature)
     }
   }
 
   private unmark(): void {
-    for (const [feature, color] of this.marked) {
+    for (const feature of this.marked) {
       // A tile that was unloaded in the meantime took its features with it.
       if (feature.tileset === undefined) continue
       feature.show = true
-      feature.color = color
+      const paint = this.tileset?.style?.color as StyleColour | undefined
+      feature.color = paint?.evaluateColor(feature, new Color()) ?? Color.WHITE
     }
     this.marked.clear()
   }

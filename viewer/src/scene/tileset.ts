@@ -44,7 +44,15 @@ export class FeatureIndex {
 
   constructor(private readonly property: string) {}
 
+  all(tile: Cesium3DTile): Iterable<Cesium3DTileFeature> {
+    return [...this.known(tile).values()].flat()
+  }
+
   of(tile: Cesium3DTile, value: number): readonly Cesium3DTileFeature[] {
+    return this.known(tile).get(value) ?? []
+  }
+
+  private known(tile: Cesium3DTile): Map<number, Cesium3DTileFeature[]> {
     const content = tile.content
     let found = this.tiles.get(content)
     if (!found) {
@@ -54,7 +62,7 @@ export class FeatureIndex {
       }
       this.tiles.set(content, found)
     }
-    return found.get(value) ?? []
+    return found
   }
 
   private enter(found: Map<number, Cesium3DTileFeature[]>, feature: Cesium3DTileFeature): void {

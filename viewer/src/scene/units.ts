@@ -1,6 +1,6 @@
 /** The units of the selected building, in the place of its block; all others stay hidden. */
 import {
-  type Cesium3DTile, type Cesium3DTileFeature, type Cesium3DTileset, Cesium3DTileStyle, Color,
+  type Cesium3DTile, type Cesium3DTileFeature, type Cesium3DTileset, Color,
 } from '@cesium/engine'
 import { KIND, PAPER, SELECTED, SELECTED_STOREY } from '../colours'
 import type { State } from '../state'
@@ -32,7 +32,6 @@ export class Units implements Layer {
     // Units are wanted whole as soon as one asks for them, however far the camera is.
     const tileset = await openTileset(stage, 'units', { show: false, maximumScreenSpaceError: 1 })
     if (!tileset) return
-    tileset.style = new Cesium3DTileStyle({ show: 'false' })
     this.tileset = tileset
     this.undo = [
       tileset.tileVisible.addEventListener((tile: Cesium3DTile) => this.paint(tile)),
@@ -63,7 +62,9 @@ export class Units implements Layer {
     if (!state || !stage || building === null) return
     const worn = this.painted.get(tile)
     if (worn?.building === building && worn.serial === this.serial) return
-    if (worn && worn.building !== building) {
+    // No style: it would be applied again whenever Cesium likes, over what is painted here.
+    if (!worn) for (const feature of this.index.all(tile)) feature.show = false
+    else if (worn.building !== building) {
       for (const feature of this.index.of(tile, worn.building)) feature.show = false
     }
     const features = this.index.of(tile, building)
