@@ -49,6 +49,7 @@ def check(file: Path | None) -> None:
 
 def examine(connection: Connection) -> dict[str, Any]:
     """The result: `whole`, `invariants`, `findings` and `collections`."""
+    connection.execute(quality.measure_plans())
     invariants = [_asked(connection, check) for check in quality.INVARIANTS]
     findings = [_asked(connection, check) for check in quality.FINDINGS]
     collections = [
