@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy import Engine
 
 from cim import settings as configuration
 from cim.errors import NotFound
@@ -64,9 +65,8 @@ def build_command(name: str, jobs: int, dry_run: bool) -> None:
       cim tile build --tileset units --jobs 4
     """
     settings = configuration.load()
-    engine = connect(settings)
     layers = LAYERS.values() if name == "all" else [LAYERS[name]]
-    with _pool(jobs) as executor:
+    with _store() as engine, _pool(jobs) as executor:
         for layer in layers:
             with _bar(layer.name) as progress:
                 task = progress.add_task(layer.name, total=None)
@@ -119,13 +119,23 @@ def list_command() -> None:
     Example:
       cim tile list
     """
-    with connect(configuration.load()).connect() as connection:
+    with _store() as engine, engine.connect() as connection:
         for row in connection.execute(queries.listed()):
             click.echo(
                 f"{row.name}  {row.version}  {row.built_at:%Y-%m-%d %H:%M}  "
                 f"{row.feature_count:,} features 要素  {row.tile_count:,} tiles 瓦片  "
                 f"{_size(row.bytes)}  {row.height_shift:+.2f} m  {row.skipped} left out 略去"
             )
+
+
+@contextmanager
+def _store() -> Iterator[Engine]:
+    """The database, left behind without an open connection."""
+    engine = connect(configuration.load())
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 @contextmanager

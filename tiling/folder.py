@@ -43,6 +43,8 @@ class Folder:
                 shutil.rmtree(left)
             self.fresh.mkdir()
         except BlockingIOError as fault:
+            if self._lock:
+                self._lock.close()
             raise TilingError(
                 f"another build of {self.path.name} is under way",
                 f"{self.path.name} 的另一次构建正在进行",

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cim.errors import TilingError
+
 COMPONENTS: dict[str, str] = {
     "UINT8": "<u1",
     "INT16": "<i2",
@@ -89,6 +91,8 @@ def encode(item: Property, values: Sequence[Any], codes: tuple[str, ...] = ()) -
     '05'
     >>> encode(Property("height", "", "", "FLOAT32"), [])
     b''
+
+    Raises TilingError for a number that the type cannot hold.
     """
     if item.component == "ENUM":
         number = {code: place for place, code in enumerate(codes, 1)}
@@ -115,10 +119,18 @@ def decode(item: Mapping[str, Any], data: bytes, count: int) -> NDArray[Any]:
 
 
 def _numbers(item: Property, values: Sequence[Any]) -> NDArray[Any]:
-    kind = COMPONENTS[item.component]
-    if item.no_data is None or None not in values:
-        return np.asarray(values).astype(kind)
-    return np.array([item.no_data if value is None else value for value in values]).astype(kind)
+    kind = np.dtype(COMPONENTS[item.component])
+    if item.no_data is not None and None in values:
+        values = [item.no_data if value is None else value for value in values]
+    found = np.asarray(values)
+    if found.size and kind.kind in "iu":
+        limits = np.iinfo(kind)
+        if found.min() < limits.min or found.max() > limits.max:
+            raise TilingError(
+                f"{item.id} does not fit into {item.component}",
+                f"{item.id} 超出 {item.component} 的取值范围",
+            )
+    return found.astype(kind)
 
 
 def _describe(item: Property) -> dict[str, Any]:

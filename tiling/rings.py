@@ -12,7 +12,10 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 REPEATED = 1e-4
-"""Neighbouring corners nearer than this, in metres, are one."""
+"""Neighbouring corners nearer than this, in metres, are one; a thorn thinner than it is none."""
+
+ROUNDS = 8
+"""How often corners are looked through again after some were dropped."""
 
 SMALLEST = 1e-3
 """Rings of less than this, in square metres, are no rings."""
@@ -100,7 +103,7 @@ def signed_areas(plan: Floats, shape: Rings) -> Floats:
 
 
 def tidy(plan: Floats, shape: Rings) -> tuple[Rings, Integers]:
-    """The same polygons, outer rings counter-clockwise, holes clockwise, repeats dropped.
+    """The same polygons, outer rings counter-clockwise, holes not, repeats and thorns dropped.
 
     `plan` holds the corners in metres.  Rings without area go, and a polygon whose outer ring went
     goes with its holes.  Also returns which of the old corners each new one is.
@@ -111,10 +114,8 @@ def tidy(plan: Floats, shape: Rings) -> tuple[Rings, Integers]:
     >>> signed_areas(found.points, found).tolist(), found.owner.tolist(), corners.size
     ([2.0], [0], 4)
     """
-    ring = shape.ring_of_corner
-    step = plan[shape.next_corner] - plan
-    corners = np.flatnonzero(np.hypot(step[:, 0], step[:, 1]) > REPEATED)
-    ring = ring[corners]
+    corners = _corners(plan, shape)
+    ring = shape.ring_of_corner[corners]
     count = np.bincount(ring, minlength=shape.rings.size - 1)
     single = Rings(shape.points[corners], _offsets(count), shape.polygons, shape.owner)
     area = signed_areas(plan[corners], single)
@@ -140,6 +141,28 @@ def tidy(plan: Floats, shape: Rings) -> tuple[Rings, Integers]:
         Rings(shape.points[turned], starts, _offsets(rings_left), shape.owner[kept_polygon]),
         turned,
     )
+
+
+def _corners(plan: Floats, shape: Rings) -> Integers:
+    """The corners that are no repeats, and no tips of thorns on which triangulation would fail."""
+    corners = np.arange(len(plan))
+    ring = shape.ring_of_corner
+    for _ in range(ROUNDS):
+        count = np.bincount(ring[corners], minlength=shape.rings.size - 1)
+        here = plan[corners]
+        following = Rings(here, _offsets(count), shape.polygons, shape.owner).next_corner
+        onward = here[following] - here
+        arriving = np.empty_like(onward)
+        arriving[following] = onward
+        length = np.hypot(onward[:, 0], onward[:, 1])
+        longer = np.maximum(length, np.hypot(arriving[:, 0], arriving[:, 1]))
+        turned = arriving[:, 0] * onward[:, 0] + arriving[:, 1] * onward[:, 1] < 0
+        thorn = turned & (np.abs(_cross(arriving, onward)) <= REPEATED * longer)
+        dropped = ~(length > REPEATED) | thorn
+        if not dropped.any():
+            break
+        corners = corners[~dropped]
+    return corners
 
 
 def select(shape: Rings, kept: NDArray[np.bool_]) -> tuple[Rings, Integers]:

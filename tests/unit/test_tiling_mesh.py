@@ -143,6 +143,16 @@ def test_an_outline_that_crosses_itself_is_left_out_or_filled_but_never_half_of_
     assert made.mesh.features.max() == (made.reasons == Reason.FINE).sum() - 1
 
 
+def test_a_thorn_thinner_than_a_hair_is_cut_off() -> None:
+    thorn = [(-10.78, 0), (-10.78, -9.9), (-8e-6, -9.9), (-2.5e-5, -19.8), (0, 0)]
+    made = raised(shapely.Polygon(thorn))
+    assert made.reasons.tolist() == [Reason.FINE]
+    assert solid(made).is_watertight
+    assert solid(made).volume == pytest.approx(
+        solid(raised(shapely.box(-10.78, -9.9, 0, 0))).volume
+    )
+
+
 def test_the_region_is_that_of_the_features_that_have_a_mesh() -> None:
     made = prisms(
         [shapely.to_wkb(shapely.box(1, 1, 1.1, 1.2)), shapely.to_wkb(shapely.box(1, 1, 1.5, 1.5))],
