@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals'
 import type { Card, Datastream, Device } from '../api/types'
 import type { Store } from '../store'
-import { inWords, measure, moment } from '../words'
+import { inWords, measure, moment, unitOfMeasure } from '../words'
 import { Chart } from './chart'
 
 export function Devices({ card, store }: { card: Card; store: Store }) {
@@ -35,7 +35,7 @@ function Stream({ stream, store }: { stream: Datastream; store: Store }) {
   const open = useSignal(false)
   const t = store.t.value
   const { language } = store.state.value
-  const value = stream.value !== null ? measure(stream.value, stream.unit ?? '', language, 2) : stream.text
+  const value = stream.value !== null ? measure(stream.value, unitOfMeasure(stream.unit), language, 2) : stream.text
   return (
     <div class="stream">
       <span>{stream.name}</span>

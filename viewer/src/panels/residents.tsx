@@ -24,7 +24,7 @@ export function Residents({ card, store }: { card: Card; store: Store }) {
           </select>
         </label>
       )}
-      {!shown && reason && <p class="hint">{english ? reason.en : reason.zh}</p>}
+      {reason && <p class="hint">{english ? reason.en : reason.zh}</p>}
       {shown && people.length === 0 && <p class="hint">{t.nobody}</p>}
       {shown && people.length > 0 && (
         <ul class="people">

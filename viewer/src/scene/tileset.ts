@@ -7,7 +7,7 @@ import { showEdges } from './experimental'
 import type { Stage } from './layer'
 
 /** Light from all sides, so that no wall is black: an even sky of this radiance. */
-const AMBIENT = 0.42
+const AMBIENT = 0.52
 
 /** Open the tileset of that name and put it into the scene; null where the city has none. */
 export async function openTileset(

@@ -26,6 +26,15 @@ export function measure(value: number | null, unit: string, language: Language, 
   return `${new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value)}${unit && ' '}${unit}`
 }
 
+const UCUM: Readonly<Record<string, string>> = {
+  '1': '', 'kW.h': 'kWh', m3: 'm³', m2: 'm²', Cel: '°C', deg: '°', 'ug/m3': 'µg/m³', '[ppm]': 'ppm', 'm/s2': 'm/s²',
+}
+
+/** A unit of measure as people write it; UCUM's own form where that is not known. */
+export function unitOfMeasure(ucum: string | null): string {
+  return ucum === null ? '' : (UCUM[ucum] ?? ucum)
+}
+
 /** A moment as day and minute in the language. */
 export function moment(iso: string | null, language: Language): string {
   if (!iso) return '–'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { codeName, measure, moment, WORDS } from '../../src/words'
+import { codeName, measure, moment, unitOfMeasure, WORDS } from '../../src/words'
 import { CITY } from './fixtures'
 
 describe('the dictionaries', () => {
@@ -26,5 +26,6 @@ describe('the dictionaries', () => {
     expect(measure(1234.56, 'm²', 'en')).toBe('1,234.6 m²')
     expect(measure(null, 'm²', 'en')).toBe('–')
     expect(moment(null, 'en')).toBe('–')
+    expect(['kW.h', 'm3', '1', 'lx', null].map(unitOfMeasure)).toEqual(['kWh', 'm³', '', 'lx', ''])
   })
 })
