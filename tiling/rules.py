@@ -24,6 +24,9 @@ FARTHEST_NODE = 1e5
 FARTHEST_VERTEX = 16_384.0
 """Metres from a mesh's origin within which float32 is exact to half a millimetre."""
 
+THINNEST = 5e-3
+"""Metres: which way a thinner triangle looks is decided by the rounding of its corners."""
+
 SLACK_DEGREES, SLACK_METRES = 1e-9, 1e-3
 """What regions may be overstepped by: rounding, no more."""
 
@@ -120,7 +123,10 @@ def upright(content: Content) -> Iterator[Finding]:
     face = np.cross(b - a, c - a)
     size = np.linalg.norm(face, axis=1)
     along = np.einsum("ij,ij->i", face, normals[content.triangles[:, 0]])
-    if ((along < 0.5 * size) & (size > 1e-2)).any():  # slivers have no direction to speak of
+    longest = np.sqrt(
+        np.max([((b - a) ** 2).sum(1), ((c - b) ** 2).sum(1), ((a - c) ** 2).sum(1)], 0)
+    )
+    if ((along < 0.5 * size) & (size > THINNEST * longest)).any():
         yield "triangles run against their normals", "三角形绕向与法线相反"
 
 
