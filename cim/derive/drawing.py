@@ -42,6 +42,8 @@ class Plans:
     area: Floats
     drawn: Integers
     """Id in the store of a drawn plan, 0 for one to be made."""
+    outline: Texts
+    """WKB of a plan to be made that is not the footprint, else None."""
     slot_plan: Integers
     slot_no: Integers
     slot_entrance: Floats
@@ -217,6 +219,7 @@ def _plans(planned: Layouts, slots: _Placed) -> tuple[Plans, Integers, Integers]
         kind=planned.plan_kind[used],
         area=planned.area[used],
         drawn=planned.plan[used],
+        outline=shapely.to_wkb(planned.outline[used]),
         slot_plan=plan_of[layout],
         slot_no=no[kept],
         slot_entrance=np.where(entrance > 0, entrance, np.nan),

@@ -25,6 +25,9 @@ from cim.geometry.frame import Floats, Integers, Shapes
 PLAN_KINDS = ("typical", "ground", "podium", "basement", "drawn")
 """Values of floor_plan.kind."""
 
+DRAWN = 4
+"""Index of a plan that was drawn by a surveyor."""
+
 _PLAN_KIND = np.array([0, 2, 3, 0, 0, 0])  # by TYPICAL, PODIUM, BASEMENT, EQUIPMENT, COMMON, EMPTY
 
 
@@ -41,6 +44,8 @@ class Layouts:
     """m² of the whole plan."""
     plan: Integers
     """Id of the drawn plan in the store, 0 where it is to be made."""
+    outline: Shapes
+    """Outline of a plan to be made beside a drawn one that is divided otherwise; else None."""
     shape: Shapes
     """What is divided, degrees: the footprint, a drawn outline, or what drawn units leave of it."""
     whole: Flags
@@ -121,15 +126,20 @@ def _usual_groups(
     return group, np.where(led, place + 1, 0), share + (place < rest)
 
 
+_Row = tuple[int, int, int, float, int, Any, bool, Any]
+"""Building, plan kind, unit kind, area, drawn plan, shape, whole, outline."""
+
+
 class _Assembly:
     """Joins the usual layouts with those that given storeys and units call for."""
 
     def __init__(self, buildings: Buildings, floors: Floors, habits: Habits, usual: _Usual) -> None:
         self.buildings, self.floors, self.habits, self.usual = buildings, floors, habits, usual
-        self.rows: list[tuple[int, int, int, float, int, Any, bool]] = []
+        self.rows: list[_Row] = []
         self.groups: list[tuple[int, int, int]] = []
         self.storey = usual.storey.copy()
         self.known: dict[Any, int] = {}
+        self.divided: set[int] = set()
         self.rooms: list[int] = []
         self.room_storeys: list[int] = []
 
@@ -159,18 +169,20 @@ class _Assembly:
             self.groups += [(self.known[key], *group) for group in groups]
         self.storey[storey] = self.known[key]
 
-    def _row(
-        self, storey: int, place: int, drawn: list[Any]
-    ) -> tuple[int, int, int, float, int, Any, bool]:
+    def _row(self, storey: int, place: int, drawn: list[Any]) -> _Row:
         given, floors = self.buildings.storeys, self.floors
         building, layout = int(floors.building[storey]), int(floors.layout[storey])
         plan, outline = int(given.plan[place]), given.outline[place]
         area = float(given.area[place]) if plan else float(self.buildings.area[building])
-        kind = 4 if plan else int(_PLAN_KIND[layout])
+        kind = DRAWN if plan else int(_PLAN_KIND[layout])
         shape = self.buildings.footprint[building] if outline is None else outline
         if drawn:
             shape = _remainder(shape, drawn)
-        return building, kind, self._unit_kind(building, layout), area, plan, shape, not drawn
+        # Storeys drawn alike share a plan until they are divided differently.
+        copied = outline if plan in self.divided else None
+        plan, unit = 0 if plan in self.divided else plan, self._unit_kind(building, layout)
+        self.divided.update({plan} - {0})
+        return building, kind, unit, area, plan, shape, not drawn, copied
 
     def _counted(self, rooms: list[int]) -> list[tuple[int, int]]:
         counts: dict[int, int] = defaultdict(int)
@@ -188,11 +200,13 @@ class _Assembly:
 
     def _joined(self, plain: Flags) -> Layouts:
         usual, count = self.usual, len(self.usual.building)
-        columns = list(zip(*self.rows, strict=True)) or [()] * 7
+        columns = list(zip(*self.rows, strict=True)) or [()] * 8
         groups = list(zip(*self.groups, strict=True)) or [()] * 3
         footprints = self.buildings.footprint[usual.building]
         extra = np.empty(len(self.rows), dtype=object)
         extra[:] = columns[5]
+        outline = np.full(count + len(self.rows), None, dtype=object)
+        outline[count:] = columns[7]
         main = np.concatenate([usual.layout == TYPICAL, np.zeros(len(self.rows), dtype=bool)])
         building = np.concatenate([usual.building, _whole(columns[0])])
         used = np.zeros(len(building), dtype=bool)
@@ -205,6 +219,7 @@ class _Assembly:
             ),
             area=np.concatenate([self.buildings.area[usual.building], np.array(columns[3], float)]),
             plan=np.concatenate([np.zeros(count, dtype=np.int64), _whole(columns[4])]),
+            outline=outline,
             shape=np.concatenate([footprints, extra]),
             whole=np.concatenate([np.ones(count, dtype=bool), np.array(columns[6], dtype=bool)]),
             main=main,

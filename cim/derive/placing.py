@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import Connection, text
 
 from cim.derive.drawing import Drawing
-from cim.derive.layouts import PLAN_KINDS
+from cim.derive.layouts import DRAWN, PLAN_KINDS
 from cim.derive.rules import UNIT_KINDS
 from cim.geometry.frame import Integers
 from cim.geometry.subdivision import FACINGS
@@ -88,16 +88,18 @@ def entrances(drawing: Drawing, ids: Integers) -> Table:
 
 
 def floor_plans(drawing: Drawing, ids: Integers) -> Table:
-    """Rows of city.floor_plan: outlines are footprints, hence NULL."""
+    """Rows of city.floor_plan; an outline that is the footprint is NULL."""
     plans = drawing.plans
     values = {
         "id": ids,
         "building_id": drawing.building[plans.building],
         "kind": _PLAN_KIND[plans.kind],
+        "outline": plans.outline,
         "area": plans.area,
-        "geom_status": np.full(len(ids), "generated", dtype=object),
+        "geom_status": np.where(plans.kind == DRAWN, "drawn", "generated").astype(object),
     }
-    return "city.floor_plan", values, _types(int8="id building_id", float8="area")
+    types = _types(int8="id building_id", float8="area", geometry="outline")
+    return "city.floor_plan", values, types
 
 
 def floor_slots(drawing: Drawing, ids: Integers, plan_id: Integers) -> Table:

@@ -263,6 +263,38 @@ def test_given_storeys_keep_their_names_heights_and_drawn_outlines(
     assert rows(connection, LIVE_UNITS, id=here) == units
 
 
+def test_storeys_drawn_alike_but_divided_differently_have_a_plan_each(
+    connection: Connection, settings: Settings
+) -> None:
+    here = building(connection, use_code="mixed", podium_floors=1)
+    connection.execute(
+        text(
+            """WITH plan AS (
+                   INSERT INTO city.floor_plan (building_id, kind, outline, area, geom_status)
+                   SELECT id, 'drawn', footprint, footprint_area, 'drawn' FROM city.building
+                    WHERE id = :id RETURNING id)
+               INSERT INTO city.storey (building_id, plan_id, no, label, kind, status)
+               SELECT :id, plan.id, no, no::text, '标准', 'given'
+                 FROM plan, generate_series(1, 6) AS no"""
+        ),
+        {"id": here},
+    )
+    derive.run(connection, settings)
+    plans = rows(
+        connection,
+        """SELECT p.id, p.kind, count(DISTINCT s.no) FROM city.floor_plan p
+             JOIN city.storey s ON s.plan_id = p.id
+            WHERE p.building_id = :id AND p.outline IS NOT NULL GROUP BY p.id ORDER BY 3""",
+        id=here,
+    )
+    assert [plan[1:] for plan in plans] == [("drawn", 1), ("drawn", 5)]
+    units = rows(connection, LIVE_UNITS, id=here)
+    assert {unit[5] for unit in units} == {"generated"}
+    assert derive.run(connection, settings) == derive.Derived()
+    derive.run(connection, settings, force=True)
+    assert rows(connection, LIVE_UNITS, id=here) == units
+
+
 def test_a_building_that_ended_takes_its_units_along(
     connection: Connection, settings: Settings
 ) -> None:

@@ -120,8 +120,8 @@ def merge_plans() -> list[TextClause]:
         ),
         text(
             """
-            INSERT INTO city.floor_plan (id, building_id, kind, area, geom_status)
-            SELECT id, building_id, kind, area, geom_status
+            INSERT INTO city.floor_plan (id, building_id, kind, outline, area, geom_status)
+            SELECT id, building_id, kind, outline, area, geom_status
               FROM staged_floor_plan WHERE twin_id IS NULL
             """
         ),

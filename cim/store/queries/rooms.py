@@ -87,7 +87,9 @@ USE_PLANS = f"""
     UPDATE city.storey t SET plan_id = p.id, updated_at = now()
     FROM stage_rows s JOIN city.floor_plan p
       ON p.building_id = s.building_id AND p.kind = 'drawn' AND p.outline = s.outline
-    WHERE {_SAME_STOREY} AND t.label = s.label AND t.plan_id IS DISTINCT FROM p.id"""
+    WHERE {_SAME_STOREY} AND t.label = s.label AND NOT EXISTS (
+        SELECT FROM city.floor_plan q
+        WHERE q.id = t.plan_id AND q.kind = 'drawn' AND q.outline = s.outline)"""
 
 MAKE_ENTRANCES = """
     INSERT INTO city.entrance (building_id, no, name, geom_status)
