@@ -231,7 +231,9 @@ def _progress(name: str, quiet: bool) -> Iterator[pipeline.Progress]:
         task = bar.add_task(f"{name} {STEPS['read']}", total=None)
 
         def move(step: str, done: int, total: int | None) -> None:
-            bar.update(task, description=f"{name} {STEPS[step]}", completed=done, total=total)
+            # A full bar would stop the clock, and there is more to do than reading.
+            goal = None if total is None else max(total, done + 1)
+            bar.update(task, description=f"{name} {STEPS[step]}", completed=done, total=goal)
 
         yield move
 

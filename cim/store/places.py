@@ -11,9 +11,13 @@ def of_stage(stage: Stage, *, least_area: float, tiny: float) -> None:
     odd = stage.number(f"SELECT count(*) FROM {ROWS} s WHERE s.footprint_area < {tiny}")
     if odd:
         stage.tallies["tiny"] = odd
-    for column, (table, order) in statements.PLACES.items():
-        if stage.number(statements.has_outlines(table)):
-            stage.run(statements.place_stage(ROWS, "footprint", column, table, order))
+    known = {
+        column: (table, order)
+        for column, (table, order) in statements.PLACES.items()
+        if stage.number(statements.has_outlines(table))
+    }
+    if known:
+        stage.run(statements.place_points(ROWS, known))
 
 
 def within_areas(stage: Stage) -> None:

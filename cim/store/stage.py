@@ -67,6 +67,8 @@ class Stage:
 
     def create(self) -> None:
         """Make the temporary tables, and drop those of an earlier load in this transaction."""
+        for setting in statements.SETTINGS:
+            self.run(setting)
         for name in self.connection.execute(statements.bound(statements.LEFT_OVER)).scalars():
             self.run(f"DROP TABLE {name}")
         self.run(statements.create_stage(ROWS, {"row_no": "int8", "ext_id": "text"} | self.types))

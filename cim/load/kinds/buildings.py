@@ -1,6 +1,7 @@
 """Buildings: footprints with heights, floors and use."""
 
 import numpy as np
+import shapely
 
 from cim import crs
 from cim.load.fields import Field
@@ -157,9 +158,10 @@ def _method(
 
 
 def footprint_areas(rows: Rows, context: Context) -> None:
-    """Area on the ellipsoid, m²."""
+    """Area on the ellipsoid, m², and a point inside by which the building is placed."""
     if rows.geometry is not None:
         rows.columns["footprint_area"] = crs.areas(rows.geometry)
+        rows.columns["point"] = shapely.to_wkb(shapely.point_on_surface(rows.geometry))
 
 
 KIND = Kind(
@@ -178,6 +180,7 @@ KIND = Kind(
         "floors_above": "int2",
         "floors_method": "text",
         "footprint_area": "float8",
+        "point": "geometry",
         "admin_area_id": "int8",
         "grid_id": "int8",
         "estate_id": "int8",

@@ -185,3 +185,8 @@ LEFT_OVER = """
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('cimtwin load ' || :kind, 0))::text"
 """One load of a kind at a time; the next one waits."""
+
+
+SETTINGS = ("SET LOCAL jit = off", "SET LOCAL work_mem = '64MB'")
+"""For this transaction: statements over every staged row gain nothing from being compiled (it cost
+0.3 s each), and their sorts should stay in memory."""

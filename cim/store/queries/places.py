@@ -1,5 +1,7 @@
 """Statements that put things into the areas they stand in, and areas into their tree."""
 
+from collections.abc import Mapping
+
 PLACES = {
     "admin_area_id": ("city.admin_area", "a.level DESC, a.id"),
     "grid_id": ("city.grid", "a.level DESC NULLS LAST, a.id"),
@@ -23,6 +25,22 @@ def place_stage(rows: str, geometry: str, column: str, table: str, order: str) -
               ON a.geom && b.{geometry} AND ST_Intersects(a.geom, ST_PointOnSurface(b.{geometry}))
             WHERE a.ended_at IS NULL
             ORDER BY b.row_no, {order}) f
+        WHERE f.row_no = s.row_no"""
+
+
+def place_points(rows: str, columns: Mapping[str, tuple[str, str]]) -> str:
+    """Set several staged columns at once from the place that holds each row's `point`."""
+    found = " ".join(
+        f"""LEFT JOIN (
+            SELECT DISTINCT ON (b.row_no) b.row_no, a.id AS place
+            FROM {table} a JOIN {rows} b ON ST_Intersects(a.geom, b.point)
+            WHERE a.ended_at IS NULL ORDER BY b.row_no, {order}) of_{column} USING (row_no)"""
+        for column, (table, order) in columns.items()
+    )
+    put = ", ".join(f"{column} = f.{column}" for column in columns)
+    places = ", ".join(f"of_{column}.place AS {column}" for column in columns)
+    return f"""
+        UPDATE {rows} s SET {put} FROM (SELECT row_no, {places} FROM {rows} {found}) f
         WHERE f.row_no = s.row_no"""
 
 
