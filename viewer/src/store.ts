@@ -63,7 +63,7 @@ export function createStore(client: Client, initial: State, trail: Trail): Store
   const purpose = signal<string | null>(null)
   const message = signal<Message | null>(null)
   const wish = signal<Wish | null>(null)
-  const tab = signal<Tab>('none')
+  const tab = signal<Tab>(initial.selection.unit === null ? 'none' : 'card')
   let serial = 0
 
   const say: Store['say'] = (en, zh, kind = 'info') => {
@@ -99,7 +99,8 @@ export function createStore(client: Client, initial: State, trail: Trail): Store
     look(lon, lat, h, Math.max(110, of.height * 2), outward)
   }
 
-  let looking = false
+  // A link that names a thing and no view shows the thing.
+  let looking = initial.view === null
   const select: Store['select'] = (selection, alsoLook = false) => {
     const before = state.value.selection
     looking = alsoLook

@@ -138,13 +138,16 @@ function Unit({ store, storey, unit, stop, brief = false }: UnitProps) {
     <button
       type="button" role="gridcell" class="unit" data-unit={unit.id}
       data-occupancy={unit.occupancy} aria-selected={chosen}
-      aria-label={label} title={`${t.floorLabel(storey.label)} · ${label}`}
+      title={`${t.floorLabel(storey.label)} · ${label}`}
       tabIndex={unit.id === stop ? 0 : -1}
       style={{ '--kind': KIND[unit.kind.code] ?? '#e3e3e3' }}
       onClick={() => store.select({ building: selection.building, unit: unit.id }, true)}
     >
-      {brief ? onStorey(unit.room_no, storey.no) : unit.room_no}
-      {unit.organisations > 0 && <i aria-hidden="true">◆</i>}
+      <span aria-hidden="true">
+        {brief ? onStorey(unit.room_no, storey.no) : unit.room_no}
+        {unit.organisations > 0 && <i>◆</i>}
+      </span>
+      <span class="hidden">{label}</span>
     </button>
   )
 }

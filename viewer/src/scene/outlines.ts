@@ -1,4 +1,4 @@
-/** Hairlines along silhouettes and creases, found in the depth of the picture. */
+/** Hairlines along silhouettes, found in the depth of the picture. */
 import { Color, PostProcessStage } from '@cesium/engine'
 
 /** The colour of the lines; its alpha is how much they cover. */
@@ -6,7 +6,7 @@ export const ink = new Color(0.11, 0.15, 0.2, 0.6)
 
 /**
  * On any plane 1/z is linear across the screen, so its second difference is zero there, whatever
- * the slope, and is not where a plane ends or bends.
+ * the slope, and is not where a plane ends. Bends are lost: the depth comes in steps too coarse.
  */
 const SHADER = `
 uniform sampler2D colorTexture;
@@ -14,11 +14,9 @@ uniform sampler2D depthTexture;
 uniform vec4 ink;
 in vec2 v_textureCoordinates;
 
+// What the depth buffer holds is logarithmic; w of the eye's coordinates is 1/z, and exact.
 float nearness(vec2 at) {
-  float depth = czm_readDepth(depthTexture, at);
-  if (depth >= 1.0) { return 0.0; }
-  vec4 eye = czm_windowToEyeCoordinates(at * czm_viewport.zw, depth);
-  return -eye.w / eye.z;
+  return czm_windowToEyeCoordinates(at * czm_viewport.zw, texture(depthTexture, at).r).w;
 }
 
 void main() {
@@ -29,7 +27,7 @@ void main() {
   float here = nearness(v_textureCoordinates);
   float bend = abs(nearness(v_textureCoordinates + x) + nearness(v_textureCoordinates - x) - 2.0 * here)
     + abs(nearness(v_textureCoordinates + y) + nearness(v_textureCoordinates - y) - 2.0 * here);
-  float line = smoothstep(0.0012, 0.0045, bend / max(here, 1e-6));
+  float line = smoothstep(0.02, 0.05, bend / max(here, 1e-6));
   float fade = smoothstep(1.0 / 4000.0, 1.0 / 900.0, here);
   out_FragColor = vec4(mix(color.rgb, ink.rgb, line * ink.a * fade), color.a);
 }`

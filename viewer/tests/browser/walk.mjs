@@ -72,7 +72,7 @@ const address = (page) => page.locator('[data-testid=address]').textContent()
 async function shown(page, unit) {
   const card = await json(`/units/${unit}/card`)
   await page.getByTestId('address').filter({ hasText: card.address.text }).waitFor()
-  await page.locator(`[data-unit="${unit}"][aria-selected=true]`).waitFor()
+  await page.locator(`[data-unit="${unit}"][aria-selected=true]`).waitFor({ state: 'attached' })
   await settle(page)
   return card.address.text
 }
@@ -166,6 +166,7 @@ async function walk() {
   await page.getByRole('button', { name: 'English' }).click()
   await page.getByRole('heading', { name: 'Floor grid' }).waitFor()
   await page.getByRole('button', { name: 'Dark' }).click()
+  await page.waitForFunction(() => document.documentElement.dataset.theme === 'dark')
   report.english = await page.evaluate(() => ({ lang: document.documentElement.lang, theme: document.documentElement.dataset.theme }))
   await settle(page)
   await picture(page, 'dark')
@@ -188,6 +189,7 @@ async function walk() {
 
   // A phone: one sheet.
   page = await open(browser, `#b=${report.clicked.building}&u=${report.clicked.unit}`, { width: 390, height: 760 })
+  await shown(page, report.clicked.unit)
   report.phone = await page.evaluate(() => ({
     sheets: [...document.querySelectorAll('.left > .panel, .right > .panel')].filter((one) => one.offsetParent !== null).length,
     wide: document.documentElement.scrollWidth,
