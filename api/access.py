@@ -51,6 +51,11 @@ class Caller:
     demo: bool = False
 
     @property
+    def known(self) -> bool:
+        """Whether the service knows who this is; whoever it is, a meter's readings need that."""
+        return self.actor is not None
+
+    @property
     def purposes(self) -> list[str]:
         """Purposes this caller may state."""
         if RESIDENTS not in self.roles:

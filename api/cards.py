@@ -75,6 +75,23 @@ def withheld(caller: Caller) -> Json | None:
     return None
 
 
+def hide_living(found: Json) -> Json:
+    """A card as the public sees it: nothing on it tells whether somebody is at home.
+
+    The occupancy is `unknown`, and devices of the unit itself keep their streams without the
+    latest readings.
+    """
+    for device in found["devices"]:
+        if device["bound_to"]["type"] == "unit":
+            device["withheld"] = True
+            for stream in device["datastreams"]:
+                stream |= {"value": None, "text": None, "at": None}
+    found["unit"]["occupancy"] = UNKNOWN
+    return found
+
+
+UNKNOWN = "unknown"
+
 SOME_HIDDEN = {
     "en": "Some are not shown: children under 14, or records not meant for this purpose.",
     "zh": "部分居民未显示：未满 14 周岁的儿童，或不适用于该用途的记录。",

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.cards import building_address, height_shift
-from api.deps import GeoidDep, KeyedStoreDep
+from api.deps import CallerDep, GeoidDep, KeyedStoreDep
 from api.params import Id
 from api.routes import ABSENT, PROBLEMS, json
 from api.schemas.buildings import Building, FloorGrid
@@ -33,9 +33,12 @@ async def building(id: Id, store: KeyedStoreDep, geoid: GeoidDep) -> Response:
 
 
 @router.get("/{id}/floor-grid", summary="Floor × unit grid (楼盘表)", response_model=FloorGrid)
-async def floor_grid(id: Id, store: KeyedStoreDep) -> Response:
-    """Storeys from the top down, in each the units by entrance and room."""
-    answer = await store.value(queries.floor_grid(id))
+async def floor_grid(id: Id, store: KeyedStoreDep, caller: CallerDep) -> Response:
+    """Storeys from the top down, in each the units by entrance and room.
+
+    Occupancy is `unknown` to callers without a key.
+    """
+    answer = await store.value(queries.floor_grid(id, occupancy=caller.known))
     if answer is None:
         raise absent(id)
-    return Response(answer, media_type="application/json")
+    return Response(answer, media_type="application/json", headers={"Vary": "Authorization"})

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import AwareDatetime
 
-from api.deps import KeyedStoreDep
+from api.deps import CallerDep, KeyedStoreDep
 from api.params import Id, Limit
 from api.routes import ABSENT, PROBLEMS, json
 from api.schemas.observations import Observations
-from cim.errors import InvalidQuery, NotFound
+from cim.errors import InvalidQuery, NotAllowed, NotFound
 from cim.store.queries import observations as queries
 
 router = APIRouter(prefix="/datastreams", tags=["devices"], responses=PROBLEMS | ABSENT)
@@ -25,20 +25,37 @@ Moment = Annotated[
 
 @router.get("/{id}/observations", summary="Readings of a datastream", response_model=Observations)
 async def observations(
-    id: Id, store: KeyedStoreDep, start: Moment = None, end: Moment = None, limit: Limit = 1000
+    id: Id,
+    store: KeyedStoreDep,
+    caller: CallerDep,
+    start: Moment = None,
+    end: Moment = None,
+    limit: Limit = 1000,
 ) -> Response:
-    """From `start` until before `end`, oldest first; the latest `limit` where there are more."""
+    """From `start` until before `end`, oldest first; the latest `limit` where there are more.
+
+    Readings of a device in a unit need a key.
+    """
     check_period(start, end)
-    stream = await store.value(queries.stream(id))
-    if stream is None:
+    found = await store.row(queries.stream(id))
+    if found is None:
         raise NotFound(f"No datastream has the id {id}.", f"没有编号为 {id} 的数据流。")
+    if found.in_a_home and not caller.known:
+        raise NotAllowed(
+            "Readings of a device in a unit tell who is at home: they need a key.",
+            "户内设备的读数可反映居住情况，须使用密钥查询。",
+        )
     rows = await store.rows(queries.readings(id, start, end, limit + 1))
     points = [
         (row.at, row.result if row.result is not None else row.result_text)
         for row in reversed(rows[:limit])
     ]
     return json(
-        {"datastream": orjson.loads(stream), "points": points, "truncated": len(rows) > limit}
+        {
+            "datastream": orjson.loads(found.answer),
+            "points": points,
+            "truncated": len(rows) > limit,
+        }
     )
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.access import RESIDENTS, Caller
-from api.cards import finish_card, withheld
+from api.cards import finish_card, hide_living, withheld
 from api.deps import CallerDep, GeoidDep, KeyedStoreDep, Store
 from api.params import Id
 from api.routes import ABSENT, PROBLEM, PROBLEMS, json
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/units", tags=["units"], responses=PROBLEMS | ABSENT)
     responses={401: {**PROBLEM, "description": "The key is not known"}},
 )
 async def card(id: Id, store: KeyedStoreDep, geoid: GeoidDep, caller: CallerDep) -> Response:
-    """The number of residents is there for everyone.
+    """The number of residents is there for everyone; occupancy and meter readings need a key.
 
     Masked residents only for a key with the role `residents` and a purpose in `X-Purpose`;
     each such answer is written to the access log. Children under 14 are counted, never shown.
@@ -36,8 +36,11 @@ async def card(id: Id, store: KeyedStoreDep, geoid: GeoidDep, caller: CallerDep)
         raise NotFound(f"No unit has the id {id}.", f"没有编号为 {id} 的单元。")
     reason = withheld(caller)
     people = None if reason else await read_residents(store, caller, id)
+    found = orjson.loads(answer)
+    if not caller.known:
+        found = hide_living(found)
     return json(
-        finish_card(orjson.loads(answer), geoid, people, reason),
+        finish_card(found, geoid, people, reason),
         **{"Cache-Control": "no-store", "Vary": "Authorization, X-Purpose"},
     )
 

@@ -13,7 +13,7 @@ class Unit(Answer):
     id: int
     room_no: str
     kind: Code
-    occupancy: str
+    occupancy: str = Field(description="自住, 出租, 空置 …; unknown to callers without a key")
     area_gross: float | None = Field(description="registered floor area, m²")
     area: float | None = Field(description="area of the drawn or generated outline, m²")
     geom_status: str
@@ -103,7 +103,7 @@ class DeviceStream(Answer):
     name: str
     property: str
     unit: str | None
-    value: float | None
+    value: float | None = Field(description="latest number; null where withheld")
     text: str | None
     at: datetime | None
 
@@ -116,6 +116,9 @@ class UnitDevice(Answer):
     class_: Code = Field(alias="class")
     bound_to: Target
     status: str
+    withheld: bool = Field(
+        False, description="its readings tell who is at home, and need a key: no values here"
+    )
     datastreams: list[DeviceStream]
 
 

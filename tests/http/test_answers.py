@@ -1,5 +1,7 @@
 """What each route answers about the small city of conftest."""
 
+from typing import Any
+
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
@@ -28,9 +30,9 @@ ANSWERS: list[tuple[str, type[BaseModel]]] = [
 
 @pytest.mark.parametrize(("path", "model"), ANSWERS)
 def test_an_answer_has_exactly_the_documented_fields(
-    client: TestClient, path: str, model: type[BaseModel]
+    client: TestClient, key: Any, path: str, model: type[BaseModel]
 ) -> None:
-    response = client.get(path)
+    response = client.get(path, headers=key("statistics"))
     assert response.status_code == 200, response.text
     model.model_validate_json(response.text)
     assert "json" in response.headers["content-type"]
@@ -93,8 +95,8 @@ def test_the_floor_grid_runs_from_the_top_down_by_entrance_and_room(client: Test
     assert [entrance["name"] for entrance in found["entrances"]] == ["1单元", "2单元"]
 
 
-def test_a_unit_card_reaches_everything_one_hop_away(client: TestClient) -> None:
-    found = client.get("/units/201/card").json()
+def test_a_unit_card_reaches_everything_one_hop_away(client: TestClient, key: Any) -> None:
+    found = client.get("/units/201/card", headers=key("statistics")).json()
     assert found["unit"]["area"] == 227.2
     assert found["storey"] == {
         "id": 2,
@@ -163,17 +165,19 @@ def test_two_characters_and_one_are_enough_to_search(client: TestClient) -> None
 
 
 def test_readings_are_oldest_first_and_the_latest_when_there_are_too_many(
-    client: TestClient,
+    client: TestClient, key: Any
 ) -> None:
-    found = client.get("/datastreams/2/observations?limit=3").json()
+    found = client.get("/datastreams/2/observations?limit=3", headers=key("statistics")).json()
     assert [value for _, value in found["points"]] == [12.7, 12.8, 12.9]
     assert found["truncated"] is True
     assert found["datastream"]["device"]["class"]["zh"] == "水表"
 
 
-def test_readings_of_a_period_exclude_its_end(client: TestClient) -> None:
+def test_readings_of_a_period_exclude_its_end(client: TestClient, key: Any) -> None:
     period = {"start": "2026-11-20T09:00:00+08:00", "end": "2026-11-20T03:00:00Z"}
-    found = client.get("/datastreams/2/observations", params=period).json()
+    path, known = "/datastreams/2/observations", key("statistics")
+    found = client.get(path, params=period, headers=known).json()
     assert [value for _, value in found["points"]] == [12.1, 12.2]
-    empty = client.get("/datastreams/2/observations", params={"start": "2027-01-01T00:00:00Z"})
+    later = {"start": "2027-01-01T00:00:00Z"}
+    empty = client.get(path, params=later, headers=known)
     assert empty.json()["points"] == []

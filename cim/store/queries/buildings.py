@@ -1,6 +1,6 @@
 """Statements about one building: itself, and its floor grid (楼盘表)."""
 
-from sqlalchemy import BigInteger, TextClause, bindparam, text
+from sqlalchemy import BigInteger, Boolean, TextClause, bindparam, text
 
 from cim.store.queries.parts import BUILDING_AREA, address, areas, coded, grid
 
@@ -49,7 +49,8 @@ SELECT json_build_object(
         FROM city.storey s
         LEFT JOIN (SELECT u.storey_id, json_agg(json_build_object('id', u.id,
                 'room_no', u.room_no, 'entrance', e.no,
-                'kind', {coded("unit_kind", "u.kind")}, 'occupancy', u.occupancy_status,
+                'kind', {coded("unit_kind", "u.kind")}, 'occupancy',
+                CASE WHEN :occupancy THEN u.occupancy_status ELSE 'unknown' END,
                 'geom_status', u.geom_status, 'organisations', coalesce(o.n, 0))
                 ORDER BY e.no NULLS LAST, length(u.room_no), u.room_no) AS units
             FROM city.unit u
@@ -65,7 +66,9 @@ FROM city.building b WHERE b.id = :id AND b.ended_at IS NULL
 
 
 ONE = text(BUILDING).bindparams(bindparam("id", type_=BigInteger))
-GRID = text(FLOOR_GRID).bindparams(bindparam("id", type_=BigInteger))
+GRID = text(FLOOR_GRID).bindparams(
+    bindparam("id", type_=BigInteger), bindparam("occupancy", type_=Boolean)
+)
 
 
 def building(key: int) -> TextClause:
@@ -73,6 +76,9 @@ def building(key: int) -> TextClause:
     return ONE.bindparams(id=key)
 
 
-def floor_grid(key: int) -> TextClause:
-    """The floor grid of one building as JSON in column `answer`: top storey first."""
-    return GRID.bindparams(id=key)
+def floor_grid(key: int, *, occupancy: bool) -> TextClause:
+    """The floor grid of one building as JSON in column `answer`: top storey first.
+
+    Without `occupancy` that of every unit is given as unknown.
+    """
+    return GRID.bindparams(id=key, occupancy=occupancy)

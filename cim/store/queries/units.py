@@ -83,7 +83,7 @@ SELECT json_build_object(
     'devices', (SELECT coalesce(json_agg(json_build_object('id', d.id, 'name', d.name,
             'class', {coded("device_class", "d.class_code")},
             'bound_to', json_build_object('type', k.type, 'label', k.label),
-            'status', d.status, 'datastreams', {STREAMS})
+            'status', d.status, 'withheld', false, 'datastreams', {STREAMS})
             ORDER BY k.rank, d.class_code, d.name, d.id), '[]')
         FROM (SELECT type, id, rank, label FROM chain
             UNION ALL SELECT 'facility', id, rank, name FROM served) k

@@ -94,6 +94,8 @@ export interface paths {
         /**
          * Floor × unit grid (楼盘表)
          * @description Storeys from the top down, in each the units by entrance and room.
+         *
+         *     Occupancy is `unknown` to callers without a key.
          */
         get: operations["floor_grid"];
         put?: never;
@@ -113,7 +115,7 @@ export interface paths {
         };
         /**
          * Everything about one unit
-         * @description The number of residents is there for everyone.
+         * @description The number of residents is there for everyone; occupancy and meter readings need a key.
          *
          *     Masked residents only for a key with the role `residents` and a purpose in `X-Purpose`;
          *     each such answer is written to the access log. Children under 14 are counted, never shown.
@@ -217,6 +219,8 @@ export interface paths {
         /**
          * Readings of a datastream
          * @description From `start` until before `end`, oldest first; the latest `limit` where there are more.
+         *
+         *     Readings of a device in a unit need a key.
          */
         get: operations["observations"];
         put?: never;
@@ -636,7 +640,10 @@ export interface components {
             property: string;
             /** Unit */
             unit: string | null;
-            /** Value */
+            /**
+             * Value
+             * @description latest number; null where withheld
+             */
             value: number | null;
             /** Text */
             text: string | null;
@@ -1213,7 +1220,10 @@ export interface components {
             /** Room No */
             room_no: string;
             kind: components["schemas"]["Code"];
-            /** Occupancy */
+            /**
+             * Occupancy
+             * @description 自住, 出租, 空置 …; unknown to callers without a key
+             */
             occupancy: string;
             /**
              * Area Gross
@@ -1427,6 +1437,12 @@ export interface components {
             bound_to: components["schemas"]["Target"];
             /** Status */
             status: string;
+            /**
+             * Withheld
+             * @description its readings tell who is at home, and need a key: no values here
+             * @default false
+             */
+            withheld: boolean;
             /** Datastreams */
             datastreams: components["schemas"]["DeviceStream"][];
         };
@@ -1656,7 +1672,10 @@ export interface operations {
     floor_grid: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
             path: {
                 /** @description its id */
                 id: number;
@@ -1983,7 +2002,10 @@ export interface operations {
                 /** @description most features answered */
                 limit?: number;
             };
-            header?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
             path: {
                 /** @description its id */
                 id: number;
