@@ -16,6 +16,7 @@ import { hookForTests } from './testing'
 import { Units } from './units'
 
 const HOVER_PAUSE_MS = 90
+const NARROW_PX = 640
 
 /** Show the city of the store, as soon as the service has said what it is. */
 export async function createScene(store: Store, options: StageOptions): Promise<void> {
@@ -85,7 +86,10 @@ function followCamera(store: Store, widget: CesiumWidget, city: City, options: S
   effect(() => {
     const wish = store.wish.value
     if (!wish) return
-    const place = { ...wish, heading: wish.outward === undefined ? undefined : wish.outward + 180 }
+    // On a phone the sheet covers the lower half: what is wanted goes into the upper one.
+    const lower = widget.canvas.clientWidth <= NARROW_PX ? wish.range * 0.2 : 0
+    const heading = wish.outward === undefined ? undefined : wish.outward + 180
+    const place = { ...wish, h: wish.h - lower, heading }
     if (wish.outward === undefined || !faces(widget.scene, place, wish.outward)) {
       lookAt(camera, place, !options.test, tell)
     }
