@@ -26,7 +26,9 @@ function OneDevice({ device, store }: { device: Device; store: Store }) {
         {device.status === 'faulty' && '⚠ '}{device.name ?? kind}
       </span>
       <small>{[kind, device.bound_to.label].filter(Boolean).join(' · ')}</small>
-      {device.datastreams.map((one) => <Stream key={one.id} stream={one} store={store} />)}
+      {device.withheld
+        ? <p class="hint">{store.t.value.withheld}</p>
+        : device.datastreams.map((one) => <Stream key={one.id} stream={one} store={store} />)}
     </li>
   )
 }

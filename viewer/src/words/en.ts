@@ -59,6 +59,7 @@ export const en = {
   hideChart: 'Hide chart',
   noReadings: 'No readings',
   noReading: 'no reading yet',
+  withheld: 'Readings of a home are shown to known callers only',
   loading: 'Loading…',
   nobody: 'None registered',
   clear: 'Clear selection',

@@ -61,6 +61,7 @@ export const zh = {
   hideChart: '收起曲线',
   noReadings: '没有读数',
   noReading: '尚无读数',
+  withheld: '户内读数仅向已识别的用户显示',
   loading: '正在读取…',
   nobody: '没有登记',
   clear: '取消选择',
