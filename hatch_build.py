@@ -12,7 +12,7 @@ class ViewerHook(BuildHookInterface):  # type: ignore[type-arg]
     """Runs the viewer's own build when `api/static` is not there yet."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build what is missing; an editable install without npm goes on and says so when served."""
+        """Build what is missing; an editable install goes on without, and says so when served."""
         root = Path(self.root)
         npm, built = shutil.which("npm"), (root / "api/static/index.html").exists()
         if built or version == "editable":
