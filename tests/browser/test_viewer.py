@@ -4,83 +4,26 @@ One walk through the viewer (viewer/tests/browser/walk.mjs) reports what it saw;
 one part of it.  The pictures it took are in screenshots/, to be looked at.
 """
 
-import json
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from cim.settings import Settings
 from sample_data.make import make
 
-ROOT = Path(__file__).resolve().parents[2]
-WALK = ROOT / "viewer" / "tests" / "browser" / "walk.mjs"
-
-
-def cim(environment: dict[str, str], *words: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "cim", *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-
 
 @pytest.fixture(scope="module")
-def served(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a service on a sample city, loaded by the commands a user types."""
-    built = ROOT / "api" / "static" / "index.html"
-    assert built.exists(), "the viewer is not built: cd viewer && npm ci && npm run build"
-    environment = os.environ | {
-        "CIM_DATABASE_URL": str(settings.database_url),
-        "CIM_DATA_DIR": str(settings.data_dir),
-    }
+def seen(
+    cim: Callable[..., str],
+    walk: Callable[..., dict[str, Any]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Any]:
+    """What the walk reports of a sample city, loaded by the commands a user types."""
     folder = tmp_path_factory.mktemp("city")
     make(folder, 60)
-    cim(environment, "load", "city", str(folder), "--quiet")
-    cim(environment, "tile", "build", "--jobs", "1")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "cim", "serve", "--demo", "--port", "0"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert server.stdout
-    line = server.stdout.readline()
-    try:
-        assert line.startswith("open http://"), line
-        yield line.removeprefix("open ").strip()
-    finally:
-        server.kill()
-        server.wait()
-        server.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def seen(served: str) -> dict[str, Any]:
-    """What the walk reports."""
-    node = shutil.which("node")
-    assert node, "node is not on PATH"
-    done = subprocess.run(
-        [node, str(WALK), served, str(ROOT / "screenshots")],
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    report = json.loads(done.stdout)
-    assert isinstance(report, dict)
-    return report
+    cim("load", "city", str(folder), "--quiet")
+    cim("tile", "build", "--jobs", "1")
+    return walk()
 
 
 def test_the_city_is_drawn_by_a_software_renderer_in_many_colours(seen: dict[str, Any]) -> None:

@@ -1,10 +1,15 @@
-/** Drives a real browser through the viewer and prints, as JSON, what it saw; judges nothing. */
+/**
+ * Drives a real browser through the viewer and prints, as JSON, what it saw; judges nothing.
+ *
+ *     node walk.mjs ORIGIN PICTURES              the whole walk, on the tallest building
+ *     node walk.mjs ORIGIN PICTURES BUILDING     a click on that building's wall, and no more
+ */
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 
-const [origin, pictures] = process.argv.slice(2)
+const [origin, pictures, only] = process.argv.slice(2)
 const require = createRequire(import.meta.url)
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
 mkdirSync(pictures, { recursive: true })
@@ -90,21 +95,18 @@ function beside(building) {
   return `#v=${x.toFixed(6)},${y.toFixed(6)},${h.toFixed(1)},${heading},${pitch}`
 }
 
-/** The building with the most flats that have a place in space. */
+/** The building that was asked for, or the tallest of the first thousand. */
 async function choose(city) {
+  if (only) return json(`/buildings/${only}`)
   const box = city.bounds.map((value) => value.toFixed(6)).join(',')
   const { features } = await json(`/features/buildings?bbox=${box}&limit=1000`)
   features.sort((one, other) => other.properties.height - one.properties.height)
   return json(`/buildings/${features[0].id}`)
 }
 
-async function walk() {
-  const city = await json('/city')
-  const building = await choose(city)
-  const browser = await launch()
-  const report = { city: city.name, building: building.id }
-
-  let page = await open(browser, '')
+/** What is there before anything is done. */
+async function start(browser, report) {
+  const page = await open(browser, '')
   report.start = await page.evaluate(() => ({
     colours: window.cim.colours(), renderer: window.cim.renderer(), hash: location.hash,
     legend: document.querySelectorAll('.legend li').length, lang: document.documentElement.lang,
@@ -112,9 +114,11 @@ async function walk() {
   await picture(page, 'start')
   seen.seconds.start = (Date.now() - began) / 1000
   await page.context().close()
+}
 
-  // A click on a wall finds the flat behind it.
-  page = await open(browser, beside(building))
+/** A click on a wall finds the flat behind it. */
+async function click(browser, report, building) {
+  const page = await open(browser, beside(building))
   const canvas = page.locator('.scene canvas')
   const { width, height } = await canvas.boundingBox()
   const spot = [Math.round(width / 2), Math.round(height / 2)]
@@ -126,8 +130,12 @@ async function walk() {
   report.address = await address(page)
   await settle(page)
   report.after = await pick(page, spot)
-  await picture(page, 'flat')
+  await picture(page, only ? `flat-${only}` : 'flat')
+  return { page, spot }
+}
 
+/** From that flat on: the grid, Back, a link, storeys, words, colours, search, a phone. */
+async function goOn(browser, report, { page, spot }) {
   // The grid leads to another flat, and that one is the flat picked in space.
   const cell = page.locator(`[data-unit="${report.clicked.unit}"]`)
   await cell.focus()
@@ -195,6 +203,16 @@ async function walk() {
     wide: document.documentElement.scrollWidth,
   }))
   await picture(page, 'phone')
+}
+
+async function walk() {
+  const city = await json('/city')
+  const building = await choose(city)
+  const browser = await launch()
+  const report = { city: city.name, building: building.id }
+  if (!only) await start(browser, report)
+  const there = await click(browser, report, building)
+  if (!only) await goOn(browser, report, there)
   await browser.close()
   seen.seconds.all = (Date.now() - began) / 1000
   const leaked = seen.urls.filter((url) => seen.purposes.some((purpose) => url.includes(purpose)))
