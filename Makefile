@@ -93,11 +93,12 @@ check: .setup/dev .setup/viewer
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/house/test_budgets.py cim tiling api sample_data
 	cd viewer && ../$(NODE) npm run --silent check
 
 test: .setup/browser .setup/validator check api/static/index.html
 	cd viewer && ../$(NODE) npm run --silent test
-	$(NODE) $(BIN)/pytest -q
+	$(NODE) $(BIN)/pytest -q tests
 
 trial: .setup/database .setup/dev .setup/validator
 	$(NODE) $(BIN)/pytest -q -m trial
