@@ -1,16 +1,10 @@
 """Addresses come in as columns or text, and are linked by code, by the ladder, or by place."""
 
-import csv
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
 
-from cim.load.kinds import addresses
-from cim.load.pipeline import Request, load
-from cim.load.report import Report
-from cim.settings import Settings
 from cim.store.queries.addresses import search
 
 CITY = """
@@ -40,19 +34,6 @@ def city(connection: Connection) -> None:
     connection.execute(text(CITY))
 
 
-def bring(
-    connection: Connection, settings: Settings, folder: Path, rows: list[dict[str, Any]], **ask: Any
-) -> Report:
-    connection.execute(text("DISCARD TEMP"))
-    path = folder / "addresses.csv"
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(rows)
-    return load(connection, settings, addresses.KIND, path, Request(**ask))
-
-
 def links(connection: Connection) -> set[tuple[Any, ...]]:
     found = connection.execute(
         text("""SELECT coalesce(a.ext_id, a.norm_text), l.object_type, l.object_id, l.method, l.role
@@ -62,13 +43,9 @@ def links(connection: Connection) -> set[tuple[Any, ...]]:
 
 
 def test_text_and_columns_of_one_address_join_to_the_same(
-    connection: Connection, settings: Settings, tmp_path: Path
+    connection: Connection, bring: Any
 ) -> None:
-    report = bring(
-        connection,
-        settings,
-        tmp_path,
-        [
+    report = bring("addresses", [
             {"地址编号": "A1", "地址全文": "广东省东莞市虎门镇大宁社区浦江路２号丰泰花园三幢"},
             {"地址编号": "A2", "市": "东莞市", "镇街": "虎门镇", "社区": "大宁社区居委会",
              "街路巷": "浦江路", "门牌号": "2", "小区": "丰泰花园", "楼栋": "3号楼"},
@@ -81,13 +58,9 @@ def test_text_and_columns_of_one_address_join_to_the_same(
     assert roles == {("A1", "主"), ("A2", "别名")}
 
 
-def test_links_by_code_by_ladder_and_by_place_say_so(
-    connection: Connection, settings: Settings, tmp_path: Path
-) -> None:
+def test_links_by_code_by_ladder_and_by_place_say_so(connection: Connection, bring: Any) -> None:
     bring(
-        connection,
-        settings,
-        tmp_path,
+        "addresses",
         [
             {"地址编号": "code", "地址全文": "东莞市虎门镇浦江路9号", "幢编号": "B4"},
             {"地址编号": "ladder", "地址全文": "虎门镇丰泰花园2号楼"},
@@ -111,12 +84,10 @@ def test_links_by_code_by_ladder_and_by_place_say_so(
 
 
 def test_a_room_is_linked_to_its_unit_and_hangs_on_its_buildings_address(
-    connection: Connection, settings: Settings, tmp_path: Path
+    connection: Connection, bring: Any
 ) -> None:
     bring(
-        connection,
-        settings,
-        tmp_path,
+        "addresses",
         [
             {"地址编号": "R1", "地址全文": "虎门镇丰泰花园1栋2单元803室"},
             {"地址编号": "R2", "地址全文": "虎门镇丰泰花园2栋801"},
@@ -135,13 +106,11 @@ def test_a_room_is_linked_to_its_unit_and_hangs_on_its_buildings_address(
 
 
 def test_a_buildings_own_address_takes_the_place_of_the_one_made_for_its_rooms(
-    connection: Connection, settings: Settings, tmp_path: Path
+    connection: Connection, bring: Any
 ) -> None:
     room = {"地址编号": "R1", "地址全文": "虎门镇丰泰花园2栋801"}
-    bring(connection, settings, tmp_path, [room])
-    bring(
-        connection, settings, tmp_path, [room, {"地址编号": "A1", "地址全文": "虎门镇丰泰花园2幢"}]
-    )
+    bring("addresses", [room])
+    bring("addresses", [room, {"地址编号": "A1", "地址全文": "虎门镇丰泰花园2幢"}])
     found = connection.execute(
         text("SELECT ext_id, level, parent_id IS NOT NULL FROM city.std_address ORDER BY level")
     ).all()
@@ -149,12 +118,10 @@ def test_a_buildings_own_address_takes_the_place_of_the_one_made_for_its_rooms(
 
 
 def test_what_is_unknown_or_no_address_is_set_aside_with_its_reason(
-    connection: Connection, settings: Settings, tmp_path: Path
+    connection: Connection, bring: Any
 ) -> None:
     report = bring(
-        connection,
-        settings,
-        tmp_path,
+        "addresses",
         [
             {"地址编号": "A1", "地址全文": "虎门镇浦江路1号", "幢编号": "B99"},
             {"地址编号": "A2", "地址全文": "虎门镇浦江路2号", "房屋编号": "U99"},
@@ -173,29 +140,29 @@ def test_what_is_unknown_or_no_address_is_set_aside_with_its_reason(
 
 
 def test_loading_again_changes_nothing_and_a_corrected_row_moves_its_link(
-    connection: Connection, settings: Settings, tmp_path: Path
+    connection: Connection, bring: Any
 ) -> None:
     rows = [
         {"地址编号": "A1", "地址全文": "虎门镇浦江路1号", "幢编号": "B1"},
         {"地址编号": "R1", "地址全文": "虎门镇丰泰花园2栋801", "幢编号": ""},
     ]
-    bring(connection, settings, tmp_path, rows)
+    bring("addresses", rows)
     before = links(connection)
-    again = bring(connection, settings, tmp_path, rows)
+    again = bring("addresses", rows)
     assert (again.counts.new, again.counts.changed, again.counts.unchanged) == (0, 0, 2)
     assert links(connection) == before
     rows[0]["幢编号"] = "B3"
-    bring(connection, settings, tmp_path, rows)
+    bring("addresses", rows)
     moved = {(key, thing) for key, _, thing, _, _ in links(connection)}
     assert ("A1", 3) in moved
     assert ("A1", 1) not in moved
 
 
 def test_an_address_made_for_rooms_ends_with_the_last_of_them(
-    connection: Connection, settings: Settings, tmp_path: Path
+    connection: Connection, bring: Any
 ) -> None:
-    bring(connection, settings, tmp_path, [{"地址编号": "R1", "地址全文": "虎门镇丰泰花园2栋801"}])
-    bring(connection, settings, tmp_path, [{"地址编号": "R1", "地址全文": "虎门镇丰泰花园3栋801"}])
+    bring("addresses", [{"地址编号": "R1", "地址全文": "虎门镇丰泰花园2栋801"}])
+    bring("addresses", [{"地址编号": "R1", "地址全文": "虎门镇丰泰花园3栋801"}])
     found = connection.execute(
         text("SELECT norm_text FROM city.std_address WHERE ext_id IS NULL AND ended_at IS NULL")
     )

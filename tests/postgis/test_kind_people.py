@@ -1,8 +1,6 @@
 """People come in encrypted, find their homes, move, and are counted; nobody is named anywhere."""
 
-import csv
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +9,7 @@ from sqlalchemy import Connection, text
 from cim.codes.identifiers import invented_citizen_id, invented_phone
 from cim.errors import PrivacyError
 from cim.load.kind import SEALED
-from cim.load.kinds import people
-from cim.load.pipeline import Request, load
-from cim.load.report import Report
 from cim.privacy import open_vault
-from cim.settings import Settings
 
 CITY = """
     INSERT INTO city.source_system (id, name) VALUES (100, 'register');
@@ -55,19 +49,6 @@ def someone(number: int, **more: Any) -> dict[str, Any]:
     } | more
 
 
-def bring(
-    connection: Connection, settings: Settings, folder: Path, rows: list[dict[str, Any]], **ask: Any
-) -> Report:
-    connection.execute(text("DISCARD TEMP"))
-    path = folder / "people.csv"
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(rows)
-    return load(connection, settings, people.KIND, path, Request(**ask))
-
-
 def homes(connection: Connection) -> set[tuple[Any, ...]]:
     found = connection.execute(
         text("""SELECT p.ext_id, r.unit_id, r.building_id, r.grid_id FROM pii.residency r
@@ -81,13 +62,9 @@ def population(connection: Connection) -> dict[int, tuple[int, int]]:
     return {row.building_id: (row.units, row.residents) for row in found}
 
 
-def test_a_home_is_found_by_key_by_room_and_by_address(
-    connection: Connection, settings: Settings, tmp_path: Path
-) -> None:
+def test_a_home_is_found_by_key_by_room_and_by_address(connection: Connection, bring: Any) -> None:
     report = bring(
-        connection,
-        settings,
-        tmp_path,
+        "people",
         [
             someone(1, 房屋编号="U1"),
             someone(2, 幢编号="B1", 单元="2", 房号="803室"),
@@ -104,13 +81,13 @@ def test_a_home_is_found_by_key_by_room_and_by_address(
 
 
 def test_names_and_numbers_are_stored_as_ciphertext_mask_and_hash(
-    connection: Connection, settings: Settings, tmp_path: Path
+    connection: Connection, bring: Any
 ) -> None:
-    bring(connection, settings, tmp_path, [someone(1, 房屋编号="U1")])
+    bring("people", [someone(1, 房屋编号="U1")])
     kept = connection.execute(text("SELECT * FROM pii.person")).mappings().one()
     assert (kept["name_mask"], kept["phone_mask"]) == ("测***", "100****0001")
     assert kept["id_no_mask"][4:14] == "*" * 10
-    vault = open_vault(settings)
+    vault = open_vault(bring.settings)
     assert vault.decrypt([kept["name_enc"]], "person.name") == ["测试甲1"]
     number = invented_citizen_id(1, date(1980, 1, 1))
     assert vault.hash([number], "person.id_no") == [kept["id_no_hash"]]
@@ -119,12 +96,10 @@ def test_names_and_numbers_are_stored_as_ciphertext_mask_and_hash(
 
 
 def test_nothing_in_clear_is_left_where_a_row_is_set_aside(
-    connection: Connection, settings: Settings, tmp_path: Path
+    connection: Connection, bring: Any
 ) -> None:
     report = bring(
-        connection,
-        settings,
-        tmp_path,
+        "people",
         [
             someone(1, 房屋编号="U99"),
             someone(2, 幢编号="B1", 房号="803"),
@@ -142,43 +117,39 @@ def test_nothing_in_clear_is_left_where_a_row_is_set_aside(
     assert len(kept) == 6
     assert all(row["record"] is None and row["value"] is None for row in kept)
     assert "测试" not in str([dict(row) for row in kept])
-    opened = open_vault(settings).decrypt([kept[0]["record_enc"]], SEALED)
+    opened = open_vault(bring.settings).decrypt([kept[0]["record_enc"]], SEALED)
     assert "测试甲" in str(opened[0])
 
 
 def test_loading_again_changes_nothing_and_the_feed_says_nothing_personal(
-    connection: Connection, settings: Settings, tmp_path: Path
+    connection: Connection, bring: Any
 ) -> None:
     rows = [someone(1, 房屋编号="U1"), someone(2, 幢编号="B2", 房号="801")]
-    bring(connection, settings, tmp_path, rows)
-    again = bring(connection, settings, tmp_path, rows)
+    bring("people", rows)
+    again = bring("people", rows)
     assert (again.counts.new, again.counts.changed, again.counts.unchanged) == (0, 0, 2)
     rows[0]["姓名"] = "测试乙"
-    third = bring(connection, settings, tmp_path, rows)
+    third = bring("people", rows)
     assert third.counts.changed == 1
     before = connection.execute(text("SELECT before FROM platform.change WHERE op = 'update'"))
     assert before.scalars().all() == [None]
 
 
-def test_who_moves_is_counted_where_he_is(
-    connection: Connection, settings: Settings, tmp_path: Path
-) -> None:
-    bring(connection, settings, tmp_path, [someone(1, 房屋编号="U1"), someone(2, 房屋编号="U1")])
+def test_who_moves_is_counted_where_he_is(connection: Connection, bring: Any) -> None:
+    bring("people", [someone(1, 房屋编号="U1"), someone(2, 房屋编号="U1")])
     assert population(connection) == {1: (2, 2)}
-    bring(connection, settings, tmp_path, [someone(1, 幢编号="B2", 房号="801")])
+    bring("people", [someone(1, 幢编号="B2", 房号="801")])
     assert population(connection) == {1: (2, 1), 2: (1, 1)}
     assert homes(connection) == {("P1", 3, 2, 7), ("P2", 1, 1, 7)}
-    bring(connection, settings, tmp_path, [someone(1, 幢编号="B2", 房号="801")], full=True)
+    bring("people", [someone(1, 幢编号="B2", 房号="801")], full=True)
     assert population(connection)[1] == (2, 0)
 
 
 def test_an_owner_of_two_flats_has_both_and_lives_in_one(
-    connection: Connection, settings: Settings, tmp_path: Path
+    connection: Connection, bring: Any
 ) -> None:
     report = bring(
-        connection,
-        settings,
-        tmp_path,
+        "people",
         [
             someone(1, 房屋编号="U1"),
             someone(1, 幢编号="B2", 房号="801", 居住关系="业主不住"),
@@ -190,27 +161,21 @@ def test_an_owner_of_two_flats_has_both_and_lives_in_one(
     assert population(connection) == {1: (2, 1), 2: (1, 0)}
 
 
-def test_an_identity_number_is_never_a_key_in_clear(
-    connection: Connection, settings: Settings, tmp_path: Path
-) -> None:
+def test_an_identity_number_is_never_a_key_in_clear(connection: Connection, bring: Any) -> None:
     one, two = someone(1, 房屋编号="U1"), someone(2, 房屋编号="U1")
     one["人员编号"] = one["证件号码"]
-    bring(connection, settings, tmp_path, [one])
+    bring("people", [one])
     two.pop("人员编号")
-    bring(connection, settings, tmp_path, [two])
+    bring("people", [two])
     keys = connection.execute(text("SELECT ext_id FROM pii.person")).scalars().all()
     assert len(set(keys)) == 2
     assert all(key.startswith("#") and len(key) == 33 for key in keys)
 
 
-def test_children_are_marked_by_their_year_of_birth(
-    connection: Connection, settings: Settings, tmp_path: Path
-) -> None:
+def test_children_are_marked_by_their_year_of_birth(connection: Connection, bring: Any) -> None:
     year = date.today().year
     bring(
-        connection,
-        settings,
-        tmp_path,
+        "people",
         [
             someone(n, 房屋编号="U1", 证件号码="", 出生年份=str(year - age))
             for n, age in enumerate((3, 13, 14, 15), 1)
@@ -221,10 +186,11 @@ def test_children_are_marked_by_their_year_of_birth(
 
 
 def test_another_key_than_the_first_is_refused_before_anything_is_written(
-    connection: Connection, settings: Settings, tmp_path: Path
+    connection: Connection, bring: Any
 ) -> None:
-    bring(connection, settings, tmp_path, [someone(1, 房屋编号="U1")])
-    other = settings.model_copy(update={"pii_key_file": tmp_path / "other.key"})
+    bring("people", [someone(1, 房屋编号="U1")])
+    other_key = bring.folder / "other.key"
+    bring.settings = bring.settings.model_copy(update={"pii_key_file": other_key})
     with pytest.raises(PrivacyError, match="CIM_PII_KEY_FILE"):
-        bring(connection, other, tmp_path, [someone(2, 房屋编号="U1")])
+        bring("people", [someone(2, 房屋编号="U1")])
     assert connection.execute(text("SELECT count(*) FROM pii.person")).scalar_one() == 1

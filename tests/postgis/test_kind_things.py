@@ -1,18 +1,11 @@
 """Organisations, facilities, devices and readings come in and are bound to what they name."""
 
-import csv
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
 
 from cim.codes.identifiers import invented_credit_code, invented_phone
-from cim.load.kind import Kind
-from cim.load.kinds import KINDS
-from cim.load.pipeline import Request, load
-from cim.load.report import Report
-from cim.settings import Settings
 
 CITY = """
     INSERT INTO city.source_system (id, name) VALUES (100, 'register');
@@ -36,32 +29,6 @@ def city(connection: Connection) -> None:
     connection.execute(text(CITY))
 
 
-class Bring:
-    """Writes rows to a file and loads it."""
-
-    def __init__(self, connection: Connection, settings: Settings, folder: Path) -> None:
-        self.connection, self.settings, self.folder = connection, settings, folder
-
-    def __call__(self, kind: str, rows: list[dict[str, Any]], **ask: Any) -> Report:
-        self.connection.execute(text("DISCARD TEMP"))
-        found: Kind = KINDS[kind]
-        path = self.folder / f"{kind}.csv"
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, names)
-            writer.writeheader()
-            writer.writerows(rows)
-        return load(self.connection, self.settings, found, path, Request(**ask))
-
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        return [tuple(row) for row in self.connection.execute(text(sql))]
-
-
-@pytest.fixture
-def bring(connection: Connection, settings: Settings, tmp_path: Path) -> Bring:
-    return Bring(connection, settings, tmp_path)
-
-
 SHOPS = [
     {"单位编号": "O1", "单位名称": "测试便利店", "单位类别": "个体户", "三小类型": "小商铺、小作坊",
      "统一社会信用代码": invented_credit_code(1), "幢编号": "B2", "房号": "101",
@@ -72,7 +39,7 @@ SHOPS = [
 ]  # fmt: skip
 
 
-def test_organisations_are_where_their_rows_say(bring: Bring) -> None:
+def test_organisations_are_where_their_rows_say(bring: Any) -> None:
     report = bring("organisations", SHOPS)
     assert (report.counts.new, report.aside) == (4, {})
     assert bring.rows("SELECT ext_id, kind, tags, contact_mask FROM city.organisation "
@@ -91,7 +58,7 @@ def test_organisations_are_where_their_rows_say(bring: Bring) -> None:
     assert ("O3", 1, 1, None) not in bring.rows(places)
 
 
-def test_an_organisation_with_a_wrong_code_or_place_is_set_aside(bring: Bring) -> None:
+def test_an_organisation_with_a_wrong_code_or_place_is_set_aside(bring: Any) -> None:
     report = bring(
         "organisations",
         [SHOPS[0] | {"统一社会信用代码": "123"}, SHOPS[1] | {"幢编号": "B9"}, SHOPS[2]],
@@ -111,7 +78,7 @@ SERVES = """SELECT f.ext_id, v.object_type, v.object_id FROM city.facility_servi
             JOIN city.facility f ON f.id = v.facility_id"""
 
 
-def test_a_lift_serves_its_entrance_and_a_gate_its_estate(bring: Bring) -> None:
+def test_a_lift_serves_its_entrance_and_a_gate_its_estate(bring: Any) -> None:
     report = bring("facilities", LIFTS)
     assert (report.counts.new, report.aside) == (3, {})
     assert set(bring.rows(SERVES)) == {
@@ -127,7 +94,7 @@ def test_a_lift_serves_its_entrance_and_a_gate_its_estate(bring: Bring) -> None:
     assert ("F1", "entrance", 1) not in bring.rows(SERVES)
 
 
-def test_a_lift_of_no_entrance_that_stands_is_set_aside(bring: Bring) -> None:
+def test_a_lift_of_no_entrance_that_stands_is_set_aside(bring: Any) -> None:
     report = bring(
         "facilities", [LIFTS[0] | {"单元": "7"}, LIFTS[1] | {"小区编号": "E9"}, LIFTS[2]]
     )
@@ -143,7 +110,7 @@ METERS = [
 ]  # fmt: skip
 
 
-def test_devices_are_bound_to_what_they_name_or_to_nothing(bring: Bring) -> None:
+def test_devices_are_bound_to_what_they_name_or_to_nothing(bring: Any) -> None:
     bring("facilities", LIFTS)
     report = bring("devices", METERS)
     assert (report.counts.new, report.aside) == (4, {})
@@ -164,7 +131,7 @@ def test_devices_are_bound_to_what_they_name_or_to_nothing(bring: Bring) -> None
     assert (again.counts.new, again.counts.changed, again.counts.unchanged) == (0, 0, 4)
 
 
-def test_devices_bound_to_what_is_not_there_are_set_aside(bring: Bring) -> None:
+def test_devices_bound_to_what_is_not_there_are_set_aside(bring: Any) -> None:
     report = bring(
         "devices",
         [
@@ -195,7 +162,7 @@ VALUES = """SELECT d.ext_id, t.name, o.result, o.result_text,
 LATEST = "SELECT last_value, last_text FROM city.datastream WHERE last_at IS NOT NULL ORDER BY name"
 
 
-def test_readings_lie_in_their_days_and_the_latest_is_kept(bring: Bring) -> None:
+def test_readings_lie_in_their_days_and_the_latest_is_kept(bring: Any) -> None:
     bring("devices", [METERS[0], METERS[2]])
     report = bring("readings", READINGS)
     assert (report.counts.new, report.aside) == (3, {})
@@ -210,7 +177,7 @@ def test_readings_lie_in_their_days_and_the_latest_is_kept(bring: Bring) -> None
 
 
 def test_readings_that_come_again_are_not_doubled_and_late_ones_not_the_latest(
-    bring: Bring,
+    bring: Any,
 ) -> None:
     bring("devices", [METERS[0], METERS[2]])
     bring("readings", READINGS)
@@ -225,7 +192,7 @@ def test_readings_that_come_again_are_not_doubled_and_late_ones_not_the_latest(
     assert bring.rows(LATEST)[0] == (4.0, None)
 
 
-def test_readings_without_device_time_or_value_are_set_aside(bring: Bring) -> None:
+def test_readings_without_device_time_or_value_are_set_aside(bring: Any) -> None:
     bring("devices", [METERS[0]])
     report = bring(
         "readings",
