@@ -5,8 +5,9 @@ the file has and gives a numpy column and a mask of the values that make no sens
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -82,8 +83,7 @@ EXT_ID = Field(
 
 def text(column: pa.Array, field: Field) -> Parsed:
     """Any column as trimmed text; whole numbers without a decimal point."""
-    values = strings(column)
-    return np.array(values.to_pylist(), dtype=object), np.zeros(len(column), bool)
+    return strings(column).to_numpy(zero_copy_only=False), np.zeros(len(column), bool)
 
 
 def strings(column: pa.Array) -> pa.StringArray:
@@ -148,11 +148,12 @@ def integer(column: pa.Array, field: Field) -> Parsed:
 
 def year(column: pa.Array, field: Field) -> Parsed:
     """Years: a number, or the first four digits of a date; 0 is none."""
-    found = pc.extract_regex(strings(column), r"^(?P<year>\d{4})(?:\D.*|\d{2,4}.*)?$")
+    words = strings(column)
+    found = pc.extract_regex(words, r"^(?P<year>\d{4})(?:\D.*|\d{2,4}.*)?$")
     digits = pc.struct_field(found, "year")
     values = np.asarray(pc.cast(digits, pa.float64()).to_numpy(zero_copy_only=False), np.float64)
-    given = pc.is_valid(strings(column)).to_numpy(False)
-    zero = pc.fill_null(pc.is_in(strings(column), pa.array(["0", "0000"])), False).to_numpy(False)
+    given = pc.is_valid(words).to_numpy(False)
+    zero = pc.fill_null(pc.is_in(words, pa.array(["0", "0000"])), False).to_numpy(False)
     bad = given & ~zero & (np.isnan(values) | (values < 1000) | (values > 2200))
     return np.where(bad | zero, np.nan, values), bad
 
@@ -179,12 +180,7 @@ _NO = frozenset(("false", "f", "no", "n", "0", "否", "无", "0.0"))
 
 def boolean(column: pa.Array, field: Field) -> Parsed:
     """Yes and no, 是 and 否, 有 and 无, 1 and 0."""
-    words = [None if word is None else word.lower() for word in strings(column).to_pylist()]
-    values = np.array(
-        [True if word in _YES else False if word in _NO else None for word in words], dtype=object
-    )
-    bad = [word is not None and word not in _YES and word not in _NO for word in words]
-    return values, np.array(bad, bool)
+    return _meant(column, dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False))
 
 
 def code(column: pa.Array, field: Field) -> Parsed:
@@ -193,12 +189,17 @@ def code(column: pa.Array, field: Field) -> Parsed:
     if field.codes:
         for value, item in codes.names(field.codes).items():
             known |= {value.lower(): value, item["zh"].lower(): value, item["en"].lower(): value}
-    words = strings(column).to_pylist()
-    values = np.array(
-        [None if word is None else known.get(word.lower()) for word in words], dtype=object
-    )
-    bad = [word is not None and word.lower() not in known for word in words]
-    return values, np.array(bad, bool)
+    return _meant(column, known)
+
+
+def _meant(column: pa.Array, known: Mapping[str, Any]) -> Parsed:
+    """What words stand for, in any case; every different word is looked up once."""
+    coded = strings(column).dictionary_encode()
+    words = [word.lower() for word in coded.dictionary.to_pylist()]
+    places = pc.fill_null(coded.indices, len(words)).to_numpy(zero_copy_only=False)
+    values = np.array([*map(known.get, words), None], dtype=object)
+    bad = np.array([word not in known for word in words] + [False], bool)
+    return values[places], bad[places]
 
 
 PARSERS: dict[str, Callable[[pa.Array, Field], Parsed]] = {

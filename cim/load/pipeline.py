@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import shapely
 from sqlalchemy import Connection
 
 from cim import privacy
@@ -98,7 +97,6 @@ def load(
     _compare(stage, job, report)
     progress("keep", report.read, report.read)
     _keep(stage, job, report)
-    connection.exec_driver_sql(f"ANALYZE {kind.table.fullname}")
     report.seconds = time.monotonic() - began
     stage.run(statements.END_IMPORT, stats=json.dumps(report.stats()), import_id=stage.import_id)
     return report
@@ -223,7 +221,7 @@ def _keys(job: _Job, rows: Rows) -> np.ndarray[Any, Any]:
 
 
 def _staged(job: _Job, rows: Rows) -> dict[str, Any]:
-    """The rows that are in, as columns of the staging table."""
+    """The rows that are in, as columns of the staging table; what has no column is NULL there."""
     keep = rows.keep
     staged: dict[str, Any] = {"row_no": rows.row_no[keep], "ext_id": rows.words("ext_id")[keep]}
     for name in job.types:
@@ -231,10 +229,9 @@ def _staged(job: _Job, rows: Rows) -> dict[str, Any]:
             attrs = np.array(checks.attributes(rows, job.mapping), dtype=object)
             staged[name] = attrs[keep]
         elif name == job.kind.geometry_column and rows.geometry is not None:
-            staged[name] = shapely.to_wkb(rows.geometry[keep])
-        else:
-            values = rows.columns.get(name)
-            staged[name] = [None] * int(keep.sum()) if values is None else values[keep]
+            staged[name] = rows.geometry[keep]
+        elif name in rows.columns:
+            staged[name] = rows.columns[name][keep]
     return staged
 
 
@@ -289,7 +286,9 @@ def _compare(stage: Stage, job: _Job, report: Report) -> None:
     kind = job.kind
     for step in (kind.settle, kind.repeated, kind.place):
         step(stage)
-    report.counts = kind.enter(stage)
+    counts = report.counts = kind.enter(stage)
+    if counts.new or counts.changed:
+        stage.run(f"ANALYZE {kind.table.fullname}")
     kind.finish(stage)
     report.merged = stage.tallies.pop("merged", 0)
     report.warnings.update(stage.tallies)

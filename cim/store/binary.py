@@ -133,6 +133,8 @@ def encoder(name: str, kind: str, cursor: psycopg.Cursor[Any]) -> Callable[[Valu
     """The function that turns a slice of the column into fields."""
     if kind in FIXED:
         encode: Callable[[Values], Field] = _fixed(kind)
+    elif kind == "text":
+        encode = _words
     elif kind in _PAYLOADS:
         payload = _PAYLOADS[kind]
 
@@ -251,8 +253,17 @@ def _is_missing(item: Any) -> bool:
     return item is None or bool(item != item)  # noqa: PLR0124 - only NaN and NaT differ from themselves
 
 
-def _text(listed: list[Any]) -> list[bytes | None]:
-    return [None if item is None else item.encode() for item in listed]
+def _words(values: Values) -> list[bytes]:
+    """Texts as they stand in the rows; one that repeats, as codes do, is encoded once.
+
+    >>> [item.hex(" ") for item in _words(["a", None, "a"])]
+    ['00 00 00 01 61', 'ff ff ff ff', '00 00 00 01 61']
+    """
+    listed = values.tolist() if isinstance(values, np.ndarray) else values
+    different = list(set(listed))
+    payloads = [None if item is None else item.encode() for item in _listed(different)]
+    known = dict(zip(different, _sized(payloads), strict=True))
+    return [known[item] for item in listed]
 
 
 def _bytes(listed: list[Any]) -> list[bytes | None]:
@@ -277,9 +288,13 @@ def _geometry(listed: list[Any]) -> list[bytes | None]:
     4490
     """
     if any(isinstance(item, shapely.Geometry) for item in listed):
-        listed = shapely.to_wkb(np.array(listed, object)).tolist()
+        shapes = np.array(listed, object)
+        unsaid = shapely.get_srid(shapes) == 0
+        shapes[unsaid] = shapely.set_srid(shapes[unsaid], SRID)
+        made: list[bytes | None] = shapely.to_wkb(shapes, include_srid=True).tolist()
+        return made
     little, big = SRID.to_bytes(4, "little"), SRID.to_bytes(4, "big")
-    made: list[bytes | None] = []
+    made = []
     for item in listed:
         if item is None:
             made.append(None)
@@ -299,7 +314,6 @@ def _geometry(listed: list[Any]) -> list[bytes | None]:
 
 
 _PAYLOADS: dict[str, Callable[[list[Any]], list[bytes | None]]] = {
-    "text": _text,
     "bytea": _bytes,
     "jsonb": _json,
     "geometry": _geometry,

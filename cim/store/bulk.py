@@ -37,4 +37,3 @@ def rebuilt(connection: Connection, table: Table, rows: int) -> Iterator[None]:
         connection.exec_driver_sql(definition.replace("%", "%%"))
     for key, definition in keys:
         connection.exec_driver_sql(f"ALTER TABLE {name} ADD CONSTRAINT {quote(key)} {definition}")
-    connection.exec_driver_sql(f"ANALYZE {name}")

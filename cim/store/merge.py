@@ -18,12 +18,14 @@ def pieces_join(stage: Stage) -> None:
 
     Pieces too far apart are no pieces: all but the first are set aside.
     """
-    connection_sql = f"""
+    pieces = stage.run(f"""
         CREATE TEMPORARY TABLE stage_pieces ON COMMIT DROP AS
-        SELECT ext_id, count(*) AS pieces, min(row_no) AS first,
-               ST_Extent({stage.geometry})::geometry AS extent
-        FROM {ROWS} GROUP BY ext_id HAVING count(*) > 1"""
-    stage.run(connection_sql)
+        SELECT ext_id, min(row_no) AS first, ST_Extent({stage.geometry})::geometry AS extent
+        FROM {ROWS} WHERE ext_id IN (
+            SELECT ext_id FROM {ROWS} GROUP BY ext_id HAVING count(*) > 1)
+        GROUP BY ext_id""")
+    if not pieces:
+        return
     far = f"""ST_XMax(p.extent) - ST_XMin(p.extent) > {PIECES_WITHIN}
               OR ST_YMax(p.extent) - ST_YMin(p.extent) > {PIECES_WITHIN}"""
     stage.set_aside(

@@ -94,7 +94,9 @@ class Stage:
     def analyse(self) -> None:
         """Index the keys and let the planner know the sizes."""
         self.run(f"CREATE INDEX ON {ROWS} (ext_id)")
+        self.run(statements.COARSE)
         self.run(f"ANALYZE {ROWS}")
+        self.run(statements.USUAL)
 
     def set_aside(
         self, condition: str, field: str | None, reason: str, *, value: str = "NULL", **extra: Any

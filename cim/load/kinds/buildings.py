@@ -161,7 +161,7 @@ def footprint_areas(rows: Rows, context: Context) -> None:
     """Area on the ellipsoid, m², and a point inside by which the building is placed."""
     if rows.geometry is not None:
         rows.columns["footprint_area"] = crs.areas(rows.geometry)
-        rows.columns["point"] = shapely.to_wkb(shapely.point_on_surface(rows.geometry))
+        rows.columns["point"] = shapely.point_on_surface(rows.geometry)
 
 
 KIND = Kind(

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError, FieldError, GeometryError
@@ -97,7 +96,7 @@ def _next(stream: pa.RecordBatchReader) -> pa.RecordBatch | None:
 def _batch(columns: pa.RecordBatch, geometry: str, row: int) -> Batch:
     if geometry not in columns.schema.names:
         return Batch(columns, None, row)
-    wkb = np.array(columns.column(geometry).to_pylist(), dtype=object)
+    wkb = columns.column(geometry).to_numpy(zero_copy_only=False)
     return Batch(columns.drop_columns([geometry]), wkb, row)
 
 
