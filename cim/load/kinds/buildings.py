@@ -161,7 +161,8 @@ def footprint_areas(rows: Rows, context: Context) -> None:
     """Area on the ellipsoid, m², and a point inside by which the building is placed."""
     if rows.geometry is not None:
         rows.columns["footprint_area"] = crs.areas(rows.geometry)
-        rows.columns["point"] = shapely.point_on_surface(rows.geometry)
+        inside = shapely.point_on_surface(rows.geometry)
+        rows.columns["lon"], rows.columns["lat"] = shapely.get_x(inside), shapely.get_y(inside)
 
 
 KIND = Kind(
@@ -180,7 +181,8 @@ KIND = Kind(
         "floors_above": "int2",
         "floors_method": "text",
         "footprint_area": "float8",
-        "point": "geometry",
+        "lon": "float8",
+        "lat": "float8",
         "admin_area_id": "int8",
         "grid_id": "int8",
         "estate_id": "int8",

@@ -29,11 +29,12 @@ def place_stage(rows: str, geometry: str, column: str, table: str, order: str) -
 
 
 def place_points(rows: str, columns: Mapping[str, tuple[str, str]]) -> str:
-    """Set several staged columns at once from the place that holds each row's `point`."""
+    """Set several staged columns at once from the place that holds each row's `lon` and `lat`."""
     found = " ".join(
         f"""LEFT JOIN (
             SELECT DISTINCT ON (b.row_no) b.row_no, a.id AS place
-            FROM {table} a JOIN {rows} b ON ST_Intersects(a.geom, b.point)
+            FROM {table} a JOIN {rows} b
+              ON ST_Intersects(a.geom, ST_SetSRID(ST_MakePoint(b.lon, b.lat), 4490))
             WHERE a.ended_at IS NULL ORDER BY b.row_no, {order}) of_{column} USING (row_no)"""
         for column, (table, order) in columns.items()
     )
