@@ -83,7 +83,7 @@ def run(
     Raises StoreError where the database refuses.
     """
     rules = Rules.of(settings)
-    done = Derived(ended=_end_departed(connection))
+    done = Derived(ended=_end_departed(connection, building_ids))
     with _Drawers(rules) as drawers:
         for fresh, drawing in _drawings(connection, drawers, building_ids, force):
             ended = 0
@@ -94,7 +94,7 @@ def run(
             done += _counted(drawing, ended)
             if progress:
                 progress(len(drawing.building))
-    if done.buildings:
+    if done.buildings and connection.execute(queries.much(), {"count": done.buildings}).scalar():
         # Else the next reader plans for empty tables until the server's own round comes by.
         connection.exec_driver_sql(queries.ANALYZE)
     return done
@@ -208,10 +208,13 @@ def _all(
     return whole
 
 
-def _end_departed(connection: Connection) -> int:
+def _end_departed(connection: Connection, ids: Sequence[int] | None) -> int:
     """End the storeys and units of buildings that have ended."""
-    ended = sum(connection.execute(step).rowcount for step in queries.end_departed())
-    connection.execute(queries.forget_departed())
+    chosen = ids is not None
+    named = {"ids": [int(number) for number in ids]} if ids is not None else {}
+    steps = queries.end_departed(chosen=chosen)
+    ended = sum(int(connection.execute(step, named).scalar_one()) for step in steps)
+    connection.execute(queries.forget_departed(chosen=chosen), named)
     return ended
 
 

@@ -23,9 +23,10 @@ def merge(connection: Connection, drawing: Drawing) -> int:
             *rederive.merge_storeys(),
         ):
             connection.execute(step)
-        connection.execute(rederive.match_units())
+        for step in rederive.match_units():
+            connection.execute(step)
         ended = int(connection.execute(rederive.end_units()).scalar_one())
-        for step in rederive.merge_units():
+        for step in (*rederive.leave_places(), *rederive.merge_units()):
             connection.execute(step)
         ended += connection.execute(rederive.end_storeys()).rowcount
         for step in (*rederive.drop_plans(), *rederive.settle()):

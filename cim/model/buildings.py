@@ -217,6 +217,7 @@ storey = Table(
         postgresql_where=sql("ended_at IS NULL"),
     ),
     Index("ix_storey_plan", "plan_id"),
+    Index("ix_storey_ended", "building_id", "no", postgresql_where=sql("ended_at IS NOT NULL")),
     schema=CITY,
     comment="storeys, each with its elevations and its layout",
 )

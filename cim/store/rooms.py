@@ -24,7 +24,7 @@ def enter_floors(stage: Stage) -> Counts:
     counts = Counts()
     feed = {"import_id": stage.import_id}
     total = stage.number(f"SELECT count(*) FROM {ROWS}")
-    stage.run(statements.RENAME_STOREYS)
+    stage.run(statements.RENAME_STOREYS, full=stage.full)
     given = [name for name in ("given_bottom", "given_height") if stage.has(name)]
     counts.changed = stage.run(statements.update_storeys(given), **feed)
     counts.new = stage.run(statements.insert_storeys(given), **feed)

@@ -8,11 +8,26 @@ ANALYZE = (
 )
 """Tells the planner what a derivation has made."""
 
-_GIVEN_STOREY = """
-    s.ended_at IS NULL AND (s.status = 'given' OR EXISTS (
+
+def much() -> TextClause:
+    """Whether `count` buildings are a tenth or more of those the planner knows to be derived."""
+    return text(
+        """SELECT :count * 10 >= reltuples FROM pg_class
+            WHERE oid = CAST('platform.derived' AS regclass)"""
+    )
+
+
+_GIVEN = "(s.status = 'given' AND s.ended_at IS NULL)"
+
+_GIVEN_STOREY = f"""
+    ({_GIVEN} OR EXISTS (
         SELECT FROM city.unit g WHERE g.building_id = s.building_id AND g.storey_id = s.id
            AND g.ext_id IS NOT NULL AND g.ended_at IS NULL))
+    AND (s.ended_at IS NULL OR NOT EXISTS (
+        SELECT FROM city.storey o WHERE o.building_id = s.building_id AND o.no = s.no
+           AND o.label = s.label AND o.ended_at IS NULL))
 """
+"""Loaded, or holding units that were: then it stands, even where its own table dropped it."""
 
 
 def outdated(*, chosen: bool, force: bool) -> TextClause:
@@ -35,9 +50,11 @@ def outdated(*, chosen: bool, force: bool) -> TextClause:
              WHERE s.status = 'given' AND s.ended_at IS NULL {given}
              GROUP BY s.building_id),
         rooms AS (
-            SELECT u.building_id, bit_xor(hashtextextended(ROW(u.storey_id, u.entrance_id,
-                       u.room_no, u.outline)::text, :seed)) AS hash
+            SELECT u.building_id, bit_xor(hashtextextended(ROW(u.storey_id, s.no, s.label, s.kind,
+                       e.no, u.room_no, u.outline)::text, :seed)) AS hash
               FROM city.unit u
+              JOIN city.storey s ON s.id = u.storey_id
+              LEFT JOIN city.entrance e ON e.id = u.entrance_id
              WHERE u.ext_id IS NOT NULL AND u.ended_at IS NULL {rooms}
              GROUP BY u.building_id),
         b AS (
@@ -69,10 +86,12 @@ def given_storeys() -> TextClause:
     """Storeys of buildings `ids` that were loaded, or hold units that were, with drawn plans."""
     return text(
         f"""
-        SELECT s.building_id, s.id, s.no, s.label, s.kind, s.given_bottom, s.given_height,
+        SELECT s.building_id, s.id, s.no, s.label, s.kind,
+               CASE WHEN {_GIVEN} THEN s.given_bottom END AS given_bottom,
+               CASE WHEN {_GIVEN} THEN s.given_height END AS given_height,
                p.id AS plan_id, ST_AsBinary(p.outline) AS outline, p.area
           FROM city.storey s
-          LEFT JOIN city.floor_plan p ON p.id = s.plan_id AND p.kind = 'drawn'
+          LEFT JOIN city.floor_plan p ON p.id = s.plan_id AND p.kind = 'drawn' AND {_GIVEN}
          WHERE s.building_id = ANY(CAST(:ids AS bigint[])) AND {_GIVEN_STOREY}
          ORDER BY s.building_id, s.no, s.label
         """
@@ -106,33 +125,47 @@ def numbers() -> TextClause:
     )
 
 
-def end_departed() -> tuple[TextClause, TextClause]:
-    """End units and storeys of derived buildings that have ended."""
+def end_departed(*, chosen: bool) -> tuple[TextClause, TextClause]:
+    """End units and storeys of buildings that have ended: of `ids` where `chosen`, or of all."""
+    which = "AND b.id = ANY(CAST(:ids AS bigint[]))" if chosen else ""
     return (
         text(
-            """
-            UPDATE city.unit u SET ended_at = now(), updated_at = now(), slot_id = NULL
-              FROM city.building b JOIN platform.derived d ON d.building_id = b.id
-             WHERE b.ended_at IS NOT NULL AND u.building_id = b.id AND u.ended_at IS NULL
+            f"""
+            WITH ended AS (
+                UPDATE city.unit u SET ended_at = now(), updated_at = now(), slot_id = NULL
+                  FROM city.building b
+                 WHERE b.ended_at IS NOT NULL AND u.building_id = b.id AND u.ended_at IS NULL
+                       {which}
+                RETURNING u.id, u.room_no),
+            noted AS (
+                INSERT INTO platform.change (object_type, object_id, op, before)
+                SELECT 'unit', id, 'end', jsonb_build_object('room_no', room_no) FROM ended)
+            SELECT count(*) FROM ended
             """
         ),
         text(
-            """
-            UPDATE city.storey s SET ended_at = now(), updated_at = now()
-              FROM city.building b JOIN platform.derived d ON d.building_id = b.id
-             WHERE b.ended_at IS NOT NULL AND s.building_id = b.id AND s.ended_at IS NULL
+            f"""
+            WITH ended AS (
+                UPDATE city.storey s SET ended_at = now(), updated_at = now()
+                  FROM city.building b
+                 WHERE b.ended_at IS NOT NULL AND s.building_id = b.id AND s.ended_at IS NULL
+                       {which}
+                RETURNING s.id)
+            SELECT count(*) FROM ended
             """
         ),
     )
 
 
-def forget_departed() -> TextClause:
+def forget_departed(*, chosen: bool) -> TextClause:
     """Buildings that have ended are derived no longer: should they come back, they are anew."""
+    which = "AND b.id = ANY(CAST(:ids AS bigint[]))" if chosen else ""
     return text(
-        """
+        f"""
         WITH gone AS (
             DELETE FROM platform.derived d USING city.building b
-             WHERE b.id = d.building_id AND b.ended_at IS NOT NULL RETURNING d.building_id)
+             WHERE b.id = d.building_id AND b.ended_at IS NOT NULL {which}
+            RETURNING d.building_id)
         UPDATE city.building_pop p SET units = 0 FROM gone WHERE p.building_id = gone.building_id
         """
     )

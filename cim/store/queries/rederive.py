@@ -86,9 +86,10 @@ def merge_plans() -> list[TextClause]:
     return [
         text(
             f"""
-            WITH old AS ({_SIGNED}
+            WITH old AS (SELECT building_id, kind, signature, min(id) AS id FROM ({_SIGNED}
                   FROM city.floor_plan p JOIN staged_derived d USING (building_id)
-                  LEFT JOIN city.floor_slot s ON s.plan_id = p.id GROUP BY p.id),
+                  LEFT JOIN city.floor_slot s ON s.plan_id = p.id GROUP BY p.id) AS signed
+                 GROUP BY building_id, kind, signature),
             new AS ({_SIGNED}
                   FROM staged_floor_plan p
                   LEFT JOIN staged_floor_slot s ON s.plan_id = p.id
@@ -161,6 +162,21 @@ def merge_storeys() -> list[TextClause]:
                AND o.label = n.label AND o.ended_at IS NULL
             """
         ),
+        # A storey that ended comes back as it was: its units, and who lives there, hang on its id.
+        # One that its table dropped while units stand on it takes the usual label again.
+        text(
+            """
+            UPDATE staged_storey n SET twin_id = f.old FROM (
+                SELECT DISTINCT ON (s.id) s.id AS new, o.id AS old
+                  FROM staged_storey s JOIN city.storey o
+                    ON o.building_id = s.building_id AND o.no = s.no AND o.ended_at IS NOT NULL
+                 WHERE s.twin_id IS NULL AND (o.label = s.label OR EXISTS (
+                       SELECT FROM city.unit u WHERE u.building_id = o.building_id
+                          AND u.storey_id = o.id AND u.ended_at IS NULL))
+                 ORDER BY s.id, o.ended_at DESC, o.label = s.label DESC, o.id DESC) f
+             WHERE n.id = f.new
+            """
+        ),
         text(
             """
             UPDATE staged_unit u SET storey_id = s.twin_id
@@ -177,14 +193,24 @@ def merge_storeys() -> list[TextClause]:
         ),
         text(
             """
-            UPDATE city.storey o
-               SET plan_id = n.plan_id, elev_bottom = n.elev_bottom, elev_top = n.elev_top,
-                   kind = CASE WHEN o.status = 'given' THEN o.kind ELSE n.kind END,
-                   updated_at = now()
-              FROM staged_storey n
-             WHERE o.id = n.twin_id
-               AND (o.plan_id, o.elev_bottom, o.elev_top)
-                   IS DISTINCT FROM (n.plan_id, n.elev_bottom, n.elev_top)
+            WITH old AS (
+                SELECT o.id, o.ended_at FROM city.storey o JOIN staged_storey n ON o.id = n.twin_id
+                 WHERE (o.plan_id, o.elev_bottom, o.elev_top, o.ended_at) IS DISTINCT FROM
+                       (n.plan_id, n.elev_bottom, n.elev_top, NULL)),
+            done AS (
+                UPDATE city.storey o
+                   SET plan_id = n.plan_id, elev_bottom = n.elev_bottom, elev_top = n.elev_top,
+                       kind = CASE WHEN o.status = 'given' AND o.ended_at IS NULL
+                                   THEN o.kind ELSE n.kind END,
+                       label = CASE WHEN o.ended_at IS NULL THEN o.label ELSE n.label END,
+                       status = CASE WHEN o.ended_at IS NULL THEN o.status ELSE 'generated' END,
+                       ended_at = NULL, updated_at = now()
+                  FROM staged_storey n JOIN old ON old.id = n.twin_id
+                 WHERE o.id = old.id
+                RETURNING o.id, old.ended_at)
+            INSERT INTO platform.change (object_type, object_id, op, before)
+            SELECT 'storey', id, 'update', jsonb_build_object('ended_at', ended_at)
+              FROM done WHERE ended_at IS NOT NULL
             """
         ),
     ]
@@ -204,17 +230,33 @@ def end_storeys() -> TextClause:
     )
 
 
-def match_units() -> TextClause:
-    """Generated units that stand already, by storey, entrance and room number."""
-    return text(
-        """
-        UPDATE staged_unit n SET twin_id = o.id
-          FROM city.unit o
-         WHERE n.twin_id IS NULL AND o.building_id = n.building_id AND o.storey_id = n.storey_id
-           AND coalesce(o.entrance_id, 0) = coalesce(n.entrance_id, 0) AND o.room_no = n.room_no
-           AND o.ended_at IS NULL AND o.ext_id IS NULL
-        """
-    )
+def match_units() -> list[TextClause]:
+    """Generated units that stand already, by storey, entrance and room number; else ended ones."""
+    return [
+        text(
+            """
+            UPDATE staged_unit n SET twin_id = o.id
+              FROM city.unit o
+             WHERE n.twin_id IS NULL AND o.building_id = n.building_id
+               AND o.storey_id = n.storey_id AND o.room_no = n.room_no
+               AND coalesce(o.entrance_id, 0) = coalesce(n.entrance_id, 0)
+               AND o.ended_at IS NULL AND o.ext_id IS NULL
+            """
+        ),
+        text(
+            """
+            UPDATE staged_unit n SET twin_id = f.old FROM (
+                SELECT DISTINCT ON (s.id) s.id AS new, o.id AS old
+                  FROM staged_unit s JOIN city.unit o
+                    ON o.building_id = s.building_id AND o.storey_id = s.storey_id
+                   AND o.room_no = s.room_no
+                   AND coalesce(o.entrance_id, 0) = coalesce(s.entrance_id, 0)
+                 WHERE s.twin_id IS NULL AND o.ended_at IS NOT NULL AND o.ext_id IS NULL
+                 ORDER BY s.id, o.ended_at DESC, o.id DESC) f
+             WHERE n.id = f.new
+            """
+        ),
+    ]
 
 
 def end_units() -> TextClause:
@@ -235,26 +277,59 @@ def end_units() -> TextClause:
     )
 
 
+def leave_places() -> list[TextClause]:
+    """Units that have ended, or have an outline of their own now, give up their places.
+
+    The entrance of a unit that moved to another building is the one of that number there.
+    """
+    return [
+        text(
+            """
+            UPDATE city.unit u SET slot_id = NULL, updated_at = now(),
+                   geom_status = CASE WHEN u.outline IS NULL AND u.ended_at IS NULL
+                                      THEN 'none' ELSE u.geom_status END
+              FROM staged_derived d
+             WHERE u.building_id = d.building_id AND u.slot_id IS NOT NULL
+               AND (u.ended_at IS NOT NULL OR u.ext_id IS NOT NULL)
+               AND NOT EXISTS (SELECT FROM staged_unit n WHERE n.twin_id = u.id)
+            """
+        ),
+        text(
+            """
+            UPDATE city.unit u SET entrance_id = own.id, updated_at = now()
+              FROM staged_derived d, city.entrance e, city.entrance own
+             WHERE u.building_id = d.building_id AND u.ext_id IS NOT NULL AND u.ended_at IS NULL
+               AND e.id = u.entrance_id AND e.building_id <> u.building_id
+               AND own.building_id = u.building_id AND own.no = e.no
+               AND NOT EXISTS (
+                   SELECT FROM city.unit o WHERE o.storey_id = u.storey_id
+                      AND o.room_no = u.room_no AND coalesce(o.entrance_id, 0) = own.id
+                      AND o.ended_at IS NULL)
+            """
+        ),
+    ]
+
+
 def merge_units() -> list[TextClause]:
     """Update the units that stand where they changed, insert the others, and note both."""
     return [
         text(
             """
             WITH changed AS (
-                SELECT o.id, o.slot_id, o.kind, o.geom_status, n.slot_id AS new_slot,
+                SELECT o.id, o.slot_id, o.kind, o.geom_status, o.ended_at, n.slot_id AS new_slot,
                        CASE WHEN o.ext_id IS NULL THEN n.kind ELSE o.kind END AS new_kind,
                        n.geom_status AS new_status
                   FROM staged_unit n JOIN city.unit o ON o.id = n.twin_id),
             updated AS (
                 UPDATE city.unit o SET slot_id = c.new_slot, kind = c.new_kind,
-                       geom_status = c.new_status, updated_at = now()
+                       geom_status = c.new_status, ended_at = NULL, updated_at = now()
                   FROM changed c
-                 WHERE o.id = c.id AND (c.slot_id, c.kind, c.geom_status)
-                       IS DISTINCT FROM (c.new_slot, c.new_kind, c.new_status)
-                RETURNING c.id, c.slot_id, c.kind, c.geom_status)
+                 WHERE o.id = c.id AND (c.slot_id, c.kind, c.geom_status, c.ended_at)
+                       IS DISTINCT FROM (c.new_slot, c.new_kind, c.new_status, NULL)
+                RETURNING c.id, c.slot_id, c.kind, c.geom_status, c.ended_at)
             INSERT INTO platform.change (object_type, object_id, op, before)
-            SELECT 'unit', id, 'update', jsonb_build_object(
-                       'slot_id', slot_id, 'kind', kind, 'geom_status', geom_status)
+            SELECT 'unit', id, 'update', jsonb_build_object('slot_id', slot_id, 'kind', kind,
+                       'geom_status', geom_status, 'ended_at', ended_at)
               FROM updated
             """
         ),
@@ -275,20 +350,20 @@ def merge_units() -> list[TextClause]:
 
 
 def drop_plans() -> list[TextClause]:
-    """Delete generated plans that no storey has any more, with their slots."""
+    """Delete plans that no storey has any more, with their slots."""
     return [
         text(
             """
             DELETE FROM city.floor_slot s
              USING city.floor_plan p JOIN staged_derived d USING (building_id)
-             WHERE s.plan_id = p.id AND p.kind <> 'drawn'
+             WHERE s.plan_id = p.id
                AND NOT EXISTS (SELECT FROM city.storey o WHERE o.plan_id = p.id)
             """
         ),
         text(
             """
             DELETE FROM city.floor_plan p USING staged_derived d
-             WHERE p.building_id = d.building_id AND p.kind <> 'drawn'
+             WHERE p.building_id = d.building_id
                AND NOT EXISTS (SELECT FROM city.storey o WHERE o.plan_id = p.id)
             """
         ),

@@ -21,12 +21,13 @@ _SAME_STOREY = "t.building_id = s.building_id AND t.no = s.no AND t.ended_at IS 
 
 RENAME_STOREYS = f"""
     UPDATE city.storey t SET label = s.label, updated_at = now() FROM stage_rows s
-    WHERE {_SAME_STOREY} AND t.status = 'generated' AND t.label <> s.label
+    WHERE {_SAME_STOREY} AND (t.status = 'generated' OR :full) AND t.label <> s.label
       AND NOT EXISTS (SELECT FROM city.storey o WHERE o.building_id = s.building_id
                       AND o.no = s.no AND o.label = s.label AND o.ended_at IS NULL)
       AND NOT EXISTS (SELECT FROM stage_rows o WHERE o.building_id = s.building_id
                       AND o.no = s.no AND (o.label = t.label OR o.row_no < s.row_no))"""
-"""A generated storey takes the label that is given for its number."""
+"""A generated storey takes the label that is given for its number; of a `full` file a given one
+does too, where the file has no storey of its old label: ended, it would take its units along."""
 
 
 def update_storeys(given: Sequence[str]) -> str:

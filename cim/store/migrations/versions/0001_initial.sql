@@ -1251,6 +1251,7 @@ CREATE TABLE city.storey (
 	CONSTRAINT fk_storey_building_id FOREIGN KEY(building_id) REFERENCES city.building (id),
 	CONSTRAINT fk_storey_plan_id FOREIGN KEY(plan_id) REFERENCES city.floor_plan (id)
 );
+CREATE INDEX ix_storey_ended ON city.storey (building_id, no) WHERE ended_at IS NOT NULL;
 CREATE INDEX ix_storey_plan ON city.storey (plan_id);
 CREATE UNIQUE INDEX uq_storey_building_no ON city.storey (building_id, no, label) WHERE ended_at IS NULL;
 COMMENT ON TABLE city.storey IS 'storeys, each with its elevations and its layout';
