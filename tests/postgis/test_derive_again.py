@@ -108,8 +108,7 @@ class City:
         assert self.rows(f"{lost} (SELECT FROM city.floor_plan p WHERE p.id = o.plan_id)") == [(0,)]
         assert self.derive() == derive.Derived()
         before = self.state()
-        forced = derive.run(self.connection, self.settings, force=True)
-        assert forced.ended == 0
+        assert derive.run(self.connection, self.settings, force=True).ended == 0
         assert self.state() == before
         assert self.derive() == derive.Derived()
 
@@ -216,7 +215,7 @@ def test_fewer_floors_keep_given_rooms_and_end_the_others_with_their_links(city:
 
 
 def test_a_building_that_comes_back_has_its_units_again(city: City) -> None:
-    here = city.building()
+    city.building()
     city.derive()
     before = city.rows(LIVE)
     city.connection.execute(text("UPDATE city.building SET ended_at = now()"))
@@ -226,7 +225,6 @@ def test_a_building_that_comes_back_has_its_units_again(city: City) -> None:
     city.derive()
     assert city.rows(LIVE) == before
     assert city.rows("SELECT units FROM city.building_pop") == [(36,)]
-    assert here
     city.is_sound()
 
 
@@ -271,7 +269,6 @@ def test_a_building_that_moves_takes_its_units_along(city: City) -> None:
     city.move(here, ELSEWHERE)
     assert city.derive().buildings == 1
     assert city.rows(LIVE) == before
-    assert city.rows("SELECT min(ST_XMin(outline)) >= 120.01 FROM city.floor_slot") == [(True,)]
     assert city.rows("SELECT min(ST_X(geom)) >= 120.01 FROM city.entrance") == [(True,)]
     city.is_sound()
 

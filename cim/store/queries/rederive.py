@@ -350,8 +350,14 @@ def merge_units() -> list[TextClause]:
 
 
 def drop_plans() -> list[TextClause]:
-    """Delete plans that no storey has any more, with their slots."""
+    """Delete plans that no present storey has, with their slots."""
     return [
+        text(
+            """
+            UPDATE city.storey o SET plan_id = NULL FROM staged_derived d
+             WHERE o.building_id = d.building_id AND o.ended_at IS NOT NULL AND plan_id > 0
+            """
+        ),
         text(
             """
             DELETE FROM city.floor_slot s
