@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -21,7 +22,7 @@ from cim.load.readers import READERS
 from cim.load.report import Report
 from cim.load.rows import REASONS
 from cim.settings import Settings
-from cim.store import engine
+from cim.store import engine, touched
 
 STEPS = {
     "read": "reading 读取",
@@ -130,9 +131,11 @@ def load(
     settings = settings_module.load()
     last = max((n for n, (one, _) in enumerate(files) if one.derives), default=-1)
     reports = []
+    units = None if no_units else _Units()
     for number, (one, path) in enumerate(files):
-        derive = number == last and not no_units
-        report = _one(settings, one, path, request, derive=derive, keep=not dry_run, quiet=quiet)
+        if units:
+            units.now = number == last
+        report = _one(settings, one, path, request, units=units, keep=not dry_run, quiet=quiet)
         reports.append(report)
         if not quiet:
             _show(report, dry_run)
@@ -162,13 +165,26 @@ def _city(folder: Path) -> list[tuple[Kind, Path]]:
     return found
 
 
+@dataclass
+class _Units:
+    """The buildings whose units are to be made once the last file that matters is in."""
+
+    now: bool = False
+    ids: frozenset[int] | None = frozenset()
+    """None: any of the city's."""
+
+    def add(self, ids: list[int] | None) -> None:
+        """Further buildings."""
+        self.ids = None if ids is None or self.ids is None else self.ids.union(ids)
+
+
 def _one(
     settings: Settings,
     kind: Kind,
     path: Path,
     request: Request,
     *,
-    derive: bool,
+    units: _Units | None,
     keep: bool,
     quiet: bool,
 ) -> Report:
@@ -176,9 +192,13 @@ def _one(
     database = engine.connect(settings)
     try:
         with _progress(path.name, quiet) as progress, database.connect() as connection:
+            mark = touched.mark(connection)
             report = pipeline.load(connection, settings, kind, path, request, progress)
-            if derive and report.came_in:
-                _derive(connection, settings, report, progress)
+            if units and kind.derives:
+                units.add(touched.buildings(connection, kind.name, report.source, mark))
+                if units.now and (report.came_in or units.ids):
+                    progress("units", 0, None)
+                    _derive(connection, settings, report, units.ids)
             if keep and (report.came_in or report.set_aside):
                 connection.commit()
             else:
@@ -189,13 +209,13 @@ def _one(
 
 
 def _derive(
-    connection: Connection, settings: Settings, report: Report, progress: pipeline.Progress
+    connection: Connection, settings: Settings, report: Report, ids: frozenset[int] | None
 ) -> None:
-    """Make storeys, entrances and units of the buildings whose input changed."""
+    """Make storeys, entrances and units of those of the buildings whose input changed."""
     from cim import derive  # noqa: PLC0415 - half a second that few need
 
-    progress("units", 0, None)
-    done = derive.run(connection, settings)
+    chosen = None if ids is None else sorted(ids)
+    done = derive.run(connection, settings, building_ids=chosen)
     report.notes.append(
         (
             f"{done.buildings:,} buildings derived: {done.entrances:,} entrances, "

@@ -158,3 +158,24 @@ def test_personal_rows_that_are_set_aside_are_legible_to_nobody(
     assert "张试验".encode() not in bytes(row["record_enc"])
     cim("quarantine", "export", tmp_path / "mend.csv")
     assert "张试验" in (tmp_path / "mend.csv").read_text("utf-8-sig")
+
+
+def test_a_small_file_derives_what_it_speaks_of_and_what_its_rows_have_left(
+    cim: Callable[..., Result], clean: Any, tmp_path: Path
+) -> None:
+    cim("load", "buildings", str(houses(tmp_path)), "--no-units")
+    register = tmp_path / "units.csv"
+    register.write_text("幢编号,房屋编号,楼层,房号\nA1,U1,2,201\n", "utf-8")
+    assert cim("load", "units", str(register)).exit_code == 0
+    derived = """SELECT string_agg(b.ext_id, ',' ORDER BY b.ext_id)
+                   FROM platform.derived d JOIN city.building b ON b.id = d.building_id"""
+    with clean.connect() as connection:
+        assert one(connection, derived) == "A1"
+    register.write_text("幢编号,房屋编号,楼层,房号\nA2,U1,2,201\n", "utf-8")
+    assert "2 buildings derived" in cim("load", "units", str(register)).output
+    assert "1 buildings derived" in cim("load", "buildings", str(houses(tmp_path))).output
+    with clean.connect() as connection:
+        assert one(connection, derived) == "A1,A2,A3"
+        left = "SELECT count(*) FROM city.unit WHERE ext_id IS NULL AND ended_at IS NULL AND "
+        here = "building_id = (SELECT id FROM city.building WHERE ext_id = 'A1')"
+        assert one(connection, left + here) > 0

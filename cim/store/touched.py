@@ -1,0 +1,48 @@
+"""Which buildings a load touched: those are derived anew, and a city is not looked through for ten.
+
+Asked in the transaction of the load, while its staging table stands.
+"""
+
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+MOST = 100_000
+"""Buildings from which naming them costs more than looking at all."""
+
+_MARK: Final = "SELECT coalesce(max(id), 0) FROM platform.change"
+
+_SPOKEN_OF: Final = {
+    "buildings": """SELECT b.id FROM stage_rows s
+                      JOIN city.source_system o ON o.name = :source
+                      JOIN city.building b ON b.source_id = o.id AND b.ext_id = s.ext_id""",
+    "floors": "SELECT building_id FROM stage_rows",
+    "units": "SELECT building_id FROM stage_rows",
+}
+
+_CHANGED: Final = """
+    SELECT object_id FROM platform.change WHERE id > :mark AND object_type = 'building'
+    UNION SELECT s.building_id FROM platform.change c JOIN city.storey s ON s.id = c.object_id
+           WHERE c.id > :mark AND c.object_type = 'storey'
+    UNION SELECT u.building_id FROM platform.change c JOIN city.unit u ON u.id = c.object_id
+           WHERE c.id > :mark AND c.object_type = 'unit'
+    UNION SELECT CAST(before ->> 'building_id' AS bigint) FROM platform.change
+           WHERE id > :mark AND object_type = 'unit' AND before ->> 'building_id' IS NOT NULL"""
+
+
+def mark(connection: Connection) -> int:
+    """Where the change feed ends now, before a load."""
+    return int(connection.execute(text(_MARK)).scalar_one())
+
+
+def buildings(connection: Connection, kind: str, source: str, mark: int) -> list[int] | None:
+    """Ids of the buildings that the file just loaded speaks of, or that it changed or ended.
+
+    Also those that its rows have left.  A file that names a building brings it up to date even
+    where it changes nothing: an earlier load may have been told to make no units.  None where
+    they are more than MOST.
+    """
+    spoken = _SPOKEN_OF[kind]
+    statement = text(f"SELECT * FROM ({spoken} UNION {_CHANGED}) t LIMIT {MOST + 1}")
+    found = connection.execute(statement, {"source": source, "mark": mark}).scalars().all()
+    return None if len(found) > MOST else sorted(found)
