@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 BATCH_ROWS = 16_384
@@ -41,3 +42,19 @@ class Source:
     fields: list[str]
     count: int | None
     layer: str | None = None
+
+
+def without_nul(columns: pa.RecordBatch) -> pa.RecordBatch:
+    """A batch whose texts are free of the character NUL, which no database keeps.
+
+    >>> without_nul(pa.RecordBatch.from_pydict({"a": ["x\\0y", None], "n": [1, 2]})).to_pydict()
+    {'a': ['xy', None], 'n': [1, 2]}
+    """
+    for place, name in enumerate(columns.schema.names):
+        column = columns.column(place)
+        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+            continue
+        if pc.any(pc.match_substring(column, "\0")).as_py():
+            clean = pc.replace_substring(column, "\0", "")
+            columns = columns.set_column(place, name, clean)
+    return columns

@@ -6,6 +6,7 @@ A reader yields batches as the file has them, never the whole file, and raises S
 the file's name where the file is not what it claims to be.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +46,8 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
             f"known: {known}",
             f"{path.name}：不支持这种格式（{path.suffix or '无扩展名'}）；支持：{known}",
         )
+    if path.is_file() and not os.access(path, os.R_OK):
+        raise SourceError(f"{path.name} may not be read by you", f"您没有读取 {path.name} 的权限")
     if path.is_file() and path.stat().st_size == 0:
         raise SourceError(f"{path.name} is empty", f"{path.name} 是空文件")
     return reader(path, layer=layer, encoding=encoding)

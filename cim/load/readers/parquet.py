@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cim.errors import SourceError
-from cim.load.source import BATCH_ROWS, Batch, Source
+from cim.load.source import BATCH_ROWS, Batch, Source, without_nul
 
 DEFAULT_CRS = "OGC:CRS84"
 """What GeoParquet means by a geometry column without a `crs` member."""
@@ -57,7 +57,7 @@ def _geometry(path: Path, schema: pa.Schema) -> tuple[str | None, str | None]:
 def _batches(path: Path, file: pq.ParquetFile, geometry: str | None) -> Iterator[Batch]:
     row = 1
     try:
-        for part in file.iter_batches(BATCH_ROWS):
+        for part in map(without_nul, file.iter_batches(BATCH_ROWS)):
             if geometry is None:
                 yield Batch(part, None, row)
             else:

@@ -5,6 +5,7 @@ Every column is read as text: a code such as 007 keeps its zeros, and the fields
 
 import codecs
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import shapely
 from numpy.typing import NDArray
 
 from cim.errors import SourceError
-from cim.load.source import Batch, Source
+from cim.load.source import Batch, Source, without_nul
 
 LON = ("lon", "lng", "longitude", "经度", "x", "point_x")
 LAT = ("lat", "latitude", "纬度", "y", "point_y")
@@ -25,6 +26,7 @@ WKT = ("wkt", "geometry", "geom", "the_geom")
 
 _BLOCK = 4 << 20
 _SEPARATORS = ",\t;|"
+_UNEVEN = re.compile(r"Expected (\d+) columns, got (\d+)")
 
 
 def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -> Source:
@@ -34,7 +36,7 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
         stream = _open(path, encoding)
     except (pa.ArrowException, OSError, UnicodeError, LookupError) as error:
         raise _broken(path, error) from error
-    fields = list(stream.schema.names)
+    fields = [name for name in stream.schema.names if name.strip()]
     if len(set(fields)) != len(fields):
         twice = sorted({name for name in fields if fields.count(name) > 1})
         raise SourceError(
@@ -43,7 +45,7 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
         )
     place = _place(fields)
     return Source(
-        batches=_batches(path, stream, place),
+        batches=_batches(path, stream, fields, place),
         crs=None,
         fields=[name for name in fields if name not in place],
         count=None,
@@ -101,11 +103,13 @@ def _place(fields: list[str]) -> tuple[str, ...]:
 
 
 def _batches(
-    path: Path, stream: pc_csv.CSVStreamingReader, place: tuple[str, ...]
+    path: Path, stream: pc_csv.CSVStreamingReader, fields: list[str], place: tuple[str, ...]
 ) -> Iterator[Batch]:
+    """Batches of the columns that have a name: a spreadsheet adds some that have none."""
     row = 1
     try:
-        for columns in stream:
+        for read in stream:
+            columns = without_nul(read.select(fields))
             geometry = _geometry(columns, place) if place else None
             yield Batch(columns.drop_columns(list(place)), geometry, row)
             row += columns.num_rows
@@ -135,5 +139,30 @@ def _numbers(column: pa.Array) -> NDArray[np.float64]:
 
 
 def _broken(path: Path, error: Exception) -> SourceError:
-    what = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return SourceError(f"{path.name} cannot be read: {what}", f"{path.name} 无法读取：{what}")
+    """What is wrong with the file, never in Arrow's words: they quote the row."""
+    en, zh = _reason(error)
+    return SourceError(f"{path.name} cannot be read: {en}", f"{path.name} 无法读取：{zh}")
+
+
+def _reason(error: Exception) -> tuple[str, str]:
+    if uneven := _UNEVEN.search(str(error)):
+        wanted, found = uneven.groups()
+        return (
+            f"a row has {found} columns where the first line has {wanted}",
+            f"有一行为 {found} 列，而首行为 {wanted} 列",
+        )
+    if isinstance(error, UnicodeError):
+        return (
+            "its text is not in one encoding, UTF-8 or GB18030; say --encoding",
+            "文字不是统一的 UTF-8 或 GB18030 编码；请用 --encoding 指定",
+        )
+    if isinstance(error, LookupError):
+        return ("no encoding goes by that name", "没有这种编码")
+    if isinstance(error, OSError):
+        return (error.strerror or type(error).__name__,) * 2
+    if "straddl" in str(error):
+        return (
+            "a cell is larger than 4 MB, or its quotation mark is never closed",
+            "某个单元格超过 4 MB，或引号没有闭合",
+        )
+    return ("it is no table of rows and columns", "内容不是由行和列组成的表格")

@@ -1,6 +1,8 @@
 """GeoJSON, GeoPackage, Shapefile (also zipped) and FlatGeobuf, streamed by GDAL as Arrow."""
 
+import glob
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,7 +15,15 @@ from pyogrio.raw import open_arrow
 from cim.errors import SourceError
 from cim.load.source import BATCH_ROWS, Batch, Source
 
+_SAMPLE = 1 << 20
+"""Bytes of a table that are looked at for their encoding."""
+
+_HEADER, _LANGUAGE, _ASCII = 32, 29, 128
+"""Bytes of a dBase header before the names of columns, the place of its language, end of ASCII."""
+
 _FAULTS = (
+    OSError,
+    zipfile.BadZipFile,
     DataSourceError,
     DataLayerError,
     FieldError,
@@ -26,9 +36,23 @@ _FAULTS = (
 """What GDAL, pyogrio and Arrow raise for a file that is not sound."""
 
 
+_MEANINGS = {
+    "SHAPE_RESTORE_SHX": (
+        "lacks the .shx file that belongs beside it",
+        "缺少与其同名的 .shx 文件",
+    ),
+    "not recognized as": (
+        "is not what its ending says, or a part of it is missing",
+        "的内容与扩展名不符，或缺少组成文件",
+    ),
+}
+"""What GDAL's commonest complaints mean to the owner of the file."""
+
+
 def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -> Source:
     """Open a vector file; where it has several layers, `layer` names one."""
     try:
+        encoding = encoding or _encoding(path)
         with _quiet():
             layer = _layer(path, layer)
             known = pyogrio.read_info(path, layer=layer, encoding=encoding)
@@ -42,6 +66,42 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
         count=int(count) if count is not None and count >= 0 else None,
         layer=layer,
     )
+
+
+def _encoding(path: Path) -> str | None:
+    """UTF-8 or GB18030 for a shapefile that does not say its encoding; else None.
+
+    Attributes are cut to their width, in the middle of a character too, so a little that is no
+    UTF-8 does not count.
+    """
+    table = _undeclared(path)
+    if not table:
+        return None
+    letters = sum(byte >= _ASCII for byte in table)
+    lost = len(table) - len(table.decode("utf-8", "ignore").encode())
+    return "GB18030" if lost * 4 > letters else "UTF-8"
+
+
+def _undeclared(path: Path) -> bytes:
+    """The beginning of a shapefile's table where nothing beside it or in it says its encoding."""
+    if path.suffix.lower() == ".shp":
+        beside = {
+            item.suffix.lower(): item for item in path.parent.glob(glob.escape(path.stem) + ".*")
+        }
+        if ".dbf" not in beside or ".cpg" in beside:
+            return b""
+        with beside[".dbf"].open("rb") as file:
+            head = file.read(_SAMPLE)
+    elif path.suffix.lower() == ".zip" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = {Path(name).suffix.lower(): name for name in archive.namelist()}
+            if ".dbf" not in names or ".cpg" in names:
+                return b""
+            with archive.open(names[".dbf"]) as file:
+                head = file.read(_SAMPLE)
+    else:
+        return b""
+    return head[_HEADER:] if head[_LANGUAGE : _LANGUAGE + 1] == b"\0" else b""
 
 
 def _layer(path: Path, layer: str | None) -> str | None:
@@ -106,6 +166,9 @@ def _broken(path: Path, error: Exception, row: int | None = None) -> Exception:
         return error
     what = str(error).partition("\n")[0].replace(str(path), path.name)
     what = what.partition("; It might help")[0]
+    for sign, (en, zh) in _MEANINGS.items():
+        if sign in what:
+            return SourceError(f"{path.name} {en}", f"{path.name} {zh}")
     where, wo = (f" after row {row - 1}", f"（第 {row - 1} 行之后）") if row else ("", "")
     return SourceError(
         f"{path.name} cannot be read{where}: {what}", f"{path.name} 无法读取{wo}：{what}"
