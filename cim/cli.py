@@ -1,7 +1,9 @@
 """The `cim` command: each package registers its own subcommands in pyproject.toml."""
 
 import ast
+import os
 import sys
+import traceback
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,6 +54,40 @@ class Commands(click.Group):
             if error.zh != str(error):
                 click.echo(f"cim: {error.zh}", err=True)
             sys.exit(2)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if os.environ.get("CIM_TRACEBACK"):
+                raise
+            _own_up(error)
+            sys.exit(2)
+
+
+def _own_up(error: Exception) -> None:
+    """Say that this program failed, and where; never with which values: they may be somebody's."""
+    state = getattr(getattr(error, "orig", error), "sqlstate", None)
+    what = type(error).__name__ + (f", SQLSTATE {state}" if state else "")
+    places = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_ours(frame)]
+    where = f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else "?"
+    click.echo(
+        f"cim: a fault of this program ({what} at {where}), not yours; what was under way was "
+        "not kept. CIM_TRACEBACK=1 shows more",
+        err=True,
+    )
+    click.echo(
+        f"cim: 程序内部错误（{what}，{where}），与您的操作无关；正在进行的内容未保存。"
+        "设置 CIM_TRACEBACK=1 可查看详情",
+        err=True,
+    )
+
+
+def _is_ours(frame: traceback.FrameSummary) -> bool:
+    """Whether a step of a traceback lies beside this package: cim, tiling, api, sample_data."""
+    home = Path(__file__).resolve().parents[1]
+    here = Path(frame.filename)
+    return here.is_relative_to(home) and not {"site-packages", ".venv"} & set(
+        here.relative_to(home).parts
+    )
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

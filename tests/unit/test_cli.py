@@ -1,0 +1,56 @@
+"""What every command says when it fails."""
+
+from collections.abc import Callable
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from cim import cli
+from cim.errors import SourceError
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], Result]:
+    """Run `cim` with one command that fails in a given way."""
+
+    def failing(error: BaseException) -> Result:
+        @click.command()
+        def broken() -> None:
+            raise error
+
+        monkeypatch.setattr(cli.Commands, "get_command", lambda *_: broken)
+        return CliRunner().invoke(cli.main, ["broken"])
+
+    return failing
+
+
+def test_a_deliberate_error_is_a_sentence_in_each_language(
+    run: Callable[[BaseException], Result],
+) -> None:
+    result = run(SourceError("not this", "不是这个"))
+    assert (result.exit_code, result.stderr) == (2, "cim: not this\ncim: 不是这个\n")
+
+
+def test_a_fault_of_the_program_names_its_kind_but_no_value(
+    run: Callable[[BaseException], Result],
+) -> None:
+    result = run(ValueError("张三 110101199003070000"))
+    assert result.exit_code == 2
+    assert "ValueError" in result.stderr
+    assert "程序内部错误" in result.stderr
+    assert "张三" not in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_developer_may_ask_for_the_traceback(
+    run: Callable[[BaseException], Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CIM_TRACEBACK", "1")
+    assert isinstance(run(ValueError("why")).exception, ValueError)
+
+
+def test_wrong_usage_stays_with_click(run: Callable[[BaseException], Result]) -> None:
+    result = run(click.UsageError("say which"))
+    assert result.exit_code == 2
+    assert "say which" in result.stderr
