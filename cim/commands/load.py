@@ -68,7 +68,7 @@ def _fields(ctx: click.Context, parameter: click.Parameter, value: bool) -> None
 
 @click.command(epilog="Exit codes: 0 all in, 1 some rows set aside, 2 nothing loaded.")
 @click.argument("kind", type=click.Choice([*KINDS, "city"]))
-@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--map",
     "pairs",
@@ -79,7 +79,7 @@ def _fields(ctx: click.Context, parameter: click.Parameter, value: bool) -> None
 @click.option(
     "--mapping",
     "mapping_file",
-    type=click.Path(exists=True, path_type=Path),
+    type=click.Path(path_type=Path),
     help="JSON of field to column; FILE.map.json beside the file is found by itself.",
 )
 @click.option("--crs", help="The file's coordinate system: EPSG:4547, gcj02, bd09 …")

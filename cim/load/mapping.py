@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from cim.errors import BadMapping
-from cim.load.fields import Field
+from cim.load.fields import Field, strings
 from cim.load.source import Batch
 
 BESIDE = ".map.json"
 """What the name of a mapping file beside the data ends in."""
+
+_DATA = re.compile(r"[0-9]{6}")
+"""What names of columns do not hold, but numbers of documents and phones do."""
 
 _OPTIONS = ("crs", "source", "layer", "encoding")
 
@@ -121,7 +124,7 @@ def _plain(name: str) -> str:
 
 def _no_key(sample: Batch, column: str) -> tuple[str, str] | None:
     """Why a column cannot be the key, judged by the first rows; None where it can."""
-    values = sample.columns.column(column)
+    values = strings(sample.columns.column(column))
     kinds = len(values.unique())
     if len(values) - values.null_count > 1 and kinds * 2 < len(values):
         return (
@@ -149,6 +152,11 @@ def _check(fields: list[Field], columns: list[str], wish: Mapping[str, str | Non
 
 def _complete(fields: list[Field], columns: list[str], chosen: Mapping[str, str]) -> None:
     missing = [item for item in fields if item.required and item.name not in chosen]
+    if missing and any(_DATA.search(column) for column in columns):
+        raise BadMapping(  # and the data may be somebody's, so they are not repeated
+            "the first line seems to be data; it must name the columns",
+            "首行似乎是数据；首行应为列名",
+        )
     if missing:
         names = ", ".join(item.name for item in missing)
         zh = "、".join(f"{item.zh}（{item.name}）" for item in missing)

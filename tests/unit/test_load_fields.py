@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,7 @@ from cim.settings import Settings
 ANY = Field("any", "text", "任意", "anything")
 
 
-def batch(**columns: list[object]) -> Batch:
+def batch(**columns: list[Any]) -> Batch:
     return Batch(pa.RecordBatch.from_pydict(columns), None, 1)
 
 
@@ -151,3 +152,19 @@ def test_every_kind_names_its_fields_in_two_languages() -> None:
             assert field.zh
             assert field.en
             assert field.type in fields.PARSERS
+
+
+def test_a_first_line_of_data_is_refused_and_not_repeated() -> None:
+    people = KINDS["people"]
+    columns = ["甲某", "990000199001010010"]
+    sample = batch(**{name: ["乙某"] for name in columns})
+    with pytest.raises(BadMapping, match="first line") as refused:
+        mapping.settle(people.all_fields, columns, {}, sample)
+    assert not any(name in str(refused.value) + refused.value.zh for name in columns)
+
+
+def test_a_key_of_json_is_judged_by_its_text() -> None:
+    column = pa.array(['{"a":1}', '{"a":2}'], pa.json_())
+    sample = Batch(pa.RecordBatch.from_arrays([column], ["id"]), None, 1)
+    settled = mapping.settle(KINDS["streets"].all_fields, ["id"], {}, sample)
+    assert settled.columns["ext_id"] == "id"
