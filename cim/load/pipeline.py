@@ -25,7 +25,7 @@ from cim.load.source import Batch, Source
 from cim.settings import Settings
 from cim.store import columns
 from cim.store.queries import load as statements
-from cim.store.stage import ROWS, Stage
+from cim.store.stage import KEY_TYPES, ROWS, Stage
 
 AHEAD = 3
 """Batches that are being checked while another is written."""
@@ -66,7 +66,7 @@ class _Checked:
     """A batch on its way to the staging table."""
 
     rows: Rows
-    staged: dict[str, Any]
+    staged: columns.Encoded
     faults: dict[str, Any]
 
 
@@ -213,7 +213,7 @@ def _ahead(pool: Executor, job: _Job, batches: Iterator[Batch]) -> Iterator[_Che
 
 
 def _check(job: _Job, batch: Batch) -> _Checked:
-    """Everything that can be said of a batch by itself."""
+    """Everything that can be said of a batch by itself, and what is in made ready to be sent."""
     kind = job.kind
     rows = checks.read_fields(batch, job.mapping, kind.all_fields)
     if kind.geometry and job.system is not None:
@@ -221,7 +221,8 @@ def _check(job: _Job, batch: Batch) -> _Checked:
     for check in kind.checks:
         check(rows, job.context)
     rows.columns["ext_id"] = _keys(job, rows)
-    return _Checked(rows, _staged(job, rows), _faults(job, rows))
+    staged = columns.encode(_staged(job, rows), KEY_TYPES | job.types)
+    return _Checked(rows, staged, _faults(job, rows))
 
 
 def _keys(job: _Job, rows: Rows) -> np.ndarray[Any, Any]:
@@ -280,7 +281,7 @@ def _write(stage: Stage, checked: _Checked, report: Report) -> None:
     if rows.repaired is not None:
         report.repaired += int((rows.repaired & rows.keep).sum())
     report.warnings += rows.warnings
-    if rows.keep.any():
+    if checked.staged.rows:
         stage.add(checked.staged)
     if len(rows.faults):
         stage.add_faults(checked.faults)

@@ -129,7 +129,7 @@ def _sized(payloads: Sequence[bytes | None]) -> list[bytes]:
 # ── one column ─────────────────────────────────────────────────────────────────────────────────
 
 
-def encoder(name: str, kind: str, cursor: psycopg.Cursor[Any]) -> Callable[[Values], Field]:
+def encoder(name: str, kind: str) -> Callable[[Values], Field]:
     """The function that turns a slice of the column into fields."""
     if kind in FIXED:
         encode: Callable[[Values], Field] = _fixed(kind)
@@ -142,7 +142,7 @@ def encoder(name: str, kind: str, cursor: psycopg.Cursor[Any]) -> Callable[[Valu
             return _sized(payload(_listed(values)))
 
     else:
-        encode = _by_driver(kind, cursor)
+        encode = _by_driver(kind)
 
     def checked(values: Values) -> Field:
         try:
@@ -321,13 +321,13 @@ _PAYLOADS: dict[str, Callable[[list[Any]], list[bytes | None]]] = {
 """Types whose values are one run of bytes, and how a column of them becomes that."""
 
 
-def _by_driver(kind: str, cursor: psycopg.Cursor[Any]) -> Callable[[Values], Field]:
+def _by_driver(kind: str) -> Callable[[Values], Field]:
     """Any further type, a value at a time, as psycopg sends it."""
-    found = cursor.adapters.types.get(kind)
+    found = psycopg.adapters.types.get(kind)
     if found is None:
         raise StoreError(f"no type is called {kind}", f"没有名为 {kind} 的类型")
     oid = found.array_oid if kind.endswith("[]") else found.oid
-    transformer = Transformer(cursor)
+    transformer = Transformer()
     transformer.set_dumper_types([oid], Format.BINARY)
 
     def payload(item: Any) -> bytes | None:

@@ -6,6 +6,7 @@ batch in memory.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -44,22 +45,67 @@ def write(
     Runs in the connection's transaction.  Raises StoreError where a value does not fit its type,
     StoreFull when the disk is.
     """
+    rows, names = _rows(columns), _names(columns, types)
+    return _send(connection, table, names, _frames(columns, names, types, rows), rows)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Rows as the database takes them: what threads can make while another one sends."""
+
+    names: tuple[str, ...]
+    rows: int
+    body: bytes
+
+
+def encode(columns: Mapping[str, Values], types: Mapping[str, str]) -> Encoded:
+    """Columns as `write` takes them, ready for `send`; all at once, so give it a batch.
+
+    Raises StoreError where a value does not fit its type.
+    """
+    rows, names = _rows(columns), _names(columns, types)
+    return Encoded(tuple(names), rows, b"".join(_frames(columns, names, types, rows)))
+
+
+def send(connection: Connection, table: str, encoded: Encoded) -> int:
+    """Append encoded rows to a table, as `write` does, and return their number."""
+    return _send(connection, table, encoded.names, iter([encoded.body]), encoded.rows)
+
+
+def _rows(columns: Mapping[str, Values]) -> int:
     lengths = {len(values) for values in columns.values()}
     if len(lengths) != 1:
         raise ValueError(f"columns of different lengths: {sorted(lengths)}")
-    (rows,) = lengths
-    kinds = {name: plain_type(types[name]) for name in columns}
-    # Fixed widths first: neighbours without NULL are encoded together.
-    names = sorted(columns, key=lambda name: kinds[name] not in FIXED)
+    return lengths.pop()
+
+
+def _names(columns: Mapping[str, Values], types: Mapping[str, str]) -> list[str]:
+    """Columns of fixed width first: neighbours without NULL are encoded together."""
+    return sorted(columns, key=lambda name: plain_type(types[name]) not in FIXED)
+
+
+def _frames(
+    columns: Mapping[str, Values], names: Sequence[str], types: Mapping[str, str], rows: int
+) -> Iterator[bytes]:
+    encoders = {name: encoder(name, plain_type(types[name])) for name in names}
+    for start in range(0, rows, BATCH):
+        fields = [encoders[name](columns[name][start : start + BATCH]) for name in names]
+        yield frame(fields, min(BATCH, rows - start))
+
+
+def _send(
+    connection: Connection, table: str, names: Sequence[str], frames: Iterator[bytes], rows: int
+) -> int:
     driver = _driver(connection)
-    with translated(folder_of(connection)), driver.cursor() as cursor:
-        encoders = {name: encoder(name, kinds[name], cursor) for name in names}
-        with cursor.copy(_copy(table, names)) as copy:
-            copy.write(_SIGNATURE)
-            for start in range(0, rows, BATCH):
-                fields = [encoders[name](columns[name][start : start + BATCH]) for name in names]
-                copy.write(frame(fields, min(BATCH, rows - start)))
-            copy.write(_END)
+    with (
+        translated(folder_of(connection)),
+        driver.cursor() as cursor,
+        cursor.copy(_copy(table, names)) as copy,
+    ):
+        copy.write(_SIGNATURE)
+        for body in frames:
+            copy.write(body)
+        copy.write(_END)
     return rows
 
 

@@ -16,6 +16,9 @@ from cim.store.queries import load as statements
 ROWS, FAULTS = "stage_rows", "stage_faults"
 """The temporary tables: rows that are in so far, and rows that are not."""
 
+KEY_TYPES = {"row_no": "int8", "ext_id": "text"}
+"""Columns that every load stages."""
+
 FAULT_TYPES = {
     "row_no": "int8",
     "ext_id": "text",
@@ -71,13 +74,12 @@ class Stage:
             self.run(setting)
         for name in self.connection.execute(statements.bound(statements.LEFT_OVER)).scalars():
             self.run(f"DROP TABLE {name}")
-        self.run(statements.create_stage(ROWS, {"row_no": "int8", "ext_id": "text"} | self.types))
+        self.run(statements.create_stage(ROWS, KEY_TYPES | self.types))
         self.run(statements.create_stage(FAULTS, FAULT_TYPES))
 
-    def add(self, rows: Mapping[str, Sequence[Any]]) -> int:
+    def add(self, rows: columns.Encoded) -> int:
         """Append rows that passed their own checks."""
-        types = {"row_no": "int8", "ext_id": "text"} | self.types
-        return columns.write(self.connection, ROWS, rows, types)
+        return columns.send(self.connection, ROWS, rows)
 
     def add_faults(self, faults: Mapping[str, Sequence[Any]]) -> int:
         """Append rows that did not."""
