@@ -13,7 +13,7 @@ from sqlalchemy import Connection, TextClause
 from cim.derive.drawing import Drawing, draw
 from cim.derive.inputs import Columns, buildings
 from cim.derive.merging import merge
-from cim.derive.placing import place
+from cim.derive.placing import first, place
 from cim.derive.rules import Rules
 from cim.geometry.cuts import Flags
 from cim.settings import Settings
@@ -84,8 +84,10 @@ def run(
     """
     rules = Rules.of(settings)
     done = Derived(ended=_end_departed(connection, building_ids))
-    with _Drawers(rules) as drawers:
-        for fresh, drawing in _drawings(connection, drawers, building_ids, force):
+    chosen = building_ids
+    size = len(chosen) if chosen is not None else connection.scalar(queries.how_many())
+    with first(connection, int(size or 0)), _Drawers(rules) as drawers:
+        for fresh, drawing in _drawings(connection, drawers, chosen, force):
             ended = 0
             if fresh:
                 place(connection, drawing)

@@ -1,7 +1,7 @@
 """New buildings into the store: ids taken in blocks, columns sent by COPY, nothing read back."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from cim.derive.layouts import DRAWN, PLAN_KINDS
 from cim.derive.rules import UNIT_KINDS
 from cim.geometry.frame import Integers
 from cim.geometry.subdivision import FACINGS
-from cim.store import columns
+from cim.model.buildings import entrance, floor_plan, floor_slot, storey, unit
+from cim.store import bulk, columns
 from cim.store.queries import derive as queries
 
 Table = tuple[str, dict[str, Any], dict[str, str]]
@@ -174,16 +175,35 @@ def _types(**names: str) -> dict[str, str]:
 
 
 @contextmanager
+def first(connection: Connection, buildings: int) -> Iterator[None]:
+    """Derive so many buildings within: where nothing is derived yet, indexes are made at the end.
+
+    Measured on 100,000 buildings: keeping five indexes up to date row by row was half of the
+    server's work.  Only where all the tables are empty: a merge needs the indexes.
+    """
+    with ExitStack() as stack:
+        if connection.execute(queries.nothing_yet()).scalar_one():
+            checked = not _may_trust(connection)
+            for table in (entrance, floor_plan, floor_slot, storey, unit):
+                stack.enter_context(bulk.rebuilt(connection, table, buildings, keys_too=checked))
+        yield
+
+
+@contextmanager
 def trusted(connection: Connection) -> Iterator[None]:
     """Foreign keys unchecked within: the keys written are those just taken or read.
 
     Checking them row by row costs more than writing the rows.  Only a superuser may switch it
     off, as on the embedded database; elsewhere the database checks.
     """
-    query = "SELECT current_setting('is_superuser') = 'on'"
-    allowed = bool(connection.execute(text(query)).scalar())
+    allowed = _may_trust(connection)
     if allowed:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
     yield
     if allowed:
         connection.execute(text("SET LOCAL session_replication_role = origin"))
+
+
+def _may_trust(connection: Connection) -> bool:
+    query = "SELECT current_setting('is_superuser') = 'on'"
+    return bool(connection.execute(text(query)).scalar())

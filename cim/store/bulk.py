@@ -17,8 +17,13 @@ WORTH = 10_000
 
 
 @contextmanager
-def rebuilt(connection: Connection, table: Table, rows: int) -> Iterator[None]:
-    """Insert within this block; nothing is dropped where the table holds rows, or few come."""
+def rebuilt(
+    connection: Connection, table: Table, rows: int, *, keys_too: bool = True
+) -> Iterator[None]:
+    """Insert within this block; nothing is dropped where the table holds rows, or few come.
+
+    Without `keys_too` foreign keys stay as they are: for rows that are trusted.
+    """
     name = table.fullname
     empty = connection.execute(statements.bound(statements.is_empty(name))).scalar_one()
     if rows < WORTH or not empty:
@@ -28,6 +33,7 @@ def rebuilt(connection: Connection, table: Table, rows: int) -> Iterator[None]:
     indexes = connection.execute(statements.bound(statements.INDEXES), {"table": name}).all()
     keys = connection.execute(statements.bound(statements.FOREIGN_KEYS), {"table": name}).all()
     quote = connection.dialect.identifier_preparer.quote
+    keys = keys if keys_too else []
     for key, _ in keys:
         connection.exec_driver_sql(f"ALTER TABLE {name} DROP CONSTRAINT {quote(key)}")
     for index, _ in indexes:

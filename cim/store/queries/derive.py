@@ -9,6 +9,19 @@ ANALYZE = (
 """Tells the planner what a derivation has made."""
 
 
+def nothing_yet() -> TextClause:
+    """Whether no storey, entrance or unit was ever derived or given."""
+    return text(
+        """SELECT NOT EXISTS (SELECT FROM city.storey) AND NOT EXISTS (SELECT FROM city.unit)
+              AND NOT EXISTS (SELECT FROM city.entrance)"""
+    )
+
+
+def how_many() -> TextClause:
+    """How many buildings there are."""
+    return text("SELECT count(*) FROM city.building WHERE ended_at IS NULL")
+
+
 def much() -> TextClause:
     """Whether `count` buildings are a tenth or more of those the planner knows to be derived."""
     return text(
