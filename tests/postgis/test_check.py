@@ -92,6 +92,12 @@ FAULTS = {
 }
 
 
+def test_a_place_that_is_no_more_is_found(connection: Connection, settings: Settings) -> None:
+    build(connection, settings)
+    connection.execute(text("UPDATE city.unit SET slot_id = -1"))
+    assert counts(examine(connection))["units_placed"] > 0
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_found(name: str, connection: Connection, settings: Settings) -> None:
     build(connection, settings)

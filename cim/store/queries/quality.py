@@ -132,8 +132,9 @@ INVARIANTS = (
         "the place of a unit is not on the layout of its storey",
         "房屋单元的位置不在其楼层平面上",
         """SELECT u.id FROM city.unit u JOIN city.storey s ON s.id = u.storey_id
-             JOIN city.floor_slot l ON l.id = u.slot_id
-            WHERE u.ended_at IS NULL AND l.plan_id IS DISTINCT FROM s.plan_id""",
+             LEFT JOIN city.floor_slot l ON l.id = u.slot_id
+            WHERE u.slot_id IS NOT NULL AND (l.id IS NULL
+                  OR u.ended_at IS NULL AND l.plan_id IS DISTINCT FROM s.plan_id)""",
         True,
         "unit",
     ),

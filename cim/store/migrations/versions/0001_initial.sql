@@ -1301,7 +1301,6 @@ CREATE TABLE city.unit (
 	CONSTRAINT fk_unit_building_id FOREIGN KEY(building_id) REFERENCES city.building (id),
 	CONSTRAINT fk_unit_storey_id FOREIGN KEY(storey_id) REFERENCES city.storey (id),
 	CONSTRAINT fk_unit_entrance_id FOREIGN KEY(entrance_id) REFERENCES city.entrance (id),
-	CONSTRAINT fk_unit_slot_id FOREIGN KEY(slot_id) REFERENCES city.floor_slot (id),
 	CONSTRAINT fk_unit_source_id FOREIGN KEY(source_id) REFERENCES city.source_system (id)
 );
 CREATE INDEX ix_unit_building ON city.unit (building_id, storey_id, room_no);
