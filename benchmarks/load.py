@@ -18,10 +18,12 @@ AIM = 40_000
 
 PEER = "pyogrio + COPY + index, no checks"
 
+FILLED = 100_000
+"""Rows from which every batch of the road is in use; a smaller load says nothing of growth."""
+
 
 def measure(size: int) -> list[Measure]:
-    """Load SIZE footprints, the same again, and a quarter of them, each in a fresh city."""
-    quarter = _quarter(max(size // 4, 1))
+    """Load SIZE footprints and the same again; and two sizes that show how memory grows."""
     with city() as here:
         path = footprints(here.folder, size)
         first = here.run("load", "buildings", str(path), "--no-units")
@@ -29,6 +31,8 @@ def measure(size: int) -> list[Measure]:
         again = here.run("load", "buildings", str(path), "--no-units")
         doubled = here.one("SELECT count(*) FROM city.building") - size
         plain = _plainly(here, path)
+    large = max(size, 4 * FILLED)
+    watches = {size: first} | {n: _once(n) for n in {large, large // 4} - {size}}
     return [
         Measure("footprints, whole command", size / first.seconds, "rows/s", AIM, "higher",
                 PEER, size / plain.seconds),
@@ -38,12 +42,14 @@ def measure(size: int) -> list[Measure]:
         Measure("rows doubled by loading again", doubled, "rows", 0),
         *first.measures(),
         *plain.measures("peer"),
-        *quarter.measures(f"at {max(size // 4, 1)}"),
-        growth(first, quarter),
+        *[line for n in sorted({*watches} - {size}) for line in watches[n].measures(f"at {n:,}")],
+        Measure(f"footprints, whole command, at {large:,}", large / watches[large].seconds,
+                "rows/s", AIM, "higher"),
+        growth(watches[large], watches[large // 4]),
     ]  # fmt: skip
 
 
-def _quarter(size: int) -> Watch:
+def _once(size: int) -> Watch:
     with city() as here:
         return here.run("load", "buildings", str(footprints(here.folder, size)), "--no-units")
 

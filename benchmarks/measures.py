@@ -25,8 +25,8 @@ from sample_data.make import LAYERS
 RESULTS = Path(__file__).parent / "results"
 """Where results are written; not part of the repository."""
 
-EVERY = 0.1
-"""Seconds between two looks at the memory."""
+EVERY = 0.2
+"""Seconds between two looks at the memory; a look takes the processor some hundredths."""
 
 
 @dataclass(frozen=True)
