@@ -30,6 +30,9 @@ from cim.store.stage import KEY_TYPES, ROWS, Stage
 AHEAD = 3
 """Batches that are being checked while another is written."""
 
+LONGEST_KEY = 500
+"""Characters of a key; an index cannot hold one of some thousands."""
+
 Progress = Callable[[str, int, int | None], None]
 """Told the step (`read`, `compare`, `keep`), rows so far, and rows in all where known."""
 
@@ -229,6 +232,9 @@ def _keys(job: _Job, rows: Rows) -> np.ndarray[Any, Any]:
     if "ext_id" in job.mapping.columns:
         keys = rows.words("ext_id")
         rows.set_aside(np.array([key is None for key in keys], bool), "ext_id", "missing")
+        long = np.array([key is not None and len(key) > LONGEST_KEY for key in keys], bool)
+        rows.set_aside(long, "ext_id", "too_long")
+        keys[long] = None
         return keys
     if job.kind.key:
         return checks.key_from_fields(rows, job.kind.key)

@@ -390,3 +390,10 @@ def test_a_first_load_leaves_every_index_and_key_as_it_was(
 def test_a_wrong_mapping_names_the_columns_there_are(load: Loader, tmp_path: Path) -> None:
     with pytest.raises(BadMapping, match="屋主"):
         load("buildings", houses(tmp_path), fields={"height": "高"})
+
+
+def test_a_key_too_long_for_any_index_is_set_aside(load: Loader, tmp_path: Path) -> None:
+    keys = np.random.default_rng(0).integers(0x4E00, 0x9FFF, 9000)
+    path = write(tmp_path / "keys.gpkg", {"编号": ["".join(map(chr, keys)), "A2"]}, [*PLACES[:2]])
+    report = load("buildings", path)
+    assert (report.counts.new, report.aside) == (1, {"too_long": 1})
