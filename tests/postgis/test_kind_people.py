@@ -194,3 +194,19 @@ def test_another_key_than_the_first_is_refused_before_anything_is_written(
     with pytest.raises(PrivacyError, match="CIM_PII_KEY_FILE"):
         bring("people", [someone(2, 房屋编号="U1")])
     assert connection.execute(text("SELECT count(*) FROM pii.person")).scalar_one() == 1
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["9900001980010100", "99000019800101001Y", "9.90000198001010017E17", "10000000001", "C99"],
+)
+def test_what_may_tell_who_it_is_is_no_key_in_clear_nor_where_it_is_set_aside(
+    connection: Connection, bring: Any, key: str
+) -> None:
+    row = someone(1, 人员编号=key, 证件号码="C99", 房屋编号="U1")
+    bring("people", [row], source="register")
+    bring("people", [row | {"房屋编号": "nowhere"}], source="register")
+    found = connection.execute(
+        text("SELECT ext_id FROM pii.person UNION ALL SELECT ext_id FROM platform.quarantine")
+    ).scalars()
+    assert [item[0] for item in found] == ["#", "#"]

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from cim.codes.identifiers import birth_year, is_citizen_id
+from cim.codes.identifiers import birth_year
 from cim.load import references
 from cim.load.fields import Field
 from cim.load.kind import Context, Kind
@@ -78,6 +78,9 @@ FIELDS = (
     ADDRESS,
 )  # fmt: skip
 
+PHONE_DIGITS: Final = 11
+"""A key of as many digits may be a mobile phone number, or an identity number with a slip."""
+
 SECRET: Final = ("name", "id_no", "phone", "address")
 """Fields that never leave the batch in the clear."""
 
@@ -129,7 +132,7 @@ def _keys(
     names: list[str | None],
     phones: list[str | None],
 ) -> list[str | None]:
-    """The key of each row: the file's own, but a keyed hash where that is an identity number.
+    """The key of each row: the file's own, but a keyed hash where that tells who it is.
 
     Without one, a keyed hash of the number, or of name and phone.
     """
@@ -137,7 +140,8 @@ def _keys(
     assert vault is not None
     given = rows.words("ext_id").tolist()
     base: list[str | None] = [
-        key if key is not None and not is_citizen_id(plain_id(key)) else None for key in given
+        None if key is None or _is_telling(key, number, phone) else key
+        for key, number, phone in zip(given, numbers, phones, strict=True)
     ]
     what = [
         plain_id(key) if key else number or f"{name}/{phone or ''}"
@@ -147,6 +151,16 @@ def _keys(
     keys = [key or f"#{(h or b'').hex()[:32]}" for key, h in zip(base, hashed, strict=True)]
     rows.columns["ext_id"] = rows.columns["person_key"] = _column(list(keys))
     return list(keys)
+
+
+def _is_telling(key: str, number: str | None, phone: str | None) -> bool:
+    """Whether a key is, or may be a misspelt, number of an identity document or a phone.
+
+    >>> [_is_telling(key, "C1234567", None) for key in ("P000123", "C1234567", "9900001990O101001")]
+    [False, True, True]
+    """
+    digits = sum(mark.isdigit() for mark in key)
+    return digits >= PHONE_DIGITS or plain_id(key) == number or key == phone
 
 
 KIND = Kind(
