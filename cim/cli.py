@@ -54,6 +54,10 @@ class Commands(click.Group):
             if error.zh != str(error):
                 click.echo(f"cim: {error.zh}", err=True)
             sys.exit(2)
+        except KeyboardInterrupt:
+            click.echo("cim: stopped; what was under way was not kept", err=True)
+            click.echo("cim: 已中止；正在进行的内容未保存", err=True)
+            sys.exit(130)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:

@@ -6,6 +6,7 @@
     + TooLarge         the caller sent more than is read
   - NotAllowed         the caller lacks the role, or named no purpose
     + UnknownKey       the key is not known, or no longer valid
+  - BadSetting         a setting has a value that it cannot have
   - SourceError        a file is not what it claims to be
     + UnknownFormat    no reader for that ending
     + MissingCrs       coordinates without a coordinate system
@@ -51,6 +52,10 @@ class NotAllowed(CimError):
 
 class UnknownKey(NotAllowed):
     """The key is not known, or no longer valid."""
+
+
+class BadSetting(CimError):
+    """A setting has a value that it cannot have."""
 
 
 class SourceError(CimError):

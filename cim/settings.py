@@ -5,8 +5,10 @@ Nothing is read when this module is imported; whoever composes the program calls
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cim.errors import BadSetting
 
 
 class Settings(BaseSettings):
@@ -21,6 +23,7 @@ class Settings(BaseSettings):
     )
     database_url: str | None = Field(
         None,
+        pattern=r"^$|^postgres(ql)?(\+\w+)?://",
         description="a PostGIS to use instead of the embedded one: postgresql://user@host/name",
     )
     city_name: str = Field(
@@ -62,6 +65,13 @@ class Settings(BaseSettings):
 
 
 def load() -> Settings:
-    """Read the settings as the environment has them now."""
-    found = Settings()
+    """Read the settings as the environment has them now; BadSetting where one makes no sense."""
+    try:
+        found = Settings()
+    except ValidationError as error:
+        names = ", ".join(f"CIM_{str(item['loc'][0]).upper()}" for item in error.errors())
+        raise BadSetting(
+            f"the setting {names} has a value that it cannot have",
+            f"设置 {names} 的值无效",
+        ) from None
     return found.model_copy(update={"data_dir": found.data_dir.expanduser().absolute()})

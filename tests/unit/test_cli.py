@@ -6,8 +6,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from cim import cli
-from cim.errors import SourceError
+from cim import cli, settings
+from cim.errors import BadSetting, SourceError
 
 
 @pytest.fixture
@@ -54,3 +54,21 @@ def test_wrong_usage_stays_with_click(run: Callable[[BaseException], Result]) ->
     result = run(click.UsageError("say which"))
     assert result.exit_code == 2
     assert "say which" in result.stderr
+
+
+def test_an_interruption_is_said_in_both_languages(run: Callable[[BaseException], Result]) -> None:
+    result = run(KeyboardInterrupt())
+    assert result.exit_code == 130
+    assert "已中止" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("CIM_DATABASE_URL", "mysql://secret@host/x"), ("CIM_PLANE_EPSG", "secret")]
+)
+def test_a_setting_that_makes_no_sense_is_named_but_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadSetting, match=name) as refused:
+        settings.load()
+    assert "secret" not in str(refused.value) + refused.value.zh
