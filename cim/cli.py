@@ -63,8 +63,17 @@ class Commands(click.Group):
         except Exception as error:
             if os.environ.get("CIM_TRACEBACK"):
                 raise
-            _own_up(error)
+            if isinstance(error, OSError) and error.filename is not None:
+                _blame_file(error)
+            else:
+                _own_up(error)
             sys.exit(2)
+
+
+def _blame_file(error: OSError) -> None:
+    """Say which file or folder the system did not give."""
+    click.echo(f"cim: {error.filename} cannot be used: {error.strerror}", err=True)
+    click.echo(f"cim: 无法使用 {error.filename}：{error.strerror}", err=True)
 
 
 def _own_up(error: Exception) -> None:

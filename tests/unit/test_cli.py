@@ -72,3 +72,10 @@ def test_a_setting_that_makes_no_sense_is_named_but_not_repeated(
     with pytest.raises(BadSetting, match=name) as refused:
         settings.load()
     assert "secret" not in str(refused.value) + refused.value.zh
+
+
+def test_a_folder_that_the_system_refuses_is_named(run: Callable[[BaseException], Result]) -> None:
+    result = run(PermissionError(13, "Permission denied", "/srv/city"))
+    assert result.exit_code == 2
+    assert "/srv/city cannot be used: Permission denied" in result.stderr
+    assert "程序内部错误" not in result.stderr
