@@ -50,11 +50,12 @@ def test_a_shapefile_that_does_not_say_its_encoding_is_read_in_its_own(
     ]
 
 
-def test_so_is_a_zipped_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["", "数据/", "a/b/"])
+def test_so_is_a_zipped_one_in_a_folder_too(tmp_path: Path, folder: str) -> None:
     path = shapefile(tmp_path, "GBK")
     with zipfile.ZipFile(tmp_path / "houses.zip", "w") as archive:
         for ending in (".shp", ".shx", ".dbf", ".prj"):
-            archive.write(path.with_suffix(ending), f"houses{ending}")
+            archive.write(path.with_suffix(ending), f"{folder}houses{ending}")
     assert [row["名称"] for row in rows(tmp_path / "houses.zip")] == NAMES
 
 

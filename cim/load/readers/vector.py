@@ -5,7 +5,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 import pyogrio
@@ -53,14 +53,15 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
     """Open a vector file; where it has several layers, `layer` names one."""
     try:
         encoding = encoding or _encoding(path)
+        place = _place(path)
         with _quiet():
-            layer = _layer(path, layer)
-            known = pyogrio.read_info(path, layer=layer, encoding=encoding)
+            layer = _layer(path, place, layer)
+            known = pyogrio.read_info(place, layer=layer, encoding=encoding)
     except _FAULTS as error:
         raise _broken(path, error) from error
     count = known["features"]
     return Source(
-        batches=_batches(path, layer, encoding),
+        batches=_batches(path, place, layer, encoding),
         crs=known["crs"],
         fields=[str(name) for name in known["fields"]],
         count=int(count) if count is not None and count >= 0 else None,
@@ -104,9 +105,25 @@ def _undeclared(path: Path) -> bytes:
     return head[_HEADER:] if head[_LANGUAGE : _LANGUAGE + 1] == b"\0" else b""
 
 
-def _layer(path: Path, layer: str | None) -> str | None:
+def _place(path: Path) -> str:
+    """What GDAL opens: the file, or the one folder of an archive that holds its shapefiles."""
+    if path.suffix.lower() != ".zip" or not zipfile.is_zipfile(path):
+        return str(path)
+    with zipfile.ZipFile(path) as archive:
+        names = [PurePosixPath(name) for name in archive.namelist()]
+    folders = {
+        str(name.parent)
+        for name in names
+        if name.suffix.lower() == ".shp" and name.parts[0] != "__MACOSX"
+    }
+    if len(folders) != 1 or folders == {"."}:
+        return str(path)
+    return f"/vsizip/{path.absolute()}/{folders.pop()}"
+
+
+def _layer(path: Path, place: str, layer: str | None) -> str | None:
     """The layer to read: the one named, or the only one."""
-    names = [str(row[0]) for row in pyogrio.list_layers(path)]
+    names = [str(row[0]) for row in pyogrio.list_layers(place)]
     if not names:
         raise SourceError(f"{path.name} has no layers", f"{path.name} 中没有图层")
     if layer is not None and layer not in names:
@@ -122,13 +139,13 @@ def _layer(path: Path, layer: str | None) -> str | None:
     return layer or names[0]
 
 
-def _batches(path: Path, layer: str | None, encoding: str | None) -> Iterator[Batch]:
+def _batches(path: Path, place: str, layer: str | None, encoding: str | None) -> Iterator[Batch]:
     row = 1
     options = {"layer": layer, "encoding": encoding, "batch_size": BATCH_ROWS}
     try:
         with ExitStack() as opened:
             with _quiet():
-                known, stream = opened.enter_context(open_arrow(path, use_pyarrow=True, **options))
+                known, stream = opened.enter_context(open_arrow(place, use_pyarrow=True, **options))
             name = known["geometry_name"] or "wkb_geometry"
             while (columns := _next(stream)) is not None:
                 yield _batch(columns, name, row)
