@@ -108,6 +108,7 @@ def strings(column: pa.Array) -> pa.StringArray:
 
 
 _FULL_WIDTH = str.maketrans("０１２３４５６７８９．－，", "0123456789.-,")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _UNIT = re.compile(r"\s*(m|米|公尺|层|樓|楼|f|户|㎡|m2|m²|平方米|年)?$", re.IGNORECASE)
 
 
@@ -130,7 +131,8 @@ def number(column: pa.Array, field: Field) -> Parsed:
     odd = np.flatnonzero(pc.and_(pc.invert(plain), pc.is_valid(words)).to_numpy(False))
     bad = np.zeros(len(values), bool)
     for row in odd.tolist():
-        word = _UNIT.sub("", words[row].as_py().translate(_FULL_WIDTH).replace(",", ""))
+        word = _UNIT.sub("", words[row].as_py().translate(_FULL_WIDTH))
+        word = _THOUSANDS.sub("", word)
         try:
             values[row] = float(word)
         except ValueError:

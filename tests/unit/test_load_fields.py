@@ -168,3 +168,9 @@ def test_a_key_of_json_is_judged_by_its_text() -> None:
     sample = Batch(pa.RecordBatch.from_arrays([column], ["id"]), None, 1)
     settled = mapping.settle(KINDS["streets"].all_fields, ["id"], {}, sample)
     assert settled.columns["ext_id"] == "id"
+
+
+def test_a_comma_stands_before_three_digits_or_is_no_comma_of_thousands() -> None:
+    values, bad = fields.number(pa.array(["1,234,567.5", "1,0", "3,5", "12,34"]), ANY)
+    assert values[0] == 1234567.5
+    assert bad.tolist() == [False, True, True, True]
