@@ -62,14 +62,6 @@ def merge_entrances() -> list[TextClause]:
                                 WHERE s.building_id = e.building_id AND s.no = e.no)
             """
         ),
-        text(
-            """
-            UPDATE staged_unit u SET entrance_id = e.id
-              FROM staged_entrance s
-              JOIN city.entrance e ON e.building_id = s.building_id AND e.no = s.no
-             WHERE u.entrance_id = s.id AND e.id <> s.id
-            """
-        ),
     ]
 
 
@@ -105,12 +97,6 @@ def merge_plans() -> list[TextClause]:
             UPDATE staged_floor_slot n SET twin_id = o.id
               FROM staged_floor_plan p JOIN city.floor_slot o ON o.plan_id = p.twin_id
              WHERE n.plan_id = p.id AND o.no = n.no AND p.kind <> 'drawn'
-            """
-        ),
-        text(
-            """
-            UPDATE staged_unit u SET slot_id = s.twin_id
-              FROM staged_floor_slot s WHERE u.slot_id = s.id AND s.twin_id IS NOT NULL
             """
         ),
         text(
@@ -179,12 +165,6 @@ def merge_storeys() -> list[TextClause]:
         ),
         text(
             """
-            UPDATE staged_unit u SET storey_id = s.twin_id
-              FROM staged_storey s WHERE u.storey_id = s.id AND s.twin_id IS NOT NULL
-            """
-        ),
-        text(
-            """
             INSERT INTO city.storey (id, building_id, plan_id, no, label, kind, elev_bottom,
                                      elev_top, status)
             SELECT id, building_id, plan_id, no, label, kind, elev_bottom, elev_top, status
@@ -231,8 +211,26 @@ def end_storeys() -> TextClause:
 
 
 def match_units() -> list[TextClause]:
-    """Generated units that stand already, by storey, entrance and room number; else ended ones."""
+    """Generated units that stand already, by storey, entrance and room number; else ended ones.
+
+    First, in one go, they learn which storeys, entrances and places stand already.
+    """
     return [
+        text(
+            """
+            UPDATE staged_unit u
+               SET storey_id = m.storey_id, entrance_id = m.entrance_id, slot_id = m.slot_id
+              FROM (SELECT n.id, coalesce(s.twin_id, n.storey_id) AS storey_id,
+                           coalesce(e.id, n.entrance_id) AS entrance_id,
+                           coalesce(l.twin_id, n.slot_id) AS slot_id
+                      FROM staged_unit n
+                      LEFT JOIN staged_storey s ON s.id = n.storey_id
+                      LEFT JOIN staged_floor_slot l ON l.id = n.slot_id
+                      LEFT JOIN staged_entrance d ON d.id = n.entrance_id
+                      LEFT JOIN city.entrance e ON e.building_id = d.building_id AND e.no = d.no) m
+             WHERE m.id = u.id
+            """
+        ),
         text(
             """
             UPDATE staged_unit n SET twin_id = o.id
@@ -319,13 +317,15 @@ def merge_units() -> list[TextClause]:
                 SELECT o.id, o.slot_id, o.kind, o.geom_status, o.ended_at, n.slot_id AS new_slot,
                        CASE WHEN o.ext_id IS NULL THEN n.kind ELSE o.kind END AS new_kind,
                        n.geom_status AS new_status
-                  FROM staged_unit n JOIN city.unit o ON o.id = n.twin_id),
+                  FROM staged_unit n JOIN city.unit o ON o.id = n.twin_id
+                 WHERE (o.slot_id, o.geom_status, o.ended_at)
+                       IS DISTINCT FROM (n.slot_id, n.geom_status, NULL)
+                    OR o.ext_id IS NULL AND o.kind <> n.kind),
             updated AS (
                 UPDATE city.unit o SET slot_id = c.new_slot, kind = c.new_kind,
                        geom_status = c.new_status, ended_at = NULL, updated_at = now()
                   FROM changed c
-                 WHERE o.id = c.id AND (c.slot_id, c.kind, c.geom_status, c.ended_at)
-                       IS DISTINCT FROM (c.new_slot, c.new_kind, c.new_status, NULL)
+                 WHERE o.id = c.id
                 RETURNING c.id, c.slot_id, c.kind, c.geom_status, c.ended_at)
             INSERT INTO platform.change (object_type, object_id, op, before)
             SELECT 'unit', id, 'update', jsonb_build_object('slot_id', slot_id, 'kind', kind,
