@@ -17,6 +17,7 @@ def of_stage(stage: Stage, *, least_area: float, tiny: float) -> None:
         if stage.number(statements.has_outlines(table))
     }
     if known:
+        stage.run(statements.index_points(ROWS))
         stage.run(statements.place_points(ROWS, known))
 
 

