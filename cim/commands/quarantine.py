@@ -130,9 +130,17 @@ def _cell(value: Any) -> Any:
 
 
 def _wkt(wkb: bytes) -> str:
-    """The outline as text; as hexadecimal where it is not even WKB."""
-    shape = shapely.from_wkb(bytes(wkb), on_invalid="ignore")
-    return bytes(wkb).hex() if shape is None else str(shapely.to_wkt(shape, rounding_precision=-1))
+    """The outline as text; where it is no WKB, the text that was in its place, or hexadecimal.
+
+    >>> _wkt(b"POLYGON((1 2"), _wkt(b"\\x01\\xff")
+    ('POLYGON((1 2', '01ff')
+    """
+    raw = bytes(wkb)
+    shape = shapely.from_wkb(raw, on_invalid="ignore")
+    if shape is not None:
+        return str(shapely.to_wkt(shape, rounding_precision=-1))
+    text = raw.decode("utf-8", "replace")
+    return text if text.isprintable() and "\ufffd" not in text else raw.hex()
 
 
 @quarantine.command()

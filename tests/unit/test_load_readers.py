@@ -125,3 +125,13 @@ def test_a_shapefile_without_its_index_says_what_is_missing(tmp_path: Path) -> N
     path.with_suffix(".shx").unlink()
     with pytest.raises(SourceError, match=r"lacks the \.shx"):
         rows(path)
+
+
+def test_an_unreadable_outline_is_not_an_absent_one(tmp_path: Path) -> None:
+    path = tmp_path / "outlines.csv"
+    path.write_text(f'编号,wkt\nA1,"POLYGON((1 2"\nA2,\nA3,"{PLACES[0].wkt}"\n', "utf-8")
+    (batch,) = readers.read(path).batches
+    assert batch.geometry is not None
+    assert batch.geometry[0] == b"POLYGON((1 2"
+    assert batch.geometry[1] is None
+    assert shapely.equals(shapely.from_wkb(batch.geometry[2]), PLACES[0])

@@ -118,10 +118,12 @@ def _batches(
 
 
 def _geometry(columns: pa.RecordBatch, place: tuple[str, ...]) -> NDArray[np.object_]:
-    """WKB from the place columns; None where they say nothing readable."""
+    """WKB from the place columns; None where they say nothing, the text where it is unreadable."""
     if len(place) == 1:
         texts = np.array(columns.column(place[0]).to_pylist(), dtype=object)
         made: NDArray[np.object_] = shapely.to_wkb(shapely.from_wkt(texts, on_invalid="ignore"))
+        for row in np.flatnonzero((made == np.array(None)) & (texts != np.array(None))):
+            made[row] = texts[row].encode()  # no geometry either, but not the absence of one
         return made
     x, y = (_numbers(columns.column(name)) for name in place)
     known = np.isfinite(x) & np.isfinite(y)
