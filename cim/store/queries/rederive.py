@@ -16,20 +16,16 @@ STAGED = {
     "unit": "city.unit",
     "derived": "platform.derived",
 }
-"""Temporary tables `staged_NAME`, each like the table it is merged into, with `twin_id`."""
+"""Temporary tables `staged_NAME`, each like its table, with `twin_id` and `same`."""
 
 
 def stage() -> list[TextClause]:
     """Empty staging tables; they vanish with the transaction."""
     steps = []
     for name, table in STAGED.items():
-        steps.append(
-            text(
-                f"CREATE TEMPORARY TABLE IF NOT EXISTS staged_{name} "
-                f"ON COMMIT DROP AS SELECT *, NULL::bigint AS twin_id FROM {table} LIMIT 0"
-            )
-        )
-        steps.append(text(f"TRUNCATE staged_{name}"))
+        made = f"CREATE TEMPORARY TABLE IF NOT EXISTS staged_{name} ON COMMIT DROP AS SELECT *,"
+        kept = f"NULL::bigint AS twin_id, NULL::boolean AS same FROM {table} LIMIT 0"
+        steps += [text(f"{made} {kept}"), text(f"TRUNCATE staged_{name}")]
     return steps
 
 
@@ -233,7 +229,8 @@ def match_units() -> list[TextClause]:
         ),
         text(
             """
-            UPDATE staged_unit n SET twin_id = o.id
+            UPDATE staged_unit n SET twin_id = o.id, same = (o.slot_id, o.kind, o.geom_status)
+                       IS NOT DISTINCT FROM (n.slot_id, n.kind, n.geom_status)
               FROM city.unit o
              WHERE n.twin_id IS NULL AND o.building_id = n.building_id
                AND o.storey_id = n.storey_id AND o.room_no = n.room_no
@@ -254,6 +251,8 @@ def match_units() -> list[TextClause]:
              WHERE n.id = f.new
             """
         ),
+        # Else the planner reads every unit of the city to find the few that changed.
+        text("ANALYZE staged_unit (same, twin_id)"),
     ]
 
 
@@ -318,9 +317,9 @@ def merge_units() -> list[TextClause]:
                        CASE WHEN o.ext_id IS NULL THEN n.kind ELSE o.kind END AS new_kind,
                        n.geom_status AS new_status
                   FROM staged_unit n JOIN city.unit o ON o.id = n.twin_id
-                 WHERE (o.slot_id, o.geom_status, o.ended_at)
+                 WHERE n.same IS NOT TRUE AND ((o.slot_id, o.geom_status, o.ended_at)
                        IS DISTINCT FROM (n.slot_id, n.geom_status, NULL)
-                    OR o.ext_id IS NULL AND o.kind <> n.kind),
+                    OR o.ext_id IS NULL AND o.kind <> n.kind)),
             updated AS (
                 UPDATE city.unit o SET slot_id = c.new_slot, kind = c.new_kind,
                        geom_status = c.new_status, ended_at = NULL, updated_at = now()
