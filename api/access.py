@@ -164,7 +164,8 @@ def is_local(headers: Mapping[str, str], client: str | None) -> bool:
     One that a proxy passed on did not, whatever address it came from; nor did one that names
     another host, for a page elsewhere may have its name resolved to this machine.
     """
-    if any(name in headers for name in ("forwarded", "x-forwarded-for", "x-real-ip", "via")):
+    proxied = ("forwarded", "x-real-ip", "via")
+    if any(name in proxied or name.startswith("x-forwarded-") for name in map(str.lower, headers)):
         return False
     host = headers.get("host", "").strip()
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]

@@ -17,6 +17,9 @@ from cim.store.queries import observations as queries
 
 router = APIRouter(prefix="/datastreams", tags=["devices"], responses=PROBLEMS | ABSENT)
 
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+"""Beyond these no city has readings, and near the ends of time the database has no zone."""
+
 Moment = Annotated[
     AwareDatetime | None,
     Query(description="a time with its zone", examples=["2026-11-20T00:00:00Z"]),
@@ -60,6 +63,11 @@ async def observations(
 
 
 def check_period(start: datetime | None, end: datetime | None) -> None:
-    """InvalidQuery where a period ends before it begins."""
+    """InvalidQuery where a period ends before it begins, or lies outside what is kept."""
+    if any(not FIRST_YEAR <= when.year <= LAST_YEAR for when in (start, end) if when is not None):
+        raise InvalidQuery(
+            f"start and end must lie in the years {FIRST_YEAR} to {LAST_YEAR}.",
+            f"start 和 end 须在 {FIRST_YEAR} 至 {LAST_YEAR} 年之间。",
+        )
     if start is not None and end is not None and end < start:
         raise InvalidQuery("end lies before start.", "end 早于 start。")

@@ -55,6 +55,8 @@ REFUSED = [
     ("/datastreams/2/observations?start=yesterday", 422, "start must be a time"),
     ("/datastreams/2/observations?start=2026-11-20T00:00:00", 422, "start must name its time zone"),
     ("/datastreams/2/observations?start=2026-11-20T00:00:00Z&end=2026-11-19T00:00:00Z", 422, "end"),
+    ("/datastreams/2/observations?start=0001-01-01T00:00:00Z", 422, "1900"),
+    ("/datastreams/2/observations?end=9999-12-31T23:59:59-23:59", 422, "2200"),
     ("/addresses/search", 422, "q is required"),
     ("/addresses/search?q=", 422, "at least one character"),
     ("/addresses/search?q=%00%01", 422, "at least one character"),
