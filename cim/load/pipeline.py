@@ -309,7 +309,9 @@ def _compare(stage: Stage, job: _Job, report: Report) -> None:
         step(stage)
     counts = report.counts = kind.enter(stage)
     if counts.new or counts.changed:
+        stage.run(statements.FAIR)
         stage.run(f"ANALYZE {kind.table.fullname}")
+        stage.run(statements.USUAL)
     kind.finish(stage)
     report.merged = stage.tallies.pop("merged", 0)
     report.warnings.update(stage.tallies)
