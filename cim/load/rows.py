@@ -20,6 +20,7 @@ REASONS: dict[str, tuple[str, str]] = {
         "the outline crosses itself and cannot be mended without changing its area by over 1 %",
         "轮廓自相交，修复会使面积变化超过 1 %",
     ),
+    "vast": ("the outline is larger than any building", "轮廓大于任何建筑"),
     "sliver": ("the outline encloses no area", "轮廓面积几乎为零"),
     "out_of_range": (
         "coordinates outside the range of the coordinate system",

@@ -64,6 +64,9 @@ STATES = {
 LEAST_AREA = 0.001
 """m²; a smaller outline encloses nothing."""
 
+MOST_AREA = 10e6
+"""m²; the largest buildings there are cover one or two km², so a larger outline is no building."""
+
 TINY = 1.0
 """m²; a smaller outline comes in, and is counted as odd."""
 
@@ -188,7 +191,9 @@ KIND = Kind(
         "estate_id": "int8",
     },
     repeated=merge.pieces_join,
-    place=lambda stage: places.of_stage(stage, least_area=LEAST_AREA, tiny=TINY),
+    place=lambda stage: places.of_stage(
+        stage, least_area=LEAST_AREA, most_area=MOST_AREA, tiny=TINY
+    ),
     guarded={"height": "height_method", "floors_above": "floors_method"},
     derives=True,
 )
