@@ -35,7 +35,7 @@ export function HoverLabel({ store }: { store: Store }) {
 export function Empty({ store }: { store: Store }) {
   const city = store.city.value
   const t = store.t.value
-  if (!city || city.tilesets.length > 0) return null
+  if (!city || city.tilesets.some((one) => one.features > 0)) return null
   return (
     <section class="panel empty" aria-labelledby="empty-title">
       <h2 id="empty-title">{t.emptyTitle}</h2>
