@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from contextlib import suppress
 
 import click
 import uvicorn
@@ -76,13 +77,15 @@ def serve(host: str, port: int, demo: bool) -> None:
     connect(settings).dispose()
     server = Server(config, address)
     try:
-        server.run([listener])
-    except KeyboardInterrupt:
-        click.echo("stopped · 服务已停止")
+        # The interrupt is raised once more after the server has ended, unless whoever started us
+        # has interrupts ignored, as a shell has for what it runs in the background.
+        with suppress(KeyboardInterrupt):
+            server.run([listener])
     finally:
         listener.close()
     if not server.started:
         raise SystemExit(2)
+    click.echo("stopped · 服务已停止")
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -20,6 +20,9 @@ CITIES = [
     ),
 ]
 
+SEEN_WHOLE = 150
+"""Metres; of a higher tower, seen as a whole, a storey is thinner than two pixels."""
+
 
 @pytest.mark.parametrize(("file", "options", "buildings"), CITIES)
 def test_a_flat_of_a_real_city_is_clicked(
@@ -50,9 +53,9 @@ def test_a_flat_of_a_real_city_is_clicked(
         tallest = connection.execute(
             text(
                 "SELECT b.id FROM city.building b JOIN city.source_system s ON s.id = b.source_id"
-                " WHERE s.name = :source ORDER BY b.height DESC, b.id LIMIT 1"
+                " WHERE s.name = :source AND b.height <= :seen ORDER BY b.height DESC, b.id LIMIT 1"
             ),
-            {"source": source},
+            {"source": source, "seen": SEEN_WHOLE},
         ).scalar_one()
     assert came == buildings
     assert flats > buildings

@@ -8,7 +8,7 @@ import { numberOf } from './tileset'
 import type { Units } from './units'
 
 /** How far inside the wall a unit is looked for, metres along the line of sight. */
-const NUDGE_M = 0.6
+const NUDGE_M = 0.3
 
 export type Hit =
   | { readonly what: 'unit'; readonly building: number; readonly unit: number }
