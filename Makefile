@@ -23,7 +23,7 @@ help:
 	@echo "make demo-check      the same, then ask the running server and stop"
 	@echo "make test            set up, run every check and every test"
 	@echo "make check           style, types, import contracts (part of make test)"
-	@echo "make trial           load the large real data sets (minutes)"
+	@echo "make trial           load the large real data sets, try properties on new examples (minutes)"
 	@echo "make bench NAME=load SIZE=100000     measure: load, units, tiles, api"
 	@echo "make wheel           build the wheel, viewer included"
 	@echo "make clean           remove what was built; your data in .cim stay"
@@ -101,6 +101,7 @@ test: .setup/browser .setup/validator check api/static/index.html
 	$(NODE) $(BIN)/pytest -q tests
 
 trial: .setup/database .setup/dev .setup/validator
+	HYPOTHESIS_PROFILE=wide $(BIN)/pytest -q tests/unit tests/postgis/test_derive_again.py
 	$(NODE) $(BIN)/pytest -q -m trial
 
 bench: .setup/database .setup/dev .setup/bench

@@ -3,6 +3,9 @@
 The server is an embedded cluster in a temporary folder, one a checkout, started by the first
 session that needs it and stopped by the last; or the one CIM_TEST_DATABASE_URL names.  No server
 is an error, never a skip: a green run means these tests ran.
+
+Properties are tried on the same examples everywhere, so that a run says the same on every machine;
+HYPOTHESIS_PROFILE=wide looks for new ones, as `make trial` does.
 """
 
 import hashlib
@@ -15,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
+import hypothesis
 import psutil
 import psycopg
 import pytest
@@ -25,6 +29,10 @@ from cim.settings import Settings
 from cim.store import embedded
 from cim.store.engine import open_engine
 from cim.store.migrate import migrate
+
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("wide", deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 SESSION = "cimtwin-tests"
 """What a session's own connection calls itself, by which the others know it is there."""

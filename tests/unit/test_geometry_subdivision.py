@@ -129,7 +129,8 @@ def test_cuts_have_equal_areas_and_the_same_ends_on_both_sides(
     part = along_walls(shapes).enter(shapes, here)
     pieces = cut(part, np.zeros(count, dtype=np.int64), np.ones(count), axis)
     area = shapely.area(pieces)
-    assert area == pytest.approx(np.full(count, area.mean()), rel=1e-6)
+    # Or a tenth of a square centimetre: a cut as long as a needle is placed to some nanometres.
+    assert area == pytest.approx(np.full(count, area.mean()), rel=1e-6, abs=1e-5)
     corners = shapely.multipoints(shapely.get_coordinates(part))
     for left, right in pairwise(pieces):
         edge = shapely.get_coordinates(left)[:, axis].max()
