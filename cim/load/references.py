@@ -9,6 +9,20 @@ from cim.load.fields import Field
 from cim.load.kind import Context
 from cim.load.rows import Rows
 
+OBJECTS: Final = {
+    "unit": "unit",
+    "房屋": "unit",
+    "户": "unit",
+    "entrance": "entrance",
+    "单元": "entrance",
+    "building": "building",
+    "建筑": "building",
+    "楼栋": "building",
+    "estate": "estate",
+    "小区": "estate",
+}
+"""Words for what a facility serves, or a device is bound to."""
+
 BUILDING: Final = Field(
     "building_ref", "text", "幢编号", "key of the building",
     ("建筑编号", "建筑物编号", "楼栋编号", "building_id", "building", "bldg_id", "bldg"),

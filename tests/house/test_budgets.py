@@ -1,6 +1,8 @@
 """The house's budgets that no linter knows."""
 
+import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -73,9 +75,6 @@ def test_lock_files_pin_with_hashes_and_name_no_host() -> None:
 
 
 def test_every_dependency_is_in_the_lock() -> None:
-    import re  # noqa: PLC0415 - wanted by this test alone
-    import tomllib  # noqa: PLC0415 - wanted by this test alone
-
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     lock = (ROOT / "requirements/dev.txt").read_text(encoding="utf-8").lower()
     wanted = project["project"]["dependencies"] + project["dependency-groups"]["dev"]

@@ -174,7 +174,7 @@ def test_connections_that_break_are_made_anew(city: Settings, engine: Engine) ->
 def test_without_a_database_the_service_says_so(city: Settings) -> None:
     nowhere = create_async_engine("postgresql+asyncpg://nobody@/nothing?host=/nonexistent")
     with TestClient(create_app(city)) as client:
-        state = client.app.state  # type: ignore[attr-defined]
+        state = client.app.state
         state.store = state.keyed_store = Store(nowhere)
         response = client.get("/health")
         assert response.status_code == 503 and response.json()["status"] == "degraded"
@@ -203,4 +203,4 @@ def test_a_broken_access_file_stops_the_start(city: Settings, tmp_path: Any) -> 
     broken.write_text('[{"name": "x"}]')
     with pytest.raises(Exception, match="must be a JSON list") as refused:
         create_app(city.model_copy(update={"access_file": broken}))
-    assert "JSON" in refused.value.zh  # type: ignore[attr-defined]
+    assert "JSON" in refused.value.zh

@@ -32,8 +32,8 @@ def test_a_point_is_in_its_unit(
     client: TestClient, lon: float, height: float, unit: int | None, storey: int
 ) -> None:
     found = locate(client, lon=lon, lat=22.9201, h=GROUND + height)
-    assert (found["unit"] or {}).get("id") == unit  # type: ignore[attr-defined]
-    assert found["storey"]["id"] == storey  # type: ignore[index]
+    assert (found["unit"] or {}).get("id") == unit
+    assert found["storey"]["id"] == storey
     assert found["building"] == {"id": 1, "name": "3栋"}
 
 
@@ -57,8 +57,8 @@ def test_above_and_below_the_building_there_is_no_storey(client: TestClient, hei
 
 def test_beside_the_buildings_there_are_still_grid_and_areas(client: TestClient) -> None:
     found = locate(client, lon=113.9, lat=22.9, h=0)
-    assert found["building"] is None and found["grid"]["code"] == "G01"  # type: ignore[index]
-    assert found["areas"][-1]["level"] == 5  # type: ignore[index]
+    assert found["building"] is None and found["grid"]["code"] == "G01"
+    assert found["areas"][-1]["level"] == 5
 
 
 def test_in_the_ocean_there_is_nothing(client: TestClient) -> None:
@@ -75,7 +75,7 @@ def test_every_point_inside_is_in_the_unit_that_its_coordinates_say(
     client: TestClient, east: float, north: float, up: float
 ) -> None:
     found = locate(client, lon=113.88 + east, lat=22.92 + north, h=GROUND + up)
-    number = found["unit"]["room_no"]  # type: ignore[index]
+    number = found["unit"]["room_no"]
     assert int(number[0]) == int(up // 3) + 1
     strip = east / 0.0001
     near_a_wall = abs(strip - round(strip)) < 0.05

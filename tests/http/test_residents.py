@@ -134,7 +134,7 @@ def test_no_line_in_the_log_no_residents(client: TestClient, engine: Engine, key
 
 
 def test_the_services_own_role_cannot_read_persons(client: TestClient) -> None:
-    store = client.app.state.store  # type: ignore[attr-defined]
+    store = client.app.state.store
     statements = [
         residents.residents(201, "emergency"),
         text("SELECT count(*) FROM pii.person"),
@@ -142,15 +142,15 @@ def test_the_services_own_role_cannot_read_persons(client: TestClient) -> None:
     ]
     for statement in statements:
         with pytest.raises(DBAPIError) as refused:
-            client.portal.call(store.rows, statement)  # type: ignore[union-attr]
-        assert refused.value.orig.sqlstate == "42501"  # type: ignore[union-attr]
+            client.portal.call(store.rows, statement)
+        assert refused.value.orig.sqlstate == "42501"
 
 
 def test_the_role_ends_with_its_transaction(client: TestClient, key: Any) -> None:
     for _ in range(20):
         client.get(CARD, headers=key("housing-desk", "emergency"))
-        store = client.app.state.store  # type: ignore[attr-defined]
-        role = client.portal.call(store.value, text("SELECT current_user"))  # type: ignore[union-attr]
+        store = client.app.state.store
+        role = client.portal.call(store.value, text("SELECT current_user"))
         assert role == "cim_reader"
 
 

@@ -373,7 +373,7 @@ STEPS: dict[str, Callable[[City, int, Any], None]] = {
     "floors": _floors,
     "units": _units,
     "move": lambda city, here, away: city.move(here, ELSEWHERE if away else HERE),
-    "end": lambda city, here, gone: city.connection.execute(  # type: ignore[dict-item]
+    "end": lambda city, here, gone: city.connection.execute(
         text(f"UPDATE city.building SET ended_at = {'now()' if gone else 'NULL'}")
     ),
 }

@@ -33,20 +33,7 @@ CLASSES: Final = {
 }
 """Words of requirements and vendors for codes of the list device_class."""
 
-BOUND: Final = {
-    "unit": "unit",
-    "房屋": "unit",
-    "户": "unit",
-    "entrance": "entrance",
-    "单元": "entrance",
-    "building": "building",
-    "建筑": "building",
-    "楼栋": "building",
-    "estate": "estate",
-    "小区": "estate",
-    "facility": "facility",
-    "设施": "facility",
-}
+BOUND: Final = references.OBJECTS | {"facility": "facility", "设施": "facility"}
 """Words for what a device is bound to."""
 
 STATES: Final = {

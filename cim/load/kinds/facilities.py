@@ -27,25 +27,12 @@ CLASSES: Final = {
 }
 """Words of requirements for codes of the list facility_class."""
 
-SERVED: Final = {
-    "unit": "unit",
-    "房屋": "unit",
-    "entrance": "entrance",
-    "单元": "entrance",
-    "building": "building",
-    "建筑": "building",
-    "楼栋": "building",
-    "estate": "estate",
-    "小区": "estate",
-}
-"""Words for what is served."""
-
 FIELDS = (
     Field("class_code", "code", "设施类别", "class", ("类别", "设施类型", "class"),
           codes="facility_class", words=CLASSES),
     Field("name", "text", "设施名称", "name", ("名称",), required=True),
     Field("serves", "code", "服务对象", "what it serves: unit, entrance, building, estate",
-          ("服务",), words=SERVED),
+          ("服务",), words=references.OBJECTS),
     Field("elevation", "number", "高度", "above ground, m", ("离地高度",), least=-200, most=1000),
     Field("area_m2", "number", "面积", "floor area, m²", ("建筑面积",), least=0, most=1e7),
     Field("open_hours", "text", "开放时间", "opening hours", ("营业时间",)),
