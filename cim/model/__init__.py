@@ -5,11 +5,13 @@ from cim.model import (
     buildings,
     devices,
     facilities,
+    intake,
     organisations,
     people,
     places,
     platform,
     reference,
+    spaces,
 )
 from cim.model.base import CITY, PII, PLATFORM, SRID, metadata
 
@@ -22,10 +24,12 @@ __all__ = [
     "buildings",
     "devices",
     "facilities",
+    "intake",
     "metadata",
     "organisations",
     "people",
     "places",
     "platform",
     "reference",
+    "spaces",
 ]

@@ -292,18 +292,3 @@ unit_storey = Table(
     schema=CITY,
     comment="further storeys of a unit (duplex)",
 )
-
-unit_space = Table(
-    "unit_space",
-    metadata,
-    identity(),
-    reference("unit_id", f"{CITY}.unit", "the unit", nullable=False),
-    Column("name", Text, comment="name"),
-    Column("kind", Text, comment="室, 厅, 厨, 卫, 阳台"),
-    geometry("outline", "MULTIPOLYGON", "outline"),
-    Column("z_bottom", Float, comment="above ground_elev, m"),
-    Column("z_top", Float, comment="above ground_elev, m"),
-    Index("ix_unit_space_unit", "unit_id"),
-    schema=CITY,
-    comment="rooms of a unit, from a floor plan or IFC",
-)

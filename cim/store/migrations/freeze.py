@@ -1,12 +1,14 @@
-"""Write the first migration's SQL anew from the tables: `python -m cim.store.migrations.freeze`.
+"""Write the SQL of new tables for a migration, from the tables themselves.
 
-A developer's step for as long as no version has been released.  After the first release the file
-is history: a change of the tables is then a new migration, and tests/postgis/test_migrations.py
-says whether the migrations still end where the tables stand.
+    python -m cim.store.migrations.freeze 0002_intake platform.intake platform.match
+
+A developer's step, once: what has landed is history, and a change of a table that has is a new
+migration of its own.  tests/postgis/test_migrations.py says whether the migrations end where the
+tables stand.
 """
 
-from collections.abc import Iterator
-from importlib.resources import files
+import sys
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from sqlalchemy.dialects.postgresql.base import PGDialect
@@ -15,34 +17,23 @@ from sqlalchemy.sql.ddl import ExecutableDDLElement
 
 from cim.model import metadata
 
-FROZEN = Path(__file__).parent / "versions" / "0001_initial.sql"
-"""The first migration's statements."""
+VERSIONS = Path(__file__).parent / "versions"
+"""Where the frozen statements are."""
 
 
-def statements() -> str:
-    """The SQL of a whole database: extensions and schemas, tables, roles, functions."""
-    store = files("cim.store")
-    parts = [
-        "-- Made by cim.store.migrations.freeze; not written by hand.\n",
-        store.joinpath("bootstrap.sql").read_text("utf-8"),
-        tables(),
-        store.joinpath("roles.sql").read_text("utf-8"),
-        store.joinpath("functions.sql").read_text("utf-8"),
-    ]
-    return "\n".join(parts)
-
-
-def tables() -> str:
-    """The SQL that makes every table, index, constraint and comment of `cim.model`."""
+def tables(names: Collection[str]) -> str:
+    """The SQL that makes these tables (`schema.name`) with indexes, constraints and comments."""
     # The plain dialect: that of a driver would double the percent signs.
     dialect = PGDialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own omission
-    made = [str(step.compile(dialect=dialect)).strip() for step in _steps()]
+    made = [str(step.compile(dialect=dialect)).strip() for step in _steps(names)]
     return "\n".join(line.rstrip() for one in made for line in f"{one};".splitlines()) + "\n"
 
 
-def _steps() -> Iterator[ExecutableDDLElement]:
+def _steps(names: Collection[str]) -> Iterator[ExecutableDDLElement]:
     """Every statement, in an order that depends on nothing but the tables."""
     for table in metadata.sorted_tables:
+        if table.fullname not in names:
+            continue
         yield CreateTable(table)
         yield from map(CreateIndex, sorted(table.indexes, key=lambda index: str(index.name)))
         yield SetTableComment(table)
@@ -50,4 +41,5 @@ def _steps() -> Iterator[ExecutableDDLElement]:
 
 
 if __name__ == "__main__":
-    FROZEN.write_text(statements(), "utf-8")
+    revision, *wanted = sys.argv[1:]
+    (VERSIONS / f"{revision}.sql").write_text(tables(wanted), "utf-8")
