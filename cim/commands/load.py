@@ -3,54 +3,23 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from sqlalchemy import Connection
 
 from cim import settings as settings_module
 from cim.errors import BadMapping, SourceError
+from cim.intake.bringing import Units, bring
 from cim.load import mapping, pipeline
 from cim.load.kind import Kind
 from cim.load.kinds import KINDS
 from cim.load.pipeline import Request
 from cim.load.readers import READERS
-from cim.load.report import Report
+from cim.load.report import ODD, STEPS, Report
 from cim.load.rows import REASONS
-from cim.settings import Settings
-from cim.store import engine, touched
-
-STEPS = {
-    "read": "reading 读取",
-    "compare": "comparing 比对",
-    "keep": "keeping 写入",
-    "units": "storeys and units 楼层与房屋单元",
-}
-
-ODD = {
-    "unknown_code": (
-        "code not in the list, kept among the further fields",
-        "代码不在代码表中，原值已保留",
-    ),
-    "no_height_no_floors": ("neither height nor floors: assumed", "既无高度也无层数：按默认值"),
-    "height_per_floor": ("height and floors do not go together", "高度与层数不相符"),
-    "tiny": ("outline under 1 m²", "轮廓不足 1 平方米"),
-    "reassigned": (
-        "buildings put into another area, grid or estate",
-        "建筑的所属区划、网格或小区已更新",
-    ),
-    "unlinked": ("addresses of no building or estate that is known", "地址未关联到任何建筑或小区"),
-    "repeated": (
-        "readings of one stream at one time: the last one holds",
-        "同一数据流同一时刻有多个读数：以最后一个为准",
-    ),
-    "outline_dropped": ("outline left out, row kept", "轮廓无法使用，仅保留属性"),
-}
-"""What came in although it is odd, in words."""
 
 
 def _fields(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -131,11 +100,14 @@ def load(
     settings = settings_module.load()
     last = max((n for n, (one, _) in enumerate(files) if one.derives), default=-1)
     reports = []
-    units = None if no_units else _Units()
+    units = None if no_units else Units()
     for number, (one, path) in enumerate(files):
         if units:
             units.now = number == last
-        report = _one(settings, one, path, request, units=units, keep=not dry_run, quiet=quiet)
+        with _progress(path.name, quiet) as progress:
+            report = bring(
+                settings, one, path, request, units=units, keep=not dry_run, progress=progress
+            )
         reports.append(report)
         if not quiet:
             _show(report, dry_run)
@@ -163,67 +135,6 @@ def _city(folder: Path) -> list[tuple[Kind, Path]]:
             f"{folder.name} 中没有以种类命名的文件：{'、'.join(KINDS)}",
         )
     return found
-
-
-@dataclass
-class _Units:
-    """The buildings whose units are to be made once the last file that matters is in."""
-
-    now: bool = False
-    ids: frozenset[int] | None = frozenset()
-    """None: any of the city's."""
-
-    def add(self, ids: list[int] | None) -> None:
-        """Further buildings."""
-        self.ids = None if ids is None or self.ids is None else self.ids.union(ids)
-
-
-def _one(
-    settings: Settings,
-    kind: Kind,
-    path: Path,
-    request: Request,
-    *,
-    units: _Units | None,
-    keep: bool,
-    quiet: bool,
-) -> Report:
-    """One file in one transaction, rolled back unless it is to be kept."""
-    database = engine.connect(settings)
-    try:
-        with _progress(path.name, quiet) as progress, database.connect() as connection:
-            mark = touched.mark(connection)
-            report = pipeline.load(connection, settings, kind, path, request, progress)
-            if units and kind.derives:
-                units.add(touched.buildings(connection, kind.name, report.source, mark))
-                if units.now and (report.came_in or units.ids):
-                    progress("units", 0, None)
-                    _derive(connection, settings, report, units.ids)
-            if keep and (report.came_in or report.set_aside):
-                connection.commit()
-            else:
-                connection.rollback()
-    finally:
-        database.dispose()
-    return report
-
-
-def _derive(
-    connection: Connection, settings: Settings, report: Report, ids: frozenset[int] | None
-) -> None:
-    """Make storeys, entrances and units of those of the buildings whose input changed."""
-    from cim import derive  # noqa: PLC0415 - half a second that few need
-
-    chosen = None if ids is None else sorted(ids)
-    done = derive.run(connection, settings, building_ids=chosen)
-    report.notes.append(
-        (
-            f"{done.buildings:,} buildings derived: {done.entrances:,} entrances, "
-            f"{done.storeys:,} storeys, {done.units:,} units",
-            f"已推算 {done.buildings:,} 幢建筑：{done.entrances:,} 个单元门、"
-            f"{done.storeys:,} 层、{done.units:,} 个房屋单元",
-        )
-    )
 
 
 @contextmanager

@@ -6,6 +6,35 @@ from typing import Any
 
 from cim.store.stage import Counts
 
+STEPS = {
+    "read": "reading 读取",
+    "compare": "comparing 比对",
+    "keep": "keeping 写入",
+    "units": "storeys and units 楼层与房屋单元",
+}
+"""The steps of a load, in words."""
+
+ODD = {
+    "unknown_code": (
+        "code not in the list, kept among the further fields",
+        "代码不在代码表中，原值已保留",
+    ),
+    "no_height_no_floors": ("neither height nor floors: assumed", "既无高度也无层数：按默认值"),
+    "height_per_floor": ("height and floors do not go together", "高度与层数不相符"),
+    "tiny": ("outline under 1 m²", "轮廓不足 1 平方米"),
+    "reassigned": (
+        "buildings put into another area, grid or estate",
+        "建筑的所属区划、网格或小区已更新",
+    ),
+    "unlinked": ("addresses of no building or estate that is known", "地址未关联到任何建筑或小区"),
+    "repeated": (
+        "readings of one stream at one time: the last one holds",
+        "同一数据流同一时刻有多个读数：以最后一个为准",
+    ),
+    "outline_dropped": ("outline left out, row kept", "轮廓无法使用，仅保留属性"),
+}
+"""What came in although it is odd, in words."""
+
 
 @dataclass
 class Report:
