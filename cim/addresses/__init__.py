@@ -1,5 +1,6 @@
 """Addresses: from a text in anybody's habit to the fifteen-level ladder, and back to a text."""
 
+from cim.addresses.columns import parse_many
 from cim.addresses.ladder import LADDER, canonical, deepest, full_text, join
 from cim.addresses.normal import normalise
 from cim.addresses.parser import Address, parse
@@ -13,4 +14,5 @@ __all__ = [
     "join",
     "normalise",
     "parse",
+    "parse_many",
 ]

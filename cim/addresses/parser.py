@@ -92,7 +92,12 @@ def parse(text: str) -> Address:
     >>> parse("")
     Address(levels={}, norm_text='', remainder='', pieces=())
     """
-    walk = _Walk(normalise(text))
+    return read(normalise(text))
+
+
+def read(text: str) -> Address:
+    """Take an address apart whose text is normalised already."""
+    walk = _Walk(text)
     _open(walk)
     for found in TOKENS.finditer(walk.text, walk.start):
         if found.start() >= walk.start:
