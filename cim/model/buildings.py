@@ -289,6 +289,9 @@ unit_storey = Table(
     Column("unit_id", BigInteger, primary_key=True, comment="the unit"),
     Column("storey_id", BigInteger, primary_key=True, comment="a further storey it takes part in"),
     Column("share", Float, comment="share of its area there, 0 to 1"),
+    geometry("outline", "MULTIPOLYGON", "its part there; NULL where it is not drawn"),
+    Column("z_bottom", Float, comment="above ground_elev, m; NULL where it is the storey's"),
+    Column("z_top", Float, comment="above ground_elev, m; NULL where it is the storey's"),
     schema=CITY,
     comment="further storeys of a unit (duplex)",
 )
