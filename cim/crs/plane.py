@@ -1,10 +1,11 @@
-"""From whatever system a file is in to CGCS2000 degrees, and what a number looks like it is in.
+"""From whatever system a file is in to CGCS2000 degrees.
 
 Policy: WGS84 and CGCS2000 are one.  They differ by decimetres at most and PROJ knows no better
 than "ballpark"; so every source is taken to WGS84 (which PROJ knows a way to from most datums) and
 called CGCS2000.  `EQUALITY` is written beside what was loaded.
 
-Axes are always longitude/easting first, whatever the authority's order.
+Axes are always longitude/easting first, whatever the authority's order; a system whose name ends in
+`/yx` is that of a file which has them the other way round.
 """
 
 from collections.abc import Callable
@@ -38,8 +39,16 @@ SHIFTED: dict[str, Callable[[Numbers, Numbers], tuple[Numbers, Numbers]]] = {
 SAME = frozenset({"EPSG:4490", "EPSG:4326", "OGC:CRS84"})
 """Systems whose longitude and latitude are ours already."""
 
-NAMES = {"cgcs2000": "EPSG:4490", "wgs84": "EPSG:4326", "xian80": "EPSG:4610"}
+NAMES = {
+    "cgcs2000": "EPSG:4490",
+    "wgs84": "EPSG:4326",
+    "xian80": "EPSG:4610",
+    "beijing54": "EPSG:4214",
+}
 """Names that people type instead of a code."""
+
+SWAPPED = "/yx"
+"""What a system ends in whose file has northing or latitude first: `EPSG:4547/yx`."""
 
 
 @lru_cache(maxsize=64)
@@ -50,7 +59,11 @@ def canonical(spec: str) -> str:
 
     >>> canonical("4547"), canonical("GCJ-02"), canonical("wgs84")
     ('EPSG:4547', 'gcj02', 'EPSG:4326')
+    >>> canonical("cgcs2000/YX")
+    'EPSG:4490/yx'
     """
+    if spec.strip().lower().endswith(SWAPPED):
+        return canonical(spec.strip()[: -len(SWAPPED)]) + SWAPPED
     plain = spec.strip().lower().replace("-", "").replace("_", "")
     if plain in SHIFTED:
         return plain
@@ -68,8 +81,23 @@ def canonical(spec: str) -> str:
 
 def is_projected(spec: str) -> bool:
     """Whether coordinates of this system are metres on a plane, not degrees."""
-    spec = canonical(spec)
+    spec = canonical(spec).removesuffix(SWAPPED)
     return spec not in SHIFTED and bool(CRS.from_user_input(spec).is_projected)
+
+
+def is_approximate(spec: str) -> bool:
+    """Whether a system stands on an old Chinese datum, whose shift to CGCS2000 is not public.
+
+    Such places come out up to some hundred metres off: survey offices have the parameters.
+
+    >>> is_approximate("EPSG:4610"), is_approximate("EPSG:4490"), is_approximate("gcj02")
+    (True, False, False)
+    """
+    spec = canonical(spec).removesuffix(SWAPPED)
+    if spec in SHIFTED:
+        return False
+    base = CRS.from_user_input(spec).geodetic_crs
+    return base is not None and base.name.startswith(("Xian 1980", "Beijing 1954", "New Beijing"))
 
 
 def is_ours(spec: str) -> bool:
@@ -87,6 +115,8 @@ def to_4490(x: Numbers, y: Numbers, spec: str) -> tuple[Numbers, Numbers]:
     0
     """
     spec = canonical(spec)
+    if spec.endswith(SWAPPED):
+        return to_4490(y, x, spec.removesuffix(SWAPPED))
     if spec in SHIFTED:
         return SHIFTED[spec](x, y)
     if spec in SAME:
@@ -103,6 +133,9 @@ def from_4490(lon: Numbers, lat: Numbers, spec: str) -> tuple[Numbers, Numbers]:
     (38474373.087, 2546774.325)
     """
     spec = canonical(spec)
+    if spec.endswith(SWAPPED):
+        y, x = from_4490(lon, lat, spec.removesuffix(SWAPPED))
+        return x, y
     if spec == "gcj02":
         return china.gcj02_from_wgs84(lon, lat)
     if spec == "bd09":
@@ -135,30 +168,6 @@ def zone(lon: float, *, prefixed: bool = False) -> int:
     """
     index = min(max(round((lon - 75.0) / 3.0), 0), 20)
     return (4513 if prefixed else 4534) + index
-
-
-def candidates(bounds: tuple[float, float, float, float]) -> list[str]:
-    """Systems that numbers in these bounds (west, south, east, north) may be in, likeliest first.
-
-    >>> candidates((38474000, 2546000, 38475000, 2547000))
-    ['EPSG:4526']
-    >>> candidates((113.7, 23.0, 113.8, 23.1))
-    ['EPSG:4490', 'gcj02', 'bd09']
-    >>> candidates((474000, 2546000, 475000, 2547000))[:2]
-    ['EPSG:4547', 'EPSG:4549']
-    """
-    west, south, east, north = bounds
-    if -180 <= west <= east <= 180 and -90 <= south <= north <= 90:
-        shifted = west >= china.WEST and east <= china.EAST and south >= china.SOUTH
-        return ["EPSG:4490", *(("gcj02", "bd09") if shifted else ())]
-    if west < 1e6 and west > 0 and south > 0 and north < 6.5e6:
-        return ["EPSG:4547", "EPSG:4549", "EPSG:4548", "EPSG:4546", "EPSG:4550"]
-    number = int(west // 1_000_000)
-    if 25 <= number <= 45 and number == int(east // 1_000_000):
-        return [f"EPSG:{4513 + number - 25}"]
-    if 13 <= number <= 23 and number == int(east // 1_000_000):
-        return [f"EPSG:{4491 + number - 13}"]
-    return ["EPSG:3857"] if max(map(abs, bounds)) < 2.01e7 else []
 
 
 def areas(geometries: NDArray[np.object_]) -> Numbers:

@@ -20,6 +20,9 @@ DERIVED_KEY = "@"
 def read_fields(batch: Batch, mapping: Settled, fields: tuple[Field, ...]) -> Rows:
     """A batch as rows by field; what cannot be read is set aside, unknown codes go to `attrs`."""
     rows = Rows(batch, {}, None, np.ones(len(batch), bool))
+    if batch.broken is not None:
+        for reason in {item for item in batch.broken.tolist() if item is not None}:
+            rows.set_aside(batch.broken == reason, None, reason)
     for field in fields:
         name = mapping.columns.get(field.name)
         if name is None:

@@ -102,6 +102,7 @@ def load(
     _compare(stage, job, report)
     progress("keep", report.read, report.read)
     _keep(stage, job, report)
+    report.notes += job.source.notes
     report.seconds = time.monotonic() - began
     stage.run(statements.END_IMPORT, stats=json.dumps(report.stats()), import_id=stage.import_id)
     return report
@@ -345,11 +346,11 @@ def _complete(stage: Stage, job: _Job) -> None:
     stage.run(statements.create_stage("stage_records", types))
     again = readers.read(job.path, layer=job.source.layer, encoding=job.encoding)
     for batch in again.batches:
-        low, high = np.searchsorted(lacking, [batch.first_row, batch.first_row + len(batch)])
-        places = (lacking[low:high] - batch.first_row).tolist()
+        here = np.isin(batch.row_no, lacking, assume_unique=True)
+        places = np.flatnonzero(here).tolist()
         if places:
             came = _as_came(job, batch, places)
             columns.write(
-                stage.connection, "stage_records", {"row_no": lacking[low:high], **came}, types
+                stage.connection, "stage_records", {"row_no": batch.row_no[here], **came}, types
             )
     stage.run(statements.FILL_RECORDS)

@@ -30,6 +30,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "too_small": ("the value is too small to be true", "值过小，不合理"),
     "too_large": ("the value is too large to be true", "值过大，不合理"),
     "missing": ("a required value is missing", "缺少必填值"),
+    "uneven": (
+        "the row has more or fewer cells than the table has columns",
+        "该行的单元格数与列数不符",
+    ),
     "height_per_floor": (
         "height and number of floors do not go together",
         "高度与层数不相符",
@@ -114,8 +118,8 @@ class Rows:
 
     @property
     def row_no(self) -> NDArray[np.int64]:
-        """Numbers of the rows in the file, 1 for the first."""
-        return np.arange(self.batch.first_row, self.batch.first_row + len(self), dtype=np.int64)
+        """Numbers of the rows in the file."""
+        return self.batch.row_no
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """A numeric column; all NaN where the file has none."""
@@ -141,7 +145,7 @@ class Rows:
         if values is None and field is not None:
             values = self.columns.get(field)
         self.keep[places] = False
-        self.faults.row_no += (places + self.batch.first_row).tolist()
+        self.faults.row_no += self.row_no[places].tolist()
         self.faults.place += places.tolist()
         self.faults.field += [field] * len(places)
         self.faults.value += [

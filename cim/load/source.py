@@ -1,7 +1,7 @@
 """What a reader gives: a file as batches of columns, with what is known of it beforehand."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -17,16 +17,28 @@ class Batch:
     """Some rows of a file.
 
     `columns` hold everything but the geometry; `geometry` is WKB (objects: bytes or None) or None
-    where the file has none; `first_row` is the number of the first row, 1 for the file's first.
+    where the file has none.  `first_row` is the number of the first row: 1 for the first record, in
+    tables what a spreadsheet shows.  `numbers` are those of all rows, ascending, where some are
+    left out between them.  `broken` says of rows that are none, as the file has them, why: a code
+    of `cim.load.rows.REASONS`, or None for a sound row.
     """
 
     columns: pa.RecordBatch
     geometry: NDArray[np.object_] | None
     first_row: int
+    numbers: NDArray[np.int64] | None = None
+    broken: NDArray[np.object_] | None = None
 
     def __len__(self) -> int:
         """Rows in the batch."""
         return int(self.columns.num_rows)
+
+    @property
+    def row_no(self) -> NDArray[np.int64]:
+        """Numbers of the rows in the file, ascending."""
+        if self.numbers is not None:
+            return self.numbers
+        return np.arange(self.first_row, self.first_row + len(self), dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -34,7 +46,8 @@ class Source:
     """A file opened for reading.
 
     `crs` is what `cim.crs` takes, or None where the file does not say; `count` is the number of
-    rows, or None where only reading would tell.
+    rows, or None where only reading would tell.  `layers` are the names of all layers or sheets;
+    `notes` what was taken how, in both languages: a reader may add to them until its end.
     """
 
     batches: Iterator[Batch]
@@ -42,6 +55,10 @@ class Source:
     fields: list[str]
     count: int | None
     layer: str | None = None
+    format: str = ""
+    encoding: str | None = None
+    layers: tuple[str, ...] = ()
+    notes: list[tuple[str, str]] = field(default_factory=list)
 
 
 def without_nul(columns: pa.RecordBatch) -> pa.RecordBatch:

@@ -112,10 +112,25 @@ def test_an_unknown_system_is_refused_in_both_languages() -> None:
     assert "坐标系" in refused.value.zh
 
 
-def test_numbers_suggest_the_systems_they_may_be_in() -> None:
-    assert crs.candidates((38_474_000, 2_546_000, 38_475_000, 2_547_000)) == ["EPSG:4526"]
-    assert "gcj02" in crs.candidates((116.3, 39.8, 116.5, 40.0))
-    assert crs.candidates((8.5, 47.1, 8.6, 47.2)) == ["EPSG:4490"]
+@pytest.mark.parametrize("datum", ["xian80", "beijing54", "EPSG:2383", "EPSG:2414", "EPSG:4555"])
+def test_the_old_datums_are_read_and_known_to_be_off_by_an_unpublished_shift(datum: str) -> None:
+    x, y = crs.from_4490(*arrays(113.75, 23.02), datum)
+    lon, lat = crs.to_4490(x, y, datum)
+    assert np.hypot(lon[0] - 113.75, lat[0] - 23.02) < 1e-7
+    assert crs.is_approximate(datum)
+    assert not crs.is_approximate("EPSG:4547")
+    assert not crs.is_approximate("gcj02")
+
+
+@given(LON, LAT, st.sampled_from(["EPSG:4547", "gcj02", "EPSG:4490", "EPSG:4610"]))
+def test_a_file_with_its_axes_exchanged_is_read_when_that_is_said(
+    lon: float, lat: float, code: str
+) -> None:
+    x, y = crs.from_4490(*arrays(lon, lat), code)
+    usual, other = crs.to_4490(x, y, code), crs.to_4490(y, x, code + "/yx")
+    assert [part.tolist() for part in usual] == [part.tolist() for part in other]
+    back = crs.from_4490(*arrays(lon, lat), code + "/yx")
+    assert (back[0].tolist(), back[1].tolist()) == (y.tolist(), x.tolist())
 
 
 @given(st.floats(0, 70), st.floats(0.0005, 0.01), st.floats(0.2, 3))
