@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from cim.errors import BadMapping
-from cim.load.fields import Field, strings
+from cim.load import matching
+from cim.load.fields import Field
 from cim.load.source import Batch
 
 BESIDE = ".map.json"
@@ -82,59 +83,28 @@ def written(data: Path, given: Path | None = None) -> Wish:
 def settle(
     fields: Iterable[Field], columns: list[str], wish: Mapping[str, str | None], sample: Batch
 ) -> Settled:
-    """What each field is read from: as wished, else the first column of one of its names.
+    """What each field is read from: as wished, else the column that is surely meant.
 
-    A guessed key that does not tell rows apart is no key, and is left to `attrs`.  Raises
-    BadMapping for a field or column that does not exist and for a required field without one.
+    A column whose values are not the field's is left to `attrs`, and so is a key that does not
+    tell rows apart.  Raises BadMapping for a field or column that does not exist and for a
+    required field without one.
     """
     fields = list(fields)
-    _check(fields, columns, wish)
-    chosen = {name: column for name, column in wish.items() if column is not None}
-    taken = set(chosen.values())
-    guessed: list[str] = []
-    notes: list[tuple[str, str]] = []
-    by_name = {_plain(column): column for column in reversed(columns)}
-    for item in fields:
-        if item.name in wish:
-            continue
-        for name in (item.name, item.zh, *item.names):
-            column = by_name.get(_plain(name))
-            if column is None or column in taken:
-                continue
-            if item.name == "ext_id" and (note := _no_key(sample, column)):
-                notes.append(note)
-                continue
-            chosen[item.name] = column
-            taken.add(column)
-            guessed.append(item.name)
-            break
+    check(fields, columns, wish)
+    guesses = matching.propose(fields, sample, columns, wish, deep=False)
+    sure = [each for each in guesses if each.column is not None and each.sure >= matching.SURE]
+    chosen = {each.field.name: str(each.column) for each in sure}
+    guessed = tuple(each.field.name for each in sure if each.field.name not in wish)
+    notes = tuple((each.en, each.zh) for each in guesses if each.column is None and each.en
+                  and each.field.name not in wish)  # fmt: skip
     _complete(fields, columns, chosen)
+    taken = set(chosen.values())
     rest = tuple(column for column in columns if column not in taken)
-    return Settled(chosen, tuple(guessed), rest, tuple(notes))
+    return Settled(chosen, guessed, rest, notes)
 
 
-def _plain(name: str) -> str:
-    """A name without case, spaces and punctuation.
-
-    >>> _plain("Floors_AG "), _plain("地上 层数")
-    ('floorsag', '地上层数')
-    """
-    return re.sub(r"[\W_]+", "", name.lower())
-
-
-def _no_key(sample: Batch, column: str) -> tuple[str, str] | None:
-    """Why a column cannot be the key, judged by the first rows; None where it can."""
-    values = strings(sample.columns.column(column))
-    kinds = len(values.unique())
-    if len(values) - values.null_count > 1 and kinds * 2 < len(values):
-        return (
-            f"column {column!r} is not taken as the key: its values do not tell the rows apart",
-            f"列 {column!r} 的值不能区分各行，未用作编号",
-        )
-    return None
-
-
-def _check(fields: list[Field], columns: list[str], wish: Mapping[str, str | None]) -> None:
+def check(fields: list[Field], columns: list[str], wish: Mapping[str, str | None]) -> None:
+    """Refuse a wish for a field or a column that does not exist, naming those that do."""
     names = {item.name for item in fields}
     unknown = sorted(set(wish) - names)
     if unknown:

@@ -87,7 +87,7 @@ def load(
     where the file as a whole cannot be read; rows that cannot come in go to the quarantine.
     """
     began = time.monotonic()
-    request = _with_file(path, request or Request())
+    request = with_file(path, request or Request())
     job, batches = _open(settings, kind, path, request)
     name = request.source or path.stem
     report = Report(kind.name, path.name, name, job.system)
@@ -120,7 +120,7 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _with_file(path: Path, request: Request) -> Request:
+def with_file(path: Path, request: Request) -> Request:
     """The request with what a mapping file adds; what was typed wins."""
     wish = mapping.written(path, request.mapping)
     said = {name: getattr(request, name) or value for name, value in wish.options.items()}
