@@ -20,6 +20,9 @@ from cim.settings import Settings
 RESIDENTS = "residents"
 """The role that may see residents, masked, for a stated purpose."""
 
+INTAKE = "intake"
+"""The role that may bring files into the city."""
+
 DEMONSTRATION = "demonstration"
 
 PURPOSES: dict[str, tuple[str, str]] = {
@@ -138,7 +141,7 @@ class Access:
             key = self.holder(secret.strip())
             caller = Caller(key.name, key.roles)
         elif self.demo and is_local(headers, client):
-            caller = Caller("demo", frozenset({RESIDENTS}), demo=True)
+            caller = Caller("demo", frozenset({RESIDENTS, INTAKE}), demo=True)
         else:
             caller = Caller()
         return Caller(caller.actor, caller.roles, stated_purpose(headers, caller), caller.demo)

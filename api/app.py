@@ -23,10 +23,12 @@ from api.routes import (
     docs,
     features,
     health,
+    imports,
     locate,
     observations,
     tilesets,
     units,
+    uploads,
     viewer,
 )
 from api.schemas.common import Answer
@@ -36,13 +38,15 @@ from cim.settings import Settings
 from cim.store.engine import connect_async
 
 READER = "cim_reader"
-"""The database role of every statement but the reading of residents: it cannot see pii."""
+"""The database role of what only reads: it cannot see pii. Residents are read by another, and
+what is handed in is written by the service's own user."""
 
 PROBLEM = "#/components/schemas/Problem"
 ABOUT = """The city as features, floor grids, unit cards and 3D Tiles. Coordinates are CGCS2000
 degrees, heights metres. Errors are problem documents (RFC 9457) in English and Chinese.
 Residents are shown masked, to keys with the role `residents` that state a purpose in the header
-`X-Purpose`; everyone else sees how many they are."""
+`X-Purpose`; everyone else sees how many they are. Files are brought in by keys with the role
+`intake`."""
 
 ROUTERS = (
     health,
@@ -54,6 +58,8 @@ ROUTERS = (
     features,
     observations,
     tilesets,
+    uploads,
+    imports,
     docs,
     viewer,
 )
@@ -97,13 +103,16 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine = await run_in_threadpool(connect_async, settings, role=READER)
         keyed = await run_in_threadpool(connect_async, settings, role=READER, by_key=True)
+        intake = await run_in_threadpool(connect_async, settings)
         app.state.store, app.state.keyed_store = Store(engine), Store(keyed)
+        app.state.intake_store = Store(intake)
         app.state.geoid = await run_in_threadpool(geoid, settings)
         try:
             yield
         finally:
             await engine.dispose()
             await keyed.dispose()
+            await intake.dispose()
 
     app = FastAPI(
         title="cimtwin",

@@ -11,10 +11,11 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Executable
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from api.access import Access, Caller
+from api.access import INTAKE, Access, Caller
 from api.errors import AWAY
 from api.params import Bounds, parse_bounds
 from cim.crs.geoid import Geoid
+from cim.errors import NotAllowed, UnknownKey
 from cim.settings import Settings
 
 
@@ -108,6 +109,12 @@ def keyed_store(request: Request) -> Store:
     return found
 
 
+def intake_store(request: Request) -> Store:
+    """The open store for what is handed in, which is written to."""
+    found: Store = request.app.state.intake_store
+    return found
+
+
 def memory(request: Request) -> Memory:
     """What is kept for some seconds."""
     found: Memory = request.app.state.memory
@@ -140,9 +147,23 @@ def caller(
     return access.caller(headers, request.client.host if request.client else None)
 
 
+def data_officer(caller: Annotated[Caller, Depends(caller)]) -> Caller:
+    """A caller who may bring files in; UnknownKey or NotAllowed for any other."""
+    if not caller.known:
+        raise UnknownKey(
+            "Bringing files in needs a key: Authorization: Bearer …",
+            "载入数据需要密钥：Authorization: Bearer …",
+        )
+    if INTAKE not in caller.roles:
+        raise NotAllowed("Bringing files in needs the role `intake`.", "载入数据需要“intake”角色。")
+    return caller
+
+
 SettingsDep = Annotated[Settings, Depends(settings)]
 StoreDep = Annotated[Store, Depends(store)]
 KeyedStoreDep = Annotated[Store, Depends(keyed_store)]
+IntakeStoreDep = Annotated[Store, Depends(intake_store)]
+IntakeDep = Annotated[Caller, Depends(data_officer)]
 MemoryDep = Annotated[Memory, Depends(memory)]
 CallerDep = Annotated[Caller, Depends(caller)]
 GeoidDep = Annotated[Geoid, Depends(geoid)]

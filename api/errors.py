@@ -13,7 +13,9 @@ from starlette.exceptions import HTTPException
 
 from cim.errors import (
     CimError,
+    Conflict,
     InvalidQuery,
+    NoRoom,
     NotAllowed,
     NotFound,
     StoreBusy,
@@ -26,6 +28,8 @@ STATUS: dict[type[CimError], int] = {
     NotFound: 404,
     InvalidQuery: 422,
     TooLarge: 413,
+    Conflict: 409,
+    NoRoom: 507,
     NotAllowed: 403,
     UnknownKey: 401,
     StoreError: 503,
@@ -41,6 +45,11 @@ REFUSED: dict[int, tuple[str, str]] = {
     404: ("There is nothing at this address.", "此地址下没有内容。"),
     405: ("This address does not take that method.", "此地址不支持该请求方法。"),
     400: ("The request could not be understood.", "无法理解该请求。"),
+    412: ("Uploads speak version 1.0.0 of tus.", "上传须使用 tus 协议 1.0.0 版。"),
+    415: (
+        "The body must be of the type application/offset+octet-stream.",
+        "请求体类型必须为 application/offset+octet-stream。",
+    ),
 }
 
 RULES: dict[str, tuple[str, str]] = {

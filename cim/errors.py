@@ -4,8 +4,10 @@
   - NotFound           nothing goes by that id
   - InvalidQuery       the caller asked for something malformed
     + TooLarge         the caller sent more than is read
+    + Conflict         what is there already, or not yet, stands against it
   - NotAllowed         the caller lacks the role, or named no purpose
     + UnknownKey       the key is not known, or no longer valid
+  - NoRoom             the service keeps no more for now
   - BadSetting         a setting has a value that it cannot have
   - SourceError        a file is not what it claims to be
     + UnknownFormat    no reader for that ending
@@ -44,6 +46,14 @@ class InvalidQuery(CimError):
 
 class TooLarge(InvalidQuery):
     """The caller sent more than is read."""
+
+
+class Conflict(InvalidQuery):
+    """What is there already, or not yet, stands against it."""
+
+
+class NoRoom(CimError):
+    """The service keeps no more for now."""
 
 
 class NotAllowed(CimError):

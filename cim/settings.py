@@ -54,9 +54,23 @@ class Settings(BaseSettings):
     access_file: Path | None = Field(
         None, description="JSON list of API keys and roles; empty: `access.json` in the data folder"
     )
-    demo: bool = Field(
-        False, description="callers on this machine act as a housing officer (invented people only)"
+    upload_largest_gb: float = Field(20.0, gt=0, description="largest file that may be uploaded")
+    upload_total_gb: float = Field(
+        100.0, gt=0, description="largest size of all uploads that are kept together"
     )
+    upload_days: float = Field(
+        7.0, gt=0, description="days that an upload is kept after it was last loaded"
+    )
+    demo: bool = Field(
+        False,
+        description="callers on this machine act as a housing and data officer "
+        "(invented people only)",
+    )
+
+    @property
+    def uploads_dir(self) -> Path:
+        """Where files lie that were handed in through the service."""
+        return self.data_dir / "uploads"
 
     @property
     def tiles_dir(self) -> Path:

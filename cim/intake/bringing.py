@@ -53,9 +53,11 @@ def bring(
                     progress("units", 0, None)
                     _derive(connection, settings, report, units.ids)
             if keep and (report.came_in or report.set_aside):
+                progress("commit", report.read, report.read)  # from here on nothing stops it
                 connection.commit()
             else:
                 connection.rollback()
+                report.import_id = None
     finally:
         database.dispose()
     return report

@@ -94,6 +94,7 @@ def load(
     report.mapping, report.guessed = job.mapping.columns, job.mapping.guessed
     report.notes += job.mapping.notes
     stage = _begin(connection, settings, job, name, request)
+    report.import_id = stage.import_id
     with _uncollected(), ThreadPoolExecutor(max_workers=2, thread_name_prefix="load") as pool:
         for checked in _ahead(pool, job, batches):
             _write(stage, checked, report)

@@ -1,9 +1,11 @@
 """What a load did, in numbers and in two languages."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from cim.load.rows import REASONS
 from cim.store.stage import Counts
 
 STEPS = {
@@ -11,6 +13,7 @@ STEPS = {
     "compare": "comparing 比对",
     "keep": "keeping 写入",
     "units": "storeys and units 楼层与房屋单元",
+    "commit": "making it final 提交",
 }
 """The steps of a load, in words."""
 
@@ -54,6 +57,7 @@ class Report:
     warnings: Counter[str] = field(default_factory=Counter)
     notes: list[tuple[str, str]] = field(default_factory=list)
     seconds: float = 0.0
+    import_id: int | None = None
 
     @property
     def set_aside(self) -> int:
@@ -83,3 +87,30 @@ class Report:
             "warnings": dict(self.warnings),
             "seconds": round(self.seconds, 3),
         }
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it with its words, as the service answers it and keeps it with a job."""
+        return {
+            "kind": self.kind,
+            "file": self.file,
+            "source": self.source,
+            "crs": self.crs,
+            "mapping": self.mapping,
+            "guessed": list(self.guessed),
+            "read": self.read,
+            **asdict(self.counts),
+            "repaired": self.repaired,
+            "merged": self.merged,
+            "came_in": self.came_in,
+            "set_aside": self.set_aside,
+            "aside": _tallies(self.aside, REASONS),
+            "warnings": _tallies(self.warnings, ODD),
+            "notes": [{"en": en, "zh": zh} for en, zh in self.notes],
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def _tallies(counts: Mapping[str, int], words: dict[str, tuple[str, str]]) -> list[dict[str, Any]]:
+    """Counts with the sentences of their codes."""
+    said = ((code, *words.get(code, (code, code)), rows) for code, rows in counts.items())
+    return [dict(zip(("code", "en", "zh", "rows"), one, strict=True)) for one in said]

@@ -24,7 +24,7 @@ intake = Table(
     "intake",
     metadata,
     identity(),
-    Column("upload", Text, nullable=False, comment="name of the uploaded file in the data folder"),
+    Column("upload", Text, nullable=False, comment="the group of uploads it lies in"),
     Column("file", Text, nullable=False, comment="the file's own name, without a folder"),
     Column("kind", Text, nullable=False, comment="what it is loaded as: buildings, model …"),
     Column("request", JSONB, nullable=False, comment="mapping, crs, source … as asked"),
@@ -54,11 +54,41 @@ intake = Table(
     Column("started_at", DateTime(timezone=True), comment="began"),
     Column("seen_at", DateTime(timezone=True), comment="last sign of life of whoever runs it"),
     Column("finished_at", DateTime(timezone=True), comment="ended"),
+    Column("cancelled_at", DateTime(timezone=True), comment="asked to stop"),
+    Column(
+        "attempts",
+        SmallInteger,
+        nullable=False,
+        server_default=sql("0"),
+        comment="how often it was begun; a worker that dies leaves it to the next",
+    ),
     CheckConstraint("state IN ('waiting', 'running', 'done', 'failed', 'cancelled')", name="state"),
     Index("ix_intake_created", "created_at"),
     Index("ix_intake_import", "import_id"),
     schema=PLATFORM,
     comment="files handed in through the service, and how far each has come",
+)
+
+upload = Table(
+    "upload",
+    metadata,
+    identity(),
+    Column("name", Text, nullable=False, comment="the random name by which it is continued"),
+    Column("group_name", Text, nullable=False, comment="files of one group lie in one folder"),
+    Column("file", Text, nullable=False, comment="the file's own name, without a folder"),
+    Column("size", BigInteger, nullable=False, comment="bytes that were announced"),
+    Column("actor", Text, nullable=False, comment="name of the key that sent it; never a secret"),
+    Column(
+        "created_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=_NOW,
+        comment="announced",
+    ),
+    UniqueConstraint("name"),
+    UniqueConstraint("group_name", "file"),
+    schema=PLATFORM,
+    comment="files in the folder of uploads; how much of one is there, its size on the disk says",
 )
 
 match = Table(

@@ -99,16 +99,18 @@ def migrate(connection: Connection) -> tuple[str | None, str]:
     """Bring the tables to the newest revision; return the revision before and after.
 
     Runs in the connection's transaction, which the caller commits: all of it or nothing.  The
-    code lists are brought up to date even where the tables are already.
+    code lists, and the tables of the queue, are brought up to date even where ours are already.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     before = current(connection)
     if not check_revision(before):
         _upgrade(connection)
+    from cim.store import jobs  # noqa: PLC0415 - for a migration alone
     from cim.store.seed import seed  # noqa: PLC0415 - reads every list, for a migration alone
 
     check_locale(connection)
     seed(connection)
+    jobs.bring_up(connection)
     return before, head()
 
 

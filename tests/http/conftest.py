@@ -33,6 +33,9 @@ GROUND, SHIFT = 12.5, 5.0
 KEYS = {
     "housing-desk": ("key-residents", ["residents"], None),
     "statistics": ("key-plain", [], None),
+    "data-office": ("key-intake", ["intake"], None),
+    "data-and-people": ("key-intake-residents", ["intake", "residents"], None),
+    "other-office": ("key-other-intake", ["intake"], None),
     "left-last-year": ("key-expired", ["residents"], "2020-01-01"),
 }
 

@@ -1,0 +1,233 @@
+"""Bringing files in: what they may be, a look into one, jobs that load them."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
+
+from api.access import Caller
+from api.deps import IntakeDep, IntakeStoreDep, SettingsDep, Store
+from api.params import Id
+from api.routes import ABSENT, PROBLEM, PROBLEMS, json
+from api.routes.uploads import REFUSALS, place
+from api.schemas.imports import ImportRequest, Inspect, Inspection, Job, Jobs, Kinds
+from cim.errors import Conflict, InvalidQuery, NoRoom, NotFound
+from cim.intake import inspecting, queue
+from cim.load.kinds import KINDS
+from cim.load.pipeline import Request
+from cim.load.readers import READERS
+from cim.settings import Settings
+from cim.store.queries import intake as queries
+
+MOST_WAITING = 20
+"""Jobs that one key may have waiting or running."""
+
+ALIVE = 20.0
+"""Seconds within which a worker gave a sign of life."""
+
+LOOKS = asyncio.Semaphore(2)
+"""Files are looked into two at a time: each look is a process."""
+
+UNREADY: dict[int | str, dict[str, Any]] = {
+    404: {**PROBLEM, "description": "No such group or file"},
+    409: {**PROBLEM, "description": "A file of the group is not whole yet"},
+}
+
+router = APIRouter(tags=["intake"], responses=PROBLEMS | REFUSALS)
+PRIVATE = {"Cache-Control": "no-store", "Vary": "Authorization"}
+
+
+@router.get("/kinds", summary="What a file can be loaded as", response_model=Kinds)
+async def kinds(caller: IntakeDep) -> Response:
+    """Every kind with its fields, and the formats that are read."""
+    found = [
+        {
+            "name": kind.name,
+            "zh": kind.zh,
+            "en": kind.en,
+            "geometry": kind.geometry,
+            "personal": kind.personal,
+            "fields": [
+                {name: getattr(field, name) for name in ("name", "zh", "en", "type", "required")}
+                for field in kind.all_fields
+            ],
+        }
+        for kind in KINDS.values()
+    ]
+    return json({"kinds": found, "formats": sorted(READERS)})
+
+
+@router.post(
+    "/imports/inspect",
+    summary="Look into a file",
+    response_model=Inspection,
+    responses=UNREADY,
+)
+async def inspect(
+    asked: Inspect, caller: IntakeDep, store: IntakeStoreDep, settings: SettingsDep
+) -> Response:
+    """Columns, coordinates, oddities and a proposed mapping; loads nothing.
+
+    Values of kinds with personal data are masked.
+    """
+    assert caller.actor is not None  # IntakeDep saw to that
+    rows = await store.rows(queries.uploads_of_group(asked.group, caller.actor))
+    path = await run_in_threadpool(chosen, settings, rows, asked.file)
+    async with LOOKS:
+        found = await inspecting.inspect(settings, path, known_kind(asked.kind), wish(asked))
+    return json(found, **PRIVATE)
+
+
+@router.post(
+    "/imports",
+    summary="Load a file",
+    status_code=202,
+    response_model=Job,
+    responses=UNREADY | {507: {**PROBLEM, "description": "Too many jobs wait"}},
+)
+async def load(
+    asked: ImportRequest, caller: IntakeDep, store: IntakeStoreDep, settings: SettingsDep
+) -> Response:
+    """It waits its turn, and is run outside the service; ask how far it is at `Location`."""
+    assert caller.actor is not None  # IntakeDep saw to that
+    kind = known_kind(asked.kind)
+    assert kind is not None
+    wanted = request_of(asked)
+    async with store.transaction() as connection:
+        await connection.execute(queries.lock_uploads())
+        mine = queries.uploads_of_group(asked.group, caller.actor)
+        rows = (await connection.execute(mine)).all()
+        path = await run_in_threadpool(chosen, settings, rows, asked.file)
+        if (
+            await connection.execute(queries.unfinished(caller.actor))
+        ).scalar_one() >= MOST_WAITING:
+            raise NoRoom(
+                f"{MOST_WAITING} jobs of yours wait already; try again when some have ended.",
+                f"您已有 {MOST_WAITING} 个任务在等待，请待部分任务结束后再试。",
+            )
+        row = (
+            await connection.execute(
+                queries.add_job(
+                    caller.actor, asked.group, path.name, kind, wanted, dry_run=asked.dry_run
+                )
+            )
+        ).one()
+    await run_in_threadpool(queue.defer, settings, [row.id])
+    answer = json(describe(row), **PRIVATE, Location=f"/imports/{row.id}")
+    answer.status_code = 202
+    return answer
+
+
+@router.get("/imports", summary="The caller's latest jobs", response_model=Jobs)
+async def listing(
+    caller: IntakeDep,
+    store: IntakeStoreDep,
+    limit: Annotated[int, Query(ge=1, le=200, description="most jobs answered")] = 50,
+) -> Response:
+    """Newest first, and how many workers there are to run them."""
+    assert caller.actor is not None  # IntakeDep saw to that
+    rows = await store.rows(queries.jobs(caller.actor, limit))
+    workers = await store.value(queries.workers(ALIVE))
+    return json({"imports": [describe(row) for row in rows], "workers": workers}, **PRIVATE)
+
+
+@router.get("/imports/{id}", summary="How far a job has come", response_model=Job, responses=ABSENT)
+async def job(id: Id, caller: IntakeDep, store: IntakeStoreDep) -> Response:
+    """Its state, progress, and outcome once it has ended."""
+    return json(describe(await found(store, caller, id)), **PRIVATE)
+
+
+@router.post("/imports/{id}/cancel", summary="Stop a job", response_model=Job, responses=ABSENT)
+async def cancel(id: Id, caller: IntakeDep, store: IntakeStoreDep) -> Response:
+    """One that waits is cancelled at once, one that runs within seconds, and nothing is kept of it.
+
+    One that has ended stays as it is: what came in stays in.
+    """
+    assert caller.actor is not None  # IntakeDep saw to that
+    await store.row(queries.cancel(id, caller.actor))
+    return json(describe(await found(store, caller, id)), **PRIVATE)
+
+
+async def found(store: Store, caller: Caller, id: int) -> Any:
+    """The caller's job of that id; NotFound where there is none."""
+    assert caller.actor is not None  # IntakeDep saw to that
+    row = await store.row(queries.job(id, caller.actor))
+    if row is None:
+        raise NotFound(f"No job has the id {id}.", f"没有编号为 {id} 的任务。")
+    return row
+
+
+def describe(row: Any) -> dict[str, Any]:
+    """A job as it is answered."""
+    aside = bool(row.report and row.report["set_aside"] and row.import_id)
+    return {
+        "id": row.id,
+        "group": row.upload,
+        "file": row.file,
+        "kind": row.kind,
+        "dry_run": row.dry_run,
+        "request": row.request,
+        "state": row.state,
+        "step": row.step if row.state == "running" else None,
+        "rows_done": row.rows_done,
+        "rows_total": row.rows_total,
+        "cancelling": row.state == "running" and row.cancelled_at is not None,
+        "report": row.report,
+        "error": {"en": row.error_en, "zh": row.error_zh} if row.error_en else None,
+        "quarantine": f"/imports/{row.id}/quarantine.csv" if aside else None,
+        "created_at": row.created_at,
+        "started_at": row.started_at,
+        "finished_at": row.finished_at,
+    }
+
+
+def known_kind(name: str | None) -> str | None:
+    """A kind that there is; InvalidQuery for any other."""
+    if name is not None and name not in KINDS:
+        raise InvalidQuery(
+            f"kind must be one of {', '.join(KINDS)}.", f"kind 必须为以下之一：{'、'.join(KINDS)}。"
+        )
+    return name
+
+
+def wish(asked: Inspect) -> Request:
+    """What the caller said of the file."""
+    return Request(
+        fields=dict(asked.fields), crs=asked.crs, layer=asked.layer, encoding=asked.encoding
+    )
+
+
+def request_of(asked: ImportRequest) -> dict[str, Any]:
+    """What is kept of an order: all that the load must know, beside the kind and the file."""
+    kept = ("fields", "crs", "layer", "encoding", "source", "full", "units")
+    return {name: getattr(asked, name) for name in kept}
+
+
+def chosen(settings: Settings, rows: Sequence[Any], file: str | None) -> Path:
+    """The file of a group that is meant, where all of the group are whole.
+
+    NotFound, Conflict where some bytes are still to come, InvalidQuery where several are meant.
+    """
+    if not rows:
+        raise NotFound("There is no such group of uploads.", "没有这组上传文件。")
+    places = [place(settings, row) for row in rows]
+    for one in places:
+        if not one.complete:
+            raise Conflict(
+                f"{one.file} is not whole yet: {one.offset:,} of {one.size:,} bytes are there.",
+                f"{one.file} 尚未上传完：已有 {one.offset:,}/{one.size:,} 字节。",
+            )
+    if file is not None:
+        meant = [one for one in places if one.file == file]
+        if not meant:
+            raise NotFound("The group has no file of this name.", "该组中没有这个名称的文件。")
+        return meant[0].whole
+    readable = [one for one in places if Path(one.file).suffix.lower() in READERS]
+    if len(readable) != 1:
+        names = "、".join(one.file for one in places)
+        raise InvalidQuery(f"say which file is meant: {names}.", f"请指明要载入的文件：{names}。")
+    return readable[0].whole

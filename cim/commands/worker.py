@@ -1,0 +1,44 @@
+"""`cim worker`: loads what was handed in through the service."""
+
+import os
+import signal
+import sys
+import threading
+
+import click
+
+from cim import settings as settings_module
+
+
+@click.command()
+@click.option(
+    "--jobs",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 16),
+    help="Files that are loaded at the same time.",
+)
+@click.option("--attached", is_flag=True, hidden=True, help="End with the standard input.")
+def worker(jobs: int, attached: bool) -> None:
+    """Load the files that were handed in through the service, until stopped.
+
+    `cim serve` starts one by itself; this is for running it elsewhere, or several of them. A load
+    that is under way when the worker stops is begun again by the next.
+
+    \b
+    Example:
+      cim serve --no-worker
+      cim worker --jobs 2
+    """
+    from cim.intake.worker import work  # noqa: PLC0415 - asyncio and the queue, for this alone
+
+    if attached:
+        threading.Thread(target=_watch, daemon=True).start()
+    work(settings_module.load(), jobs, lambda en, zh: click.echo(f"{en}\n{zh}"))
+
+
+def _watch() -> None:
+    """Stop when the standard input ends: whoever started this is gone."""
+    while os.read(sys.stdin.fileno(), 1000):
+        continue
+    os.kill(os.getpid(), signal.SIGTERM)

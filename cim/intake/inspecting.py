@@ -1,0 +1,93 @@
+"""A look into a file in a process of its own: with a time limit, and no harm to the service.
+
+    python -m cim.intake.inspecting
+
+The order comes as JSON on the standard input, the answer goes as JSON to the standard output.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from cim.errors import CimError, SourceError
+from cim.intake.runner import own_up
+from cim.load.pipeline import Request
+from cim.settings import Settings
+
+LIMIT = 60.0
+"""Seconds that a look may take."""
+
+
+async def inspect(
+    settings: Settings, path: Path, kind: str | None, request: Request
+) -> dict[str, Any]:
+    """What a file holds, as `cim.load.inspection` says it.
+
+    SourceError, with its sentences, where the file cannot be read, or not within the time.
+    """
+    order = {
+        "settings": settings.model_dump(mode="json"),
+        "path": str(path),
+        "kind": kind,
+        "request": {name: value for name, value in asdict(request).items() if name != "mapping"},
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cim.intake.inspecting"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        written, _ = await asyncio.wait_for(process.communicate(orjson.dumps(order)), LIMIT)
+    except TimeoutError:
+        raise SourceError(
+            f"looking into {path.name} took longer than {LIMIT:.0f} s; try a dry run instead",
+            f"检查 {path.name} 超过 {LIMIT:.0f} 秒；请改用试运行",
+        ) from None
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    try:
+        answer: dict[str, Any] = orjson.loads(written)
+    except orjson.JSONDecodeError:
+        raise SourceError(
+            f"{path.name} cannot be looked into: the program that did so was ended, for lack of "
+            "memory most likely",
+            f"无法检查 {path.name}：检查程序被终止，多为内存不足",
+        ) from None
+    if "error" in answer:
+        raise SourceError(*answer["error"])
+    found: dict[str, Any] = answer["found"]
+    return found
+
+
+def look(order: dict[str, Any]) -> dict[str, Any]:
+    """Carry out an order; its answer, or the two sentences of what stands against it."""
+    try:
+        from cim.load import inspection  # noqa: PLC0415 - with all its libraries, for this alone
+
+        settings = Settings.model_validate(order["settings"])
+        found = inspection.inspect(
+            settings, Path(order["path"]), order["kind"], Request(**order["request"])
+        )
+        notes = [{"en": en, "zh": zh} for en, zh in found.notes]
+        return {"found": found.as_json() | {"notes": notes}}
+    except CimError as error:
+        return {"error": [str(error), error.zh]}
+    except Exception as error:
+        return {"error": list(own_up(error))}
+
+
+if __name__ == "__main__":
+    answer = look(orjson.loads(sys.stdin.buffer.read()))
+    sys.stdout.buffer.write(orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY))

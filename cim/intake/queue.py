@@ -1,0 +1,52 @@
+"""The queue that jobs wait in: kept in the database, so that nothing is lost with a process.
+
+What a job is, and how far it has come, stands in platform.intake; the queue says whose turn it is.
+A job that is in the one and not in the other is put there by the next worker that looks.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from cim.settings import Settings
+from cim.store import engine, jobs
+
+if TYPE_CHECKING:
+    from procrastinate import App
+
+NAME = "intake"
+"""The queue."""
+
+TASK = "load"
+"""What is done with a job."""
+
+
+def connection(settings: Settings) -> dict[str, Any]:
+    """How the library reaches its tables."""
+    options = {"options": f"-c search_path={jobs.SCHEMA}", "application_name": engine.NAME}
+    return {"conninfo": engine.url(settings), "kwargs": options, "min_size": 1, "max_size": 4}
+
+
+def lock(id: int) -> str:
+    """What keeps a job from waiting twice."""
+    return f"{NAME}-{id}"
+
+
+def defer(settings: Settings, ids: Iterable[int]) -> None:
+    """Put jobs into the queue; those that wait in it already stay where they are."""
+    from procrastinate import App, SyncPsycopgConnector  # noqa: PLC0415 - few commands need it
+
+    app = App(connector=SyncPsycopgConnector(**connection(settings)))
+    with app.open():
+        for id in ids:
+            enqueue(app, id)
+
+
+def enqueue(app: "App", id: int) -> None:
+    """Put one job into an open queue, from a program that does not run it."""
+    from procrastinate.exceptions import AlreadyEnqueued  # noqa: PLC0415 - as above
+
+    task = app.configure_task(TASK, queue=NAME, queueing_lock=lock(id))
+    try:
+        task.defer(id=id)
+    except AlreadyEnqueued:
+        return

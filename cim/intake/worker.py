@@ -1,0 +1,249 @@
+"""The worker: takes jobs from the queue and runs each in a process of its own.
+
+What a dead worker left is taken up again: its runner ends with it and lets the job wait; where that
+failed too, the lack of any sign of life tells.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import AlreadyEnqueued, ProcrastinateException
+from procrastinate.jobs import DeleteJobCondition, Status
+from sqlalchemy import Engine, Executable
+
+from cim.errors import CimError
+from cim.intake import queue, uploads
+from cim.settings import Settings
+from cim.store import engine as engines
+from cim.store import jobs as jobs_store
+from cim.store.queries import intake as statements
+
+ROUND = 5.0
+"""Seconds between two looks for jobs that are in no queue."""
+
+LOST = 60.0
+"""Seconds without a sign of life after which a running job is held for lost."""
+
+HEARTBEAT, STALLED = 5.0, 20.0
+"""Seconds between a worker's signs of life, and after which it is held for dead."""
+
+GRACE = 5.0
+"""Seconds that a load has to come to its end when the worker is told to stop."""
+
+PATIENCE = 15.0
+"""Seconds that a load has to stop when it is told to, before its process is ended."""
+
+CLEANING = 3600.0
+"""Seconds between two looks for uploads that nobody needs any more."""
+
+Say = Callable[[str, str], None]
+
+
+class Worker:
+    """Runs jobs until it is told to stop."""
+
+    def __init__(self, settings: Settings, engine: Engine, say: Say) -> None:
+        """`say` takes a sentence in English and one in Chinese."""
+        self.settings, self.engine, self.say = settings, engine, say
+        self.stopping = asyncio.Event()
+
+    async def run(self, jobs: int) -> None:
+        """Work on that many jobs at a time; begun anew where the database goes away for a time."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.stopping.set)
+        while not self.stopping.is_set():
+            try:
+                await self._work(jobs)
+            except (CimError, ProcrastinateException, OSError) as error:
+                self.say(f"the queue cannot be reached: {error}", f"无法访问任务队列：{error}")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), ROUND)
+
+    async def _work(self, jobs: int) -> None:
+        app = App(connector=PsycopgConnector(**queue.connection(self.settings)))
+
+        @app.task(name=queue.TASK, queue=queue.NAME)
+        async def load(id: int) -> None:
+            await self.load(id)
+
+        async with app.open_async():
+            working = asyncio.create_task(
+                app.run_worker_async(
+                    queues=[queue.NAME],
+                    name="intake",
+                    concurrency=jobs,
+                    install_signal_handlers=False,
+                    shutdown_graceful_timeout=GRACE,
+                    delete_jobs=DeleteJobCondition.ALWAYS,
+                    update_heartbeat_interval=HEARTBEAT,
+                    stalled_worker_timeout=STALLED,
+                )
+            )
+            others = [asyncio.create_task(step(app)) for step in (self._rounds, self._clean)]
+            told = asyncio.create_task(self.stopping.wait())
+            try:
+                await asyncio.wait({working, told, *others}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (*others, told, working):
+                    task.cancel()
+                ended = await asyncio.gather(working, *others, told, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
+
+    async def _do(self, statement: Executable) -> Any:
+        """Run a statement, committed, away from the loop; its rows where it has any."""
+
+        def run() -> Any:
+            with self.engine.begin() as connection:
+                result = connection.execute(statement)
+                return result.all() if result.returns_rows else []
+
+        return await asyncio.to_thread(run)
+
+    async def _rounds(self, app: App) -> None:
+        """See to it that every job that waits is in the queue, and that none is lost."""
+        while True:
+            for stalled in await app.job_manager.get_stalled_jobs(
+                queue=queue.NAME, seconds_since_heartbeat=STALLED
+            ):
+                with contextlib.suppress(ProcrastinateException):  # another worker was as quick
+                    await app.job_manager.finish_job(
+                        stalled, status=Status.ABORTED, delete_job=True
+                    )
+            await self._do(statements.lost(LOST))
+            there = await app.job_manager.list_jobs_async(queue=queue.NAME)
+            queued = {job.task_kwargs.get("id") for job in there}
+            for row in await self._do(statements.waiting()):
+                if row.id not in queued:
+                    await _enqueue(app, row.id)
+            await asyncio.sleep(ROUND)
+
+    async def _clean(self, app: App) -> None:
+        """Take away uploads that nobody needs any more."""
+        while True:
+            await asyncio.to_thread(self.clean)
+            await asyncio.sleep(CLEANING)
+
+    def clean(self) -> None:
+        """Take away the folders of uploads that are past their days."""
+        with self.engine.begin() as connection:
+            connection.execute(statements.lock_uploads())
+            days = self.settings.upload_days
+            for group in list(connection.execute(statements.groups_past(days)).scalars()):
+                connection.execute(statements.drop_group(group))
+                uploads.delete_group(self.settings, group)
+            known = set(connection.execute(statements.groups()).scalars())
+            uploads.delete_strays(self.settings, known)
+
+    async def load(self, id: int) -> None:
+        """Run one job in a process of its own, to its end or until it must be ended."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cim.intake.runner", str(id)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=None if os.environ.get("CIM_TRACEBACK") else asyncio.subprocess.DEVNULL,
+            env=self._environment(),
+            start_new_session=True,
+        )
+        assert process.stdin is not None
+        try:
+            with contextlib.suppress(ConnectionError):
+                process.stdin.write(self.settings.model_dump_json().encode() + b"\n")
+                await process.stdin.drain()
+            await self._wait(id, process)
+        except asyncio.CancelledError:
+            process.stdin.close()  # by which it knows
+            await self._end(process)
+            raise
+        finally:
+            process.stdin.close()
+        await self._tell(id, process.returncode or 0)
+
+    def _environment(self) -> dict[str, str]:
+        """That of the worker; statements of ours end when whoever began them is gone."""
+        ours = "" if self.settings.database_url else "-c client_connection_check_interval=2000"
+        given = os.environ.get("PGOPTIONS", "")
+        return {**os.environ, "PGOPTIONS": f"{given} {ours}".strip()}
+
+    async def _wait(self, id: int, process: asyncio.subprocess.Process) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(process.wait()), 2)
+                return
+            asked = await self._do(statements.asked_to_stop(id))
+            if asked and asked[0][0] is not None and asked[0][0] > PATIENCE:
+                process.kill()
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        try:
+            await asyncio.wait_for(process.wait(), PATIENCE)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    async def _tell(self, id: int, code: int) -> None:
+        """Write down what the process itself could not, and say how it went."""
+        row = (await self._do(statements.job(id)))[0]
+        if row.state == "running":
+            await self._do(_died(id, row, code))
+            row = (await self._do(statements.job(id)))[0]
+        en, zh = OUTCOMES.get(row.state, (row.state, row.state))
+        self.say(f"{row.file} → {row.kind}: {en}", f"{row.file} → {row.kind}：{zh}")
+
+
+OUTCOMES = {
+    "done": ("done", "完成"),
+    "failed": ("failed", "失败"),
+    "cancelled": ("cancelled", "已取消"),
+    "waiting": ("waits again", "重新等待"),
+}
+"""How a job ended, in words."""
+
+
+def _died(id: int, row: Any, code: int) -> Executable:
+    """What is written of a job whose process ended without a word."""
+    if row.cancelled_at is not None:
+        return statements.stopped(id)
+    if code == -signal.SIGKILL:
+        return statements.failed(
+            id,
+            f"{row.file} took more than this machine gives, memory most likely: the system ended "
+            "the load; nothing was loaded",
+            f"{row.file} 超出本机资源（多为内存不足），载入被系统终止；未载入任何数据",
+        )
+    return statements.failed(
+        id,
+        f"the program that loaded {row.file} ended with code {code}; nothing was loaded",
+        f"载入 {row.file} 的程序异常结束（代码 {code}）；未载入任何数据",
+    )
+
+
+async def _enqueue(app: App, id: int) -> None:
+    task = app.configure_task(queue.TASK, queue=queue.NAME, queueing_lock=queue.lock(id))
+    with contextlib.suppress(AlreadyEnqueued):
+        await task.defer_async(id=id)
+
+
+def work(settings: Settings, jobs: int, say: Say) -> None:
+    """Work until the process is told to stop."""
+    engine = engines.connect(settings)
+    try:
+        with engine.begin() as connection:
+            jobs_store.bring_up(connection)
+        asyncio.run(_run(settings, engine, jobs, say))
+    finally:
+        engine.dispose()
+
+
+async def _run(settings: Settings, engine: Engine, jobs: int, say: Say) -> None:
+    worker = Worker(settings, engine, say)
+    say("the worker is ready", "任务程序已就绪")
+    await worker.run(jobs)
