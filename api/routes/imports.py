@@ -67,7 +67,7 @@ async def kinds(caller: IntakeDep) -> Response:
     response_model=Inspection,
     responses=UNREADY,
 )
-async def inspect(
+async def inspect_upload(
     asked: Inspect, caller: IntakeDep, store: IntakeStoreDep, settings: SettingsDep
 ) -> Response:
     """Columns, coordinates, oddities and a proposed mapping; loads nothing.
@@ -89,7 +89,7 @@ async def inspect(
     response_model=Job,
     responses=UNREADY | {507: {**PROBLEM, "description": "Too many jobs wait"}},
 )
-async def load(
+async def begin_import(
     asked: ImportRequest, caller: IntakeDep, store: IntakeStoreDep, settings: SettingsDep
 ) -> Response:
     """It waits its turn, and is run outside the service; ask how far it is at `Location`."""
@@ -123,7 +123,7 @@ async def load(
 
 
 @router.get("/imports", summary="The caller's latest jobs", response_model=Jobs)
-async def listing(
+async def list_imports(
     caller: IntakeDep,
     store: IntakeStoreDep,
     limit: Annotated[int, Query(ge=1, le=200, description="most jobs answered")] = 50,
@@ -136,13 +136,13 @@ async def listing(
 
 
 @router.get("/imports/{id}", summary="How far a job has come", response_model=Job, responses=ABSENT)
-async def job(id: Id, caller: IntakeDep, store: IntakeStoreDep) -> Response:
+async def read_import(id: Id, caller: IntakeDep, store: IntakeStoreDep) -> Response:
     """Its state, progress, and outcome once it has ended."""
     return json(describe(await found(store, caller, id)), **PRIVATE)
 
 
 @router.post("/imports/{id}/cancel", summary="Stop a job", response_model=Job, responses=ABSENT)
-async def cancel(id: Id, caller: IntakeDep, store: IntakeStoreDep) -> Response:
+async def cancel_import(id: Id, caller: IntakeDep, store: IntakeStoreDep) -> Response:
     """One that waits is cancelled at once, one that runs within seconds, and nothing is kept of it.
 
     One that has ended stays as it is: what came in stays in.

@@ -139,7 +139,7 @@ async def options(settings: SettingsDep) -> Response:
         507: {**PROBLEM, "description": "No room, or too many uploads"},
     },
 )
-async def create(
+async def announce_upload(
     caller: IntakeDep,
     store: IntakeStoreDep,
     settings: SettingsDep,
@@ -184,7 +184,7 @@ async def create(
 
 
 @router.get("", summary="The files of a group", response_model=Uploads)
-async def listing(
+async def list_uploads(
     caller: IntakeDep, store: IntakeStoreDep, settings: SettingsDep, group: GroupOf
 ) -> Response:
     """In order of their names; empty where there are none, or they are somebody else's."""
@@ -195,7 +195,7 @@ async def listing(
 
 
 @router.get("/{name}", summary="How far a file has come", response_model=Uploaded, responses=ABSENT)
-async def look(
+async def read_upload(
     caller: IntakeDep, store: IntakeStoreDep, settings: SettingsDep, name: Name
 ) -> Response:
     """With HEAD: the headers alone, `Upload-Offset` above all."""
@@ -216,7 +216,7 @@ async def look(
         413: {**PROBLEM, "description": "More than was announced"},
     },
 )
-async def send(
+async def send_upload(
     request: Request,
     caller: IntakeDep,
     store: IntakeStoreDep,
@@ -268,7 +268,7 @@ async def blocks(request: Request) -> AsyncIterator[bytes]:
     response_class=Response,
     responses={**ABSENT, 409: {**PROBLEM, "description": "A job still needs it"}},
 )
-async def delete(
+async def delete_upload(
     caller: IntakeDep,
     store: IntakeStoreDep,
     settings: SettingsDep,

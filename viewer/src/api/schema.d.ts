@@ -271,6 +271,169 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The files of a group
+         * @description In order of their names; empty where there are none, or they are somebody else's.
+         */
+        get: operations["list_uploads"];
+        put?: never;
+        /**
+         * Announce a file
+         * @description Its bytes follow with PATCH, to the address in `Location`.
+         *
+         *     `Upload-Metadata` holds `filename`, and `group`: a UUID made by the caller, the same for files
+         *     that belong together, such as the parts of a shapefile.
+         */
+        post: operations["announce_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/uploads/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far a file has come
+         * @description With HEAD: the headers alone, `Upload-Offset` above all.
+         */
+        get: operations["read_upload"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a file
+         * @description Whole or not; what was loaded from it stays in the city.
+         */
+        delete: operations["delete_upload"];
+        options?: never;
+        head?: never;
+        /**
+         * Send bytes
+         * @description From byte `Upload-Offset` on, which must be where the file ends; as many as one likes.
+         */
+        patch: operations["send_upload"];
+        trace?: never;
+    };
+    "/kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a file can be loaded as
+         * @description Every kind with its fields, and the formats that are read.
+         */
+        get: operations["kinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/imports/inspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look into a file
+         * @description Columns, coordinates, oddities and a proposed mapping; loads nothing.
+         *
+         *     Values of kinds with personal data are masked.
+         */
+        post: operations["inspect_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The caller's latest jobs
+         * @description Newest first, and how many workers there are to run them.
+         */
+        get: operations["list_imports"];
+        put?: never;
+        /**
+         * Load a file
+         * @description It waits its turn, and is run outside the service; ask how far it is at `Location`.
+         */
+        post: operations["begin_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/imports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far a job has come
+         * @description Its state, progress, and outcome once it has ended.
+         */
+        get: operations["read_import"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/imports/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop a job
+         * @description One that waits is cancelled at once, one that runs within seconds, and nothing is kept of it.
+         *
+         *     One that has ended stays as it is: what came in stays in.
+         */
+        post: operations["cancel_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -618,6 +781,56 @@ export interface components {
          */
         Collection: "areas" | "grids" | "estates" | "streets" | "buildings" | "storeys" | "units" | "entrances" | "facilities" | "devices";
         /**
+         * Column
+         * @description A column of the file.
+         */
+        Column: {
+            /** Name */
+            name: string;
+            /** Type */
+            type: string;
+            /**
+             * Filled
+             * @description rows that have a value
+             */
+            filled: number;
+            /**
+             * Distinct
+             * @description different values
+             */
+            distinct: number;
+            /**
+             * More
+             * @description there are more different values than were counted
+             */
+            more: boolean;
+            /** Least */
+            least: string | number | null;
+            /** Most */
+            most: string | number | null;
+            /** Samples */
+            samples: string[];
+            /** Oddities */
+            oddities: components["schemas"]["Oddity"][];
+        };
+        /**
+         * Crs
+         * @description A coordinate system that the file may be in.
+         */
+        Crs: {
+            /** Code */
+            code: string;
+            /**
+             * Sure
+             * @description 0 to 100
+             */
+            sure: number;
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
+        };
+        /**
          * DatabaseHealth
          * @description Whether the database answers, and its PostGIS.
          */
@@ -904,6 +1117,320 @@ export interface components {
             ids: number[];
         };
         /**
+         * ImportRequest
+         * @description Which file to load, as what, and how; null as a column leaves the field out.
+         * @example {
+         *       "crs": "EPSG:4547",
+         *       "dry_run": true,
+         *       "fields": {
+         *         "floors_above": "层数"
+         *       },
+         *       "file": "楼栋.shp",
+         *       "group": "6f1e0a86-52a4-4f0c-9d0e-1a2b3c4d5e6f",
+         *       "kind": "buildings",
+         *       "source": "housing"
+         *     }
+         */
+        ImportRequest: {
+            /** Group */
+            group: string;
+            /**
+             * File
+             * @description without: the one that can be read
+             */
+            file?: string | null;
+            /** Kind */
+            kind: string;
+            /** Crs */
+            crs?: string | null;
+            /** Layer */
+            layer?: string | null;
+            /** Encoding */
+            encoding?: string | null;
+            /** Fields */
+            fields?: {
+                [key: string]: string | null;
+            };
+            /** Source */
+            source?: string | null;
+            /**
+             * Full
+             * @description the file is complete: what it lacks has ended
+             * @default false
+             */
+            full: boolean;
+            /**
+             * Dry Run
+             * @description do everything but keep it
+             * @default false
+             */
+            dry_run: boolean;
+            /**
+             * Units
+             * @description make storeys and units of what came in
+             * @default true
+             */
+            units: boolean;
+            /**
+             * At
+             * @description where a model stands: longitude, latitude, rotation in degrees
+             */
+            at?: [
+                number,
+                number,
+                number
+            ] | null;
+        };
+        /**
+         * Inspect
+         * @description Which file to look into, and what is known of it already.
+         */
+        Inspect: {
+            /** Group */
+            group: string;
+            /**
+             * File
+             * @description without: the one that can be read
+             */
+            file?: string | null;
+            /**
+             * Kind
+             * @description without: the likeliest
+             */
+            kind?: string | null;
+            /** Crs */
+            crs?: string | null;
+            /** Layer */
+            layer?: string | null;
+            /** Encoding */
+            encoding?: string | null;
+            /** Fields */
+            fields?: {
+                [key: string]: string | null;
+            };
+        };
+        /**
+         * Inspection
+         * @description What a look into a file shows; nothing was loaded.
+         */
+        Inspection: {
+            /** File */
+            file: string;
+            /** Layer */
+            layer: string | null;
+            /** Layers */
+            layers: string[];
+            /** Format */
+            format: string;
+            /** Encoding */
+            encoding: string | null;
+            /** Rows */
+            rows: number | null;
+            /**
+             * Crs
+             * @description what the file says of itself
+             */
+            crs: string | null;
+            /** Crs Proposals */
+            crs_proposals: components["schemas"]["Crs"][];
+            /** Extent */
+            extent: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+            /**
+             * Geometry
+             * @description how many of each type
+             */
+            geometry: {
+                [key: string]: number;
+            } | null;
+            /** Kinds */
+            kinds: components["schemas"]["Scored"][];
+            /** Kind */
+            kind: string | null;
+            /** Columns */
+            columns: components["schemas"]["Column"][];
+            /** Mapping */
+            mapping: components["schemas"]["Mapped"][];
+            /**
+             * Missing
+             * @description required fields that no column was found for
+             */
+            missing: string[];
+            /** Oddities */
+            oddities: components["schemas"]["Oddity"][];
+            preview: components["schemas"]["Preview"];
+            /**
+             * Footprints
+             * @description GeoJSON FeatureCollection in CRS84, at most 500 features, property `row`
+             */
+            footprints: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Sampled
+             * @description only some of the rows were looked at
+             */
+            sampled: boolean;
+            /** Notes */
+            notes: components["schemas"]["Sentence"][];
+        };
+        /**
+         * Job
+         * @description A file on its way into the city.
+         * @example {
+         *       "id": 12,
+         *       "group": "6f1e0a86-52a4-4f0c-9d0e-1a2b3c4d5e6f",
+         *       "file": "楼栋.shp",
+         *       "kind": "buildings",
+         *       "dry_run": false,
+         *       "request": {
+         *         "crs": "EPSG:4547",
+         *         "fields": {},
+         *         "source": "housing",
+         *         "units": true
+         *       },
+         *       "state": "running",
+         *       "step": "read",
+         *       "rows_done": 20000,
+         *       "rows_total": 118000,
+         *       "cancelling": false,
+         *       "report": null,
+         *       "error": null,
+         *       "quarantine": null,
+         *       "created_at": "2026-11-22T02:00:00Z",
+         *       "started_at": "2026-11-22T02:00:01Z",
+         *       "finished_at": null
+         *     }
+         */
+        Job: {
+            /** Id */
+            id: number;
+            /** Group */
+            group: string;
+            /** File */
+            file: string;
+            /** Kind */
+            kind: string;
+            /** Dry Run */
+            dry_run: boolean;
+            /**
+             * Request
+             * @description fields, crs, source … as asked
+             */
+            request: {
+                [key: string]: unknown;
+            };
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "running" | "done" | "failed" | "cancelled";
+            /**
+             * Step
+             * @description read, compare, keep, units, commit
+             */
+            step: string | null;
+            /** Rows Done */
+            rows_done: number | null;
+            /** Rows Total */
+            rows_total: number | null;
+            /**
+             * Cancelling
+             * @description it was asked to stop and has not yet
+             */
+            cancelling: boolean;
+            report: components["schemas"]["Outcome"] | null;
+            /** @description why nothing could be loaded */
+            error: components["schemas"]["Sentence"] | null;
+            /**
+             * Quarantine
+             * @description where the rows that were set aside can be had
+             */
+            quarantine: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /**
+         * Jobs
+         * @description The caller's latest jobs, newest first.
+         */
+        Jobs: {
+            /** Imports */
+            imports: components["schemas"]["Job"][];
+            /**
+             * Workers
+             * @description how many programs are there to run them; 0: they wait
+             */
+            workers: number;
+        };
+        /**
+         * KindField
+         * @description A field that a kind of file may have.
+         */
+        KindField: {
+            /** Name */
+            name: string;
+            /** Zh */
+            zh: string;
+            /** En */
+            en: string;
+            /**
+             * Type
+             * @description text, number, integer, year, date, boolean, code …
+             */
+            type: string;
+            /** Required */
+            required: boolean;
+        };
+        /**
+         * KindOfFile
+         * @description What a file can be loaded as.
+         */
+        KindOfFile: {
+            /** Name */
+            name: string;
+            /** Zh */
+            zh: string;
+            /** En */
+            en: string;
+            /**
+             * Geometry
+             * @description polygon, line, point, or none
+             */
+            geometry: string | null;
+            /**
+             * Personal
+             * @description rows set aside are kept encrypted
+             */
+            personal: boolean;
+            /** Fields */
+            fields: components["schemas"]["KindField"][];
+        };
+        /**
+         * Kinds
+         * @description Everything a file can be loaded as, in the order in which a city is loaded.
+         */
+        Kinds: {
+            /** Kinds */
+            kinds: components["schemas"]["KindOfFile"][];
+            /**
+             * Formats
+             * @description endings of the names of files that can be read
+             */
+            formats: string[];
+        };
+        /**
          * LocatedStorey
          * @description The storey a point lies in.
          */
@@ -966,6 +1493,31 @@ export interface components {
             areas: components["schemas"]["Area"][];
         };
         /**
+         * Mapped
+         * @description A field, and the column it is proposed to be read from.
+         */
+        Mapped: {
+            /** Field */
+            field: string;
+            /** Zh */
+            zh: string;
+            /** En */
+            en: string;
+            /** Required */
+            required: boolean;
+            /** Column */
+            column: string | null;
+            /**
+             * Sure
+             * @description 0 to 100
+             */
+            sure: number;
+            /** Why En */
+            why_en: string;
+            /** Why Zh */
+            why_zh: string;
+        };
+        /**
          * Observations
          * @description Readings of one datastream, oldest first.
          * @example {
@@ -1008,6 +1560,84 @@ export interface components {
              * @description there were more in the period; these are the latest
              */
             truncated: boolean;
+        };
+        /**
+         * Oddity
+         * @description Something that looks wrong, how often, and the first rows that have it.
+         */
+        Oddity: {
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
+            /** Count */
+            count: number;
+            /** Rows */
+            rows: number[];
+        };
+        /**
+         * Outcome
+         * @description What a load did, in numbers and in two languages.
+         */
+        Outcome: {
+            /** Kind */
+            kind: string;
+            /** File */
+            file: string;
+            /** Source */
+            source: string;
+            /** Crs */
+            crs: string | null;
+            /** Mapping */
+            mapping: {
+                [key: string]: string;
+            };
+            /** Guessed */
+            guessed: string[];
+            /** Read */
+            read: number;
+            /** New */
+            new: number;
+            /** Changed */
+            changed: number;
+            /** Unchanged */
+            unchanged: number;
+            /** Missing */
+            missing: number;
+            /** Ended */
+            ended: number;
+            /** Repaired */
+            repaired: number;
+            /** Merged */
+            merged: number;
+            /** Came In */
+            came_in: number;
+            /** Set Aside */
+            set_aside: number;
+            /**
+             * Aside
+             * @description rows set aside, by reason
+             */
+            aside: components["schemas"]["Tally"][];
+            /**
+             * Warnings
+             * @description rows that came in although they are odd
+             */
+            warnings: components["schemas"]["Tally"][];
+            /** Notes */
+            notes: components["schemas"]["Sentence"][];
+            /** Seconds */
+            seconds: number;
+        };
+        /**
+         * Preview
+         * @description The first rows of the file; personal data are masked.
+         */
+        Preview: {
+            /** Columns */
+            columns: string[];
+            /** Rows */
+            rows: (string | null)[][];
         };
         /**
          * Problem
@@ -1084,6 +1714,19 @@ export interface components {
             people: components["schemas"]["Resident"][];
         };
         /**
+         * Scored
+         * @description A kind that the file may be.
+         */
+        Scored: {
+            /** Name */
+            name: string;
+            /**
+             * Score
+             * @description 0 to 100
+             */
+            score: number;
+        };
+        /**
          * Sentence
          * @description One sentence in two languages.
          */
@@ -1152,6 +1795,20 @@ export interface components {
             /** Name */
             name: string | null;
             class: components["schemas"]["Code"];
+        };
+        /**
+         * Tally
+         * @description How many rows for one reason.
+         */
+        Tally: {
+            /** Code */
+            code: string;
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
+            /** Rows */
+            rows: number;
         };
         /**
          * Target
@@ -1501,6 +2158,52 @@ export interface components {
             elev_bottom: number | null;
             /** Elev Top */
             elev_top: number | null;
+        };
+        /**
+         * Uploaded
+         * @description A file that was sent, or is being sent.
+         * @example {
+         *       "id": "0b0c4d1f9a5e4c3e8d5f2a6b7c8d9e0f",
+         *       "group": "6f1e0a86-52a4-4f0c-9d0e-1a2b3c4d5e6f",
+         *       "file": "楼栋.shp",
+         *       "size": 5242880,
+         *       "offset": 1048576,
+         *       "complete": false,
+         *       "expires_at": "2026-11-29T02:00:00Z"
+         *     }
+         */
+        Uploaded: {
+            /** Id */
+            id: string;
+            /** Group */
+            group: string;
+            /** File */
+            file: string;
+            /**
+             * Size
+             * @description bytes that were announced
+             */
+            size: number;
+            /**
+             * Offset
+             * @description bytes that are there
+             */
+            offset: number;
+            /** Complete */
+            complete: boolean;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+        };
+        /**
+         * Uploads
+         * @description The files of a group.
+         */
+        Uploads: {
+            /** Uploads */
+            uploads: components["schemas"]["Uploaded"][];
         };
     };
     responses: never;
@@ -2143,6 +2846,831 @@ export interface operations {
             };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_uploads: {
+        parameters: {
+            query: {
+                /** @description the group */
+                group: string;
+            };
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Uploads"];
+                };
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key lacks the role `intake` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    announce_upload: {
+        parameters: {
+            query?: never;
+            header: {
+                "Upload-Length": number;
+                "Upload-Metadata": string;
+                /** @description 1.0.0 */
+                "Tus-Resumable"?: string | null;
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key lacks the role `intake` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The group has a file of this name */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The file is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No room, or too many uploads */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_upload: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description name of the upload */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Uploaded"];
+                };
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key lacks the role `intake` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_upload: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1.0.0 */
+                "Tus-Resumable"?: string | null;
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description name of the upload */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key lacks the role `intake` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A job still needs it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_upload: {
+        parameters: {
+            query?: never;
+            header: {
+                "Upload-Offset": number;
+                /** @description 1.0.0 */
+                "Tus-Resumable"?: string | null;
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description name of the upload */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key lacks the role `intake` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The file goes on at another byte, or is being sent */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More than was announced */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    kinds: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Kinds"];
+                };
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key lacks the role `intake` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    inspect_upload: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Inspect"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Inspection"];
+                };
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key lacks the role `intake` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such group or file */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A file of the group is not whole yet */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_imports: {
+        parameters: {
+            query?: {
+                /** @description most jobs answered */
+                limit?: number;
+            };
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Jobs"];
+                };
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key lacks the role `intake` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    begin_import: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key lacks the role `intake` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such group or file */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A file of the group is not whole yet */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many jobs wait */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_import: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key lacks the role `intake` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_import: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key lacks the role `intake` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
