@@ -2,7 +2,7 @@
 
 import errno
 import socket
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import click
 import uvicorn
@@ -12,6 +12,7 @@ from api.app import create_app
 from cim import settings as configuration
 from cim.crs.geoid import geoid
 from cim.errors import CimError
+from cim.intake.attached import attached
 from cim.store.engine import connect
 
 GRACE = 5
@@ -39,13 +40,16 @@ class Server(uvicorn.Server):
 @click.option(
     "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free."
 )
-@click.option("--demo", is_flag=True, help="Callers on this machine act as a housing officer.")
-def serve(host: str, port: int, demo: bool) -> None:
-    """Serve the viewer, the API and the tiles.
+@click.option(
+    "--demo", is_flag=True, help="Callers on this machine act as a housing and data officer."
+)
+@click.option("--no-worker", is_flag=True, help="Load nothing here; `cim worker` does elsewhere.")
+def serve(host: str, port: int, demo: bool, no_worker: bool) -> None:
+    """Serve the viewer, the API and the tiles, and load what is handed in.
 
-    Residents are shown, masked, only to callers with a key. Keys stand in access.json of the
-    data folder, as their SHA-256: [{"name": "housing-desk", "sha256": "…", "roles":
-    ["residents"], "expires": "2027-12-31"}].
+    Residents are shown, masked, only to callers with a key, and files are taken only from such.
+    Keys stand in access.json of the data folder, as their SHA-256: [{"name": "housing-desk",
+    "sha256": "…", "roles": ["residents", "intake"], "expires": "2027-12-31"}].
 
     \b
     Example:
@@ -79,8 +83,11 @@ def serve(host: str, port: int, demo: bool) -> None:
     try:
         # The interrupt is raised once more after the server has ended, unless whoever started us
         # has interrupts ignored, as a shell has for what it runs in the background.
-        with suppress(KeyboardInterrupt):
-            server.run([listener])
+        with ExitStack() as stack:
+            if not no_worker:
+                stack.enter_context(attached())
+            with suppress(KeyboardInterrupt):
+                server.run([listener])
     finally:
         listener.close()
     if not server.started:

@@ -34,6 +34,9 @@ def worker(jobs: int, attached: bool) -> None:
 
     if attached:
         threading.Thread(target=_watch, daemon=True).start()
+    else:
+        click.echo("the worker waits for files; stop it with Ctrl-C")
+        click.echo("任务程序等待文件；按 Ctrl-C 停止")
     work(settings_module.load(), jobs, lambda en, zh: click.echo(f"{en}\n{zh}"))
 
 

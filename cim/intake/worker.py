@@ -244,6 +244,4 @@ def work(settings: Settings, jobs: int, say: Say) -> None:
 
 
 async def _run(settings: Settings, engine: Engine, jobs: int, say: Say) -> None:
-    worker = Worker(settings, engine, say)
-    say("the worker is ready", "任务程序已就绪")
-    await worker.run(jobs)
+    await Worker(settings, engine, say).run(jobs)
