@@ -19,8 +19,9 @@ LAYOUT_OF_KIND = {
     "架空": COMMON,
     "避难": COMMON,
     "屋面": EMPTY,
+    "基础": EMPTY,
 }
-"""Kinds of given storeys that hold no homes: plant, open ground floors, refuges, roofs."""
+"""Kinds of given storeys that hold no homes: plant, open floors, refuges, roofs, foundations."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from cim.load import pipeline
+from cim.load import models, pipeline
 from cim.load.kind import Kind
 from cim.load.pipeline import Progress, Request
 from cim.load.report import Report
@@ -46,7 +46,10 @@ def bring(
     try:
         with database.connect() as connection:
             mark = touched.mark(connection)
-            report = pipeline.load(connection, settings, kind, path, request, progress)
+            if kind.name == models.KIND.name:
+                report = models.load(connection, settings, path, request, progress)
+            else:
+                report = pipeline.load(connection, settings, kind, path, request, progress)
             if units and kind.derives:
                 units.add(touched.buildings(connection, kind.name, report.source, mark))
                 if units.now and (report.came_in or units.ids):

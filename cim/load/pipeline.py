@@ -15,17 +15,18 @@ import numpy as np
 from sqlalchemy import Connection
 
 from cim import privacy
-from cim.errors import SourceError
-from cim.load import checks, coordinates, mapping, readers
+from cim.errors import BadMapping, SourceError
+from cim.load import checks, coordinates, mapping, mending
 from cim.load.kind import SEALED, Context, Kind
 from cim.load.mapping import Settled
-from cim.load.report import Report
+from cim.load.mending import Mends
+from cim.load.report import Aside, Report
 from cim.load.rows import REASONS, Rows, records
 from cim.load.source import Batch, Source
 from cim.settings import Settings
-from cim.store import columns
+from cim.store import columns, returning
 from cim.store.queries import load as statements
-from cim.store.stage import KEY_TYPES, ROWS, Stage
+from cim.store.stage import KEY_TYPES, Stage
 
 AHEAD = 3
 """Batches that are being checked while another is written."""
@@ -48,6 +49,15 @@ class Request:
     layer: str | None = None
     encoding: str | None = None
     full: bool = False
+    mends: Mends | None = None
+    at: str | None = None
+    """Of a model: LON,LAT,ROTATION of its middle, degrees, clockwise from north."""
+    building: int | None = None
+    """Of a model: the building whose footprint it is laid on."""
+    rotation: float | None = None
+    """Of a model: degrees clockwise from north, where `at` does not say."""
+    every_space: bool = False
+    """Of a model: every room is a unit of its own."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,7 @@ class _Job:
     context: Context
     types: dict[str, str]
     encoding: str | None
+    mends: Mends | None
 
 
 @dataclass
@@ -122,17 +133,26 @@ def _uncollected() -> Iterator[None]:
 
 
 def with_file(path: Path, request: Request) -> Request:
-    """The request with what a mapping file adds; what was typed wins."""
+    """The request with what a mapping file adds; what was typed wins.
+
+    Raises BadMapping where a file of mended rows is said to be complete.
+    """
     wish = mapping.written(path, request.mapping)
+    if wish.mends is not None and request.full:
+        raise BadMapping(
+            f"{path.name} holds mended rows alone: with --full all others would end",
+            f"{path.name} 只含修改后的行：使用 --full 会使其他数据全部终止",
+        )
     said = {name: getattr(request, name) or value for name, value in wish.options.items()}
-    return Request(**(vars(request) | said | {"fields": {**wish.fields, **request.fields}}))
+    fields = {**wish.fields, **request.fields}
+    return Request(**(vars(request) | said | {"fields": fields, "mends": wish.mends}))
 
 
 def _open(
     settings: Settings, kind: Kind, path: Path, request: Request
 ) -> tuple[_Job, Iterator[Batch]]:
     """Open the file, look at its first batch, and settle what is to be settled."""
-    source = readers.read(path, layer=request.layer, encoding=request.encoding)
+    source = mending.read(path, request.layer, request.encoding, request.mends)
     first = next(source.batches, None)
     if first is None or len(first) == 0:
         raise SourceError(f"{path.name} has no rows", f"{path.name} 中没有数据行")
@@ -146,7 +166,8 @@ def _open(
     vault = privacy.open_vault(settings) if kind.personal else None
     context = Context(settings, frozenset(settled.columns), vault)
     types = _types(kind, settled, system)
-    job = _Job(kind, path, source, settled, system, context, types, request.encoding)
+    encoding, mends = request.encoding, request.mends
+    job = _Job(kind, path, source, settled, system, context, types, encoding, mends)
 
     def batches() -> Iterator[Batch]:
         yield first
@@ -226,6 +247,8 @@ def _check(job: _Job, batch: Batch) -> _Checked:
     for check in kind.checks:
         check(rows, job.context)
     rows.columns["ext_id"] = _keys(job, rows)
+    if kind.fold:
+        kind.fold(rows)
     staged = columns.encode(_staged(job, rows), KEY_TYPES | job.types)
     return _Checked(rows, staged, _faults(job, rows))
 
@@ -298,8 +321,12 @@ def _write(stage: Stage, checked: _Checked, report: Report) -> None:
 def _compare(stage: Stage, job: _Job, report: Report) -> None:
     """What needs the whole file or the database; then into the table."""
     stage.analyse()
-    if "ext_id" not in job.mapping.columns and not job.kind.key:
-        stage.run(statements.number_repeats(ROWS))
+    by_place = "ext_id" not in job.mapping.columns and not job.kind.key
+    if job.mends is not None:
+        where = mending.origins(job.path, job.encoding, job.mends)
+        returning.recognise(stage, job.kind.name, where, by_place=by_place)
+    if by_place:
+        returning.number_repeats(stage)
         report.notes.append(
             (
                 "no column is the key: rows are known by their place, so a moved one is a new one",
@@ -307,7 +334,9 @@ def _compare(stage: Stage, job: _Job, report: Report) -> None:
             )
         )
     kind = job.kind
-    for step in (kind.settle, kind.repeated, kind.place):
+    kind.settle(stage)
+    returning.together(stage, kind.name, kept=kind.key_kept, mended=job.mends is not None)
+    for step in (kind.repeated, kind.place):
         step(stage)
     counts = report.counts = kind.enter(stage)
     if counts.new or counts.changed:
@@ -325,7 +354,10 @@ def _keep(stage: Stage, job: _Job, report: Report) -> None:
     found = stage.connection.execute(statements.bound(statements.FAULTS_BY_REASON)).all()
     report.aside = {str(reason): int(count) for reason, count in found}
     key = {"kind": job.kind.name, "source_id": stage.source_id, "file": job.path.name}
-    stage.run(statements.CLEAR_QUARANTINE, **key)
+    report.first = [Aside(*row) for row in returning.first(stage, personal=job.kind.personal)]
+    if job.mends is not None:
+        report.mended = returning.clear(stage, **key)
+    stage.run(statements.CLEAR_QUARANTINE, **key, whole=job.mends is None)
     sentences = {code: REASONS[code] for code in report.aside}
     stage.run(
         statements.KEEP_FAULTS,
@@ -345,7 +377,7 @@ def _complete(stage: Stage, job: _Job) -> None:
         return
     types = {"row_no": "int8", "record": "jsonb", "record_enc": "bytea", "geom": "bytea"}
     stage.run(statements.create_stage("stage_records", types))
-    again = readers.read(job.path, layer=job.source.layer, encoding=job.encoding)
+    again = mending.read(job.path, job.source.layer, job.encoding, job.mends)
     for batch in again.batches:
         here = np.isin(batch.row_no, lacking, assume_unique=True)
         places = np.flatnonzero(here).tolist()

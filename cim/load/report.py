@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from cim.load.rows import REASONS
 from cim.store.stage import Counts
@@ -34,9 +34,24 @@ ODD = {
         "readings of one stream at one time: the last one holds",
         "同一数据流同一时刻有多个读数：以最后一个为准",
     ),
+    "no_solid": ("rooms without a solid: listed, not drawn", "没有实体的房间：仅登记，无轮廓"),
+    "uneven_room": (
+        "rooms that are no prisms: their unit is measured by the solid",
+        "非棱柱房间：房屋单元按实体体积计",
+    ),
+    "overlapping_rooms": ("rooms of a model that overlap", "模型中互相重叠的房间"),
     "outline_dropped": ("outline left out, row kept", "轮廓无法使用，仅保留属性"),
 }
 """What came in although it is odd, in words."""
+
+
+class Aside(NamedTuple):
+    """A row that was set aside; no value of personal data."""
+
+    row_no: int
+    field: str | None
+    value: str | None
+    reason: str
 
 
 @dataclass
@@ -57,6 +72,8 @@ class Report:
     warnings: Counter[str] = field(default_factory=Counter)
     notes: list[tuple[str, str]] = field(default_factory=list)
     seconds: float = 0.0
+    mended: int = 0
+    first: list[Aside] = field(default_factory=list)
     import_id: int | None = None
 
     @property

@@ -18,6 +18,7 @@ _SPOKEN_OF: Final = {
                       JOIN city.building b ON b.source_id = o.id AND b.ext_id = s.ext_id""",
     "floors": "SELECT building_id FROM stage_rows",
     "units": "SELECT building_id FROM stage_rows",
+    "model": "SELECT id FROM stage_model",
 }
 
 _CHANGED: Final = """

@@ -70,15 +70,23 @@ def outdated(*, chosen: bool, force: bool) -> TextClause:
               LEFT JOIN city.entrance e ON e.id = u.entrance_id
              WHERE u.ext_id IS NOT NULL AND u.ended_at IS NULL {rooms}
              GROUP BY u.building_id),
+        parts AS (
+            SELECT u.building_id, bit_xor(hashtextextended(
+                       ROW(p.storey_id, p.outline)::text, :seed)) AS hash
+              FROM city.unit_storey p JOIN city.unit u ON u.id = p.unit_id
+             WHERE p.outline IS NOT NULL AND u.ext_id IS NOT NULL AND u.ended_at IS NULL {rooms}
+             GROUP BY u.building_id),
         b AS (
             SELECT b.id, b.footprint, b.footprint_area, b.height, b.floors_above, b.floors_below,
                    b.podium_floors, b.units_per_floor, b.entrance_count, b.use_code,
                    hashtextextended(ROW(b.footprint, b.footprint_area, b.height, b.floors_above,
                        b.floors_below, b.podium_floors, b.units_per_floor, b.entrance_count,
-                       b.use_code, storeys.hash, rooms.hash)::text, :seed) AS input_hash
+                       b.use_code, storeys.hash, CASE WHEN parts.hash IS NULL THEN rooms.hash
+                            ELSE rooms.hash # parts.hash END)::text, :seed) AS input_hash
               FROM city.building b
               LEFT JOIN storeys ON storeys.building_id = b.id
               LEFT JOIN rooms ON rooms.building_id = b.id
+              LEFT JOIN parts ON parts.building_id = b.id
              WHERE b.ended_at IS NULL {which})
         SELECT b.id, ST_AsBinary(b.footprint) AS footprint, b.footprint_area, b.height,
                b.floors_above, b.floors_below, b.podium_floors, b.units_per_floor,
@@ -112,15 +120,20 @@ def given_storeys() -> TextClause:
 
 
 def given_units() -> TextClause:
-    """Units of buildings `ids` that were loaded."""
+    """Units of buildings `ids` that were loaded, on each storey on which they are drawn."""
     return text(
         """
-        SELECT u.id, u.storey_id, coalesce(e.no, 0) AS entrance_no, u.room_no,
-               ST_AsBinary(u.outline) AS outline
-          FROM city.unit u LEFT JOIN city.entrance e ON e.id = u.entrance_id
+        SELECT u.id, at.storey_id, coalesce(e.no, 0) AS entrance_no, u.room_no,
+               ST_AsBinary(at.outline) AS outline
+          FROM city.unit u
+          CROSS JOIN LATERAL (
+               SELECT u.storey_id, u.outline
+               UNION ALL SELECT p.storey_id, p.outline FROM city.unit_storey p
+                WHERE p.unit_id = u.id AND p.outline IS NOT NULL) at
+          LEFT JOIN city.entrance e ON e.id = u.entrance_id
          WHERE u.building_id = ANY(CAST(:ids AS bigint[]))
            AND u.ext_id IS NOT NULL AND u.ended_at IS NULL
-         ORDER BY u.storey_id, coalesce(e.no, 0), length(u.room_no), u.room_no, u.id
+         ORDER BY at.storey_id, coalesce(e.no, 0), length(u.room_no), u.room_no, u.id
         """
     )
 
