@@ -4,8 +4,8 @@ import numpy as np
 from sqlalchemy import Connection
 
 from cim.derive.drawing import Drawing
-from cim.derive.placing import Numbers, tables, trusted
-from cim.store import columns
+from cim.derive.placing import Numbers, tables
+from cim.store import bulk, columns
 from cim.store.queries import rederive
 
 
@@ -16,7 +16,7 @@ def merge(connection: Connection, drawing: Drawing) -> int:
     given their places.
     """
     _stage(connection, drawing)
-    with trusted(connection):
+    with bulk.trusted(connection):
         for step in (
             *rederive.merge_entrances(),
             *rederive.merge_plans(),

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from cim.derive.drawing import Drawing
 from cim.derive.layouts import DRAWN, PLAN_KINDS
@@ -26,7 +26,7 @@ _FACING = np.array([*FACINGS, None], dtype=object)
 
 def place(connection: Connection, drawing: Drawing) -> None:
     """Write a drawing of buildings that have nothing derived yet."""
-    with trusted(connection):
+    with bulk.trusted(connection):
         for name, values, types in tables(drawing, Numbers(connection)):
             columns.write(connection, name, values, types)
     units = np.bincount(drawing.units.building, minlength=len(drawing.building))
@@ -183,27 +183,7 @@ def first(connection: Connection, buildings: int) -> Iterator[None]:
     """
     with ExitStack() as stack:
         if connection.execute(queries.nothing_yet()).scalar_one():
-            checked = not _may_trust(connection)
+            checked = not bulk.may_trust(connection)
             for table in (entrance, floor_plan, floor_slot, storey, unit):
                 stack.enter_context(bulk.rebuilt(connection, table, buildings, keys_too=checked))
         yield
-
-
-@contextmanager
-def trusted(connection: Connection) -> Iterator[None]:
-    """Foreign keys unchecked within: the keys written are those just taken or read.
-
-    Checking them row by row costs more than writing the rows.  Only a superuser may switch it
-    off, as on the embedded database; elsewhere the database checks.
-    """
-    allowed = _may_trust(connection)
-    if allowed:
-        connection.execute(text("SET LOCAL session_replication_role = replica"))
-    yield
-    if allowed:
-        connection.execute(text("SET LOCAL session_replication_role = origin"))
-
-
-def _may_trust(connection: Connection) -> bool:
-    query = "SELECT current_setting('is_superuser') = 'on'"
-    return bool(connection.execute(text(query)).scalar())

@@ -1,6 +1,7 @@
 """PostgreSQL's binary COPY format: columns become the bytes of rows.
 
-Columns of fixed width stay numpy arrays to the end; the others are one list of bytes each.
+Columns are bytes side by side: numpy arrays where they have one width, else Arrow's, which are
+joined row by row outside Python's lock.
 
 The format: https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format".
 """
@@ -9,12 +10,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from math import isnan
-from operator import add
 from typing import Any, TypeAlias
 
 import numpy as np
 import orjson
 import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 from numpy.typing import NDArray
 from psycopg.adapt import Transformer
@@ -28,11 +30,12 @@ Values: TypeAlias = Sequence[Any] | NDArray[Any]
 SRID = 4490
 """What plain WKB is taken to be in: CGCS2000 degrees."""
 
-_NULL = b"\xff\xff\xff\xff"
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(2000, 1, 1).toordinal()
 _EWKB_SRID = 0x20
 """The flag, in the highest byte of an EWKB geometry type, that says an SRID follows."""
+_LONGEST = 1 << 40
+"""Bytes; no value is as long."""
 
 _ALIASES = {
     "smallint": "int2",
@@ -73,74 +76,98 @@ def plain_type(name: str) -> str:
 
 # ── a batch of rows ────────────────────────────────────────────────────────────────────────────
 
-Field: TypeAlias = NDArray[np.uint8] | list[bytes]
-"""A column as it stands in the rows, lengths included: bytes of shape (rows, width), or a list."""
+Part: TypeAlias = NDArray[np.uint8] | pa.LargeBinaryArray
+"""A piece of every row: bytes of shape (rows, width), or bytes of any length."""
+
+Field: TypeAlias = list[Part]
+"""A column as it stands in the rows, lengths included, in one piece or several."""
 
 
 def frame(fields: Sequence[Field], rows: int) -> bytes:
     """Rows of the binary format: the number of fields, then every field.
 
-    >>> frame([np.array([[0, 0, 0, 1, 7]], np.uint8), [_NULL]], 1)
+    >>> frame([[np.array([[0, 0, 0, 1, 7]], np.uint8)], [np.array([[255] * 4], np.uint8)]], 1)
     b'\\x00\\x02\\x00\\x00\\x00\\x01\\x07\\xff\\xff\\xff\\xff'
     >>> frame([[]], 0)
     b''
     """
     count = np.frombuffer(len(fields).to_bytes(2, "big"), np.uint8)
     run: list[NDArray[np.uint8]] = [np.broadcast_to(count, (rows, 2))]
-    pieces: list[list[bytes]] = []
-    for field in fields:
-        if isinstance(field, list):
-            if run:
-                pieces.append(_slices(run))
-                run = []
-            pieces.append(field)
-        else:
-            run.append(field)
+    pieces: list[pa.LargeBinaryArray] = []
+    for part in (part for field in fields for part in field):
+        if isinstance(part, np.ndarray):
+            run.append(part)
+            continue
+        if run:
+            pieces.append(_even(np.hstack(run)))
+            run = []
+        pieces.append(part)
     if not pieces:
         return np.hstack(run).tobytes()
     if run:
-        pieces.append(_slices(run))
-    width = len(pieces)
-    flat: list[bytes] = [b""] * (rows * width)
-    for place, piece in enumerate(pieces):
-        flat[place::width] = piece
-    return b"".join(flat)
+        pieces.append(_even(np.hstack(run)))
+    joined = pc.binary_join_element_wise(*pieces, pa.scalar(b"", pa.large_binary()))
+    return _bytes_of(joined).tobytes()
 
 
-def _slices(run: Sequence[NDArray[np.uint8]]) -> list[bytes]:
-    """Byte columns side by side, one bytes object a row."""
-    joined = np.ascontiguousarray(np.hstack(run))
-    rows: list[bytes] = joined.view(f"V{joined.shape[1]}").ravel().tolist()
-    return rows
+def _even(matrix: NDArray[np.uint8]) -> pa.LargeBinaryArray:
+    """Bytes of one width for every row, shape (rows, width)."""
+    offsets = np.arange(len(matrix) + 1, dtype=np.int64) * matrix.shape[1]
+    return _binary(offsets, matrix)
 
 
-def _sized(payloads: Sequence[bytes | None]) -> list[bytes]:
-    """Every payload with its length before it; NULL for None.
+def _uneven(matrix: NDArray[np.uint8], used: NDArray[np.bool_]) -> pa.LargeBinaryArray:
+    """Those bytes of every row that are used; both of shape (rows, width)."""
+    offsets = np.concatenate(([0], np.cumsum(used.sum(axis=1), dtype=np.int64)))
+    return _binary(offsets, matrix[used])
 
-    >>> _sized([b"ab", None, b""])
-    [b'\\x00\\x00\\x00\\x02ab', b'\\xff\\xff\\xff\\xff', b'\\x00\\x00\\x00\\x00']
-    >>> _sized([])
-    []
+
+def _binary(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> pa.LargeBinaryArray:
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data))]
+    return pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, buffers)
+
+
+def _bytes_of(array: pa.LargeBinaryArray) -> NDArray[np.uint8]:
+    """The bytes of all rows, one after the other."""
+    offsets = _offsets(array)
+    data = array.buffers()[2]
+    whole = np.empty(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
+    return whole[offsets[0] : offsets[-1]]
+
+
+def _offsets(array: pa.LargeBinaryArray) -> NDArray[np.int64]:
+    """Where each row begins in the bytes, and where the last one ends."""
+    found = np.frombuffer(array.buffers()[1], np.int64)
+    return found[array.offset : array.offset + len(array) + 1]
+
+
+def _sized(values: pa.Array, *, extra: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """The length of every row's bytes as it stands before them, and which rows have any.
+
+    `extra` bytes come between; the length of NULL is -1.
     """
-    lengths = np.array([-1 if item is None else len(item) for item in payloads], ">i4")
-    return list(map(add, lengths.view("V4").tolist(), [item or b"" for item in payloads]))
+    there = pc.is_valid(values).to_numpy(zero_copy_only=False)
+    lengths = np.where(there, np.diff(_offsets(values)) + extra, -1)
+    return _fitting(lengths, np.dtype(">i4")).view(np.uint8).reshape(-1, 4), there
+
+
+def _whole(values: pa.Array) -> pa.LargeBinaryArray:
+    """The same bytes, of which NULL has none."""
+    offsets, data = _offsets(values), values.buffers()[2]
+    return pa.Array.from_buffers(
+        pa.large_binary(), len(values), [None, pa.py_buffer(offsets), data or pa.py_buffer(b"")]
+    )
 
 
 # ── one column ─────────────────────────────────────────────────────────────────────────────────
 
 
 def encoder(name: str, kind: str) -> Callable[[Values], Field]:
-    """The function that turns a slice of the column into fields."""
+    """The function that turns a slice of the column into a field."""
     if kind in FIXED:
         encode: Callable[[Values], Field] = _fixed(kind)
-    elif kind == "text":
-        encode = _words
     elif kind in _PAYLOADS:
-        payload = _PAYLOADS[kind]
-
-        def encode(values: Values) -> Field:
-            return _sized(payload(_listed(values)))
-
+        encode = _PAYLOADS[kind]
     else:
         encode = _by_driver(kind)
 
@@ -167,11 +194,11 @@ def _fixed(kind: str) -> Callable[[Values], Field]:
         body = body.reshape(len(values), dtype.itemsize)
         field = np.hstack([np.broadcast_to(length, (len(values), 4)), body])
         if missing is None or not missing.any():
-            return field
-        listed = _slices([field])
-        for place in np.flatnonzero(missing).tolist():
-            listed[place] = _NULL
-        return listed
+            return [field]
+        field[missing, :4] = 255
+        used = np.ones(field.shape, bool)
+        used[missing, 4:] = False
+        return [_uneven(field, used)]
 
     return encode
 
@@ -253,25 +280,38 @@ def _is_missing(item: Any) -> bool:
     return item is None or bool(item != item)  # noqa: PLR0124 - only NaN and NaT differ from themselves
 
 
-def _words(values: Values) -> list[bytes]:
-    """Texts as they stand in the rows; one that repeats, as codes do, is encoded once.
+def _words(values: Values) -> Field:
+    """Texts as they stand in the rows.
 
-    >>> [item.hex(" ") for item in _words(["a", None, "a"])]
-    ['00 00 00 01 61', 'ff ff ff ff', '00 00 00 01 61']
+    >>> _words(["a", None])[0].tolist()
+    [[0, 0, 0, 1], [255, 255, 255, 255]]
     """
-    listed = values.tolist() if isinstance(values, np.ndarray) else values
-    different = list(set(listed))
-    payloads = [None if item is None else item.encode() for item in _listed(different)]
-    known = dict(zip(different, _sized(payloads), strict=True))
-    return [known[item] for item in listed]
+    if not isinstance(values, np.ndarray):
+        values = np.array(values, dtype=object)
+    words = pa.array(values, pa.large_string(), from_pandas=True)
+    return [_sized(words)[0], _whole(words)]
 
 
-def _bytes(listed: list[Any]) -> list[bytes | None]:
-    return [None if item is None else memoryview(item).tobytes() for item in listed]
+def _bytes(values: Values) -> Field:
+    return _payloads(
+        [None if item is None else memoryview(item).tobytes() for item in _listed(values)]
+    )
 
 
-def _json(listed: list[Any]) -> list[bytes | None]:
-    return [None if item is None else b"\x01" + _as_json(item) for item in listed]
+def _payloads(listed: list[bytes | None]) -> Field:
+    payloads = pa.array(listed, pa.large_binary())
+    return [_sized(payloads)[0], _whole(payloads)]
+
+
+def _json(values: Values) -> Field:
+    """JSON, each behind the version of the format: 1."""
+    listed = [None if item is None else _as_json(item) for item in _listed(values)]
+    payloads = pa.array(listed, pa.large_binary())
+    lengths, there = _sized(payloads, extra=1)
+    head = np.hstack([lengths, np.ones((len(listed), 1), np.uint8)])
+    used = np.ones(head.shape, bool)
+    used[~there, 4] = False
+    return [_uneven(head, used), _whole(payloads)]
 
 
 def _as_json(item: Any) -> bytes:
@@ -280,40 +320,46 @@ def _as_json(item: Any) -> bytes:
     return item if isinstance(item, bytes) else orjson.dumps(item)
 
 
-def _geometry(listed: list[Any]) -> list[bytes | None]:
+def _geometry(values: Values) -> Field:
     """EWKB with SRID 4490, unless the EWKB names one itself.
 
     >>> point = shapely.to_wkb(shapely.Point(1, 2))
-    >>> int(shapely.get_srid(shapely.from_wkb(_geometry([point, None])[0])))
+    >>> made = frame([_geometry([point])], 1)
+    >>> int(shapely.get_srid(shapely.from_wkb(made[6:])))
     4490
     """
-    if any(isinstance(item, shapely.Geometry) for item in listed):
-        shapes = np.array(listed, object)
-        unsaid = shapely.get_srid(shapes) == 0
-        shapes[unsaid] = shapely.set_srid(shapes[unsaid], SRID)
-        made: list[bytes | None] = shapely.to_wkb(shapes, include_srid=True).tolist()
-        return made
-    little, big = SRID.to_bytes(4, "little"), SRID.to_bytes(4, "big")
-    made = []
-    for item in listed:
-        if item is None:
-            made.append(None)
-        elif item[0] == 1:  # little-endian: the highest byte of the type is the fifth
-            flag = item[4]
-            tagged = flag & _EWKB_SRID
-            made.append(
-                item if tagged else item[:4] + bytes((flag | _EWKB_SRID,)) + little + item[5:]
-            )
-        else:
-            flag = item[1]
-            tagged = flag & _EWKB_SRID
-            made.append(
-                item if tagged else b"\0" + bytes((flag | _EWKB_SRID,)) + item[2:5] + big + item[5:]
-            )
-    return made
+    shapes = np.empty(len(values), dtype=object)
+    shapes[:] = values
+    first = next((item for item in shapes if item is not None), None)
+    if isinstance(first, shapely.Geometry):
+        shapes = shapely.to_wkb(shapes, include_srid=True)
+    wkb = pa.array(shapes, pa.large_binary())
+    return _with_srid(wkb)
 
 
-_PAYLOADS: dict[str, Callable[[list[Any]], list[bytes | None]]] = {
+def _with_srid(wkb: pa.LargeBinaryArray) -> Field:
+    """WKB with the SRID behind its first five bytes: the order of bytes, and the type."""
+    there = pc.is_valid(wkb).to_numpy(zero_copy_only=False)
+    head = np.zeros((len(wkb), 13), np.uint8)
+    begins = _offsets(wkb)[:-1][there]
+    head[there, 4:9] = _bytes_of(wkb)[(begins - _offsets(wkb)[0])[:, None] + np.arange(5)]
+    little = head[:, 4] == 1
+    flag = np.where(little, head[:, 8], head[:, 5])
+    said = (flag & _EWKB_SRID) != 0
+    head[little, 8] |= _EWKB_SRID
+    head[~little, 5] |= _EWKB_SRID
+    head[little, 9:] = list(SRID.to_bytes(4, "little"))
+    head[~little, 9:] = list(SRID.to_bytes(4, "big"))
+    lengths = np.diff(_offsets(wkb)) + np.where(said, 0, 4)
+    head[:, :4] = np.where(there, lengths, -1).astype(">i4").view(np.uint8).reshape(-1, 4)
+    used = np.ones(head.shape, bool)
+    used[said, 9:] = False
+    used[~there, 4:] = False
+    return [_uneven(head, used), pc.binary_slice(_whole(wkb), 5, _LONGEST)]
+
+
+_PAYLOADS: dict[str, Callable[[Values], Field]] = {
+    "text": _words,
     "bytea": _bytes,
     "jsonb": _json,
     "geometry": _geometry,
@@ -337,6 +383,6 @@ def _by_driver(kind: str) -> Callable[[Values], Field]:
         return None if dumped is None else bytes(dumped)
 
     def encode(values: Values) -> Field:
-        return _sized([payload(item) for item in _listed(values)])
+        return _payloads([payload(item) for item in _listed(values)])
 
     return encode

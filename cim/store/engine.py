@@ -8,17 +8,18 @@ import asyncio
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import asyncpg
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from cim.errors import StoreError, StoreVersion
 from cim.settings import Settings
 from cim.store import embedded, faults, migrate
+
+if TYPE_CHECKING:
+    import asyncpg
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 TIMEOUT = 30.0
 """Seconds a statement of the API may take."""
@@ -59,7 +60,7 @@ def connect_async(
     role: str | None = None,
     timeout: float = TIMEOUT,
     by_key: bool = False,
-) -> AsyncEngine:
+) -> "AsyncEngine":
     """An engine for the API: short statements, `role`'s rights where one is given.
 
     With `by_key` it keeps the plans of its statements, which is right for those that go by a key
@@ -68,6 +69,10 @@ def connect_async(
     Starts and checks the database as `connect` does, at once; call it where the program is
     composed, not in an event loop.  A transaction may take another role with SET LOCAL ROLE.
     """
+    import asyncpg  # noqa: PLC0415 - a tenth of a second that commands do without
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - the same
+    from sqlalchemy.pool import AsyncAdaptedQueuePool  # noqa: PLC0415 - the same
+
     connect(settings).dispose()
     cores = os.cpu_count() or 1
     options = {
@@ -81,7 +86,7 @@ def connect_async(
         **({"role": role} if role else {}),
     }
 
-    async def open_one(*_: Any, **__: Any) -> asyncpg.Connection:
+    async def open_one(*_: Any, **__: Any) -> "asyncpg.Connection":
         with faults.translated(_folder(settings)):
             try:
                 return await asyncpg.connect(

@@ -59,11 +59,8 @@ def by_source(stage: Stage) -> Counts:
     table = stage.table
     total = stage.number(f"SELECT count(*) FROM {ROWS}")
     counts = Counts()
-    if stage.number(
-        f"SELECT count(*) FROM (SELECT FROM {table.fullname} t "
-        "WHERE t.source_id = :source_id LIMIT 1) x",
-        **key,
-    ):
+    known = stage.number(statements.knows_source(table), **key)
+    if known:
         again = [name for name in names if name not in stage.insert_only]
         counts.changed = stage.run(statements.changed_rows(ROWS, table, again, stage.kept()), **key)
         stage.run(statements.update_changed(ROWS, table, again, stage.kept()))
@@ -76,7 +73,9 @@ def by_source(stage: Stage) -> Counts:
         if stage.full:
             counts.ended = stage.run(statements.end_missing(ROWS, FAULTS, table), **key, **feed)
     order = f"s.{stage.geometry}" if stage.geometry else "s.row_no"
-    with bulk.rebuilt(stage.connection, table, total):
-        counts.new = stage.run(statements.insert_new(ROWS, table, names, order), **key, **feed)
+    if total - counts.changed:
+        insert = statements.insert_new(ROWS, table, names, order, first=not known)
+        with bulk.indexes_after(stage):
+            counts.new = stage.run(insert, **key, **feed)
     counts.unchanged = total - counts.new - counts.changed
     return counts

@@ -7,11 +7,13 @@ from cim.store.stage import ROWS, Stage
 def of_stage(stage: Stage, *, least_area: float, most_area: float, tiny: float) -> None:
     """Fill the places of staged buildings; set aside outlines of nothing, and of whole towns."""
     small, vast = f"s.footprint_area < {least_area}", f"s.footprint_area > {most_area}"
-    stage.set_aside(small, "geometry", "sliver", value="s.footprint_area")
-    stage.set_aside(vast, "geometry", "vast", value="s.footprint_area")
-    odd = stage.number(f"SELECT count(*) FROM {ROWS} s WHERE s.footprint_area < {tiny}")
-    if odd:
-        stage.tallies["tiny"] = odd
+    within = f"s.footprint_area BETWEEN {tiny} AND {most_area}"
+    if stage.number(f"SELECT count(*) FROM {ROWS} s WHERE NOT ({within})"):
+        stage.set_aside(small, "geometry", "sliver", value="s.footprint_area")
+        stage.set_aside(vast, "geometry", "vast", value="s.footprint_area")
+        odd = stage.number(f"SELECT count(*) FROM {ROWS} s WHERE s.footprint_area < {tiny}")
+        if odd:
+            stage.tallies["tiny"] = odd
     known = {
         column: (table, order)
         for column, (table, order) in statements.PLACES.items()

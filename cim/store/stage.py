@@ -51,7 +51,7 @@ class Stage:
     file no longer has is to be marked as ended.  Columns that are `insert_only` are written with
     a new row and never again; where a `sticky` one is NULL in the file, what is kept stays.
     `guards` names columns with the column that says how their value was come by: what was given
-    stays.
+    stays.  `rows` counts what was staged, however many of them are set aside later.
     """
 
     connection: Connection
@@ -67,6 +67,7 @@ class Stage:
     sticky: frozenset[str] = frozenset()
     guards: dict[str, str] = field(default_factory=dict)
     tallies: dict[str, int] = field(default_factory=dict)
+    rows: int = 0
 
     def create(self) -> None:
         """Make the temporary tables, and drop those of an earlier load in this transaction."""
@@ -79,6 +80,7 @@ class Stage:
 
     def add(self, rows: columns.Encoded) -> int:
         """Append rows that passed their own checks."""
+        self.rows += rows.rows
         return columns.send(self.connection, ROWS, rows)
 
     def add_faults(self, faults: Mapping[str, Sequence[Any]]) -> int:
@@ -94,8 +96,7 @@ class Stage:
         return int(self.connection.execute(statements.bound(sql), parameters).scalar_one() or 0)
 
     def analyse(self) -> None:
-        """Index the keys and let the planner know the sizes."""
-        self.run(f"CREATE INDEX ON {ROWS} (ext_id)")
+        """Let the planner know the sizes; what is joined by key is joined as a whole."""
         self.run(statements.COARSE)
         self.run(f"ANALYZE {ROWS}")
         self.run(statements.USUAL)

@@ -48,8 +48,9 @@ def number_repeats(rows: str) -> str:
 
 def repeats_of(rows: str) -> str:
     """Condition: an earlier row of the file has the same key."""
-    return f"""s.ext_id IN (SELECT ext_id FROM {rows} GROUP BY ext_id HAVING count(*) > 1)
-        AND s.row_no > (SELECT min(o.row_no) FROM {rows} o WHERE o.ext_id = s.ext_id)"""
+    return f"""EXISTS (SELECT FROM (SELECT ext_id, min(row_no) AS first FROM {rows}
+                             GROUP BY ext_id HAVING count(*) > 1) o
+                   WHERE o.ext_id = s.ext_id AND s.row_no > o.first)"""
 
 
 def changed_rows(
@@ -84,17 +85,29 @@ def update_changed(
         FROM stage_changed c JOIN {rows} s USING (row_no) WHERE t.id = c.id"""
 
 
-def insert_new(rows: str, table: Table, columns: Iterable[str], order: str) -> str:
-    """Write rows whose key is not kept yet, and a line in the change feed for each."""
+def knows_source(table: Table) -> str:
+    """1 where the table holds a row of the source, else 0."""
+    return f"""SELECT count(*) FROM (
+        SELECT FROM {table.fullname} t WHERE t.source_id = :source_id LIMIT 1) x"""
+
+
+def insert_new(
+    rows: str, table: Table, columns: Iterable[str], order: str, *, first: bool = False
+) -> str:
+    """Write rows whose key is not kept yet, and a line in the change feed for each.
+
+    The `first` rows of a source are all new: nobody looks for their keys.
+    """
     columns = list(columns)
+    new = f"""NOT EXISTS (SELECT FROM {table.fullname} t
+                              WHERE t.source_id = :source_id AND t.ext_id = s.ext_id)"""
     names = ", ".join(columns)
     values = ", ".join(staged(table, c) for c in columns)
     return f"""
         WITH fresh AS (
             INSERT INTO {table.fullname} (source_id, ext_id, {names})
             SELECT :source_id, s.ext_id, {values} FROM {rows} s
-            WHERE NOT EXISTS (SELECT FROM {table.fullname} t
-                              WHERE t.source_id = :source_id AND t.ext_id = s.ext_id)
+            WHERE {"true" if first else new}
             ORDER BY {order} RETURNING id)
         INSERT INTO platform.change (object_type, object_id, op, import_id)
         SELECT :object_type, id, 'insert', :import_id FROM fresh"""
@@ -145,7 +158,7 @@ CLEAR_QUARANTINE = """
     WHERE q.kind = :kind AND q.source_id = :source_id AND q.cleared_at IS NULL
       AND (EXISTS (SELECT FROM stage_rows s WHERE s.ext_id = q.ext_id)
            OR EXISTS (SELECT FROM stage_faults f WHERE f.ext_id = q.ext_id)
-           OR (q.ext_id IS NULL AND q.file = :file))"""
+           OR (q.ext_id IS NULL AND q.file = :file AND :whole))"""
 """Rows that arrived well, and rows that are set aside anew: the newest line holds."""
 
 KEEP_FAULTS = """
@@ -181,9 +194,12 @@ FOREIGN_KEYS = """
 """Foreign keys of a table to others, with what makes them again."""
 
 
-def is_empty(table: str) -> str:
-    """Whether a table holds no row at all."""
-    return f"SELECT NOT EXISTS (SELECT FROM {table})"
+def holds_at_most(table: str, rows: int) -> str:
+    """Whether a table holds no more than so many rows."""
+    return f"SELECT NOT EXISTS (SELECT FROM {table} OFFSET {rows})"
+
+
+IS_SUPERUSER = "SELECT current_setting('is_superuser') = 'on'"
 
 
 LEFT_OVER = """
