@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from cim.errors import CimError, SourceError
+from cim.intake.children import environment
 from cim.intake.runner import own_up
 from cim.load.pipeline import Request
 from cim.settings import Settings
@@ -30,7 +31,8 @@ async def inspect(
 ) -> dict[str, Any]:
     """What a file holds, as `cim.load.inspection` says it.
 
-    SourceError, with its sentences, where the file cannot be read, or not within the time.
+    SourceError, with its sentences, where the file cannot be read, or not within the time; CimError
+    where this program is at fault.
     """
     order = {
         "settings": settings.model_dump(mode="json"),
@@ -43,6 +45,7 @@ async def inspect(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
+        env=environment(settings),
         start_new_session=True,
     )
     try:
@@ -67,6 +70,8 @@ async def inspect(
         ) from None
     if "error" in answer:
         raise SourceError(*answer["error"])
+    if "fault" in answer:
+        raise CimError(*answer["fault"])
     found: dict[str, Any] = answer["found"]
     return found
 
@@ -85,7 +90,7 @@ def look(order: dict[str, Any]) -> dict[str, Any]:
     except CimError as error:
         return {"error": [str(error), error.zh]}
     except Exception as error:
-        return {"error": list(own_up(error))}
+        return {"fault": list(own_up(error))}
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from sqlalchemy import Engine, Executable
 
 from cim.errors import CimError
 from cim.intake import queue, uploads
+from cim.intake.children import environment
 from cim.settings import Settings
 from cim.store import engine as engines
 from cim.store import jobs as jobs_store
@@ -150,7 +151,7 @@ class Worker:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=None if os.environ.get("CIM_TRACEBACK") else asyncio.subprocess.DEVNULL,
-            env=self._environment(),
+            env=environment(self.settings),
             start_new_session=True,
         )
         assert process.stdin is not None
@@ -166,12 +167,6 @@ class Worker:
         finally:
             process.stdin.close()
         await self._tell(id, process.returncode or 0)
-
-    def _environment(self) -> dict[str, str]:
-        """That of the worker; statements of ours end when whoever began them is gone."""
-        ours = "" if self.settings.database_url else "-c client_connection_check_interval=2000"
-        given = os.environ.get("PGOPTIONS", "")
-        return {**os.environ, "PGOPTIONS": f"{given} {ours}".strip()}
 
     async def _wait(self, id: int, process: asyncio.subprocess.Process) -> None:
         while True:
