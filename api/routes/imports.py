@@ -17,7 +17,8 @@ from api.routes.uploads import REFUSALS, place
 from api.schemas.imports import ImportRequest, Inspect, Inspection, Job, Jobs, Kinds
 from cim.errors import Conflict, InvalidQuery, NoRoom, NotFound
 from cim.intake import inspecting, queue
-from cim.load.kinds import KINDS
+from cim.load import models
+from cim.load.kinds import KINDS as TABLES
 from cim.load.pipeline import Request
 from cim.load.readers import READERS
 from cim.settings import Settings
@@ -28,6 +29,12 @@ MOST_WAITING = 20
 
 ALIVE = 20.0
 """Seconds within which a worker gave a sign of life."""
+
+KINDS = TABLES | {models.KIND.name: models.KIND}
+"""What can be handed in: kinds of tables, and models."""
+
+ENDINGS = frozenset({*READERS, *models.ENDINGS})
+"""How the names of files end that can be loaded."""
 
 LOOKS = asyncio.Semaphore(2)
 """Files are looked into two at a time: each look is a process."""
@@ -53,12 +60,12 @@ async def kinds(caller: IntakeDep) -> Response:
             "personal": kind.personal,
             "fields": [
                 {name: getattr(field, name) for name in ("name", "zh", "en", "type", "required")}
-                for field in kind.all_fields
+                for field in (kind.all_fields if kind.fields else ())
             ],
         }
         for kind in KINDS.values()
     ]
-    return json({"kinds": found, "formats": sorted(READERS)})
+    return json({"kinds": found, "formats": sorted(ENDINGS)})
 
 
 @router.post(
@@ -203,8 +210,10 @@ def wish(asked: Inspect) -> Request:
 
 def request_of(asked: ImportRequest) -> dict[str, Any]:
     """What is kept of an order: all that the load must know, beside the kind and the file."""
-    kept = ("fields", "crs", "layer", "encoding", "source", "full", "units")
-    return {name: getattr(asked, name) for name in kept}
+    kept = ("fields", "crs", "layer", "encoding", "source", "full", "units", "building")
+    place = None if asked.at is None else ",".join(map(repr, asked.at))
+    further = {"at": place, "every_space": asked.every_space}
+    return {name: getattr(asked, name) for name in kept} | further
 
 
 def chosen(settings: Settings, rows: Sequence[Any], file: str | None) -> Path:
@@ -226,7 +235,7 @@ def chosen(settings: Settings, rows: Sequence[Any], file: str | None) -> Path:
         if not meant:
             raise NotFound("The group has no file of this name.", "该组中没有这个名称的文件。")
         return meant[0].whole
-    readable = [one for one in places if Path(one.file).suffix.lower() in READERS]
+    readable = [one for one in places if Path(one.file).suffix.lower() in ENDINGS]
     if len(readable) != 1:
         names = "、".join(one.file for one in places)
         raise InvalidQuery(f"say which file is meant: {names}.", f"请指明要载入的文件：{names}。")

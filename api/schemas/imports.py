@@ -113,8 +113,13 @@ class ImportRequest(Inspect):
     dry_run: bool = Field(False, description="do everything but keep it")
     units: bool = Field(True, description="make storeys and units of what came in")
     at: tuple[float, float, float] | None = Field(
-        None, description="where a model stands: longitude, latitude, rotation in degrees"
+        None,
+        description="where the middle of a model stands: degrees east, north, clockwise from north",
     )
+    building: int | None = Field(
+        None, ge=1, le=2**63 - 1, description="the building whose footprint a model is laid on"
+    )
+    every_space: bool = Field(False, description="of a model: every room is a unit of its own")
 
 
 class Crs(Answer):

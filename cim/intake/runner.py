@@ -20,6 +20,7 @@ from sqlalchemy import Engine, text
 
 from cim.errors import CimError, SourceError
 from cim.intake.bringing import Units, bring
+from cim.load import models
 from cim.load.kinds import KINDS
 from cim.load.pipeline import Request
 from cim.load.report import Report
@@ -152,7 +153,7 @@ def _load(settings: Settings, row: Any, pulse: Pulse) -> Report:
     path = settings.uploads_dir / row.upload / row.file
     if not path.is_file():
         raise SourceError(f"{row.file} is there no longer", f"{row.file} 已不存在")
-    kind = KINDS.get(row.kind)
+    kind = models.KIND if row.kind == models.KIND.name else KINDS.get(row.kind)
     if kind is None:
         raise SourceError(f"there is no kind {row.kind}", f"没有 {row.kind} 这一种类")
     asked = dict(row.request)

@@ -1173,13 +1173,24 @@ export interface components {
             units: boolean;
             /**
              * At
-             * @description where a model stands: longitude, latitude, rotation in degrees
+             * @description where the middle of a model stands: degrees east, north, clockwise from north
              */
             at?: [
                 number,
                 number,
                 number
             ] | null;
+            /**
+             * Building
+             * @description the building whose footprint a model is laid on
+             */
+            building?: number | null;
+            /**
+             * Every Space
+             * @description of a model: every room is a unit of its own
+             * @default false
+             */
+            every_space: boolean;
         };
         /**
          * Inspect
