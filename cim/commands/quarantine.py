@@ -1,25 +1,28 @@
 """`cim quarantine`: the rows that could not come in, and how to get them mended."""
 
-import csv
+import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TextIO
 
 import click
-import orjson
-import shapely
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, text
 
 from cim import settings as settings_module
-from cim.load.kind import SEALED
+from cim.errors import InvalidQuery, UnknownFormat
+from cim.load import setaside
 from cim.load.kinds import KINDS
+from cim.load.mapping import BESIDE
+from cim.load.readers import READERS
+from cim.load.setaside import Bundle
 from cim.settings import Settings
-from cim.store import columns, engine
+from cim.store import engine
 from cim.store.queries import quarantine as statements
 
-_REASON = ("file", "row_no", "field", "value", "reason_en", "reason_zh")
 _KIND = click.option("--kind", type=click.Choice(list(KINDS)), help="Only rows of this kind.")
 _CODE = click.option("--reason", help="Only rows with this reason, by its code.")
 
@@ -29,12 +32,13 @@ _CODE = click.option("--reason", help="Only rows with this reason, by its code."
 def quarantine(ctx: click.Context) -> None:
     """Rows that were set aside: list them, take them out to mend, or dismiss them.
 
-    A row is cleared by itself when a mended one with its key is loaded from the same source.
+    A row is cleared by itself when the mended one is loaded.
 
     \b
     Example:
       cim quarantine
-      cim quarantine export mend-me.csv --kind buildings
+      cim quarantine export mend-me.csv
+      cim load mend-me.csv
     """
     if ctx.invoked_subcommand is None:
         ctx.invoke(listing)
@@ -68,79 +72,74 @@ def listing(kind: str | None = None, reason: str | None = None) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @_KIND
 @_CODE
-def export(file: Path, kind: str | None, reason: str | None) -> None:
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+def export(file: Path, kind: str | None, reason: str | None, force: bool) -> None:
     """Write the open rows to FILE as CSV: where, why, and the columns as they came.
 
-    The outline is in the column `geometry` as WKT, in the coordinates of the file it came from.
-    Only the owner can read FILE, for there may be personal data in it.
+    Mend the values in their columns, and load FILE: the mapping file beside it says all that the
+    load has to know. Rows of several kinds or sources become a file each. The outline is in the
+    column `geometry` as WKT, in the coordinates of the file it came from. Only the owner can read
+    FILE, for there may be personal data in it.
 
     \b
     Example:
       cim quarantine export mend-me.csv
+      cim load mend-me.csv
     """
+    stem = file.name.removesuffix(file.suffix) if file.suffix.lower() == ".csv" else file.name
+    if Path(stem).suffix.lower() in READERS:
+        raise UnknownFormat(
+            f"{file.name}: rows to mend are written as CSV; name it {Path(stem).stem}.csv",
+            f"{file.name}：待改数据只导出为 CSV；请命名为 {Path(stem).stem}.csv",
+        )
     settings = settings_module.load()
     database = engine.connect(settings)
     with database.connect() as connection:
-        count = _write(connection, settings, file, {"kind": kind, "reason": reason})
+        named = setaside.names_of(stem, setaside.bundles(connection, kind, reason))
+        if not force:
+            _absent([file.with_name(name) for name in named])
+        for name, bundle in named.items():
+            path = file.with_name(name)
+            count = _write(connection, settings, path, bundle)
+            click.echo(f"{count:,} rows 行  {bundle.kind} ({bundle.source}) → {path}")
+            click.echo(f"  mend, then 修改后载入: cim load {path}")
     database.dispose()
-    click.echo(f"{count:,} rows 行 → {file}")
+    if not named:
+        click.echo("nothing is set aside 没有暂存的数据")
 
 
-def _write(
-    connection: Connection, settings: Settings, file: Path, wanted: dict[str, str | None]
-) -> int:
-    """The rows as CSV, a batch at a time, in a file that only its owner reads."""
-    names = list(connection.execute(text(statements.COLUMNS), wanted).scalars())
-    sealed = bool(connection.execute(text(statements.SEALED), wanted).scalar_one())
-    count = 0
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    os.fchmod(descriptor, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="") as out:
-        extra = ["record"] if sealed else []
-        writer = csv.writer(out)
-        writer.writerow([*_REASON, *names, *extra, "geometry"])
-        for batch in columns.read(connection, text(statements.ROWS), wanted):
-            rows = [dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True)]
-            for row in rows:
-                record = row["record"] or {}
-                came = [_cell(record.get(name)) for name in names]
-                shape = "" if row["geom"] is None else _wkt(row["geom"])
-                unsealed = [_open(settings, row["record_enc"])] if sealed else []
-                writer.writerow([*(row[name] for name in _REASON), *came, *unsealed, shape])
-            count += len(rows)
+def _absent(paths: list[Path]) -> None:
+    """Refuse to write over a file that somebody may be mending."""
+    there = [path.name for path in paths if path.exists()]
+    if there:
+        raise InvalidQuery(
+            f"{', '.join(there)} is there already and may hold mended rows; --force writes over it",
+            f"{'、'.join(there)} 已存在，其中可能有修改后的数据；要覆盖请加 --force",
+        )
+
+
+def _write(connection: Connection, settings: Settings, path: Path, bundle: Bundle) -> int:
+    """A bundle and its mapping file; both there or neither, and read by their owner alone."""
+    found = setaside.layout(connection, settings, bundle)
+    beside = path.with_name(path.name + BESIDE)
+    with _owned(path) as out:
+        count = setaside.write(connection, settings, bundle, found, out)
+        with _owned(beside, "utf-8") as words:
+            json.dump(setaside.mapping_of(bundle, found), words, ensure_ascii=False, indent=1)
     return count
 
 
-def _open(settings: Settings, sealed: bytes | None) -> str:
-    """A sealed row in clear, as JSON."""
-    if sealed is None:
-        return ""
-    from cim import privacy  # noqa: PLC0415 - the key is read only if needed
-
-    return privacy.open_vault(settings).decrypt([sealed], SEALED)[0] or ""
-
-
-def _cell(value: Any) -> Any:
-    """A value for a cell: text that a spreadsheet would run as a formula is made harmless."""
-    if isinstance(value, dict | list):
-        return orjson.dumps(value).decode()
-    if isinstance(value, str) and value[:1] in "=+@\t\r":
-        return "'" + value
-    return value
-
-
-def _wkt(wkb: bytes) -> str:
-    """The outline as text; where it is no WKB, the text that was in its place, or hexadecimal.
-
-    >>> _wkt(b"POLYGON((1 2"), _wkt(b"\\x01\\xff")
-    ('POLYGON((1 2', '01ff')
-    """
-    raw = bytes(wkb)
-    shape = shapely.from_wkb(raw, on_invalid="ignore")
-    if shape is not None:
-        return str(shapely.to_wkt(shape, rounding_precision=-1))
-    text = raw.decode("utf-8", "replace")
-    return text if text.isprintable() and "\ufffd" not in text else raw.hex()
+@contextmanager
+def _owned(path: Path, encoding: str = "utf-8-sig") -> Iterator[TextIO]:
+    """A file that only its owner reads, in its place once it is whole."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding=encoding, newline="") as out:
+            yield out
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @quarantine.command()

@@ -99,12 +99,13 @@ def to_degrees(
 def key_from_place(rows: Rows) -> NDArray[np.object_]:
     """A key that stays the same while the place does: a hash of coordinates rounded to 1e-7°.
 
-    Rows at one place get one key here; the staging table tells them apart by their order.
+    Rows at one place get one key here; the staging table tells them apart by their order.  Rows
+    that are set aside for something else have theirs too, by which they are known again.
     """
     keys = np.full(len(rows), None, dtype=object)
     if rows.geometry is None:
         return keys
-    here = np.flatnonzero(rows.keep & ~shapely.is_missing(rows.geometry))
+    here = np.flatnonzero(~shapely.is_missing(rows.geometry))
     rough = shapely.normalize(shapely.transform(rows.geometry[here], lambda p: np.round(p, 7)))
     keys[here] = [
         DERIVED_KEY + blake2b(item, digest_size=9).hexdigest() for item in shapely.to_wkb(rough)

@@ -1,7 +1,7 @@
 """Which column of a file is which field: said, written beside the data, or guessed and reported.
 
 A mapping file is JSON: {"floors_above": "层数", "height": "高度"}, or the same under "fields" with
-"crs", "source", "layer" and "encoding" beside it.  `buildings.shp.map.json` beside
+"kind", "crs", "source", "layer" and "encoding" beside it.  `buildings.shp.map.json` beside
 `buildings.shp` is found by itself.  A field mapped to null is left out.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 from cim.errors import BadMapping
 from cim.load import matching
 from cim.load.fields import Field
+from cim.load.mending import Mends
 from cim.load.source import Batch
 
 BESIDE = ".map.json"
@@ -38,10 +39,15 @@ class Settled:
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user said of a file: field → column (None: leave it out), and options."""
+    """What the user said of a file: field → column (None: leave it out), options, its kind.
+
+    `mends` is there for a file of mended rows that the quarantine gave.
+    """
 
     fields: dict[str, str | None] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
+    kind: str | None = None
+    mends: Mends | None = None
 
 
 def said(pairs: Iterable[str]) -> dict[str, str | None]:
@@ -64,8 +70,8 @@ def said(pairs: Iterable[str]) -> dict[str, str | None]:
 
 def written(data: Path, given: Path | None = None) -> Wish:
     """The mapping file given, or the one beside the data; an empty wish where there is none."""
-    path = given or data.with_name(data.name + BESIDE)
-    if given is None and not path.exists():
+    path = given or beside(data)
+    if path is None:
         return Wish()
     try:
         content: Any = json.loads(path.read_text("utf-8-sig"))
@@ -73,11 +79,26 @@ def written(data: Path, given: Path | None = None) -> Wish:
         options = {n: str(content[n]) for n in _OPTIONS if fields is not content and n in content}
         if fields is content:
             options = {n: str(content.pop(n)) for n in _OPTIONS if n in content and n != "source"}
-        return Wish({str(k): None if v is None else str(v) for k, v in fields.items()}, options)
+        more = content if fields is not content else {}
+        return Wish(
+            {str(k): None if v is None else str(v) for k, v in fields.items()},
+            options,
+            str(more["kind"]) if more.get("kind") else None,
+            Mends.read(more["mends"]) if more.get("mends") else None,
+        )
     except (OSError, ValueError, AttributeError) as error:
         raise BadMapping(
             f"{path.name} is no mapping file: {error}", f"{path.name} 不是有效的映射文件：{error}"
         ) from error
+
+
+def beside(data: Path) -> Path | None:
+    """The mapping file beside the data; that of a mended CSV file serves it as a workbook too."""
+    path = data.with_name(data.name + BESIDE)
+    if path.exists():
+        return path
+    csv = data.with_name(data.stem + ".csv" + BESIDE)
+    return csv if data.suffix.lower() == ".xlsx" and csv.exists() else None
 
 
 def settle(

@@ -39,6 +39,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "高度与层数不相符",
     ),
     "duplicate": ("another row of the file has this key", "文件中另有一行使用相同编号"),
+    "companion": (
+        "another row of this key was set aside: the two belong together",
+        "相同编号的另一行已暂存，须一并修改后导入",
+    ),
     "scattered": (
         "another row far away has this key: it is no key of buildings",
         "相同编号的另一行相距很远，该编号不是建筑编号",

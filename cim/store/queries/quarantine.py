@@ -4,28 +4,46 @@ _FILTER = """(CAST(:kind AS text) IS NULL OR q.kind = :kind)
     AND (CAST(:reason AS text) IS NULL OR q.reason = :reason)
     AND q.cleared_at IS NULL"""
 
+_WANTED = """(CAST(:kind AS text) IS NULL OR q.kind = :kind)
+    AND (CAST(:import_id AS bigint) IS NULL OR q.import_id = :import_id)
+    AND (CAST(:reason AS text) IS NULL OR q.reason = :reason
+         OR (q.reason = 'companion' AND EXISTS (
+             SELECT FROM platform.quarantine p
+             WHERE p.kind = q.kind AND p.source_id = q.source_id AND p.ext_id = q.ext_id
+               AND p.reason = :reason AND p.cleared_at IS NULL)))
+    AND q.cleared_at IS NULL"""
+"""What is to be mended: with a row the others of its key, for they come in together."""
+
+_JOINED = """platform.quarantine q JOIN city.source_system s ON s.id = q.source_id
+    JOIN platform.data_import i ON i.id = q.import_id"""
+
+_BUNDLE = f"""{_WANTED} AND q.source_id = :source_id AND i.crs IS NOT DISTINCT FROM :crs
+    AND i.mapping IS NOT DISTINCT FROM CAST(:mapping AS jsonb)"""
+
 SUMMARY = f"""
     SELECT q.kind, s.name AS source, q.file, q.reason, q.reason_en, q.reason_zh, count(*) AS rows
     FROM platform.quarantine q JOIN city.source_system s ON s.id = q.source_id
     WHERE {_FILTER} GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 7 DESC"""
 """Open rows by kind, source, file and reason."""
 
+BUNDLES = f"""
+    SELECT q.kind, q.source_id, s.name AS source, i.crs, i.mapping, count(*) AS rows,
+           bool_or(q.record_enc IS NOT NULL) AS sealed
+    FROM {_JOINED} WHERE {_WANTED} GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 3, 6 DESC"""
+"""Open rows that can stand in one file: of one kind and source, read in one way."""
+
 ROWS = f"""
-    SELECT q.kind, s.name AS source, q.file, q.row_no, q.field, q.value, q.reason,
-           q.reason_en, q.reason_zh, q.record, q.record_enc, q.geom
-    FROM platform.quarantine q JOIN city.source_system s ON s.id = q.source_id
-    WHERE {_FILTER} ORDER BY q.kind, q.file, q.row_no"""
-"""Open rows as they came."""
+    SELECT q.file, q.row_no, q.field, q.value, q.reason_en, q.reason_zh, q.record, q.record_enc,
+           q.geom
+    FROM {_JOINED} WHERE {_BUNDLE} ORDER BY q.file, q.row_no, q.id"""
+"""Open rows of a bundle as they came."""
 
 COLUMNS = f"""
-    SELECT DISTINCT k.key FROM platform.quarantine q, jsonb_object_keys(q.record) k(key)
-    WHERE {_FILTER} ORDER BY 1"""
-"""Every column that the open rows came with."""
+    SELECT k.key AS name, array_agg(DISTINCT jsonb_typeof(k.value)) AS types,
+           bool_and(k.value::text !~ '[.eE]') AS whole
+    FROM {_JOINED}, jsonb_each(q.record) k
+    WHERE {_BUNDLE} GROUP BY 1 ORDER BY 1"""
+"""Every column that the rows of a bundle came with, and what its values are."""
 
 CLEAR = f"UPDATE platform.quarantine q SET cleared_at = now() WHERE {_FILTER}"
 """Forget about open rows; they stay as history."""
-
-SEALED = f"""
-    SELECT EXISTS (
-        SELECT FROM platform.quarantine q WHERE q.record_enc IS NOT NULL AND {_FILTER})"""
-"""Whether some of the open rows are encrypted."""
