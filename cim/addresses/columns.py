@@ -7,17 +7,22 @@ estate, and not one for every door and room.  Each different shape is parsed onc
 is cut at the same places.  `parse_many` equals `parse`, text by text.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cim.addresses.ladder import LADDER, canonical, deepest
+from cim.addresses.gazetteer import Gazetteer
+from cim.addresses.ladder import LADDER, deepest
 from cim.addresses.normal import normalise
-from cim.addresses.parser import Address, Piece, read
+from cim.addresses.parser import Address, address, walked
+from cim.addresses.walk import Walk, tidy
 
 Columns = dict[str, NDArray[Any]]
+Place = tuple[int, int]
+"""Where some characters begin and end in a normalised text."""
 
 BATCH: Final = 16_384
 """Texts that are normalised together."""
@@ -42,29 +47,26 @@ class _Arrow(Protocol):
 class _Layout:
     """Where the texts of one shape come apart."""
 
-    __slots__ = ("address", "level", "pattern", "varying")
+    __slots__ = ("address", "level", "pattern", "runs", "varying", "walk")
 
-    def __init__(self, text: str, address: Address) -> None:
-        self.address = address
-        self.level = deepest(address.levels)
-        spans = _spans(address.pieces)
-        self.varying: tuple[tuple[str, tuple[tuple[int, int], ...]], ...] = tuple(
-            (level, tuple(places))
-            for level, places in spans.items()
-            if any(_has_figure(text[start:end]) for start, end in places)
+    def __init__(self, walk: Walk) -> None:
+        self.walk = walk
+        self.address = address(walk)
+        self.level = deepest(self.address.levels)
+        places: dict[str, list[Place]] = {}
+        for level, begin, end, counts in walk.spans:
+            if level and counts:
+                places.setdefault(level, []).append((begin, end))
+        text = walk.text
+        self.varying = tuple(
+            (level, tuple(found))
+            for level, found in places.items()
+            if any(_has_figure(text[begin:end]) for begin, end in found)
         )
-        self.pattern = _pattern(address, {level for level, _ in self.varying if level})
-
-
-def _spans(pieces: Iterable[Piece]) -> dict[str, list[tuple[int, int]]]:
-    """Where the characters of each level stand in the normalised text."""
-    spans: dict[str, list[tuple[int, int]]] = {}
-    start = 0
-    for level, words in pieces:
-        end = start + len(words)
-        spans.setdefault(level, []).append((start, end))
-        start = end
-    return spans
+        runs = walk.aside()
+        varies = any(_has_figure(text[begin:end]) for run in runs for begin, end in run)
+        self.runs = tuple(runs) if varies else ()
+        self.pattern = _pattern(self.address, {level for level, _ in self.varying})
 
 
 def _has_figure(words: str) -> bool:
@@ -102,11 +104,15 @@ def _left_out(level: str, levels: dict[str, str]) -> bool:
     return level == "floor_no" and len(levels.get("room_no", "")) > 2
 
 
+def _left(norm: str, runs: tuple[tuple[Place, ...], ...]) -> str:
+    return tidy(["".join([norm[begin:end] for begin, end in run]) for run in runs])
+
+
 def _zeroed(words: str) -> str:
     return words.encode("utf-8", "surrogatepass").translate(_ZERO).decode("utf-8", "surrogatepass")
 
 
-def parse_many(texts: Sequence[str | None] | _Arrow) -> Columns:
+def parse_many(texts: Sequence[str | None] | _Arrow, gazetteer: Gazetteer | None = None) -> Columns:
     """Take many addresses apart, as `parse` does each of them.
 
     `texts` are a list, an object array or an Arrow array; a missing text is read as an empty one.
@@ -120,7 +126,7 @@ def parse_many(texts: Sequence[str | None] | _Arrow) -> Columns:
     ['东莞市虎门镇浦江路2号', '东莞市虎门镇浦江路16号', '']
     """
     given = texts.to_pylist() if hasattr(texts, "to_pylist") else texts
-    parts = [_batch(given[at : at + BATCH]) for at in range(0, len(given), BATCH)]
+    parts = [_batch(given[at : at + BATCH], gazetteer) for at in range(0, len(given), BATCH)]
     if len(parts) == 1:
         return parts[0]
     return {
@@ -135,9 +141,11 @@ _KINDS: Final[dict[str, type[Any]]] = {
 }
 
 _layouts: dict[str, _Layout] = {}
+_layouts_of: WeakKeyDictionary[Gazetteer, dict[str, _Layout]] = WeakKeyDictionary()
 
 
-def _batch(texts: Sequence[str | None]) -> Columns:
+def _batch(texts: Sequence[str | None], gazetteer: Gazetteer | None) -> Columns:
+    memory = _memory(gazetteer)
     norms, shapes = _normalised([text or "" for text in texts])
     seen: dict[str, int] = {}
     layouts: list[_Layout] = []
@@ -148,18 +156,22 @@ def _batch(texts: Sequence[str | None]) -> Columns:
         at = seen.get(shape)
         if at is None:
             at = seen[shape] = len(layouts)
-            layouts.append(_layout(norm, shape))
+            layouts.append(_layout(norm, shape, gazetteer, memory))
         which[row] = at
         layout = layouts[at]
         values: dict[str, str] = {}
         for level, places in layout.varying:
-            words = "".join([norm[start:end] for start, end in places])
-            values[level] = value = canonical(level, words) if level else words.strip("- ")
+            words = "".join([norm[begin:end] for begin, end in places])
+            values[level] = value = layout.walk.spelling(level, words)
             rows, list_ = varied.setdefault(level, ([], []))
             rows.append(row)
             list_.append(value)
+        if layout.runs:
+            rows, list_ = varied.setdefault("remainder", ([], []))
+            rows.append(row)
+            list_.append(_left(norm, layout.runs))
         if layout.pattern is None:
-            joined.append(read(norm).norm_text)
+            joined.append(address(walked(norm, gazetteer)).norm_text)
         else:
             text, filled = layout.pattern
             joined.append(text % tuple([values[level] for level in filled]))
@@ -175,14 +187,23 @@ def _normalised(texts: list[str]) -> tuple[list[str], list[str]]:
     return norm.split(_END), _zeroed(norm).split(_END)
 
 
-def _layout(norm: str, shape: str) -> _Layout:
-    layout = _layouts.get(shape)
+def _memory(gazetteer: Gazetteer | None) -> dict[str, _Layout]:
+    """The shapes known so far; each gazetteer has its own, which goes with it."""
+    if gazetteer is None:
+        return _layouts
+    return _layouts_of.setdefault(gazetteer, {})
+
+
+def _layout(
+    norm: str, shape: str, gazetteer: Gazetteer | None, memory: dict[str, _Layout]
+) -> _Layout:
+    layout = memory.get(shape)
     if layout is None:
-        layout = _Layout(norm, read(norm))
+        layout = _Layout(walked(norm, gazetteer))
         if len(norm) <= LONGEST:
-            if len(_layouts) >= SHAPES:
-                _layouts.clear()
-            _layouts[shape] = layout
+            if len(memory) >= SHAPES:
+                memory.clear()
+            memory[shape] = layout
     return layout
 
 
@@ -197,7 +218,7 @@ def _columns(
         columns[level] = _objects([layout.address.levels.get(level) for layout in layouts])[which]
     columns["remainder"] = _objects([layout.address.remainder for layout in layouts])[which]
     for level, (rows, values) in varied.items():
-        columns[level or "remainder"][rows] = _objects(values)
+        columns[level][rows] = _objects(values)
     columns["norm_text"] = _objects(joined)
     columns["level"] = np.array([layout.level for layout in layouts], np.int16)[which]
     return columns

@@ -9,17 +9,27 @@ _DIGITS: Final = {char: value for value, char in enumerate("〇一二三四五�
     "两": 2,
 }
 _TENS: Final = {"十": 10, "百": 100, "千": 1000}
-_NUMERALS: Final = "".join(_DIGITS) + "".join(_TENS)
+NUMERALS: Final = "".join(_DIGITS) + "".join(_TENS)
 
-COUNTED: Final = "号楼|栋|幢|座|单元|梯|层|楼|室|房|号|组|队|巷|弄|期|区|村民小组|居民小组|户"
+COUNTED: Final = (
+    "号|栋|幢|座|单元|梯|层|楼(?![村镇街路社])|(?:室|房|户)(?![屋湾村巷庄社街路])|组|队|巷|弄|期|区"
+    rf"|村民小组|居民小组|门(?![^0-9{NUMERALS}(\0])|排(?=[0-9{NUMERALS}])|\)(?![^组队\0])"
+)
 """Words before which a Chinese numeral counts something, so 三单元 is 3单元 and 八一路 stays."""
 
 # The run is taken whole and never given back: a long run costs what it is long, once.
-_COUNT = re.compile(f"(?<![{_NUMERALS}])([{_NUMERALS}]{{1,9}}+)(?![{_NUMERALS}])(?={COUNTED})")
+_COUNT = re.compile(f"([{NUMERALS}]++)(?P<counts>(?={COUNTED}))?+")
+_BARE = re.compile("(?<=[栋幢座元层楼号])([〇零一二三四五六七八九]{3,4}+)(?![一-龥])")
+_PROPER = re.compile("号[0-9A-Z]{1,4}(?:-|栋|幢|座|号楼)")
+"""After 一, 二, 三: 湖滨一号3栋 is an estate's name; but not after a word of `_BEFORE_DOOR`."""
+_BEFORE_DOOR: Final = "路街道巷弄里村社区组号院座栋0123456789"
 _DASH = re.compile(r"[‐-―−﹘﹣~〜_]++|(?<=[0-9号])之(?=[0-9一二三四五六七八九十])")
-_AFTER = re.compile(f"(?<=号-)([{_NUMERALS}]{{1,3}}+)(?![{_NUMERALS}])")
+_AFTER = re.compile(f"号-([{NUMERALS}]++)")
 _NUMBER_SIGN = re.compile(r"(?<=[0-9A-Z])#(楼?)")
+_BRACKET = re.compile(r"([\[【〔〖{「『《])|([\]】〕〗}」』》])")
 _GAP = re.compile(r"[\s,;:、。·'\"|/\\]++")
+_LONGEST: Final = 9
+"""Characters of a numeral; longer ones are none."""
 
 
 def number(numeral: str) -> int:
@@ -40,12 +50,27 @@ def number(numeral: str) -> int:
     return total + pending
 
 
+def _counted(found: re.Match[str]) -> str:
+    numeral = found[1]
+    if found["counts"] is None:
+        return numeral
+    if numeral in ("一", "二", "三") and _PROPER.match(found.string, found.end()):
+        before = found.string[found.start() - 1 : found.start()]
+        return found[0] if before and before not in _BEFORE_DOOR else str(number(numeral))
+    return found[0] if len(numeral) > _LONGEST else str(number(numeral))
+
+
+def _after(found: re.Match[str]) -> str:
+    return found[0] if len(found[1]) > _LONGEST else f"号-{number(found[1])}"
+
+
 def normalise(text: str) -> str:
     """One spelling of an address text; what it says stays the same, and it costs linear time.
 
     Full-width becomes half-width, letters upper case, every hyphen and a 之 between numbers `-`,
-    `#` the word it stands for, and Chinese numerals arabic where they count something.
-    White space and commas go, but for one space where two numbers would run together.
+    `#` the word it stands for, every bracket a round one, and Chinese numerals arabic where they
+    count something.  White space and commas go, but for one space where two numbers, or a word and
+    a number, would run together.
 
     >>> normalise("虎门镇　大宁社区，浦江路１２号之３")
     '虎门镇大宁社区浦江路12号-3'
@@ -56,16 +81,15 @@ def normalise(text: str) -> str:
     """
     plain = unicodedata.normalize("NFKC", text).upper()
     plain = _DASH.sub("-", _GAP.sub(_gap, plain))
-    plain = _COUNT.sub(lambda found: str(number(found[1])), plain)
-    plain = _AFTER.sub(lambda found: str(number(found[1])), plain)
+    plain = _COUNT.sub(_counted, plain)
+    plain = _BARE.sub(lambda found: str(number(found[1])), plain)
+    plain = _AFTER.sub(_after, plain)
+    plain = _BRACKET.sub(lambda found: "(" if found[1] else ")", plain)
     return _NUMBER_SIGN.sub(r"号\1", plain) if "#" in plain else plain
 
 
 def _gap(found: re.Match[str]) -> str:
     before = found.string[found.start() - 1 : found.start()]
     after = found.string[found.end() : found.end() + 1]
-    return " " if _alphanumeric(before) and _alphanumeric(after) else ""
-
-
-def _alphanumeric(char: str) -> bool:
-    return char.isascii() and char.isalnum()
+    alike = before.isascii() and after.isascii() and before.isalnum() and after.isalnum()
+    return " " if alike and not (before.isalpha() and after.isalpha()) else ""

@@ -1,0 +1,370 @@
+"""Steps of the pass from the province to the door: areas, villages, parks, roads, lanes."""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from cim.addresses.gazetteer import DONGGUAN, Found, Gazetteer
+from cim.addresses.ladder import COUNTYLESS, LADDER
+from cim.addresses.walk import Walk
+from cim.addresses.words import (
+    COUNTY_CITIES,
+    ESTATES,
+    FUNCTIONAL,
+    OPENING,
+    PROVINCES,
+    TOWERS,
+    VILLAGE_GOES_ON,
+    VILLAGE_SIDE,
+)
+
+Step = Callable[[Walk, re.Match[str]], None]
+
+_HAN: Final = re.compile("[^一-鿿㐀-䶿]")
+_SHORT_ENDS: Final = frozenset(
+    "aside numbered_squad building_name entrance_no floor_no room_no squad lane door_no bare "
+    "shed".split()
+)
+"""Steps whose words do not lengthen the name before them."""
+
+_STREETS: Final = frozenset({"road", "alley", "lane", "squad", "door_no", ""})
+"""Steps before which a village may stand without its word, with another name behind it."""
+
+_GOES_ON: Final = "[东南西北中]?(?:路|街(?!道)|大道)|社区|工业"
+_WORD_AHEAD: Final = re.compile("[东南西北中]?路|大道|[镇街村道]|社区|$")
+_OFFICE: Final = re.compile("办事处|(?:居民|村民|民|居|村)?委(?:员)?会|村委")
+
+
+def opening(walk: Walk) -> None:
+    """Province and city without their words, behind a postal code or a label."""
+    found = OPENING.match(walk.text)
+    if found is None or found.end() == 0:
+        return
+    if found["label"]:
+        walk.leave(found.end("label"))
+    province, city = found["province"], found["city"]
+    if province and PROVINCES[province] == "市":
+        walk.leave(found.start("province"))
+        walk.spell("city", found.end("province"), province + "市")
+    elif province:
+        walk.leave(found.start("province"))
+        walk.spell("province", found.start("city") if city else found.end(), province + "省")
+    if city and "city" not in walk.levels:
+        walk.leave(found.start("city"))
+        walk.spell("city", found.end(), city + "市")
+
+
+def known(walk: Walk, end: int, step: str = "") -> None:
+    """Take the known places that what waits before `end` begins with; `step` is what ends it."""
+    if walk.rank >= LADDER["estate_name"]:
+        return
+    if walk.rank <= LADDER["county"]:
+        _functional(walk, end)
+    for gazetteer in _gazetteers(walk):
+        while walk.start <= end and _known(walk, gazetteer, end, step):
+            pass
+
+
+def _gazetteers(walk: Walk) -> list[Gazetteer]:
+    found = [walk.known] if walk.known is not None else []
+    if walk.rank <= LADDER["county"] and walk.city == "东莞市":
+        found.append(DONGGUAN)
+    return found
+
+
+def _known(walk: Walk, gazetteer: Gazetteer, end: int, step: str) -> bool:
+    levels: dict[str, str] = {}
+    for level in ("county", "town", "village"):
+        if level in walk.levels:
+            levels[level] = walk.spelling(level, walk.levels[level])
+    found = gazetteer.find(walk.text, walk.start, walk.rank, levels)
+    if found is None or not (found.whole or _stands_alone(walk, found, end, step)):
+        return False
+    level = found.place.level
+    if level == "road" and "road" in walk.levels:
+        return False
+    if found.whole and _is_part(walk, found, step):
+        return False
+    if level in walk.levels:
+        return False
+    office = _OFFICE.match(walk.text, found.end) if found.whole else None
+    walk.spell(level, office.end() if office else found.end, found.place.name)
+    return True
+
+
+def _stands_alone(walk: Walk, found: Found, end: int, step: str) -> bool:
+    """Whether a name without its word is one here, and not the beginning of another name."""
+    rest = end - found.end
+    level = found.place.level
+    if rest == 0:
+        ends = step in _SHORT_ENDS and not (level == "village" and step == "building_name")
+        return ends or end == len(walk.text)
+    if rest == -1 and level == "town":
+        return not _WORD_AHEAD.match(walk.text, found.end)
+    return rest >= 2 and (level in ("county", "town") or step in _STREETS)
+
+
+def _is_part(walk: Walk, found: Found, step: str) -> bool:
+    """Whether a whole name only begins the name of a road or community, as 芦村 in 芦村路."""
+    pattern = "路|社区" if found.place.level in ("county", "town") else _GOES_ON
+    return re.compile(pattern).match(walk.text, found.end) is not None
+
+
+def _functional(walk: Walk, end: int) -> None:
+    found = FUNCTIONAL.match(walk.text, walk.start)
+    if found and (found.end() <= end or walk.text[found.end() - 1] in "区会"):
+        walk.take("town", found.end())
+
+
+def area(level: str) -> Step:
+    """A step for a word of a province, city, county or town."""
+
+    def step(walk: Walk, found: re.Match[str]) -> None:
+        if found.start() == walk.start:
+            return
+        words = walk.text[walk.start : found.end()]
+        slot = _slot(walk, level, words)
+        if words in (walk.levels.get(slot), walk.levels.get(level)) or words == "市辖区":
+            walk.again(slot, found.end())
+        elif walk.levels.get("city") == words or walk.spelt.get("city") == words:
+            walk.again("city", found.end())
+        elif walk.rank < LADDER[slot]:
+            _foreign(walk, found.start())
+            if slot == "town" and walk.rank == LADDER["county"]:
+                _second_county(walk, found.start())
+            walk.take(slot, found.end())
+        elif slot == "town" and walk.rank == LADDER["town"] and "街道" in found.group():
+            walk.leave(found.end())
+
+    return step
+
+
+def _second_county(walk: Walk, end: int) -> None:
+    """开发区铁山区大王镇: the ladder has one county; the other is left."""
+    at = max(walk.text.rfind(word, walk.start + 1, end - 1) for word in "区县")
+    if at > 0:
+        walk.leave(at + 1)
+
+
+def _slot(walk: Walk, level: str, words: str) -> str:
+    if level == "city" and (walk.rank == LADDER["city"] or words in COUNTY_CITIES):
+        return "county"
+    if level == "county" and (walk.city in COUNTYLESS or words.endswith("新区")):
+        return "town" if walk.rank >= LADDER["city"] else level
+    return level
+
+
+def _foreign(walk: Walk, end: int) -> None:
+    """Leave what is no Chinese character at the beginning of an area's or road's name."""
+    at = end
+    while at > walk.start and not _HAN.match(walk.text, at - 1):
+        at -= 1
+    if at < end:
+        walk.leave(at)
+
+
+def village(walk: Walk, found: re.Match[str]) -> None:
+    """村 and 社区: the first names the village, the next the natural village within it."""
+    words = walk.text[walk.start : found.end()]
+    if not words.endswith(("社区", "会", "委")) and _goes_on(walk, found):
+        return
+    if found.start() == walk.start:
+        if walk.last == "village" and found.group() != "村":
+            walk.again("village", found.end())
+        return
+    if words == walk.levels.get("village") and walk.rank < LADDER["road"]:
+        walk.again("village", found.end())
+    elif walk.rank < LADDER["village"]:
+        walk.take("village", found.end())
+    elif walk.rank < LADDER["natural_village"] and "社区" not in words:
+        walk.take("natural_village", found.end())
+    elif walk.rank == LADDER["road"] and words.endswith("社区") and "village" not in walk.levels:
+        walk.take("village", found.end())
+
+
+def _goes_on(walk: Walk, found: re.Match[str]) -> bool:
+    """Whether 村 is in the middle of a name: 王村镇, 周村区, 新村路."""
+    text, end = walk.text, found.end()
+    if found.group() == "村":
+        after = VILLAGE_GOES_ON.match(text, end)
+        if after:
+            again = text[walk.start : end + 1] == walk.levels.get("town")
+            return again or not (after.group() == "镇" and walk.rank >= LADDER["town"])
+        if VILLAGE_SIDE.match(text, end):
+            return walk.rank != LADDER["town"]
+    return text.startswith(("社区", "居委"), end) and walk.rank < LADDER["village"]
+
+
+def squad(walk: Walk, found: re.Match[str]) -> None:
+    """3组, (3)组, and a bare (3) behind a village."""
+    if walk.rank > LADDER["natural_village"]:
+        return
+    _village_waiting(walk, found.start())
+    if "squad" not in walk.levels and walk.start == found.start():
+        walk.take("squad", found.end())
+
+
+def numbered_squad(walk: Walk, found: re.Match[str]) -> None:
+    """(3) behind a village is its third group; anywhere else a remark."""
+    inside = LADDER["village"] <= walk.rank <= LADDER["natural_village"]
+    if "squad" not in walk.levels and (inside or not found.group().endswith(")")):
+        squad(walk, found)
+    if walk.start <= found.start():
+        walk.leave(found.end())
+
+
+def group(walk: Walk, found: re.Match[str]) -> None:
+    """大厚岭下组: a group with a name; 村民小组 alone names none."""
+    if walk.rank not in (LADDER["village"], LADDER["natural_village"]) or "squad" in walk.levels:
+        return
+    if found.start() > walk.start:
+        walk.take("squad", found.end())
+    else:
+        walk.leave(found.end())
+
+
+def _village_waiting(walk: Walk, end: int) -> None:
+    """A name before a squad, a numbered lane or a door is a village, even without 村.
+
+    In a town's streets, where no village is named, it is a road.
+    """
+    _renamed_hamlet(walk)
+    if walk.idle(end):
+        return
+    if walk.rank < LADDER["village"] and "town" in walk.levels:
+        walk.take("village", end)
+    elif walk.rank == LADDER["county"] or (
+        walk.words("village").endswith("社区")
+        and walk.text[end - 1] == "坊"
+        and end - walk.start > 2
+    ):
+        walk.take("road", end)
+    else:
+        walk.waiting("natural_village", end)
+
+
+def _renamed_hamlet(walk: Walk) -> None:
+    """皂三新村 before a lane or a door is a hamlet, and no estate."""
+    if walk.last == "estate_name" and walk.rank == LADDER["estate_name"]:
+        ends = walk.words("estate_name").endswith(("新村", "新区"))
+        if ends and "natural_village" not in walk.levels and "road" not in walk.levels:
+            walk.rename("estate_name", "natural_village")
+
+
+def zone(walk: Walk, found: re.Match[str]) -> None:
+    """工业园, 市场: a park; 开发区 and its like right below a city stand for a county."""
+    if found.start() < walk.start or "zone" in walk.levels:
+        return
+    words = walk.text[walk.start : found.end()]
+    county = words.endswith(("开发区", "高新区", "经开区", "度假区", "保税区"))
+    if words in ("苏州工业园区", "工业园区") and walk.city == "苏州市":
+        county = True
+    unnamed = found.start() == walk.start
+    if county and walk.rank == LADDER["city"] and walk.city not in COUNTYLESS:
+        walk.take("county", found.end())
+    elif unnamed and county and walk.rank < LADDER["county"]:
+        walk.take("town" if walk.city in COUNTYLESS else "county", found.end())
+    elif walk.rank < LADDER["estate_name"] and not (unnamed and found.group() in ("市场", "园区")):
+        walk.take("zone", found.end())
+
+
+def road(walk: Walk, found: re.Match[str]) -> None:
+    """路, 街, 大道: the first names the road, the next the lane off it."""
+    if found.start() <= walk.start and found.group() not in ("大街", "大道", "步行街"):
+        return
+    words = walk.text[walk.start : found.end()]
+    if words[0] in "与和及" and walk.rank == LADDER["road"]:
+        walk.leave(found.end())
+    elif words == walk.levels.get("road"):
+        walk.again("road", found.end())
+    elif walk.rank < LADDER["road"]:
+        _foreign_letters(walk, found.start())
+        _hamlet_before(walk, found.end())
+        walk.take("road", found.end())
+    elif walk.rank == LADDER["road"]:
+        _second_road(walk, found, words)
+
+
+def _second_road(walk: Walk, found: re.Match[str], words: str) -> None:
+    if walk.last == "road" and found.group() in ("步行街", "商业街"):
+        walk.take("road", found.end())
+    elif "lane" not in walk.levels:
+        walk.take("lane", found.end())
+
+
+def _foreign_letters(walk: Walk, end: int) -> None:
+    """SIP星港街: letters before a road's name are a remark, but one, as in S358省道, may be its."""
+    found = re.compile("[A-Z ]{2,40}+(?=[一-鿿])").match(walk.text, walk.start, end)
+    if found:
+        walk.leave(found.end())
+
+
+def _hamlet_before(walk: Walk, end: int) -> None:
+    """A known road's name at the end of what waits leaves a hamlet before it."""
+    if walk.known is not None:
+        length = walk.known.ends_with_road(walk.text[walk.start : end][-40:])
+        if length and end - length > walk.start:
+            _village_waiting(walk, end - length)
+
+
+def section(walk: Walk, found: re.Match[str]) -> None:
+    """莞樟路黄江段: a part of a road."""
+    if walk.last == "road" and walk.rank == LADDER["road"]:
+        lengthen(walk, "road", found.end())
+
+
+def alley(walk: Walk, found: re.Match[str]) -> None:
+    """A named 巷 or 弄: a road, or the lane off one."""
+    if found.start() == walk.start or walk.rank > LADDER["road"] or "lane" in walk.levels:
+        return
+    if "road" in walk.levels:
+        walk.take("lane", found.end())
+    elif found.group() == "里":
+        _village_waiting(walk, found.end())
+    else:
+        walk.take("road", found.end())
+
+
+def lane(walk: Walk, found: re.Match[str]) -> None:
+    """3巷: a lane by number; the name before it is the village it lies in."""
+    _renamed_hamlet(walk)
+    if walk.rank > LADDER["road"] or "lane" in walk.levels:
+        return
+    begin = found.start()
+    if begin > walk.start and not found.group()[0].isdigit():
+        begin += 1
+    if walk.rank < LADDER["zone"]:
+        _village_waiting(walk, begin)
+    walk.take("lane", found.end())
+
+
+def door(walk: Walk, found: re.Match[str]) -> bool:
+    """What waits before a door is its village's or belongs to its road; tell if it is a door."""
+    if walk.rank < LADDER["zone"] or walk.rank == LADDER["estate_name"]:
+        _village_waiting(walk, found.start()) if walk.rank < LADDER["zone"] else _renamed_hamlet(
+            walk
+        )
+    elif walk.rank == LADDER["road"] and "lane" not in walk.levels:
+        lengthen(walk, "road", found.start())
+    yard = found.group().endswith("院") and "door_no" not in walk.levels
+    return walk.rank < LADDER["door_no"] or yard
+
+
+def lengthen(walk: Walk, level: str, end: int) -> None:
+    """Let a level's words go on up to `end`, within reason, unless an estate's name begins."""
+    if walk.idle(end):
+        return
+    words = walk.text[max(walk.start, end - 4) : end]
+    begins = level == "road" and words.endswith(ESTATES + TOWERS)
+    if not begins and len(walk.levels.get(level, "")) <= 40:
+        walk.take(level, end)
+
+
+def inner_village(walk: Walk) -> str:
+    """The level of a 村 right before a numbered building, which is an estate's; empty for none."""
+    level = walk.last
+    if level in ("village", "natural_village") and walk.rank == LADDER[level]:
+        words = walk.words(level)
+        if re.search("(?:[一二三四五六七八九十]|新)村$|[里坊]$", words):
+            return level
+    return ""
