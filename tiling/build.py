@@ -89,21 +89,24 @@ class _Run:
 
 def build_tile(layer: Layer, table: Table, key: Key, rows: Rows) -> Tile:
     """The tile of a key from its rows: pure, and the same bytes in whatever order they come."""
-    order = np.argsort(np.asarray(rows["id"]), kind="stable")
+    order = np.lexsort((np.asarray(rows["bottom"], float), np.asarray(rows["id"])))
     rows = {name: _take(values, order) for name, values in rows.items()}
     bottom = np.asarray(rows["bottom"], float) + rows["shift"]
     top = np.asarray(rows["top"], float) + rows["shift"]
     made = prisms(rows["outline"], bottom, top, tiles3d.frame(key), closed=layer.closed)
     fine = np.flatnonzero(made.reasons == Reason.FINE)
-    wrong = np.flatnonzero(made.reasons != Reason.FINE)
-    skipped = tuple((int(rows["id"][row]), int(made.reasons[row])) for row in wrong)
+    ids, first, feature = np.unique(
+        np.asarray(rows["id"])[fine], return_index=True, return_inverse=True
+    )
+    wrong = np.flatnonzero((made.reasons != Reason.FINE) & ~np.isin(rows["id"], ids))
+    skipped = tuple({int(rows["id"][row]): int(made.reasons[row]) for row in wrong}.items())
     if not fine.size:
         return Tile(b"", made.region, 0, skipped)
-    kept = {item.id: _take(rows[item.id], fine) for item in layer.properties}
-    content = gltf.write(
-        made.mesh, table, table.columns(kept), label=layer.label, colour=layer.colour
-    )
-    return Tile(content, made.region, fine.size, skipped)
+    # A unit on several storeys is one feature of several prisms.
+    mesh = replace(made.mesh, features=feature[made.mesh.features])
+    kept = {item.id: _take(rows[item.id], fine[first]) for item in layer.properties}
+    content = gltf.write(mesh, table, table.columns(kept), label=layer.label, colour=layer.colour)
+    return Tile(content, made.region, ids.size, skipped)
 
 
 def build(

@@ -206,6 +206,7 @@ FINDINGS = (
         """SELECT b.id FROM city.building b
              JOIN platform.derived d ON d.building_id = b.id
              LEFT JOIN city.storey s ON s.building_id = b.id AND s.ended_at IS NULL AND s.no > 0
+                  AND s.kind <> '屋面'
             WHERE b.ended_at IS NULL
             GROUP BY b.id HAVING count(DISTINCT s.no) <> b.floors_above""",
     ),

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    CompoundSelect,
     DateTime,
     Delete,
     FromClause,
@@ -18,10 +19,11 @@ from sqlalchemy import (
     or_,
     select,
     table,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from cim.model.buildings import building, floor_plan, floor_slot, storey, unit
+from cim.model.buildings import building, floor_plan, floor_slot, storey, unit, unit_storey
 from cim.model.platform import tile_member, tile_skip, tileset
 from cim.model.reference import code_item
 
@@ -30,6 +32,10 @@ MEMBER_TYPES = {"tileset": "text", "building_id": "int8", "level": "int2", "cell
 
 SKIP_TYPES = {"tileset": "text", "object_id": "int8", "reason_en": "text", "reason_zh": "text"}
 """The columns of platform.tile_skip, as they are copied in."""
+
+
+_door = storey.alias("door")
+"""The storey of a unit's door, where another one of its storeys is looked at."""
 
 
 def building_extents() -> Select[Any]:
@@ -44,15 +50,24 @@ def building_extents() -> Select[Any]:
 
 def unit_extents() -> Select[Any]:
     """Every building with units to be shown: as `building_extents`, with its units and corners."""
-    counted = (
-        select(
-            unit.c.building_id,
-            func.count().label("units"),
-            func.sum(func.ST_NPoints(_unit_outline())).label("corners"),
-        )
+    own = (
+        select(unit.c.building_id, func.ST_NPoints(_unit_outline()).label("corners"))
         .select_from(_units())
         .where(_present())
-        .group_by(unit.c.building_id)
+    )
+    further = (
+        select(unit.c.building_id, func.ST_NPoints(unit_storey.c.outline).label("corners"))
+        .select_from(_parts())
+        .where(_present(), unit_storey.c.outline.is_not(None))
+    )
+    drawn = union_all(own, further).subquery()
+    counted = (
+        select(
+            drawn.c.building_id,
+            func.count().label("units"),
+            func.sum(drawn.c.corners).label("corners"),
+        )
+        .group_by(drawn.c.building_id)
         .subquery()
     )
     return (
@@ -90,28 +105,39 @@ def building_rows(name: str) -> Select[Any]:
     )
 
 
-def unit_rows(name: str) -> Select[Any]:
-    """The units of a tileset, tile by tile in the order of level and cell."""
+def unit_rows(name: str) -> CompoundSelect[Any]:
+    """The units of a tileset, tile by tile in the order of level and cell.
+
+    A unit on several storeys has a row on each, alike but for outline, bottom and top.
+    """
+    own = _unit_rows(_units(), _unit_outline(), unit.c, storey.c)
+    further = _unit_rows(_parts(), unit_storey.c.outline, unit_storey.c, _door.c).where(
+        unit_storey.c.outline.is_not(None)
+    )
+    both = union_all(*(rows.where(tile_member.c.tileset == name) for rows in (own, further)))
+    return both.order_by("level", "cell")
+
+
+def _unit_rows(units: FromClause, outline: ColumnElement[Any], part: Any, door: Any) -> Select[Any]:
+    """Rows of units: `part` has their `z_bottom` and `z_top`, `door` is the storey they name."""
+    ground = building.c.ground_elev
     return (
         select(
             tile_member.c.level,
             tile_member.c.cell,
             unit.c.id,
-            func.ST_AsBinary(_unit_outline(), type_=LargeBinary).label("outline"),
-            (building.c.ground_elev + func.coalesce(unit.c.z_bottom, storey.c.elev_bottom)).label(
-                "bottom"
-            ),
-            (building.c.ground_elev + func.coalesce(unit.c.z_top, storey.c.elev_top)).label("top"),
+            func.ST_AsBinary(outline, type_=LargeBinary).label("outline"),
+            (ground + func.coalesce(part.z_bottom, storey.c.elev_bottom)).label("bottom"),
+            (ground + func.coalesce(part.z_top, storey.c.elev_top)).label("top"),
             *_centre(),
             unit.c.building_id,
-            unit.c.storey_id,
-            storey.c.no.label("storey_no"),
+            door.id.label("storey_id"),
+            door.no.label("storey_no"),
             unit.c.kind,
             (unit.c.geom_status == "generated").label("generated"),
         )
-        .select_from(_units().join(tile_member, tile_member.c.building_id == unit.c.building_id))
-        .where(tile_member.c.tileset == name, _present())
-        .order_by(tile_member.c.level, tile_member.c.cell)
+        .select_from(units.join(tile_member, tile_member.c.building_id == unit.c.building_id))
+        .where(_present())
     )
 
 
@@ -209,6 +235,16 @@ def _units() -> FromClause:
         .join(building, building.c.id == unit.c.building_id)
         .outerjoin(floor_slot, floor_slot.c.id == unit.c.slot_id)
         .outerjoin(floor_plan, floor_plan.c.id == storey.c.plan_id)
+    )
+
+
+def _parts() -> FromClause:
+    """What units have on further storeys."""
+    return (
+        unit_storey.join(unit, unit.c.id == unit_storey.c.unit_id)
+        .join(storey, storey.c.id == unit_storey.c.storey_id)
+        .join(_door, _door.c.id == unit.c.storey_id)
+        .join(building, building.c.id == unit.c.building_id)
     )
 
 
