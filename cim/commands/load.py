@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -13,7 +14,7 @@ from rich.table import Table
 from cim import settings as settings_module
 from cim.errors import BadMapping, SourceError
 from cim.intake.bringing import Units, bring
-from cim.load import mapping, pipeline
+from cim.load import mapping, models, pipeline
 from cim.load.kind import Kind
 from cim.load.kinds import KINDS
 from cim.load.pipeline import Request
@@ -36,7 +37,7 @@ def _fields(ctx: click.Context, parameter: click.Parameter, value: bool) -> None
 
 
 @click.command(epilog="Exit codes: 0 all in, 1 some rows set aside, 2 nothing loaded.")
-@click.argument("kind", type=click.Choice([*KINDS, "city"]))
+@click.argument("kind", type=click.Choice([*KINDS, models.KIND.name, "city"]))
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--map",
@@ -59,6 +60,10 @@ def _fields(ctx: click.Context, parameter: click.Parameter, value: bool) -> None
 )
 @click.option("--layer", help="The layer to read, where the file has several.")
 @click.option("--encoding", help="Encoding of text, where it is not recognised.")
+@click.option("--at", help="Where a model stands: LON,LAT,ROTATION of its middle.")
+@click.option("--building", type=int, help="The building a model is laid on, by our id.")
+@click.option("--rotation", type=float, help="How a model is turned: degrees clockwise from north.")
+@click.option("--every-space", is_flag=True, help="Every room of a model is a unit of its own.")
 @click.option("--full", is_flag=True, help="The file is complete: what it lacks has ended.")
 @click.option("--dry-run", is_flag=True, help="Do everything but keep it.")
 @click.option("--no-units", is_flag=True, help="Do not make storeys and units now.")
@@ -79,11 +84,12 @@ def load(
     dry_run: bool,
     no_units: bool,
     quiet: bool,
-    **options: str | bool | None,
+    **options: Any,
 ) -> None:
     """Load FILE as KIND into the city; loading it again is an update.
 
-    KIND `city` takes a folder and loads every file in it that is named after a kind.
+    KIND `city` takes a folder and loads every file in it that is named after a kind; KIND `model`
+    takes a floor model (IFC).
     One file is one transaction: it comes in whole or not at all. Rows that cannot come in are kept
     with their reason; see `cim quarantine`.
 
@@ -91,10 +97,12 @@ def load(
     Example:
       cim load buildings footprints.shp --map floors_above=层数
       cim load buildings beijing.json --crs gcj02
+      cim load model tower.ifc --at 113.75,23.02,15
       cim load city my-city/
     """
-    request = Request(fields=mapping.said(pairs), mapping=mapping_file, **options)  # type: ignore[arg-type]
-    files = _city(file) if kind == "city" else [(KINDS[kind], file)]
+    request = Request(fields=mapping.said(pairs), mapping=mapping_file, **options)
+    brought = {**KINDS, models.KIND.name: models.KIND}
+    files = _city(file) if kind == "city" else [(brought[kind], file)]
     if kind == "city" and not request.source:
         request = Request(**(vars(request) | {"source": file.resolve().name}))
     settings = settings_module.load()
