@@ -114,8 +114,12 @@ def test_the_divisions_form_a_tree_and_dongguan_has_no_counties(
             "WHERE p.code = '441900' AND p.is_pseudo AND t.level = 4"  # fmt: skip
     assert one(connection, towns) >= 32
     outlines = load("areas", DATA / "divisions/dongguan-towns/441900-poi.geojson", crs="gcj02")
-    assert outlines.came_in >= 30
-    assert outlines.came_in + outlines.set_aside == 33
+    assert (outlines.counts.changed, outlines.set_aside) == (33, 0)
+    drawn = "SELECT count(*) FROM city.admin_area WHERE level = 4 AND geom IS NOT NULL"
+    assert one(connection, drawn) == 33
+    villages = """SELECT count(*) FROM city.admin_area v JOIN city.admin_area t ON t.id = v.parent_id
+                   WHERE v.level = 5 AND t.name = '虎门镇' AND left(v.code, 9) = t.code"""
+    assert one(connection, villages) == 32
 
 
 @pytest.mark.parametrize(

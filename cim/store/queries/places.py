@@ -78,13 +78,18 @@ def repeats(column: str) -> str:
 
 AREAS_BY_NAME = """
     UPDATE stage_rows s SET code = f.code, level = f.level, is_pseudo = f.is_pseudo,
+        name = CASE WHEN f.known = s.name THEN s.name ELSE f.name END,
         ext_id = f.code || '/' || s.name
-    FROM (SELECT name, min(code) AS code, min(level) AS level, bool_or(is_pseudo) AS is_pseudo
-          FROM (SELECT name, code, level, is_pseudo FROM city.admin_area WHERE ended_at IS NULL
-                UNION SELECT short_name, code, level, is_pseudo FROM city.admin_area
+    FROM (SELECT known, min(name) AS name, min(code) AS code, min(level) AS level,
+              bool_or(is_pseudo) AS is_pseudo
+          FROM (SELECT name AS known, name, code, level, is_pseudo FROM city.admin_area
+                WHERE ended_at IS NULL
+                UNION SELECT short_name, name, code, level, is_pseudo FROM city.admin_area
                 WHERE ended_at IS NULL AND short_name IS NOT NULL) n
-          GROUP BY name HAVING count(*) = 1) f
-    WHERE s.code IS NULL AND f.name = s.name AND (s.level IS NULL OR s.level = f.level)"""
+          GROUP BY known HAVING count(*) = 1) f
+    WHERE s.code IS NULL AND (s.level IS NULL OR s.level = f.level)
+      AND f.known IN (s.name, regexp_replace(s.name, '(办事处|管理委员会|管委会)$', ''))"""
+"""Codes for rows that have a name alone; that of an area's office means the area."""
 
 ADOPT_AREAS = """
     UPDATE city.admin_area t SET source_id = :source_id, ext_id = s.ext_id FROM stage_rows s
