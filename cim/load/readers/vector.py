@@ -1,11 +1,11 @@
-"""GeoJSON, GeoPackage, Shapefile (also zipped) and FlatGeobuf, streamed by GDAL as Arrow."""
+"""GeoJSON, GeoPackage, Shapefile, FlatGeobuf, GML, KML and file geodatabases, streamed by GDAL."""
 
-import glob
+import re
 import warnings
-import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyogrio
@@ -13,17 +13,15 @@ from pyogrio.errors import DataLayerError, DataSourceError, FieldError, Geometry
 from pyogrio.raw import open_arrow
 
 from cim.errors import SourceError
-from cim.load.source import BATCH_ROWS, Batch, Source
+from cim.load.readers import heading, soundness
+from cim.load.readers.archive import Unpacked
+from cim.load.readers.soundness import PARTS, parts
+from cim.load.source import BATCH_ROWS, Batch, Source, without_nul
 
-_SAMPLE = 1 << 20
-"""Bytes of a table that are looked at for their encoding."""
-
-_HEADER, _LANGUAGE, _ASCII = 32, 29, 128
-"""Bytes of a dBase header before the names of columns, the place of its language, end of ASCII."""
+__all__ = ["PARTS", "layers", "parts", "read"]
 
 _FAULTS = (
     OSError,
-    zipfile.BadZipFile,
     DataSourceError,
     DataLayerError,
     FieldError,
@@ -35,6 +33,18 @@ _FAULTS = (
 )
 """What GDAL, pyogrio and Arrow raise for a file that is not sound."""
 
+DRIVERS: dict[str, tuple[str, ...]] = {
+    ".geojson": ("GeoJSON", "GeoJSONSeq", "JSONFG", "TopoJSON", "ESRIJSON"),
+    ".json": ("GeoJSON", "GeoJSONSeq", "JSONFG", "TopoJSON", "ESRIJSON"),
+    ".geojsonl": ("GeoJSONSeq", "GeoJSON"),
+    ".gpkg": ("GPKG",),
+    ".shp": ("ESRI Shapefile",),
+    ".fgb": ("FlatGeobuf",),
+    ".gml": ("GML",),
+    ".kml": ("KML", "LIBKML"),
+    ".gdb": ("OpenFileGDB",),
+}
+"""Suffix → what GDAL may take the file for: nothing that reads further files or runs anything."""
 
 _MEANINGS = {
     "SHAPE_RESTORE_SHX": (
@@ -50,80 +60,79 @@ _MEANINGS = {
 
 
 def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -> Source:
-    """Open a vector file; where it has several layers, `layer` names one."""
+    """Open a vector file; where it has several layers of outlines, `layer` names one."""
+    notes: list[tuple[str, str]] = []
+    suffix = path.suffix.lower()
     try:
-        encoding = encoding or _encoding(path)
-        place = _place(path)
+        soundness.check(path)
+        encoding = encoding or soundness.encoding(path, notes)
+        place, held = _place(path)
         with _quiet():
-            layer = _layer(path, place, layer)
+            names = _layers(place)
+            layer = _layer(path, names, layer, notes)
             known = pyogrio.read_info(place, layer=layer, encoding=encoding)
     except _FAULTS as error:
         raise _broken(path, error) from error
-    count = known["features"]
+    _expected(path, known)
+    if suffix == ".shp":
+        notes += soundness.lacking(path)
+    count = int(known["features"]) if known["features"] is not None else -1
+    least = count if suffix == ".fgb" else 0
     return Source(
-        batches=_batches(path, place, layer, encoding),
+        batches=_batches(path, (place, held), {"layer": layer, "encoding": encoding}, least),
         crs=known["crs"],
         fields=[str(name) for name in known["fields"]],
-        count=int(count) if count is not None and count >= 0 else None,
+        count=count if count >= 0 else None,
         layer=layer,
+        format=str(known["driver"]),
+        encoding=encoding or str(known["encoding"]),
+        layers=tuple(names),
+        notes=notes,
     )
 
 
-def _encoding(path: Path) -> str | None:
-    """UTF-8 or GB18030 for a shapefile that does not say its encoding; else None.
-
-    Attributes are cut to their width, in the middle of a character too, so a little that is no
-    UTF-8 does not count.
-    """
-    table = _undeclared(path)
-    if not table:
-        return None
-    letters = sum(byte >= _ASCII for byte in table)
-    lost = len(table) - len(table.decode("utf-8", "ignore").encode())
-    return "GB18030" if lost * 4 > letters else "UTF-8"
+def _place(path: Path) -> tuple[Path, Unpacked | None]:
+    """What GDAL opens, and what that needs kept: of GML a link, as GDAL writes a file beside it."""
+    if path.suffix.lower() != ".gml":
+        return path, None
+    held = Unpacked()
+    link = held.folder / path.name
+    link.symlink_to(path.resolve())
+    return link, held
 
 
-def _undeclared(path: Path) -> bytes:
-    """The beginning of a shapefile's table where nothing beside it or in it says its encoding."""
-    if path.suffix.lower() == ".shp":
-        beside = {
-            item.suffix.lower(): item for item in path.parent.glob(glob.escape(path.stem) + ".*")
-        }
-        if ".dbf" not in beside or ".cpg" in beside:
-            return b""
-        with beside[".dbf"].open("rb") as file:
-            head = file.read(_SAMPLE)
-    elif path.suffix.lower() == ".zip" and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            names = {Path(name).suffix.lower(): name for name in archive.namelist()}
-            if ".dbf" not in names or ".cpg" in names:
-                return b""
-            with archive.open(names[".dbf"]) as file:
-                head = file.read(_SAMPLE)
-    else:
-        return b""
-    return head[_HEADER:] if head[_LANGUAGE : _LANGUAGE + 1] == b"\0" else b""
+def layers(path: Path) -> list[str]:
+    """Names of the layers."""
+    try:
+        soundness.check(path)
+        place, _held = _place(path)
+        with _quiet():
+            return list(_layers(place))
+    except _FAULTS as error:
+        raise _broken(path, error) from error
 
 
-def _place(path: Path) -> str:
-    """What GDAL opens: the file, or the one folder of an archive that holds its shapefiles."""
-    if path.suffix.lower() != ".zip" or not zipfile.is_zipfile(path):
-        return str(path)
-    with zipfile.ZipFile(path) as archive:
-        names = [PurePosixPath(name) for name in archive.namelist()]
-    folders = {
-        str(name.parent)
-        for name in names
-        if name.suffix.lower() == ".shp" and name.parts[0] != "__MACOSX"
-    }
-    if len(folders) != 1 or folders == {"."}:
-        return str(path)
-    return f"/vsizip/{path.absolute()}/{folders.pop()}"
+def _expected(path: Path, known: dict[str, Any]) -> None:
+    """Refuse a file that GDAL takes for something else, and one of endless columns."""
+    if known["driver"] not in DRIVERS[path.suffix.lower()]:
+        en, zh = _MEANINGS["not recognized as"]
+        raise SourceError(f"{path.name} {en}", f"{path.name} {zh}")
+    if len(known["fields"]) > heading.MOST_COLUMNS:
+        raise heading.too_wide(path.name, len(known["fields"]))
 
 
-def _layer(path: Path, place: str, layer: str | None) -> str | None:
-    """The layer to read: the one named, or the only one."""
-    names = [str(row[0]) for row in pyogrio.list_layers(place)]
+def _layers(place: Path) -> dict[str, str | None]:
+    """Layers by name, with their kind of geometry: None where they have none."""
+    return {str(name): kind for name, kind in pyogrio.list_layers(place)}
+
+
+def _layer(
+    path: Path,
+    names: dict[str, str | None],
+    layer: str | None,
+    notes: list[tuple[str, str]],
+) -> str:
+    """The layer to read: the one named, the only one, or the only one with geometry."""
     if not names:
         raise SourceError(f"{path.name} has no layers", f"{path.name} 中没有图层")
     if layer is not None and layer not in names:
@@ -131,27 +140,47 @@ def _layer(path: Path, place: str, layer: str | None) -> str | None:
             f"{path.name} has no layer {layer!r}; it has {', '.join(names)}",
             f"{path.name} 没有图层 {layer!r}；现有：{'、'.join(names)}",
         )
-    if layer is None and len(names) > 1:
+    if layer is not None:
+        return layer
+    drawn = [name for name, kind in names.items() if kind is not None]
+    if len(names) > 1 and len(drawn) != 1:
         raise SourceError(
             f"{path.name} has several layers: {', '.join(names)}; choose with --layer",
             f"{path.name} 有多个图层：{'、'.join(names)}；请用 --layer 指定",
         )
-    return layer or names[0]
+    if len(names) == 1:
+        return next(iter(names))
+    others = [name for name in names if name != drawn[0]]
+    notes.append(
+        (
+            f"read: layer {drawn[0]}, the only one with geometry; not {', '.join(others)}",
+            f"读取图层：{drawn[0]}（唯一含几何的图层）；未读取 {'、'.join(others)}",
+        )
+    )
+    return drawn[0]
 
 
-def _batches(path: Path, place: str, layer: str | None, encoding: str | None) -> Iterator[Batch]:
+def _batches(
+    path: Path, opened: tuple[Path, Unpacked | None], options: dict[str, str | None], least: int
+) -> Iterator[Batch]:
+    """The rows; fewer than `least` and the file was cut off."""
+    place, held = opened
+    assert held is None or held.folder
     row = 1
-    options = {"layer": layer, "encoding": encoding, "batch_size": BATCH_ROWS}
     try:
-        with ExitStack() as opened:
+        with ExitStack() as stack:
             with _quiet():
-                known, stream = opened.enter_context(open_arrow(place, use_pyarrow=True, **options))
+                known, stream = stack.enter_context(
+                    open_arrow(place, use_pyarrow=True, batch_size=BATCH_ROWS, **options)
+                )
             name = known["geometry_name"] or "wkb_geometry"
             while (columns := _next(stream)) is not None:
                 yield _batch(columns, name, row)
                 row += columns.num_rows
     except _FAULTS as error:
         raise _broken(path, error, row) from error
+    if row - 1 < least:
+        raise soundness.cut_off(path)
 
 
 @contextmanager
@@ -172,17 +201,19 @@ def _next(stream: pa.RecordBatchReader) -> pa.RecordBatch | None:
 
 def _batch(columns: pa.RecordBatch, geometry: str, row: int) -> Batch:
     if geometry not in columns.schema.names:
-        return Batch(columns, None, row)
+        return Batch(without_nul(columns), None, row)
     wkb = columns.column(geometry).to_numpy(zero_copy_only=False)
-    return Batch(columns.drop_columns([geometry]), wkb, row)
+    return Batch(without_nul(columns.drop_columns([geometry])), wkb, row)
 
 
 def _broken(path: Path, error: Exception, row: int | None = None) -> Exception:
     """Our error for theirs; a deliberate one stays as it is."""
     if isinstance(error, SourceError):
         return error
-    what = str(error).partition("\n")[0].replace(str(path), path.name)
-    what = what.partition("; It might help")[0]
+    what = re.sub(
+        r"(/[^/'`]+)*/(?=" + re.escape(path.name) + ")", "", str(error).partition("\n")[0]
+    )
+    what = what.partition("; It might help")[0].partition("; please report")[0]
     for sign, (en, zh) in _MEANINGS.items():
         if sign in what:
             return SourceError(f"{path.name} {en}", f"{path.name} {zh}")
