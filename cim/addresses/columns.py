@@ -9,15 +9,16 @@ is cut at the same places.  `parse_many` equals `parse`, text by text.
 
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
+from unicodedata import is_normalized, normalize
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cim.addresses.gazetteer import Gazetteer
-from cim.addresses.ladder import LADDER, deepest
+from cim.addresses.ladder import LADDER, canonical, deepest
 from cim.addresses.normal import normalise
-from cim.addresses.parser import Address, address, walked
+from cim.addresses.parser import address, walked
 from cim.addresses.walk import Walk, tidy
 
 Columns = dict[str, NDArray[Any]]
@@ -30,12 +31,14 @@ BATCH: Final = 16_384
 SHAPES: Final = 30_000
 """Shapes that are remembered; then the memory starts anew, so that it stays as it is."""
 
+SPELLINGS: Final = 50_000
+"""Spellings of one level that are remembered."""
+
 LONGEST: Final = 300
 """Characters of a text whose shape is worth remembering."""
 
 _ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
 _END: Final = "\0"
-_LEVELS: Final = tuple(LADDER)
 
 
 class _Arrow(Protocol):
@@ -47,33 +50,35 @@ class _Arrow(Protocol):
 class _Layout:
     """Where the texts of one shape come apart."""
 
-    __slots__ = ("address", "level", "pattern", "runs", "varying", "walk")
+    __slots__ = ("level", "levels", "norm_text", "pattern", "remainder", "runs", "varying")
 
     def __init__(self, walk: Walk) -> None:
-        self.walk = walk
-        self.address = address(walk)
-        self.level = deepest(self.address.levels)
+        found = address(walk)
+        self.levels = found.levels
+        self.norm_text = found.norm_text
+        self.remainder = found.remainder
+        self.level = deepest(found.levels)
         places: dict[str, list[Place]] = {}
         for level, begin, end, counts in walk.spans:
             if level and counts:
                 places.setdefault(level, []).append((begin, end))
         text = walk.text
         self.varying = tuple(
-            (level, tuple(found))
-            for level, found in places.items()
-            if any(_has_figure(text[begin:end]) for begin, end in found)
+            (level, tuple(spans))
+            for level, spans in places.items()
+            if any(_has_figure(text[begin:end]) for begin, end in spans)
         )
         runs = walk.aside()
         varies = any(_has_figure(text[begin:end]) for run in runs for begin, end in run)
         self.runs = tuple(runs) if varies else ()
-        self.pattern = _pattern(self.address, {level for level, _ in self.varying})
+        self.pattern = _pattern(found.levels, {level for level, _ in self.varying})
 
 
 def _has_figure(words: str) -> bool:
     return any(char in "0123456789" for char in words)
 
 
-def _pattern(address: Address, varying: set[str]) -> tuple[str, tuple[str, ...]] | None:
+def _pattern(levels: dict[str, str], varying: set[str]) -> tuple[str, tuple[str, ...]] | None:
     """The joined text as a format, and the levels that fill it; None if figures decide on it.
 
     A level that repeats the one above is left out of it: where both have figures, these decide.
@@ -82,17 +87,17 @@ def _pattern(address: Address, varying: set[str]) -> tuple[str, tuple[str, ...]]
     filled: list[str] = []
     above = ""
     for level in LADDER:
-        value = address.levels.get(level)
-        if value is None or _left_out(level, address.levels):
+        value = levels.get(level)
+        if value is None or _left_out(level, levels):
             continue
         if level in varying:
             if above in varying:
-                mine, others = _zeroed(value), _zeroed(address.levels[above])
+                mine, others = _zeroed(value), _zeroed(levels[above])
                 if mine == others:
                     return None
             filled.append(level)
             words.append("%s")
-        elif value != address.levels.get(above):
+        elif value != levels.get(above):
             words.append(value.replace("%", "%%"))
         above = level
     return "".join(words), tuple(filled)
@@ -145,37 +150,94 @@ _layouts_of: WeakKeyDictionary[Gazetteer, dict[str, _Layout]] = WeakKeyDictionar
 
 
 def _batch(texts: Sequence[str | None], gazetteer: Gazetteer | None) -> Columns:
-    memory = _memory(gazetteer)
     norms, shapes = _normalised([text or "" for text in texts])
+    memory = _memory(gazetteer)
     seen: dict[str, int] = {}
     layouts: list[_Layout] = []
-    which = np.empty(len(norms), np.intp)
-    varied: dict[str, tuple[list[int], list[str]]] = {}
-    joined: list[str] = []
-    for row, (norm, shape) in enumerate(zip(norms, shapes, strict=True)):
+    rows: list[list[int]] = []
+    for row, shape in enumerate(shapes):
         at = seen.get(shape)
         if at is None:
-            at = seen[shape] = len(layouts)
-            layouts.append(_layout(norm, shape, gazetteer, memory))
-        which[row] = at
-        layout = layouts[at]
-        values: dict[str, str] = {}
-        for level, places in layout.varying:
-            words = "".join([norm[begin:end] for begin, end in places])
-            values[level] = value = layout.walk.spelling(level, words)
-            rows, list_ = varied.setdefault(level, ([], []))
-            rows.append(row)
-            list_.append(value)
-        if layout.runs:
-            rows, list_ = varied.setdefault("remainder", ([], []))
-            rows.append(row)
-            list_.append(_left(norm, layout.runs))
-        if layout.pattern is None:
-            joined.append(address(walked(norm, gazetteer)).norm_text)
+            seen[shape] = len(layouts)
+            layouts.append(_layout(norms[row], shape, gazetteer, memory))
+            rows.append([row])
         else:
-            text, filled = layout.pattern
-            joined.append(text % tuple([values[level] for level in filled]))
-    return _columns(layouts, which, varied, joined)
+            rows[at].append(row)
+    filling = _Filling(len(norms))
+    for layout, mine in zip(layouts, rows, strict=True):
+        filling.fill(layout, mine, [norms[row] for row in mine], gazetteer)
+    return filling.columns(layouts, rows)
+
+
+class _Filling:
+    """The columns of one batch on their way: what figures decide on, a shape at a time."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.varied: dict[str, tuple[list[int], list[str]]] = {}
+
+    def fill(
+        self, layout: _Layout, rows: list[int], norms: list[str], gazetteer: Gazetteer | None
+    ) -> None:
+        """Add the rows of one shape, whose normalised texts are given."""
+        filled: dict[str, list[str]] = {}
+        for level, places in layout.varying:
+            spelt = _spelt[level]
+            if len(places) == 1:
+                ((begin, end),) = places
+                words = [norm[begin:end] for norm in norms]
+            else:
+                words = ["".join([norm[b:e] for b, e in places]) for norm in norms]
+            filled[level] = values = [spelt[word] for word in words]
+            self._add(level, rows, values)
+        if layout.runs:
+            self._add("remainder", rows, [_left(norm, layout.runs) for norm in norms])
+        if layout.pattern is None:
+            joined = [address(walked(norm, gazetteer)).norm_text for norm in norms]
+            self._add("norm_text", rows, joined)
+        elif layout.pattern[1]:
+            text, levels = layout.pattern
+            each = zip(*[filled[level] for level in levels], strict=True)
+            self._add("norm_text", rows, [text % values for values in each])
+
+    def _add(self, name: str, rows: list[int], values: list[str]) -> None:
+        all_rows, all_values = self.varied.setdefault(name, ([], []))
+        all_rows += rows
+        all_values += values
+
+    def columns(self, layouts: list[_Layout], rows: list[list[int]]) -> Columns:
+        """All columns: what is the same for a shape, and over it what is not."""
+        which = np.empty(self.size, np.intp)
+        which[[row for mine in rows for row in mine]] = np.repeat(
+            np.arange(len(rows)), [len(mine) for mine in rows]
+        )
+        columns: Columns = {
+            level: _objects([layout.levels.get(level) for layout in layouts])[which]
+            for level in LADDER
+        }
+        columns["norm_text"] = _objects([layout.norm_text for layout in layouts])[which]
+        columns["remainder"] = _objects([layout.remainder for layout in layouts])[which]
+        columns["level"] = np.array([layout.level for layout in layouts], np.int16)[which]
+        for name, (places, values) in self.varied.items():
+            columns[name][places] = _objects(values)
+        return columns
+
+
+class _Spelt(dict[str, str]):
+    """Canonical spellings of one level's words that have figures; bounded."""
+
+    def __init__(self, level: str) -> None:
+        super().__init__()
+        self.level = level
+
+    def __missing__(self, words: str) -> str:
+        if len(self) >= SPELLINGS:
+            self.clear()
+        value = self[words] = canonical(self.level, words)
+        return value
+
+
+_spelt: Final = {level: _Spelt(level) for level in LADDER}
 
 
 def _normalised(texts: list[str]) -> tuple[list[str], list[str]]:
@@ -183,7 +245,8 @@ def _normalised(texts: list[str]) -> tuple[list[str], list[str]]:
     if any(_END in text for text in texts):
         norms = [normalise(text) for text in texts]
         return norms, [_zeroed(norm) for norm in norms]
-    norm = normalise(_END.join(texts))
+    plain = [text if is_normalized("NFKC", text) else normalize("NFKC", text) for text in texts]
+    norm = normalise(_END.join(plain))
     return norm.split(_END), _zeroed(norm).split(_END)
 
 
@@ -205,23 +268,6 @@ def _layout(
                 memory.clear()
             memory[shape] = layout
     return layout
-
-
-def _columns(
-    layouts: list[_Layout],
-    which: NDArray[np.intp],
-    varied: dict[str, tuple[list[int], list[str]]],
-    joined: list[str],
-) -> Columns:
-    columns: Columns = {}
-    for level in _LEVELS:
-        columns[level] = _objects([layout.address.levels.get(level) for layout in layouts])[which]
-    columns["remainder"] = _objects([layout.address.remainder for layout in layouts])[which]
-    for level, (rows, values) in varied.items():
-        columns[level][rows] = _objects(values)
-    columns["norm_text"] = _objects(joined)
-    columns["level"] = np.array([layout.level for layout in layouts], np.int16)[which]
-    return columns
 
 
 def _objects(values: Sequence[str | None]) -> NDArray[np.object_]:

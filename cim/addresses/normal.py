@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 _DIGITS: Final = {char: value for value, char in enumerate("〇一二三四五六七八九")} | {
@@ -19,19 +20,24 @@ COUNTED: Final = (
 
 # The run is taken whole and never given back: a long run costs what it is long, once.
 _COUNT = re.compile(f"([{NUMERALS}]++)(?P<counts>(?={COUNTED}))?+")
-_BARE = re.compile("(?<=[栋幢座元层楼号])([〇零一二三四五六七八九]{3,4}+)(?![一-龥])")
+_BARE = re.compile("[〇零一二三四五六七八九]{3,4}+(?![一-龥])")
+_BEFORE_BARE: Final = "栋幢座元层楼号"
 _PROPER = re.compile("号[0-9A-Z]{1,4}(?:-|栋|幢|座|号楼)")
 """After 一, 二, 三: 湖滨一号3栋 is an estate's name; but not after a word of `_BEFORE_DOOR`."""
 _BEFORE_DOOR: Final = "路街道巷弄里村社区组号院座栋0123456789"
-_DASH = re.compile(r"[‐-―−﹘﹣~〜_]++|(?<=[0-9号])之(?=[0-9一二三四五六七八九十])")
+_DASH = re.compile(r"[‐-―−﹘﹣~〜_]++")
+_BRANCH = re.compile(r"(?<=[0-9号])之(?=[0-9一二三四五六七八九十])")
 _AFTER = re.compile(f"号-([{NUMERALS}]++)")
 _NUMBER_SIGN = re.compile(r"(?<=[0-9A-Z])#(楼?)")
-_BRACKET = re.compile(r"([\[【〔〖{「『《])|([\]】〕〗}」』》])")
+_OPENING: Final = "[【〔〖{「『《"
+_CLOSING: Final = "]】〕〗}」』》"
+_BRACKET = re.compile(f"[{re.escape(_OPENING + _CLOSING)}]")
 _GAP = re.compile(r"[\s,;:、。·'\"|/\\]++")
 _LONGEST: Final = 9
 """Characters of a numeral; longer ones are none."""
 
 
+@lru_cache(4096)
 def number(numeral: str) -> int:
     """The value of a Chinese numeral, in words (二十三) or digit by digit (二〇三).
 
@@ -60,6 +66,11 @@ def _counted(found: re.Match[str]) -> str:
     return found[0] if len(numeral) > _LONGEST else str(number(numeral))
 
 
+def _bare(found: re.Match[str]) -> str:
+    before = found.string[found.start() - 1 : found.start()]
+    return str(number(found[0])) if before and before in _BEFORE_BARE else found[0]
+
+
 def _after(found: re.Match[str]) -> str:
     return found[0] if len(found[1]) > _LONGEST else f"号-{number(found[1])}"
 
@@ -81,10 +92,12 @@ def normalise(text: str) -> str:
     """
     plain = unicodedata.normalize("NFKC", text).upper()
     plain = _DASH.sub("-", _GAP.sub(_gap, plain))
-    plain = _COUNT.sub(_counted, plain)
-    plain = _BARE.sub(lambda found: str(number(found[1])), plain)
-    plain = _AFTER.sub(_after, plain)
-    plain = _BRACKET.sub(lambda found: "(" if found[1] else ")", plain)
+    if "之" in plain:
+        plain = _BRANCH.sub("-", plain)
+    plain = _BARE.sub(_bare, _COUNT.sub(_counted, plain))
+    if "号-" in plain:
+        plain = _AFTER.sub(_after, plain)
+    plain = _BRACKET.sub(lambda found: "(" if found[0] in _OPENING else ")", plain)
     return _NUMBER_SIGN.sub(r"号\1", plain) if "#" in plain else plain
 
 
