@@ -2,12 +2,14 @@
 
 import ast
 import os
+import signal
 import sys
+import threading
 import traceback
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -25,6 +27,48 @@ def summarise(command: EntryPoint) -> str:
         if isinstance(node, ast.FunctionDef) and node.name == command.attr:
             return (ast.get_docstring(node) or "").partition("\n")[0]
     return ""
+
+
+class _Misused(click.UsageError):
+    """Wrong usage, said in both languages."""
+
+    def __init__(self, error: click.UsageError) -> None:
+        super().__init__(error.message, error.ctx)
+        self.error = error
+
+    def format_message(self) -> str:
+        return f"{self.error.format_message()}\n{_in_chinese(self.error)}"
+
+
+def _in_both(error: click.UsageError) -> click.UsageError:
+    """The same error with its Chinese sentence; help that was asked for is none."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError | _Misused):
+        return error
+    return _Misused(error)
+
+
+def _in_chinese(error: click.UsageError) -> str:
+    """What was wrong with the words typed."""
+    near = "、".join(getattr(error, "possibilities", None) or ())
+    hint = f"；是否指 {near}" if near else ""
+    match error:
+        case click.NoSuchOption():
+            return f"没有选项 {error.option_name}{hint}。"
+        case click.exceptions.NoSuchCommand():
+            return f"没有命令 {error.command_name}{hint}；cim --help 列出所有命令。"
+        case click.MissingParameter():
+            return f"缺少参数 {_parameter(error)}。"
+        case click.BadParameter():
+            return f"参数 {_parameter(error)} 的值无效。"
+        case click.BadOptionUsage():
+            return f"选项 {error.option_name} 的用法不对，可能缺少值。"
+        case _:
+            return "用法不对；加 --help 查看说明。"
+
+
+def _parameter(error: click.BadParameter) -> str:
+    named = error.param.get_error_hint(error.ctx) if error.param and error.ctx else None
+    return str(error.param_hint or named or "").replace("'", "").strip()
 
 
 class Commands(click.Group):
@@ -45,6 +89,27 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(each.name, summarise(each)) for each in found])
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
+    ) -> click.Context:
+        """Parse what was typed; wrong usage is said in both languages."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            raise _in_both(error) from error
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the subcommand, or those that may have been meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            names = self.list_commands(ctx)
+            raise click.exceptions.NoSuchCommand(
+                error.command_name, possibilities=names, ctx=ctx
+            ) from error
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand; a deliberate error becomes two sentences and exit code 2."""
         try:
@@ -55,19 +120,38 @@ class Commands(click.Group):
                 click.echo(f"cim: {error.zh}", err=True)
             sys.exit(2)
         except KeyboardInterrupt:
-            click.echo("cim: stopped; what was under way was not kept", err=True)
-            click.echo("cim: 已中止；正在进行的内容未保存", err=True)
-            sys.exit(130)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            _stopped()
+        except click.UsageError as error:
+            raise _in_both(error) from error
+        except (click.ClickException, click.exceptions.Exit):
             raise
+        except click.Abort:
+            click.echo("\ncim: nothing was done\ncim: 已取消，未做任何操作", err=True)
+            sys.exit(1)
         except Exception as error:
             if os.environ.get("CIM_TRACEBACK"):
                 raise
-            if isinstance(error, OSError) and error.filename is not None:
-                _blame_file(error)
-            else:
-                _own_up(error)
+            _blame(error)
             sys.exit(2)
+
+
+def _stopped() -> NoReturn:
+    """Say once that nothing was kept, however often Ctrl-C is pressed."""
+    ours = threading.current_thread() is threading.main_thread()
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN) if ours else None
+    click.echo("cim: stopped; what was under way was not kept", err=True)
+    click.echo("cim: 已中止；正在进行的内容未保存", err=True)
+    if usual is not None:
+        signal.signal(signal.SIGINT, usual)
+    sys.exit(130)
+
+
+def _blame(error: Exception) -> None:
+    """Say whose fault it was: a file's that the system did not give, or ours."""
+    if isinstance(error, OSError) and error.filename is not None:
+        _blame_file(error)
+    else:
+        _own_up(error)
 
 
 def _blame_file(error: OSError) -> None:

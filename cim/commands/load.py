@@ -1,44 +1,42 @@
-"""`cim load`: a file into the city."""
+"""`cim load`: a file looked at, and brought into the city."""
 
+import difflib
+import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from cim import settings as settings_module
-from cim.errors import BadMapping, SourceError
+from cim.commands import shown
+from cim.errors import BadMapping, InvalidQuery, SourceError
 from cim.intake.bringing import Units, bring
-from cim.load import mapping, models, pipeline
+from cim.load import inspection, mapping, models
+from cim.load.inspection import Inspection
 from cim.load.kind import Kind
 from cim.load.kinds import KINDS
 from cim.load.pipeline import Request
 from cim.load.readers import READERS
-from cim.load.report import ODD, STEPS, Report
-from cim.load.rows import REASONS
+from cim.load.report import Report
+from cim.settings import Settings
 
 
-def _fields(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
-    """Print every kind with its fields, and stop."""
-    if not value or ctx.resilient_parsing:
-        return
-    for kind in KINDS.values():
-        click.echo(f"\n{kind.name}  {kind.zh}: {kind.en}")
-        for field in kind.all_fields:
-            star = "*" if field.required else " "
-            click.echo(f"  {star} {field.name:<18} {field.zh}  {field.en}")
-    click.echo("\n* required 必填")
-    ctx.exit()
+def _kinds() -> dict[str, Kind]:
+    """What can stand for KIND, `city` besides."""
+    return {**KINDS, models.KIND.name: models.KIND}
 
 
 @click.command(epilog="Exit codes: 0 all in, 1 some rows set aside, 2 nothing loaded.")
-@click.argument("kind", type=click.Choice([*KINDS, models.KIND.name, "city"]))
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("words", nargs=-1, metavar="[KIND] FILE")
+@click.option("--inspect", "look", is_flag=True, help="Look at FILE, load nothing.")
+@click.option("--json", "as_json", is_flag=True, help="With --inspect: as JSON.")
+@click.option(
+    "--write-mapping",
+    is_flag=True,
+    help="With --inspect: write the proposed mapping beside FILE, to confirm or mend.",
+)
+@click.option("--force", is_flag=True, help="Write over a mapping file that is there.")
 @click.option(
     "--map",
     "pairs",
@@ -58,70 +56,196 @@ def _fields(ctx: click.Context, parameter: click.Parameter, value: bool) -> None
     help="Name of the system the file comes from, by which a later file "
     "updates it; without, the file's name.",
 )
-@click.option("--layer", help="The layer to read, where the file has several.")
+@click.option("--layer", help="The layer or sheet to read, where the file has several.")
 @click.option("--encoding", help="Encoding of text, where it is not recognised.")
-@click.option("--at", help="Where a model stands: LON,LAT,ROTATION of its middle.")
-@click.option("--building", type=int, help="The building a model is laid on, by our id.")
-@click.option("--rotation", type=float, help="How a model is turned: degrees clockwise from north.")
-@click.option("--every-space", is_flag=True, help="Every room of a model is a unit of its own.")
 @click.option("--full", is_flag=True, help="The file is complete: what it lacks has ended.")
+@click.option("--at", help="Of a model: LON,LAT,ROTATION of its middle.")
+@click.option("--building", type=int, help="Of a model: the building that it is laid on.")
+@click.option("--rotation", type=float, help="Of a model: degrees clockwise from north.")
+@click.option("--every-space", is_flag=True, help="Of a model: every room is a unit of its own.")
 @click.option("--dry-run", is_flag=True, help="Do everything but keep it.")
 @click.option("--no-units", is_flag=True, help="Do not make storeys and units now.")
 @click.option("--quiet", is_flag=True, help="No progress, no table.")
-@click.option(
-    "--fields",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_fields,
-    help="List the kinds with their fields and stop.",
-)
+@click.option("--fields", is_flag=True, help="List the fields of KIND, or of every kind, and stop.")
 def load(
-    kind: str,
-    file: Path,
-    pairs: tuple[str, ...],
-    mapping_file: Path | None,
-    dry_run: bool,
-    no_units: bool,
-    quiet: bool,
-    **options: Any,
+    words: tuple[str, ...],
+    look: bool,
+    as_json: bool,
+    write_mapping: bool,
+    force: bool,
+    fields: bool,
+    **options: object,
 ) -> None:
     """Load FILE as KIND into the city; loading it again is an update.
 
-    KIND `city` takes a folder and loads every file in it that is named after a kind; KIND `model`
-    takes a floor model (IFC).
+    First --inspect shows what FILE holds, what is odd in it, and which column would be which
+    field; KIND may be left out then, and wherever a mapping file beside FILE says it.
+    KIND `city` takes a folder and loads every file in it that is named after a kind, `model` an
+    IFC file with the storeys and rooms of a building.
     One file is one transaction: it comes in whole or not at all. Rows that cannot come in are kept
     with their reason; see `cim quarantine`.
 
     \b
     Example:
+      cim load --inspect footprints.shp
+      cim load --inspect footprints.shp --write-mapping
       cim load buildings footprints.shp --map floors_above=层数
       cim load buildings beijing.json --crs gcj02
-      cim load model tower.ifc --at 113.75,23.02,15
       cim load city my-city/
+      cim load mend-me.csv
+      cim load --fields buildings
     """
-    request = Request(fields=mapping.said(pairs), mapping=mapping_file, **options)
-    brought = {**KINDS, models.KIND.name: models.KIND}
-    files = _city(file) if kind == "city" else [(brought[kind], file)]
-    if kind == "city" and not request.source:
-        request = Request(**(vars(request) | {"source": file.resolve().name}))
+    if fields:
+        shown.fields([_known(word) for word in words] or list(KINDS.values()))
+        return
+    kind, path = _target(words)
+    request, how = _request(options)
     settings = settings_module.load()
+    if not (look or as_json or write_mapping):
+        sys.exit(_bring(settings, kind, path, request, **how))
+    if kind in ("city", models.KIND.name):
+        raise InvalidQuery("--inspect looks at one table of data", "--inspect 只检查单个数据文件")
+    found = inspection.inspect(settings, path, kind or mapping.kind_of(path), request)
+    _present(found, as_json)
+    if write_mapping:
+        _write_mapping(path, found, request, force)
+    elif not as_json and _may_ask(found):
+        fields_ = {**found.wish(shown.LIKELY), **request.fields}
+        sys.exit(_bring(settings, found.kind, path, replace(request, fields=fields_), **how))
+
+
+def _request(options: dict[str, object]) -> tuple[Request, dict[str, bool]]:
+    """What was asked of the file, and how it is to be brought."""
+    how = {name: bool(options.pop(name)) for name in ("dry_run", "no_units", "quiet")}
+    pairs, file = options.pop("pairs"), options.pop("mapping_file")
+    return Request(fields=mapping.said(pairs), mapping=file, **options), how  # type: ignore[arg-type]
+
+
+def _target(words: tuple[str, ...]) -> tuple[str | None, Path]:
+    """KIND where it was said, and FILE."""
+    if len(words) == 2:
+        known = words[0] == "city" or words[0] in _kinds()
+        if not known and words[1] in _kinds():
+            raise InvalidQuery(
+                f"the kind comes first: cim load {words[1]} {words[0]}",
+                f"种类写在文件前面：cim load {words[1]} {words[0]}",
+            )
+        return (words[0] if known else _known(words[0]).name), Path(words[1])
+    if len(words) == 1 and not (words[0] in _kinds() and not Path(words[0]).exists()):
+        return None, Path(words[0])
+    raise InvalidQuery(
+        "say a kind and a file: cim load buildings FILE; cim load --inspect FILE proposes the kind",
+        "请写明种类和文件：cim load buildings 文件；不确定种类时用 cim load --inspect 文件",
+    )
+
+
+def _known(word: str) -> Kind:
+    """The kind of that name; InvalidQuery with what it may have been meant for."""
+    if word in _kinds():
+        return _kinds()[word]
+    chinese = {kind.zh: kind.name for kind in _kinds().values()}
+    near = [name for zh, name in chinese.items() if word in (zh, name.removesuffix("s"))]
+    near = near or difflib.get_close_matches(word.lower(), [*_kinds(), "city"], 3, 0.5)
+    listed = ", ".join((*_kinds(), "city"))
+    raise InvalidQuery(
+        f"no kind is called {word}; " + (f"perhaps {', '.join(near)}" if near else listed),
+        f"没有名为 {word} 的种类；"
+        + (f"是否指 {'、'.join(near)}" if near else f"种类有：{listed}"),
+    )
+
+
+def _bring(
+    settings: Settings,
+    kind: str | None,
+    path: Path,
+    request: Request,
+    *,
+    dry_run: bool,
+    no_units: bool,
+    quiet: bool,
+) -> int:
+    """Load the file or the files of a folder; the exit code."""
+    files = _city(path) if kind == "city" else [(_kinds()[kind or _said(path, request)], path)]
+    if kind == "city" and not request.source:
+        request = replace(request, source=path.resolve().name)
     last = max((n for n, (one, _) in enumerate(files) if one.derives), default=-1)
     reports = []
     units = None if no_units else Units()
-    for number, (one, path) in enumerate(files):
+    for number, (one, each) in enumerate(files):
         if units:
             units.now = number == last
-        with _progress(path.name, quiet) as progress:
+        with shown.progress(each.name, quiet) as progress:
             report = bring(
-                settings, one, path, request, units=units, keep=not dry_run, progress=progress
+                settings, one, each, request, units=units, keep=not dry_run, progress=progress
             )
         reports.append(report)
         if not quiet:
-            _show(report, dry_run)
+            shown.outcome(report, dry_run)
     if not quiet and not dry_run and any(report.came_in for report in reports):
         click.echo("next 下一步: cim tile build")
-    sys.exit(_code(reports))
+    return _code(reports)
+
+
+def _said(path: Path, request: Request) -> str:
+    """The kind that a mapping file beside the data says."""
+    kind = mapping.kind_of(path, request.mapping)
+    if kind is not None:
+        return _known(kind).name
+    if path.suffix.lower() == ".ifc":
+        return models.KIND.name
+    scores = inspection.kinds_of(path, request)
+    likely = scores[0].name if scores else "KIND"
+    raise InvalidQuery(
+        f"say what {path.name} holds: cim load {likely} {path.name}"
+        + (f" (it looks like {likely})" if scores else ""),
+        f"请写明 {path.name} 的种类：cim load {likely} {path.name}"
+        + (f"（看起来是{KINDS[likely].zh}）" if scores else ""),
+    )
+
+
+def _present(found: Inspection, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(found.as_json(), ensure_ascii=False, default=str))
+    else:
+        shown.inspection(found)
+
+
+def _write_mapping(path: Path, found: Inspection, request: Request, force: bool) -> None:
+    """The proposed mapping beside the data; a field that nothing was found for is null."""
+    target = path.with_name(path.name + mapping.BESIDE)
+    if target.exists() and not force:
+        raise InvalidQuery(
+            f"{target.name} is there already; --force writes over it",
+            f"{target.name} 已存在；要覆盖请加 --force",
+        )
+    if found.kind is None:
+        raise InvalidQuery(
+            f"it is not clear what {path.name} holds; say the kind too",
+            f"无法判断 {path.name} 的种类，请写明种类",
+        )
+    wish = found.wish(shown.LIKELY)
+    taken = set(wish.values())
+    content = {
+        "kind": found.kind,
+        "crs": request.crs,
+        "layer": found.layer if len(found.layers) > 1 else None,
+        "fields": {each.field: wish.get(each.field) for each in found.mapping},
+        "unsure": [f for f, c in wish.items() if c and f not in found.wish(inspection.SURE)],
+        "unused": [column.name for column in found.columns if column.name not in taken],
+    }
+    text = json.dumps({k: v for k, v in content.items() if v is not None}, ensure_ascii=False,
+                      indent=1)  # fmt: skip
+    target.write_text(text + "\n", "utf-8")
+    click.echo(f"look it over, mend it, then 请核对修改后载入: cim load {path}   ({target.name})")
+
+
+def _may_ask(found: Inspection) -> bool:
+    """Whether somebody sits before a terminal and wants the file loaded as proposed."""
+    ready = found.kind and not found.missing and (found.geometry is None or found.crs)
+    if not ready or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    question = f"load it now as {found.kind} with this mapping? 按此映射现在载入？"
+    return click.confirm(question, default=False)
 
 
 def _code(reports: list[Report]) -> int:
@@ -143,70 +267,3 @@ def _city(folder: Path) -> list[tuple[Kind, Path]]:
             f"{folder.name} 中没有以种类命名的文件：{'、'.join(KINDS)}",
         )
     return found
-
-
-@contextmanager
-def _progress(name: str, quiet: bool) -> Iterator[pipeline.Progress]:
-    """A bar on a terminal, a line a step elsewhere, nothing when quiet; on stderr."""
-    if quiet:
-        yield lambda step, done, total: None
-        return
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        seen: list[str] = []
-
-        def line(step: str, done: int, total: int | None) -> None:
-            if step not in seen:
-                seen.append(step)
-                click.echo(f"{name}: {STEPS[step]} …", err=True)
-
-        yield line
-        return
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
-        TextColumn("{task.completed:,} rows 行"), TimeElapsedColumn(), console=console,
-    )  # fmt: skip
-    with bar:
-        task = bar.add_task(f"{name} {STEPS['read']}", total=None)
-
-        def move(step: str, done: int, total: int | None) -> None:
-            # A full bar would stop the clock, and there is more to do than reading.
-            goal = None if total is None else max(total, done + 1)
-            bar.update(task, description=f"{name} {STEPS[step]}", completed=done, total=goal)
-
-        yield move
-
-
-def _show(report: Report, dry_run: bool) -> None:
-    """The outcome as a table, in both languages, with what was guessed and what is odd."""
-    for en, zh in report.notes:
-        click.echo(f"{en}\n{zh}")
-    for name in report.guessed:
-        click.echo(f"{name} ← {report.mapping[name]}  (guessed 按列名推断)")
-    table = Table(title=f"{report.file} → {report.kind} ({report.source})", show_header=False)
-    table.add_column(overflow="fold")
-    table.add_column(justify="right")
-    counts = report.counts
-    rows = [
-        ("read 读入", report.read), ("new 新增", counts.new), ("changed 更新", counts.changed),
-        ("unchanged 未变", counts.unchanged), ("repaired 已修复", report.repaired),
-        ("merged pieces 合并的分块", report.merged), ("missing 文件中已无", counts.missing),
-        ("ended 已终止", counts.ended), ("set aside 暂存待改", report.set_aside),
-    ]  # fmt: skip
-    for label, number in rows:
-        table.add_row(label, f"{number:,}")
-    for reason, number in report.aside.items():
-        en, zh = REASONS[reason]
-        table.add_row(f"   {en}\n   {zh}", f"{number:,}", style="red")
-    for odd, number in report.warnings.items():
-        en, zh = ODD.get(odd, (odd, odd))
-        table.add_row(f"   ! {en}\n     {zh}", f"{number:,}", style="yellow")
-    Console().print(table)
-    click.echo(f"{report.seconds:.1f} s, {report.read / max(report.seconds, 1e-6):,.0f} rows/s")
-    if dry_run:
-        click.echo("dry run: nothing was kept 试运行：未保存任何内容")
-    elif report.set_aside:
-        click.echo(
-            f"see 查看: cim quarantine list; mend and load again 修改后重新载入: "
-            f"cim load {report.kind} FILE --source {report.source}"
-        )

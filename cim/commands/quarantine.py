@@ -54,10 +54,8 @@ def listing(kind: str | None = None, reason: str | None = None) -> None:
     Example:
       cim quarantine list --kind buildings
     """
-    database = engine.connect(settings_module.load())
-    with database.connect() as connection:
+    with _connected(settings_module.load()) as connection:
         found = connection.execute(text(statements.SUMMARY), {"kind": kind, "reason": reason}).all()
-    database.dispose()
     if not found:
         click.echo("nothing is set aside 没有暂存的数据")
         return
@@ -93,8 +91,7 @@ def export(file: Path, kind: str | None, reason: str | None, force: bool) -> Non
             f"{file.name}：待改数据只导出为 CSV；请命名为 {Path(stem).stem}.csv",
         )
     settings = settings_module.load()
-    database = engine.connect(settings)
-    with database.connect() as connection:
+    with _connected(settings) as connection:
         named = setaside.names_of(stem, setaside.bundles(connection, kind, reason))
         if not force:
             _absent([file.with_name(name) for name in named])
@@ -103,9 +100,19 @@ def export(file: Path, kind: str | None, reason: str | None, force: bool) -> Non
             count = _write(connection, settings, path, bundle)
             click.echo(f"{count:,} rows 行  {bundle.kind} ({bundle.source}) → {path}")
             click.echo(f"  mend, then 修改后载入: cim load {path}")
-    database.dispose()
     if not named:
         click.echo("nothing is set aside 没有暂存的数据")
+
+
+@contextmanager
+def _connected(settings: Settings) -> Iterator[Connection]:
+    """A connection, closed however it ends."""
+    database = engine.connect(settings)
+    try:
+        with database.connect() as connection:
+            yield connection
+    finally:
+        database.dispose()
 
 
 def _absent(paths: list[Path]) -> None:
@@ -155,10 +162,9 @@ def clear(kind: str | None, reason: str | None, yes: bool) -> None:
     """
     if not yes:
         click.confirm("dismiss the rows that are set aside? 确定不再处理这些暂存数据？", abort=True)
-    database = engine.connect(settings_module.load())
-    with database.begin() as connection:
+    with _connected(settings_module.load()) as connection:
         count = connection.execute(
             text(statements.CLEAR), {"kind": kind, "reason": reason}
         ).rowcount
-    database.dispose()
+        connection.commit()
     click.echo(f"{count:,} rows dismissed 行不再处理")

@@ -76,7 +76,7 @@ def written(data: Path, given: Path | None = None) -> Wish:
     try:
         content: Any = json.loads(path.read_text("utf-8-sig"))
         fields = content.get("fields", content)
-        options = {n: str(content[n]) for n in _OPTIONS if fields is not content and n in content}
+        options = {n: str(content[n]) for n in _OPTIONS if fields is not content and content.get(n)}
         if fields is content:
             options = {n: str(content.pop(n)) for n in _OPTIONS if n in content and n != "source"}
         more = content if fields is not content else {}
@@ -90,6 +90,11 @@ def written(data: Path, given: Path | None = None) -> Wish:
         raise BadMapping(
             f"{path.name} is no mapping file: {error}", f"{path.name} 不是有效的映射文件：{error}"
         ) from error
+
+
+def kind_of(data: Path, given: Path | None = None) -> str | None:
+    """The kind that the mapping file of the data says, where there is one that does."""
+    return written(data, given).kind
 
 
 def beside(data: Path) -> Path | None:

@@ -4,6 +4,7 @@ No database is asked and nothing is kept.  The file is streamed once; memory doe
 """
 
 from cim.load.inspection.outcome import Inspection, Oddity, Proposal
-from cim.load.inspection.run import inspect
+from cim.load.inspection.run import inspect, kinds_of
+from cim.load.matching import SURE
 
-__all__ = ["Inspection", "Oddity", "Proposal", "inspect"]
+__all__ = ["SURE", "Inspection", "Oddity", "Proposal", "inspect", "kinds_of"]

@@ -110,7 +110,7 @@ class Places:
         if not self.middles:
             return found
         middles, rows = np.concatenate(self.middles), np.concatenate(self.rows)
-        nowhere = (np.abs(middles) < 1e-6).all(axis=1)
+        nowhere = np.asarray((np.abs(middles) < 1e-6).all(axis=1), bool)
         found += _odd("at 0, 0: no place was known", "位于坐标原点 (0, 0)，位置缺失", nowhere, rows)
         middles, rows = middles[~nowhere], rows[~nowhere]
         if not self.in_degrees or not len(rows):
@@ -120,7 +120,7 @@ class Places:
         if 0 < far.sum() <= max(1, len(rows) // 50) and len(rows) > 2:
             found += _odd("far away from all the others", "远离其他要素", far, rows)
         west, south, east, north = _CHINA
-        outside = (
+        outside = np.asarray(
             (middles[:, 0] < west) | (middles[:, 0] > east)
             | (middles[:, 1] < south) | (middles[:, 1] > north)
         ) & ~far  # fmt: skip

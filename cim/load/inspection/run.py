@@ -10,7 +10,7 @@ import pyogrio
 from cim import crs
 from cim.codes.identifiers import CITIZEN_ID
 from cim.errors import BadMapping, CimError, SourceError
-from cim.load import coordinates, mapping, matching, pipeline, readers
+from cim.load import coordinates, mapping, matching, mending, pipeline
 from cim.load.inspection import kinds
 from cim.load.inspection.columns import LONGEST, Tally, sounds_personal
 from cim.load.inspection.outcome import Column, Inspection, Oddity, Proposal, Score
@@ -83,13 +83,18 @@ def inspect(
     return _outcome(look, rows, tallies, places, odd, columns, sampled)
 
 
+def kinds_of(path: Path, request: Request) -> list[Score]:
+    """The kinds that a file may hold, by its first rows, the likeliest first."""
+    return [each for each in _open(path, None, request).scores if each.score >= kinds.LIKELY]
+
+
 def _open(path: Path, kind: str | None, request: Request) -> _Look:
     """Open the file, look at its first rows, and settle kind, mapping and coordinates."""
     request = pipeline.with_file(path, request)
     found = _layers(path)
     if request.layer is None and len(found) > 1:
         request = replace(request, layer=found[0])
-    source = readers.read(path, layer=request.layer, encoding=request.encoding)
+    source = mending.read(path, request.layer, request.encoding, request.mends)
     _no_names(path, source)
     first = next(source.batches, None)
     if first is None or len(first) == 0:
