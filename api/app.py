@@ -35,7 +35,7 @@ from api.schemas.common import Answer
 from cim import __version__
 from cim.crs.geoid import geoid
 from cim.settings import Settings
-from cim.store.engine import connect_async
+from cim.store.engine import connect_async, open_engine
 
 READER = "cim_reader"
 """The database role of what only reads: it cannot see pii. Residents are read by another, and
@@ -105,7 +105,7 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
         keyed = await run_in_threadpool(connect_async, settings, role=READER, by_key=True)
         intake = await run_in_threadpool(connect_async, settings)
         app.state.store, app.state.keyed_store = Store(engine), Store(keyed)
-        app.state.intake_store = Store(intake)
+        app.state.intake_store, app.state.intake_engine = Store(intake), open_engine(settings)
         app.state.geoid = await run_in_threadpool(geoid, settings)
         try:
             yield
@@ -113,6 +113,7 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
             await engine.dispose()
             await keyed.dispose()
             await intake.dispose()
+            app.state.intake_engine.dispose()
 
     app = FastAPI(
         title="cimtwin",

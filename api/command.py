@@ -1,6 +1,7 @@
 """`cim serve`: the service on this machine, until it is stopped."""
 
 import errno
+import signal
 import socket
 from contextlib import ExitStack, suppress
 
@@ -80,9 +81,10 @@ def serve(host: str, port: int, demo: bool, no_worker: bool) -> None:
     geoid(settings)  # what is wrong with it or the store is said here, in sentences
     connect(settings).dispose()
     server = Server(config, address)
+    # What stopped the server is raised once more after it has ended, unless whoever started us has
+    # interrupts ignored, as a shell has for what it runs in the background; the worker ends first.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        # The interrupt is raised once more after the server has ended, unless whoever started us
-        # has interrupts ignored, as a shell has for what it runs in the background.
         with ExitStack() as stack:
             if not no_worker:
                 stack.enter_context(attached())

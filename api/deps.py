@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy import Executable
+from sqlalchemy import Engine, Executable
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.access import INTAKE, Access, Caller
@@ -115,6 +115,12 @@ def intake_store(request: Request) -> Store:
     return found
 
 
+def intake_engine(request: Request) -> Engine:
+    """The same store for what runs in a thread."""
+    found: Engine = request.app.state.intake_engine
+    return found
+
+
 def memory(request: Request) -> Memory:
     """What is kept for some seconds."""
     found: Memory = request.app.state.memory
@@ -163,6 +169,7 @@ SettingsDep = Annotated[Settings, Depends(settings)]
 StoreDep = Annotated[Store, Depends(store)]
 KeyedStoreDep = Annotated[Store, Depends(keyed_store)]
 IntakeStoreDep = Annotated[Store, Depends(intake_store)]
+IntakeEngineDep = Annotated[Engine, Depends(intake_engine)]
 IntakeDep = Annotated[Caller, Depends(data_officer)]
 MemoryDep = Annotated[Memory, Depends(memory)]
 CallerDep = Annotated[Caller, Depends(caller)]

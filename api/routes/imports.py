@@ -1,24 +1,28 @@
 """Bringing files in: what they may be, a look into one, jobs that load them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
+from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
-from api.access import Caller
-from api.deps import IntakeDep, IntakeStoreDep, SettingsDep, Store
+from api.access import RESIDENTS, Caller
+from api.cards import withheld
+from api.deps import IntakeDep, IntakeEngineDep, IntakeStoreDep, SettingsDep, Store
 from api.params import Id
 from api.routes import ABSENT, PROBLEM, PROBLEMS, json
 from api.routes.uploads import REFUSALS, place
 from api.schemas.imports import ImportRequest, Inspect, Inspection, Job, Jobs, Kinds
 from cim.errors import Conflict, InvalidQuery, NoRoom, NotFound
-from cim.intake import inspecting, queue
+from cim.intake import aside, inspecting, queue
 from cim.load import models
 from cim.load.kinds import KINDS as TABLES
+from cim.load.mending import Mends
 from cim.load.pipeline import Request
 from cim.load.readers import READERS
 from cim.settings import Settings
@@ -29,6 +33,9 @@ MOST_WAITING = 20
 
 ALIVE = 20.0
 """Seconds within which a worker gave a sign of life."""
+
+PIECE = 1 << 18
+"""Bytes of a file that are sent at once."""
 
 KINDS = TABLES | {models.KIND.name: models.KIND}
 """What can be handed in: kinds of tables, and models."""
@@ -75,7 +82,11 @@ async def kinds(caller: IntakeDep) -> Response:
     responses=UNREADY,
 )
 async def inspect_upload(
-    asked: Inspect, caller: IntakeDep, store: IntakeStoreDep, settings: SettingsDep
+    asked: Inspect,
+    caller: IntakeDep,
+    store: IntakeStoreDep,
+    engine: IntakeEngineDep,
+    settings: SettingsDep,
 ) -> Response:
     """Columns, coordinates, oddities and a proposed mapping; loads nothing.
 
@@ -84,8 +95,12 @@ async def inspect_upload(
     assert caller.actor is not None  # IntakeDep saw to that
     rows = await store.rows(queries.uploads_of_group(asked.group, caller.actor))
     path = await run_in_threadpool(chosen, settings, rows, asked.file)
+    kind, request = known_kind(asked.kind), wish(asked)
+    if asked.mends is not None:
+        known = await mending(store, settings, engine, caller, asked.mends)
+        kind, request = known.pop("kind"), Request(**known | {"mends": Mends.read(known["mends"])})
     async with LOOKS:
-        found = await inspecting.inspect(settings, path, known_kind(asked.kind), wish(asked))
+        found = await inspecting.inspect(settings, path, kind, request)
     return json(found, **PRIVATE)
 
 
@@ -97,13 +112,21 @@ async def inspect_upload(
     responses=UNREADY | {507: {**PROBLEM, "description": "Too many jobs wait"}},
 )
 async def begin_import(
-    asked: ImportRequest, caller: IntakeDep, store: IntakeStoreDep, settings: SettingsDep
+    asked: ImportRequest,
+    caller: IntakeDep,
+    store: IntakeStoreDep,
+    engine: IntakeEngineDep,
+    settings: SettingsDep,
 ) -> Response:
     """It waits its turn, and is run outside the service; ask how far it is at `Location`."""
     assert caller.actor is not None  # IntakeDep saw to that
     kind = known_kind(asked.kind)
     assert kind is not None
     wanted = request_of(asked)
+    if asked.mends is not None:
+        known = await mending(store, settings, engine, caller, asked.mends)
+        kind = known.pop("kind")
+        wanted |= known
     async with store.transaction() as connection:
         await connection.execute(queries.lock_uploads())
         mine = queries.uploads_of_group(asked.group, caller.actor)
@@ -159,6 +182,61 @@ async def cancel_import(id: Id, caller: IntakeDep, store: IntakeStoreDep) -> Res
     return json(describe(await found(store, caller, id)), **PRIVATE)
 
 
+@router.get(
+    "/imports/{id}/quarantine.csv",
+    summary="The rows that a job set aside, to be mended",
+    response_class=Response,
+    responses={**ABSENT, 200: {"content": {"text/csv": {}}, "description": "The rows, as CSV"}},
+)
+async def read_quarantine(
+    id: Id,
+    caller: IntakeDep,
+    store: IntakeStoreDep,
+    engine: IntakeEngineDep,
+    settings: SettingsDep,
+) -> Response:
+    """Where each row stood, what is wrong with it, and its columns as they came.
+
+    Hand the mended file in with `mends`. Of kinds with personal data the columns are there only
+    for a key with the role `residents` and a purpose in `X-Purpose`, and the access is logged.
+    """
+    row = await found(store, caller, id)
+    if row.import_id is None:
+        raise NotFound("This job set no rows aside.", "该任务没有暂存的数据。")
+    reader = None
+    if withheld(caller) is None:
+        assert caller.actor is not None and caller.purpose is not None  # withheld() saw to that
+        reader = (caller.actor, RESIDENTS, caller.purpose)
+    file = await run_in_threadpool(aside.write, settings, engine, row.import_id, reader)
+    length = file.tell()
+    file.seek(0)
+    name = quote(f"{Path(row.file).stem}-待改-{id}.csv")
+    headers = PRIVATE | {
+        "Vary": "Authorization, X-Purpose",
+        "Content-Length": str(length),
+        "Content-Disposition": f'attachment; filename="set-aside-{id}.csv"; '
+        f"filename*=UTF-8''{name}",
+    }
+    return StreamingResponse(pieces(file), headers=headers, media_type="text/csv; charset=utf-8")
+
+
+def pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """A file in pieces; closed at the end."""
+    with file:
+        while piece := file.read(PIECE):
+            yield piece
+
+
+async def mending(
+    store: Store, settings: Settings, engine: Engine, caller: Caller, job: int
+) -> dict[str, Any]:
+    """How a file is read in which the rows of a job of the caller's are mended."""
+    row = await found(store, caller, job)
+    if row.import_id is None:
+        raise NotFound("This job set no rows aside.", "该任务没有暂存的数据。")
+    return await run_in_threadpool(aside.mending, settings, engine, row.import_id)
+
+
 async def found(store: Store, caller: Caller, id: int) -> Any:
     """The caller's job of that id; NotFound where there is none."""
     assert caller.actor is not None  # IntakeDep saw to that
@@ -170,7 +248,7 @@ async def found(store: Store, caller: Caller, id: int) -> Any:
 
 def describe(row: Any) -> dict[str, Any]:
     """A job as it is answered."""
-    aside = bool(row.report and row.report["set_aside"] and row.import_id)
+    kept = bool(row.report and row.report["set_aside"] and row.import_id)
     return {
         "id": row.id,
         "group": row.upload,
@@ -185,7 +263,7 @@ def describe(row: Any) -> dict[str, Any]:
         "cancelling": row.state == "running" and row.cancelled_at is not None,
         "report": row.report,
         "error": {"en": row.error_en, "zh": row.error_zh} if row.error_en else None,
-        "quarantine": f"/imports/{row.id}/quarantine.csv" if aside else None,
+        "quarantine": f"/imports/{row.id}/quarantine.csv" if kept else None,
         "created_at": row.created_at,
         "started_at": row.started_at,
         "finished_at": row.finished_at,

@@ -86,6 +86,13 @@ class Inspect(Asked):
     layer: str | None = Field(None, max_length=300)
     encoding: str | None = Field(None, max_length=50)
     fields: dict[str, str | None] = Field(default_factory=dict, max_length=200)
+    mends: int | None = Field(
+        None,
+        ge=1,
+        le=2**63 - 1,
+        description="the job whose rows are mended in this file; source, coordinates and mapping "
+        "are those of that job then",
+    )
 
 
 class ImportRequest(Inspect):

@@ -19,6 +19,7 @@ import orjson
 from cim.errors import CimError, SourceError
 from cim.intake.children import environment
 from cim.intake.runner import own_up
+from cim.load.mending import Mends
 from cim.load.pipeline import Request
 from cim.settings import Settings
 
@@ -82,9 +83,10 @@ def look(order: dict[str, Any]) -> dict[str, Any]:
         from cim.load import inspection  # noqa: PLC0415 - with all its libraries, for this alone
 
         settings = Settings.model_validate(order["settings"])
-        found = inspection.inspect(
-            settings, Path(order["path"]), order["kind"], Request(**order["request"])
-        )
+        asked = order["request"]
+        if asked["mends"] is not None:
+            asked["mends"] = Mends.read(asked["mends"])
+        found = inspection.inspect(settings, Path(order["path"]), order["kind"], Request(**asked))
         notes = [{"en": en, "zh": zh} for en, zh in found.notes]
         return {"found": found.as_json() | {"notes": notes}}
     except CimError as error:

@@ -22,6 +22,7 @@ from cim.errors import CimError, SourceError
 from cim.intake.bringing import Units, bring
 from cim.load import models
 from cim.load.kinds import KINDS
+from cim.load.mending import Mends
 from cim.load.pipeline import Request
 from cim.load.report import Report
 from cim.settings import Settings
@@ -157,6 +158,8 @@ def _load(settings: Settings, row: Any, pulse: Pulse) -> Report:
     if kind is None:
         raise SourceError(f"there is no kind {row.kind}", f"没有 {row.kind} 这一种类")
     asked = dict(row.request)
+    if asked.get("mends") is not None:
+        asked["mends"] = Mends.read(asked["mends"])
     units = Units(ids=frozenset()) if asked.pop("units", True) else None
     return bring(
         settings,

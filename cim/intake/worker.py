@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +41,9 @@ GRACE = 5.0
 PATIENCE = 15.0
 """Seconds that a load has to stop when it is told to, before its process is ended."""
 
+LAST = 30.0
+"""Seconds after which the worker ends however things stand."""
+
 CLEANING = 3600.0
 """Seconds between two looks for uploads that nobody needs any more."""
 
@@ -58,7 +62,7 @@ class Worker:
         """Work on that many jobs at a time; begun anew where the database goes away for a time."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.stopping.set)
+            loop.add_signal_handler(number, self.stop)
         while not self.stopping.is_set():
             try:
                 await self._work(jobs)
@@ -66,6 +70,13 @@ class Worker:
                 self.say(f"the queue cannot be reached: {error}", f"无法访问任务队列：{error}")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), ROUND)
+
+    def stop(self) -> None:
+        """Stop in good order, but in any case before long: the database may be gone."""
+        self.stopping.set()
+        last = threading.Timer(LAST, os._exit, [1])
+        last.daemon = True
+        last.start()
 
     async def _work(self, jobs: int) -> None:
         app = App(connector=PsycopgConnector(**queue.connection(self.settings)))

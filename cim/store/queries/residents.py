@@ -37,8 +37,10 @@ def residents(unit: int, purpose: str) -> TextClause:
     )
 
 
-def record_read(actor: str, role: str, purpose: str, unit: int, persons: int) -> Insert:
-    """The line in the access log of one read of a unit's residents.
+def record_read(
+    actor: str, role: str, purpose: str, id: int, persons: int, opened: str = "unit"
+) -> Insert:
+    """The line in the access log of one read of a unit's residents, or of what else was opened.
 
     Nothing is asked back: the role that writes the log may not read it.
     """
@@ -46,8 +48,8 @@ def record_read(actor: str, role: str, purpose: str, unit: int, persons: int) ->
         actor=actor,
         role=role,
         purpose=purpose,
-        object_type="unit",
-        object_id=unit,
+        object_type=opened,
+        object_id=id,
         persons=persons,
     )
     return line.inline()

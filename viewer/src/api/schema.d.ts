@@ -434,6 +434,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/imports/{id}/quarantine.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The rows that a job set aside, to be mended
+         * @description Where each row stood, what is wrong with it, and its columns as they came.
+         *
+         *     Hand the mended file in with `mends`. Of kinds with personal data the columns are there only
+         *     for a key with the role `residents` and a purpose in `X-Purpose`, and the access is logged.
+         */
+        get: operations["read_quarantine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1151,6 +1174,11 @@ export interface components {
             fields?: {
                 [key: string]: string | null;
             };
+            /**
+             * Mends
+             * @description the job whose rows are mended in this file; source, coordinates and mapping are those of that job then
+             */
+            mends?: number | null;
             /** Source */
             source?: string | null;
             /**
@@ -1219,6 +1247,11 @@ export interface components {
             fields?: {
                 [key: string]: string | null;
             };
+            /**
+             * Mends
+             * @description the job whose rows are mended in this file; source, coordinates and mapping are those of that job then
+             */
+            mends?: number | null;
         };
         /**
          * Inspection
@@ -3642,6 +3675,77 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key lacks the role `intake` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_quarantine: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rows, as CSV */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": unknown;
                 };
             };
             /** @description No key, or one that is not known */
