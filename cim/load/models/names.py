@@ -123,7 +123,7 @@ def storey_numbers(names: Sequence[str], elevations: Sequence[float]) -> list[in
 def _is_ground(name: str) -> bool:
     numbered = _NUMBERED.search(name.strip().lower())
     number = int(numbered[1]) if numbered else number_of(name)
-    return number == 1 or bool(GROUND.search(name))
+    return number == 1 if number is not None else bool(GROUND.search(name))
 
 
 def flat_of(value: str, name: str) -> str | None:

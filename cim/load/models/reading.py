@@ -4,6 +4,7 @@ ifcopenshell (LGPL) is used as a dependency.  `python -m cim.load.models.reading
 model as JSON to standard output, or one line `{"en": …, "zh": …}` where the file is refused.
 """
 
+import re
 import resource
 import sys
 import zipfile
@@ -28,8 +29,11 @@ from cim.load.models import names, solids
 from cim.load.models.georeference import conversion, site
 from cim.load.models.model import Level, Model, Space
 
-LARGEST = 1 << 30
+LARGEST = 512 << 20
 """Bytes of a model, unpacked."""
+
+HEADER = 64 << 10
+"""Bytes at the beginning among which the schema is named."""
 
 SCHEMAS = ("IFC2X3", "IFC4", "IFC4X3")
 
@@ -111,19 +115,26 @@ def _opened(path: Path) -> Any:
 
 
 def _parsed(name: str, text: bytes) -> Any:
+    said = re.search(rb"FILE_SCHEMA\s*\(\s*\(\s*'([^']*)'", text[:HEADER], re.IGNORECASE)
+    schema = said[1].decode("ascii", "replace") if said else "?"
+    if not schema.upper().startswith(SCHEMAS):
+        raise SourceError(
+            f"{name} is of schema {schema[:40]}; IFC 2x3, 4 and 4x3 are read",
+            f"{name} 的模式为 {schema[:40]}，仅支持 IFC 2x3、4 和 4x3",
+        )
     try:
         file = ifcopenshell.file.from_string(text.decode("utf-8", "replace"))
+        file.by_type("IfcProject")
     except Exception as error:  # the library raises plain RuntimeErrors
-        raise SourceError(
-            f"{name} cannot be read as IFC: {str(error).splitlines()[0][:200] or 'syntax error'}",
-            f"{name} 无法按 IFC 读取",
-        ) from error
-    if not str(file.schema).upper().startswith(SCHEMAS):
-        raise SourceError(
-            f"{name} is of schema {file.schema}; IFC 2x3, 4 and 4x3 are read",
-            f"{name} 的模式为 {file.schema}，仅支持 IFC 2x3、4 和 4x3",
-        )
+        raise _damaged(name) from error
     return file
+
+
+def _damaged(name: str) -> SourceError:
+    return SourceError(
+        f"{name} is damaged: parts of it are missing or cannot be read as IFC",
+        f"{name} 已损坏：部分内容缺失或无法按 IFC 读取",
+    )
 
 
 def _unpacked(path: Path) -> bytes:
@@ -135,10 +146,15 @@ def _unpacked(path: Path) -> bytes:
                 f"{path.name} holds {len(inside)} IFC files; it should hold one",
                 f"{path.name} 中有 {len(inside)} 个 IFC 文件，应只有一个",
             )
-        with archive.open(inside[0]) as stream:
-            text = stream.read(LARGEST + 1)
-    if len(text) > LARGEST:
-        raise SourceError(f"{path.name} unpacks to over 1 GB", f"{path.name} 解压后超过 1 GB")
+        text = b""
+        if inside[0].file_size <= LARGEST:  # as it says itself; read no further in any case
+            with archive.open(inside[0]) as stream:
+                text = stream.read(LARGEST + 1)
+    if not 0 < len(text) <= LARGEST:
+        raise SourceError(
+            f"{path.name} unpacks to nothing, or to over {LARGEST >> 20} MB",
+            f"{path.name} 解压后为空或超过 {LARGEST >> 20} MB",
+        )
     return text
 
 
@@ -373,9 +389,9 @@ def main(path: Path, megabytes: int) -> bytes:
         return orjson.dumps({"en": str(error), "zh": error.zh})
     except MemoryError:
         return orjson.dumps({"memory": True})
-    except (OSError, zipfile.BadZipFile) as error:
-        said = str(error).splitlines()[0][:200]
-        return orjson.dumps({"en": f"{path.name}: {said}", "zh": f"{path.name}：无法读取"})
+    except Exception:  # whatever a broken file makes the library trip over
+        error = _damaged(path.name)
+        return orjson.dumps({"en": str(error), "zh": error.zh})
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ SECONDS = 300.0
 MEGABYTES = 4096
 """Address space of the child; the library itself maps half a gigabyte."""
 
-LARGEST = 1 << 30
+LARGEST = 512 << 20
 """Bytes of a file that is looked at."""
 
 Tick = Callable[[], None]
@@ -39,7 +39,7 @@ def read(
     if not path.is_file():
         raise SourceError(f"{path.name}: no such file", f"{path.name}：文件不存在")
     if path.stat().st_size > LARGEST:
-        raise SourceError(f"{path.name} is over 1 GB", f"{path.name} 超过 1 GB")
+        raise SourceError(f"{path.name} is over 512 MB", f"{path.name} 超过 512 MB")
     command = [sys.executable, "-m", "cim.load.models.reading", str(path.resolve()), str(megabytes)]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
         child = subprocess.Popen(

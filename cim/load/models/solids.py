@@ -54,7 +54,7 @@ def section(vertices: Vertices, faces: Faces, height: float) -> Geometry:
     """
     z = vertices[:, 2] - height
     if np.abs(z).min() < GRID:  # a corner in the plane would cut two edges or none
-        z = z + 10 * GRID
+        z = z - 10 * GRID
     above = z[faces] > 0
     cut = faces[above.any(axis=1) & ~above.all(axis=1)]
     if not len(cut):
