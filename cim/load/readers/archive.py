@@ -39,7 +39,11 @@ class Unpacked:
     def __init__(self) -> None:
         """Make the folder."""
         self.folder = Path(tempfile.mkdtemp(prefix="cim-"))
-        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        self._end = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Remove the folder now."""
+        self._end()
 
 
 def entries(path: Path) -> dict[str, zipfile.ZipInfo]:
@@ -119,10 +123,19 @@ def unpack(path: Path, names: Iterable[str], found: dict[str, zipfile.ZipInfo]) 
     names = list(names)
     out = Unpacked()
     try:
-        _room(path, out.folder, sum(found[name].file_size for name in names))
+        _fill(path, out.folder, names, found)
+    except BaseException:
+        out.close()
+        raise
+    return out
+
+
+def _fill(path: Path, folder: Path, names: list[str], found: dict[str, zipfile.ZipInfo]) -> None:
+    try:
+        _room(path, folder, sum(found[name].file_size for name in names))
         with zipfile.ZipFile(path) as archive:
             for name in names:
-                target = out.folder / PurePosixPath(name.replace("\\", "/"))
+                target = folder / PurePosixPath(name.replace("\\", "/"))
                 target.parent.mkdir(parents=True, exist_ok=True)
                 _copy(path, archive, found[name], target)
     except _FAULTS as error:
@@ -132,7 +145,6 @@ def unpack(path: Path, names: Iterable[str], found: dict[str, zipfile.ZipInfo]) 
         ) from error
     except OSError as error:
         raise _unplaced(path, error) from error
-    return out
 
 
 def _room(path: Path, folder: Path, size: int) -> None:

@@ -52,9 +52,9 @@ def check(path: Path) -> None:
         found(path)
 
 
-def cut_off(path: Path, name: str | None = None) -> SourceError:
-    """The refusal of a file whose end is missing."""
-    name = name or path.name
+def cut_off(path: Path, part: Path | None = None) -> SourceError:
+    """The refusal of a file whose end is missing, or that of a part of it."""
+    name = f"{path.name}: {part.name}" if part and part != path else path.name
     return SourceError(
         f"{name} is cut off: it is shorter than it says; copy it again",
         f"{name} 不完整：文件比其声明的短；请重新复制",
@@ -85,13 +85,13 @@ def _shapefile(path: Path) -> None:
             continue
         head = _magic(item, b"\0\0\x27\x0a")
         if len(head) < 100 or int.from_bytes(head[24:28], "big") * 2 > item.stat().st_size:
-            raise cut_off(item)
+            raise cut_off(path, item)
     if table := beside.get(".dbf"):
         head = _head(table, _HEADER)
         rows, start = int.from_bytes(head[4:8], "little"), int.from_bytes(head[8:10], "little")
         size = start + rows * int.from_bytes(head[10:12], "little")
         if len(head) < _HEADER or size > table.stat().st_size:
-            raise cut_off(table)
+            raise cut_off(path, table)
 
 
 def _geopackage(path: Path) -> None:

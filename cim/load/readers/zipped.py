@@ -34,6 +34,7 @@ def read(
         inner = held.folder / members[name][0]
         source = readers[inner.suffix.lower()](inner, layer=within, encoding=encoding)
     except SourceError as error:
+        held.close()
         raise _of(path, error) from error
     several = len(members) > 1
     return dataclasses.replace(
