@@ -64,7 +64,7 @@ export default defineConfig({
   server: {
     proxy: Object.fromEntries(
       ['health', 'session', 'city', 'buildings', 'units', 'datastreams', 'locate', 'addresses',
-        'features', 'tilesets', 'tiles', 'docs', 'openapi.json'].map((path) => [
+        'features', 'tilesets', 'tiles', 'kinds', 'uploads', 'imports', 'docs', 'openapi.json'].map((path) => [
         `/${path}`,
         'http://127.0.0.1:8000',
       ]),

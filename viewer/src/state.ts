@@ -5,12 +5,14 @@ export const THEMES = ['light', 'dark'] as const
 export const SCHEMES = ['use', 'height', 'none'] as const
 export const LAYERS = ['buildings', 'streets', 'estates', 'devices', 'shadows'] as const
 export const ISOLATIONS = ['all', 'upto', 'only'] as const
+export const PAGES = ['city', 'intake'] as const
 
 export type Language = (typeof LANGUAGES)[number]
 export type Theme = (typeof THEMES)[number]
 export type Scheme = (typeof SCHEMES)[number]
 export type LayerName = (typeof LAYERS)[number]
 export type Isolation = (typeof ISOLATIONS)[number]
+export type Page = (typeof PAGES)[number]
 
 /** Where the camera stands: degrees, and metres above the ellipsoid. */
 export interface View {
@@ -36,6 +38,10 @@ export interface State {
   /** The storey number that the isolation is about; basements are negative. */
   readonly storey: number
   readonly underground: boolean
+  /** What stands before the city: nothing, or the page where files are brought in. */
+  readonly page: Page
+  /** The job that the intake shows; none without the intake. */
+  readonly job: number | null
   readonly language: Language
   readonly theme: Theme
 }
@@ -49,6 +55,8 @@ export const INITIAL: State = {
   isolation: 'all',
   storey: 1,
   underground: false,
+  page: 'city',
+  job: null,
   language: 'zh-CN',
   theme: 'light',
 }
@@ -99,6 +107,8 @@ export function encode(state: State, initial: State = INITIAL): string {
     link.push(`l=${changed.map((name) => (state.layers[name] ? name : `-${name}`)).join(',')}`)
   }
   if (state.underground) link.push('g=1')
+  if (state.page !== 'city') link.push(`p=${state.page}`)
+  if (state.page === 'intake' && state.job !== null) link.push(`job=${state.job}`)
   if (state.language !== initial.language) link.push(`lang=${state.language}`)
   if (state.theme !== initial.theme) link.push(`t=${state.theme}`)
   return link.length > 0 ? `#${link.join('&')}` : ''
@@ -114,6 +124,7 @@ export function decode(hash: string, initial: State = INITIAL): State {
   const unit = id(said.get('u'))
   const building = id(said.get('b'))
   const [isolation, storey] = parseStorey(said.get('s'))
+  const page = member(PAGES, said.get('p')) ?? 'city'
   return {
     view: parseView(said.get('v')) ?? initial.view,
     selection: { building, unit: building === null ? null : unit },
@@ -122,6 +133,8 @@ export function decode(hash: string, initial: State = INITIAL): State {
     isolation,
     storey: isolation === 'all' ? initial.storey : storey,
     underground: said.get('g') === '1',
+    page,
+    job: page === 'intake' ? id(said.get('job')) : null,
     language: member(LANGUAGES, said.get('lang')) ?? initial.language,
     theme: member(THEMES, said.get('t')) ?? initial.theme,
   }

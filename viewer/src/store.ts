@@ -3,7 +3,7 @@ import {
   batch, computed, effect, type ReadonlySignal, type Signal, signal, untracked,
 } from '@preact/signals'
 import { type Client, Refusal } from './api/client'
-import type { Building, Card, City, FloorGrid, FoundItem, Session } from './api/types'
+import type { Building, Card, City, FeatureCollection, FloorGrid, FoundItem, Session } from './api/types'
 import { type Isolation, type LayerName, type Selection, type State, type View } from './state'
 import { type Words, WORDS } from './words'
 
@@ -15,6 +15,11 @@ export interface Wish {
   /** Which side it is to be seen from, degrees from north; only where it is not seen yet. */
   readonly outward?: number
   readonly serial: number
+}
+/** What is drawn over the city for a while, and the box to look at: west, south, east, north. */
+export interface Preview {
+  readonly features: FeatureCollection | null
+  readonly extent: readonly [number, number, number, number] | null
 }
 export type Tab = 'layers' | 'floors' | 'card' | 'none'
 
@@ -33,11 +38,18 @@ export interface Store {
   readonly wish: Signal<Wish | null>
   readonly tab: Signal<Tab>
   readonly help: Signal<boolean>
+  readonly preview: Signal<Preview | null>
+  /** Files that were dropped on the page and that nobody has taken yet. */
+  readonly dropped: Signal<readonly File[] | null>
+  /** Whether the caller may bring files in. */
+  readonly mayLoad: ReadonlySignal<boolean>
   /** Change parts of the state that a link keeps but the history does not. */
   change(part: Partial<State>): void
   setLayer(name: LayerName, on: boolean): void
   setView(view: View): void
   isolate(isolation: Isolation, storey: number): void
+  /** Show the city alone or the intake, as a step the browser's Back undoes. */
+  open(page: State['page'], job?: number | null): void
   /** Select, as a step the browser's Back undoes. `look` also moves the camera there. */
   select(selection: Selection, look?: boolean): void
   /** Select what stands at a point: the building that was hit, and the unit if one is there. */
@@ -168,6 +180,14 @@ export function createStore(client: Client, initial: State, trail: Trail): Store
     client, state, t, city, session, building, floors, card, purpose, message, wish, tab,
     hover: signal(null),
     help: signal(false),
+    preview: signal(null),
+    dropped: signal(null),
+    mayLoad: computed(() => session.value?.roles.includes('intake') ?? false),
+    open(page, job = null) {
+      if (state.value.page === page && state.value.job === job) return
+      state.value = { ...state.value, page, job }
+      trail.push(state.value)
+    },
     change, say, select, selectAt, go,
     setLayer: (name, on) => change({ layers: { ...state.value.layers, [name]: on } }),
     setView: (view) => change({ view }),

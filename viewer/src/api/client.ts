@@ -1,6 +1,7 @@
 /** The service, asked. Errors come back as the sentence the service gives, in both languages. */
 import type {
-  Building, Card, City, FloorGrid, FeatureCollection, Found, Located, Observations, Session,
+  Building, Card, City, FloorGrid, FeatureCollection, Found, Inspection, Job, Jobs, Kinds, Located,
+  Observations, Order, Question, Session, Uploads,
 } from './types'
 
 /** A question the service did not answer; `zh` and `en` are fit to show. */
@@ -20,6 +21,13 @@ export interface Client {
   search(q: string, limit: number, signal?: AbortSignal): Promise<Found>
   observations(id: number, signal?: AbortSignal): Promise<Observations>
   features(collection: string, box: readonly number[], limit: number): Promise<FeatureCollection>
+  kinds(): Promise<Kinds>
+  uploads(group: string): Promise<Uploads>
+  inspect(question: Question, signal?: AbortSignal): Promise<Inspection>
+  order(order: Order): Promise<Job>
+  jobs(): Promise<Jobs>
+  job(id: number, signal?: AbortSignal): Promise<Job>
+  cancel(id: number): Promise<Job>
   /** The full address of a tileset, for whoever loads it. */
   address(path: string): string
 }
@@ -42,6 +50,12 @@ export function createClient(base: string, ask: typeof fetch): Client {
     if (!answer.ok) throw await refusal(answer)
     return (await answer.json()) as T
   }
+  const post = <T>(path: string, body?: unknown, options: RequestInit = {}): Promise<T> =>
+    get(path, {}, {
+      ...options,
+      method: 'POST',
+      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }),
+    })
   const aborted = (signal?: AbortSignal): RequestInit => (signal ? { signal } : {})
 
   return {
@@ -63,6 +77,13 @@ export function createClient(base: string, ask: typeof fetch): Client {
       get(`datastreams/${id}/observations`, { limit: 2000 }, aborted(signal)),
     features: (collection, box, limit) =>
       get(`features/${collection}`, { bbox: box.join(','), limit }),
+    kinds: () => get('kinds'),
+    uploads: (group) => get('uploads', { group }),
+    inspect: (question, signal) => post('imports/inspect', question, aborted(signal)),
+    order: (order) => post('imports', order),
+    jobs: () => get('imports', { limit: 20 }),
+    job: (id, signal) => get(`imports/${id}`, {}, aborted(signal)),
+    cancel: (id) => post(`imports/${id}/cancel`),
   }
 }
 

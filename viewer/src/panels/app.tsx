@@ -1,5 +1,7 @@
 /** All panels over the canvas; none of them knows how the city is drawn. */
+import type { ComponentType } from 'preact'
 import { useEffect } from 'preact/hooks'
+import { useSignal } from '@preact/signals'
 import type { Store, Tab } from '../store'
 import { Card } from './card'
 import { Floors } from './floors'
@@ -9,7 +11,8 @@ import { Empty, HoverLabel, Messages } from './notices'
 import { Title } from './title'
 
 export function App({ store }: { store: Store }) {
-  const { language, theme, selection } = store.state.value
+  const { language, theme, selection, page } = store.state.value
+  const open = page === 'intake' && store.mayLoad.value
   const name = store.city.value?.name || store.t.value.title
   useEffect(() => {
     document.documentElement.lang = language
@@ -22,7 +25,7 @@ export function App({ store }: { store: Store }) {
     return () => removeEventListener('keydown', onKey)
   }, [])
   return (
-    <div class={`app tab-${store.tab.value} ${selection.building === null ? '' : 'selected'}`}>
+    <div class={`app tab-${store.tab.value} ${selection.building === null ? '' : 'selected'} ${open ? 'importing' : ''}`}>
       <Title store={store} />
       <Tabs store={store} />
       <div class="left" role="complementary" aria-label={store.t.value.layers}>
@@ -32,11 +35,57 @@ export function App({ store }: { store: Store }) {
       <aside class="right" aria-label={store.t.value.properties}>
         <Card store={store} />
       </aside>
+      <Intake store={store} open={open} />
       <Empty store={store} />
       <HoverLabel store={store} />
       <Messages store={store} />
       <Help store={store} />
     </div>
+  )
+}
+
+/** The page where files are brought in, fetched when it is first wanted; files may be dropped anywhere. */
+function Intake({ store, open }: { store: Store; open: boolean }) {
+  const Page = useSignal<ComponentType | null>(null)
+  const dragged = useSignal(false)
+  const may = store.mayLoad.value
+  useEffect(() => {
+    if (!open || Page.value) return
+    import('./intake').then(
+      ({ createIntake }) => { Page.value = createIntake(store) },
+      (error: unknown) => store.say(String(error), String(error), 'error'),
+    )
+  }, [open])
+  useEffect(() => {
+    if (!may) return
+    const has = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false
+    const over = (event: DragEvent): void => {
+      if (!has(event)) return
+      event.preventDefault()
+      dragged.value = true
+    }
+    const leave = (event: DragEvent): void => { if (event.relatedTarget === null) dragged.value = false }
+    const drop = (event: DragEvent): void => {
+      if (!has(event)) return
+      event.preventDefault()
+      dragged.value = false
+      store.dropped.value = [...(event.dataTransfer?.files ?? [])]
+      store.open('intake')
+    }
+    addEventListener('dragover', over)
+    addEventListener('dragleave', leave)
+    addEventListener('drop', drop)
+    return () => {
+      removeEventListener('dragover', over)
+      removeEventListener('dragleave', leave)
+      removeEventListener('drop', drop)
+    }
+  }, [may])
+  return (
+    <>
+      {open && Page.value && <Page.value />}
+      {dragged.value && <p class="dropping" aria-hidden="true">{store.t.value.intake.dropNow}</p>}
+    </>
   )
 }
 
@@ -65,7 +114,8 @@ function Tabs({ store }: { store: Store }) {
 function shortcut(event: KeyboardEvent, store: Store): void {
   const typing = event.target instanceof HTMLElement && /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)
   if (event.key === 'Escape' && !store.help.value) {
-    store.select({ building: null, unit: null })
+    if (store.state.value.page !== 'city') store.open('city')
+    else store.select({ building: null, unit: null })
   } else if (typing || event.altKey || event.ctrlKey || event.metaKey) {
     return
   } else if (event.key === '?') {

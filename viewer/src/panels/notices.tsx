@@ -35,16 +35,20 @@ export function HoverLabel({ store }: { store: Store }) {
 export function Empty({ store }: { store: Store }) {
   const city = store.city.value
   const t = store.t.value
-  if (!city || city.tilesets.some((one) => one.features > 0)) return null
+  if (!city || city.tilesets.some((one) => one.features > 0) || store.state.value.page === 'intake') return null
   return (
     <section class="panel empty" aria-labelledby="empty-title">
       <h2 id="empty-title">{t.emptyTitle}</h2>
       <p>{t.emptyText}</p>
       <h3>{t.emptyOwn}</h3>
       <pre>cim load buildings footprints.geojson{'\n'}cim tile build</pre>
+      {store.mayLoad.value && <p class="hint">{t.emptyDrop}</p>}
       <h3>{t.emptySample}</h3>
       <pre>cim sample city{'\n'}cim load city city{'\n'}cim tile build</pre>
       <p>
+        {store.mayLoad.value && (
+          <><button type="button" onClick={() => store.open('intake')}>{t.intake.title}</button>{' '}</>
+        )}
         <button type="button" onClick={() => void store.start()}>{t.retry}</button>{' '}
         <a href="docs">{t.emptyDocs}</a>
       </p>

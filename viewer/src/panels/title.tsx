@@ -15,6 +15,14 @@ export function Title({ store }: { store: Store }) {
       <h1>{store.city.value?.name || t.title}</h1>
       <Search store={store} />
       <nav aria-label={t.help} class="buttons">
+        {store.mayLoad.value && (
+          <button
+            type="button" id="open-intake" aria-expanded={store.state.value.page === 'intake'}
+            onClick={() => store.open(store.state.value.page === 'intake' ? 'city' : 'intake')}
+          >
+            {t.intake.title}
+          </button>
+        )}
         <button
           type="button" lang={language === 'en' ? 'zh-CN' : 'en'}
           onClick={() => store.change({ language: language === 'en' ? 'zh-CN' : 'en' })}

@@ -11,6 +11,7 @@ import { Devices } from './devices'
 import { Ground } from './ground'
 import type { Layer, Stage } from './layer'
 import { type Hit, pick } from './pick'
+import { Preview } from './preview'
 import { createHandler, createWidget, setSun, setTheme, setUnderground, type StageOptions } from './stage'
 import { hookForTests } from './testing'
 import { Units } from './units'
@@ -23,7 +24,7 @@ export async function createScene(store: Store, options: StageOptions): Promise<
   const city = await known(store)
   if (city.tilesets.length === 0) {
     store.city.subscribe((next) => { if (next && next.tilesets.length > 0) location.reload() })
-    return
+    await asked(store) // an empty city is shown to whoever looks where a file lies
   }
   if (!document.createElement('canvas').getContext('webgl2')) {
     store.say(store.t.value.failed, store.t.value.failed, 'error')
@@ -35,7 +36,7 @@ export async function createScene(store: Store, options: StageOptions): Promise<
     redraw: () => widget.scene.requestRender(),
   }
   const layers = { ground: new Ground(), buildings: new Buildings(), units: new Units(), devices: new Devices() }
-  const all: readonly Layer[] = Object.values(layers)
+  const all: readonly Layer[] = [...Object.values(layers), new Preview(store.preview)]
 
   setSun(widget, city.focus?.lon ?? 114)
   followCamera(store, widget, city, options)
@@ -58,6 +59,15 @@ function known(store: Store): Promise<City> {
     const stop = effect(() => {
       const city = store.city.value
       if (city) { resolve(city); queueMicrotask(() => stop()) }
+    })
+  })
+}
+
+/** Once there is something to see before the city has tiles. */
+function asked(store: Store): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = effect(() => {
+      if (store.preview.value) { resolve(); queueMicrotask(() => stop()) }
     })
   })
 }

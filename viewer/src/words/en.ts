@@ -1,4 +1,7 @@
+import { intakeEn } from './intake-en'
+
 export const en = {
+  intake: intakeEn,
   title: 'City Information Model',
   search: 'Search addresses',
   searchHint: 'Address, estate, building or room',
@@ -79,6 +82,7 @@ export const en = {
   emptyOwn: 'Your own file',
   emptySample: 'The sample city',
   emptyDocs: 'API documents',
+  emptyDrop: 'Or drop a file into this window.',
   retry: 'Try again',
   failed: 'The 3D view cannot start: this browser has no WebGL 2.',
   notHere: 'No unit is at this point.',
@@ -98,7 +102,7 @@ export const en = {
     ['+ and −', 'Nearer, farther (focus on the map)'],
     ['Click', 'Select a unit; the ground clears'],
     ['/', 'Search addresses'],
-    ['Esc', 'Clear the selection, close windows'],
+    ['Esc', 'Clear the selection, close windows and the import'],
     ['Alt ← →', 'Undo, redo a selection'],
     ['[ and ]', 'Storey below, storey above'],
     ['?', 'This help'],

@@ -1,6 +1,8 @@
 import type { Words } from './en'
+import { intakeZh } from './intake-zh'
 
 export const zh = {
+  intake: intakeZh,
   title: '城市信息模型',
   search: '搜索地址',
   searchHint: '地址、小区、楼栋或房号',
@@ -78,6 +80,7 @@ export const zh = {
   emptyOwn: '自己的文件',
   emptySample: '示例城市',
   emptyDocs: '接口文档',
+  emptyDrop: '也可以把文件直接拖进本窗口。',
   retry: '重试',
   failed: '三维视图无法启动：本浏览器没有 WebGL 2。',
   notHere: '该点不属于任何一户。',
@@ -95,7 +98,7 @@ export const zh = {
     ['+ 和 −', '拉近、拉远（焦点在地图上）'],
     ['点击', '选中一户；点地面取消'],
     ['/', '搜索地址'],
-    ['Esc', '取消选择、关闭窗口'],
+    ['Esc', '取消选择、关闭窗口和导入页'],
     ['Alt ← →', '撤销、重做选择'],
     ['[ 和 ]', '下一层、上一层'],
     ['?', '本帮助'],

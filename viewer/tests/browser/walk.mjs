@@ -4,72 +4,16 @@
  *     node walk.mjs ORIGIN PICTURES              the whole walk, on the tallest building
  *     node walk.mjs ORIGIN PICTURES BUILDING     a click on that building's wall, and no more
  */
-import { mkdirSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import { chromium } from 'playwright-core'
+import { camera, findings, launch, open as openPage, ready, settle } from './browser.mjs'
 
 const [origin, pictures, only] = process.argv.slice(2)
-const require = createRequire(import.meta.url)
-const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
-mkdirSync(pictures, { recursive: true })
-
-/** Mesa first: half the processor time of SwiftShader. `--use-angle=gl` alone would need a display. */
-const RENDERERS = [
-  ['--use-gl=angle', '--use-angle=gl-egl', '--ignore-gpu-blocklist'],
-  ['--use-angle=swiftshader', '--enable-unsafe-swiftshader'],
-]
-/** Software drawing, not the page, is what these are about. */
-const HARMLESS = /GPU stall due to ReadPixels|uniform3fv: no array|GroupMarkerNotSet/
-
+const picture = camera(pictures)
 const seen = { outside: [], complaints: [], purposes: [], urls: [], seconds: {} }
 const began = Date.now()
 
-async function launch() {
-  for (const renderer of RENDERERS) {
-    const browser = await chromium.launch({
-      headless: true,
-      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-      args: ['--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking',
-        '--disable-component-update', '--disable-sync', ...renderer],
-    })
-    const page = await browser.newPage()
-    const works = await page.evaluate(() => Boolean(document.createElement('canvas').getContext('webgl2')))
-    await page.close()
-    if (works) return browser
-    await browser.close()
-  }
-  throw new Error('no renderer gives WebGL 2')
-}
-
-async function open(browser, hash, viewport = { width: 1000, height: 640 }) {
-  const context = await browser.newContext({ viewport, locale: 'zh-CN', colorScheme: 'light' })
-  const page = await context.newPage()
-  page.setDefaultTimeout(120_000)
-  page.on('request', (request) => {
-    const url = request.url()
-    if (!url.startsWith(origin) && !/^(data|blob):/.test(url)) seen.outside.push(url)
-    seen.urls.push(url)
-    const purpose = request.headers()['x-purpose']
-    if (purpose) seen.purposes.push(purpose)
-  })
-  page.on('console', (message) => {
-    if (message.type() === 'error' && !HARMLESS.test(message.text())) seen.complaints.push(message.text())
-  })
-  page.on('pageerror', (error) => seen.complaints.push(String(error)))
-  await page.goto(`${origin}/?test&lite${hash}`)
-  await ready(page)
-  return page
-}
-
-async function ready(page) {
-  await page.waitForFunction(() => window.cim)
-  await settle(page)
-}
-const settle = (page) => page.evaluate(() => window.cim.settle())
+const open = (browser, hash, viewport = { width: 1000, height: 640 }) => openPage(browser, origin, hash, seen, { viewport })
 const state = (page) => page.evaluate(() => window.cim.state())
 const pick = (page, [x, y]) => page.evaluate(([a, b]) => window.cim.pick(a, b), [x, y])
-const picture = (page, name) => page.screenshot({ path: join(pictures, `${name}.png`) })
 const json = async (path) => (await fetch(origin + path)).json()
 const address = (page) => page.locator('[data-testid=address]').textContent()
 
@@ -178,12 +122,9 @@ async function goOn(browser, report, { page, spot }) {
   report.english = await page.evaluate(() => ({ lang: document.documentElement.lang, theme: document.documentElement.dataset.theme }))
   await settle(page)
   await picture(page, 'dark')
-  await page.evaluate(axe)
-  const findings = async () => (await page.evaluate(() => window.axe.run(document))).violations
-    .map(({ id, impact, nodes }) => ({ id, impact, first: nodes[0].html.slice(0, 160) }))
-  report.axe = await findings()
+  report.axe = await findings(page)
   await page.getByRole('button', { name: 'Light' }).click()
-  report.axe.push(...await findings())
+  report.axe.push(...await findings(page))
 
   // The search finds a flat by its address.
   await page.keyboard.press('Escape')

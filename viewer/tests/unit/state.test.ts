@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
-  decode, encode, INITIAL, ISOLATIONS, LANGUAGES, LAYERS, round, SCHEMES, type State, THEMES,
+  decode, encode, INITIAL, ISOLATIONS, LANGUAGES, LAYERS, PAGES, round, SCHEMES, type State, THEMES,
 } from '../../src/state'
 
 const number = (min: number, max: number): fc.Arbitrary<number> =>
@@ -24,9 +24,15 @@ const states: fc.Arbitrary<State> = fc.record({
   isolation: fc.constantFrom(...ISOLATIONS),
   storey: fc.integer({ min: -9, max: 200 }),
   underground: fc.boolean(),
+  page: fc.constantFrom(...PAGES),
+  job: fc.option(identifier),
   language: fc.constantFrom(...LANGUAGES),
   theme: fc.constantFrom(...THEMES),
-}).map((state) => (state.isolation === 'all' ? { ...state, storey: INITIAL.storey } : state))
+}).map((state) => ({
+  ...state,
+  storey: state.isolation === 'all' ? INITIAL.storey : state.storey,
+  job: state.page === 'intake' ? state.job : null,
+}))
 
 describe('a link', () => {
   it('brings back every state it was made from', () => {
