@@ -131,7 +131,9 @@ class Worker:
                         stalled, status=Status.ABORTED, delete_job=True
                     )
             await self._do(statements.lost(LOST))
-            there = await app.job_manager.list_jobs_async(queue=queue.NAME)
+            there = await app.job_manager.list_jobs_async(
+                queue=queue.NAME, status=Status.TODO.value
+            )
             queued = {job.task_kwargs.get("id") for job in there}
             for row in await self._do(statements.waiting()):
                 if row.id not in queued:
