@@ -84,9 +84,12 @@ class Gazetteer:
     def find(self, text: str, start: int, rank: int, levels: dict[str, str]) -> Found | None:
         """The longest name that stands at `start`, of a level below `rank`, where `levels` fit."""
         for length in self._lengths.get(text[start : start + 2], ()):
-            for place, whole in self._names.get(text[start : start + length], ()):
+            end = start + length
+            if end > len(text):
+                continue
+            for place, whole in self._names.get(text[start:end], ()):
                 if LADDER[place.level] > rank and _lies_in(place, levels):
-                    return Found(place, start + length, whole)
+                    return Found(place, end, whole)
         return None
 
     def ends_with_road(self, words: str) -> int:

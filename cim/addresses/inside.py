@@ -70,7 +70,7 @@ def phase(walk: Walk, found: re.Match[str]) -> None:
 
 def estate(walk: Walk, found: re.Match[str]) -> None:
     """小区, 花园: an estate."""
-    if found.start() <= walk.start:
+    if found.start() <= walk.start and walk.last != "estate_name":
         return
     if walk.rank < LADDER["estate_name"]:
         walk.take("estate_name", found.end())
@@ -191,7 +191,7 @@ def close(walk: Walk, end: int) -> None:
     """Give what waits before `end` to the building or the estate that its last word tells of."""
     if walk.idle(end):
         return
-    words = walk.text[max(walk.start, end - 4) : end].rstrip()
+    words = walk.text[walk.start : end].rstrip()
     last = end == len(walk.text) or walk.text[end] == "("
     tower = walk.rank < LADDER["building_name"] or _named_before(walk)
     if tower and words.endswith(TOWERS):

@@ -20,6 +20,8 @@ from cim.addresses.words import (
 
 Step = Callable[[Walk, re.Match[str]], None]
 
+_LETTERS: Final = re.compile("[A-Z ]{2,40}+(?=[一-鿿])")
+_ESTATE_VILLAGE: Final = re.compile("(?:[一二三四五六七八九十]|新)村$|[里坊]$")
 _HAN: Final = re.compile("[^一-鿿㐀-䶿]")
 _SHORT_ENDS: Final = frozenset(
     "aside numbered_squad building_name entrance_no floor_no room_no squad lane door_no bare "
@@ -30,7 +32,9 @@ _SHORT_ENDS: Final = frozenset(
 _STREETS: Final = frozenset({"road", "alley", "lane", "squad", "door_no", ""})
 """Steps before which a village may stand without its word, with another name behind it."""
 
-_GOES_ON: Final = "[东南西北中]?(?:路|街(?!道)|大道)|社区|工业"
+_FUNCTIONAL: Final = frozenset("松滨东")
+_AREA_GOES_ON: Final = re.compile("路|社区")
+_GOES_ON: Final = re.compile("[东南西北中]?(?:路|街(?!道)|大道)|社区|工业")
 _WORD_AHEAD: Final = re.compile("[东南西北中]?路|大道|[镇街村道]|社区|$")
 _OFFICE: Final = re.compile("办事处|(?:居民|村民|民|居|村)?委(?:员)?会|村委")
 
@@ -49,9 +53,19 @@ def opening(walk: Walk) -> None:
     elif province:
         walk.leave(found.start("province"))
         walk.spell("province", found.start("city") if city else found.end(), province + "省")
-    if city and "city" not in walk.levels:
+    if city and "city" not in walk.levels and not _begins_known(walk, found):
         walk.leave(found.start("city"))
         walk.spell("city", found.end(), city + "市")
+
+
+def _begins_known(walk: Walk, found: re.Match[str]) -> bool:
+    """黄石 begins 黄石港街道, too, where the gazetteer knows that."""
+    if walk.known is None:
+        return False
+    place = walk.known.find(walk.text, found.start("city"), -1, {})
+    if place is None or not place.whole or place.place.level == "county":
+        return False
+    return place.end > found.end("city")
 
 
 def known(walk: Walk, end: int, step: str = "") -> None:
@@ -83,7 +97,7 @@ def _known(walk: Walk, gazetteer: Gazetteer, end: int, step: str) -> bool:
     level = found.place.level
     if level == "road" and "road" in walk.levels:
         return False
-    if found.whole and _is_part(walk, found, step):
+    if found.whole and _is_part(walk, found):
         return False
     if level in walk.levels:
         return False
@@ -104,13 +118,15 @@ def _stands_alone(walk: Walk, found: Found, end: int, step: str) -> bool:
     return rest >= 2 and (level in ("county", "town") or step in _STREETS)
 
 
-def _is_part(walk: Walk, found: Found, step: str) -> bool:
+def _is_part(walk: Walk, found: Found) -> bool:
     """Whether a whole name only begins the name of a road or community, as 芦村 in 芦村路."""
-    pattern = "路|社区" if found.place.level in ("county", "town") else _GOES_ON
-    return re.compile(pattern).match(walk.text, found.end) is not None
+    pattern = _AREA_GOES_ON if found.place.level in ("county", "town") else _GOES_ON
+    return pattern.match(walk.text, found.end) is not None
 
 
 def _functional(walk: Walk, end: int) -> None:
+    if walk.text[walk.start : walk.start + 1] not in _FUNCTIONAL:
+        return
     found = FUNCTIONAL.match(walk.text, walk.start)
     if found and (found.end() <= end or walk.text[found.end() - 1] in "区会"):
         walk.take("town", found.end())
@@ -294,7 +310,7 @@ def _second_road(walk: Walk, found: re.Match[str], words: str) -> None:
 
 def _foreign_letters(walk: Walk, end: int) -> None:
     """SIP星港街: letters before a road's name are a remark, but one, as in S358省道, may be its."""
-    found = re.compile("[A-Z ]{2,40}+(?=[一-鿿])").match(walk.text, walk.start, end)
+    found = _LETTERS.match(walk.text, walk.start, end)
     if found:
         walk.leave(found.end())
 
@@ -365,6 +381,6 @@ def inner_village(walk: Walk) -> str:
     level = walk.last
     if level in ("village", "natural_village") and walk.rank == LADDER[level]:
         words = walk.words(level)
-        if re.search("(?:[一二三四五六七八九十]|新)村$|[里坊]$", words):
+        if _ESTATE_VILLAGE.search(words):
             return level
     return ""

@@ -12,11 +12,13 @@ from typing import Final
 
 from cim.addresses import inside, outside
 from cim.addresses.gazetteer import Gazetteer
-from cim.addresses.ladder import join
+from cim.addresses.ladder import LADDER, join
 from cim.addresses.normal import normalise
 from cim.addresses.outside import Step
-from cim.addresses.walk import Walk, tidy
+from cim.addresses.walk import SEPARATORS, Walk, tidy
 from cim.addresses.words import TOKENS
+
+_COUNTY: Final = LADDER["county"]
 
 Piece = tuple[str, str]
 """A level's name, empty for what belongs to none, and the characters that say it."""
@@ -68,14 +70,19 @@ def walked(text: str, gazetteer: Gazetteer | None = None) -> Walk:
     walk = Walk(text, gazetteer)
     outside.opening(walk)
     for found in TOKENS.finditer(text, walk.start):
-        walk.gap()
         begin = found.start()
-        if begin >= walk.start:
-            name = found.lastgroup or ""
+        if begin < walk.start:
+            continue
+        if text[walk.start] in SEPARATORS:
+            walk.gap()
+        walk.shorten(begin)
+        name = found.lastgroup or ""
+        if walk.rank <= _COUNTY or gazetteer is not None:
             outside.known(walk, begin, name)
-            if begin >= walk.start:
-                _STEPS[name](walk, found)
+        if begin >= walk.start:
+            _STEPS[name](walk, found)
     walk.gap()
+    walk.shorten(len(text))
     outside.known(walk, len(text))
     inside.close(walk, len(text))
     return walk

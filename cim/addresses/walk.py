@@ -10,7 +10,10 @@ from cim.addresses.words import GENERIC
 Span = tuple[str, int, int, bool]
 """A level's name, empty for none; where its characters begin and end; whether they count."""
 
-_SEPARATORS: Final = " -"
+LONGEST_NAME: Final = 60
+"""Characters of a name and its word."""
+
+SEPARATORS: Final = " -"
 _CLOSED: Final = re.compile(r"[() ]")
 
 
@@ -34,8 +37,11 @@ class Walk:
         if begin is not None:
             self.leave(begin)
         begin = self.start
-        while end > begin + 1 and self.text[end - 1] == " ":
-            end -= 1
+        if len(self.levels.get(level, "")) > LONGEST_NAME:
+            self.leave(end)
+            return
+        if self.text[end - 1] == " ":
+            end = max(begin + 1, begin + len(self.text[begin:end].rstrip(" ")))
         self.levels[level] = self.levels.get(level, "") + self.text[begin:end]
         self.spans.append((level, begin, end, True))
         self.rank = max(self.rank, LADDER[level])
@@ -45,6 +51,14 @@ class Walk:
         """Give the characters up to `end` to a level that is spelt otherwise than here."""
         self.take(level, end)
         self.spelt[level] = name
+
+    def shorten(self, end: int) -> None:
+        """Leave what waits before `end` but its last characters: no name is that long.
+
+        So what waits is bounded, and every step costs no more than a constant.
+        """
+        if end - self.start > LONGEST_NAME:
+            self.leave(end - LONGEST_NAME)
 
     def again(self, level: str, end: int) -> None:
         """Give the characters up to `end` to a level that has said the same already."""
@@ -79,7 +93,7 @@ class Walk:
     def gap(self) -> None:
         """Leave hyphens and spaces at the beginning of what waits."""
         text, at = self.text, self.start
-        while at < len(text) and text[at] in _SEPARATORS:
+        while at < len(text) and text[at] in SEPARATORS:
             at += 1
         self.leave(at)
 
