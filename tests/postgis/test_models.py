@@ -1,0 +1,334 @@
+"""Floor models in the city: placed, linked to their building, brought up to date, left as given."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import ifcopenshell
+import ifcopenshell.guid
+import numpy as np
+import pytest
+from sqlalchemy import Connection, text
+
+from cim import crs, derive
+from cim.errors import CimError, NotFound
+from cim.load import models
+from cim.load.models import sandbox
+from cim.load.pipeline import Request
+from cim.load.report import Report
+from cim.settings import Settings
+
+Outline = Sequence[tuple[float, float]]
+
+ROOM = ((0.0, 0.0), (5.0, 0.0), (5.0, 4.0), (0.0, 4.0))
+"""A room of 20 m²."""
+
+
+class Drawing:
+    """One building in a new file, written as a designer does; lengths are given in metres."""
+
+    def __init__(self, schema: str = "IFC4", scale: float = 1.0, guid: str | None = None) -> None:
+        self.file, self.scale = ifcopenshell.file(schema=schema), scale
+        prefix = {1.0: None, 0.001: "MILLI"}[scale]
+        length = self.file.create_entity("IfcSIUnit", None, "LENGTHUNIT", prefix, "METRE")
+        units = self.file.create_entity("IfcUnitAssignment", [length])
+        world = self.file.create_entity("IfcAxis2Placement3D", self.point(0, 0, 0))
+        self.context = self.file.create_entity(
+            "IfcGeometricRepresentationContext", None, "Model", 3, 1e-5, world
+        )
+        self.project = self.rooted("IfcProject", "p", RepresentationContexts=[self.context],
+                                   UnitsInContext=units)  # fmt: skip
+        self.site = self.rooted("IfcSite", "site", ObjectPlacement=self.place(0))
+        self.building = self.rooted("IfcBuilding", "示范楼", ObjectPlacement=self.place(0))
+        if guid:
+            self.building.GlobalId = guid
+        self.join(self.project, [self.site])
+        self.join(self.site, [self.building])
+
+    def rooted(self, kind: str, name: str | None, **values: Any) -> Any:
+        guid = ifcopenshell.guid.new()
+        return self.file.create_entity(kind, GlobalId=guid, Name=name, **values)
+
+    def point(self, *metres: float) -> Any:
+        numbers = [float(number) / self.scale for number in metres]
+        return self.file.create_entity("IfcCartesianPoint", numbers)
+
+    def place(self, z: float) -> Any:
+        where = self.file.create_entity("IfcAxis2Placement3D", self.point(0, 0, z))
+        return self.file.create_entity("IfcLocalPlacement", None, where)
+
+    def join(self, whole: Any, parts: list[Any]) -> None:
+        self.rooted("IfcRelAggregates", None, RelatingObject=whole, RelatedObjects=parts)
+
+    def storey(self, name: str, z: float) -> Any:
+        storey = self.rooted("IfcBuildingStorey", name, ObjectPlacement=self.place(z))
+        self.join(self.building, [storey])
+        return storey
+
+    def room(self, storey: Any, name: str, z: float, outline: Outline | None = ROOM,
+             height: float = 2.8, long_name: str | None = None) -> Any:  # fmt: skip
+        body = None if outline is None else self.body(outline, height)
+        space = self.rooted("IfcSpace", name, LongName=long_name, ObjectPlacement=self.place(z),
+                            Representation=body)  # fmt: skip
+        self.join(storey, [space])
+        return space
+
+    def body(self, outline: Outline, height: float) -> Any:
+        ring = [self.point(x, y) for x, y in [*outline, outline[0]]]
+        profile = self.file.create_entity(
+            "IfcArbitraryClosedProfileDef", "AREA", None,
+            self.file.create_entity("IfcPolyline", ring),
+        )  # fmt: skip
+        up = self.file.create_entity("IfcDirection", [0.0, 0.0, 1.0])
+        where = self.file.create_entity("IfcAxis2Placement3D", self.point(0, 0, 0))
+        solid = self.file.create_entity(
+            "IfcExtrudedAreaSolid", profile, where, up, height / self.scale
+        )
+        shape = self.file.create_entity(
+            "IfcShapeRepresentation", self.context, "Body", "SweptSolid", [solid]
+        )
+        return self.file.create_entity("IfcProductDefinitionShape", None, None, [shape])
+
+    def zone(self, name: str, rooms: list[Any], purpose: str | None = None) -> None:
+        zone = self.rooted("IfcZone", name, ObjectType=purpose)
+        self.rooted("IfcRelAssignsToGroup", None, RelatedObjects=rooms, RelatingGroup=zone)
+
+    def converted(self, east: float, north: float, system: str, turn: float = 0.0) -> None:
+        target = self.file.create_entity("IfcProjectedCRS", system)
+        angle = np.radians(turn)
+        self.file.create_entity(
+            "IfcMapConversion", self.context, target, east, north, 7.5,
+            float(np.cos(angle)), float(np.sin(angle)), self.scale,
+        )  # fmt: skip
+
+    def write(self, path: Path) -> Path:
+        self.file.write(str(path))
+        return path
+
+
+AT = "113.75,23.02,0"
+EAST = ((5.2, 0.0), (9.2, 0.0), (9.2, 4.0), (5.2, 4.0))
+"""A room of 16 m² beside ROOM."""
+
+Loader = Callable[..., Report]
+
+
+@pytest.fixture
+def load(connection: Connection, settings: Settings, tmp_path: Path) -> Loader:
+    def run(drawing: Any, name: str = "tower.ifc", **ask: Any) -> Report:
+        path = drawing.write(tmp_path / name)
+        report = models.load(connection, settings, path, Request(**ask))
+        derive.run(connection, settings)
+        return report
+
+    return run
+
+
+def rows(connection: Connection, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in connection.execute(text(sql), values)]
+
+
+def two_flats(**how: Any) -> Any:
+    """Two storeys with two flats on each, told by zones; named in Chinese."""
+    drawing = Drawing(**how)
+    for number, (name, z) in enumerate((("首层", 0.0), ("二层", 3.0)), 1):
+        storey = drawing.storey(name, z)
+        west = drawing.room(storey, f"{number}-1", z, long_name="客厅")
+        east = drawing.room(storey, f"{number}-2", z, EAST, long_name="卧室")
+        drawing.zone(f"{number}01", [west])
+        drawing.zone(f"{number}02", [east])
+        drawing.zone("防火分区", [west, east], "fire")
+    return drawing
+
+
+def footprint(connection: Connection, size: float, *, floors: int = 2, **place: float) -> int:
+    """A building of `size` metres by half of it, its middle at a place in degrees."""
+    lon, lat = place.get("lon", 113.75), place.get("lat", 23.02)
+    east, north = size / 102_500 / 2, size / 110_750 / 4
+    sql = """INSERT INTO city.building (name, footprint, footprint_area, height, height_method,
+                 floors_above, floors_method)
+             VALUES ('3栋', ST_Multi(ST_MakeEnvelope(:w, :s, :e, :n, 4490)), :area, :height,
+                     'given', :floors, 'given') RETURNING id"""
+    values = {"w": lon - east, "s": lat - north, "e": lon + east, "n": lat + north,
+              "area": size * size / 2, "height": floors * 3.0, "floors": floors}  # fmt: skip
+    return int(connection.execute(text(sql), values).scalar_one())
+
+
+UNITS = """SELECT u.room_no, s.no, u.geom_status, round(ST_Area(u.outline::geography)::numeric)
+    FROM city.unit u JOIN city.storey s ON s.id = u.storey_id
+    WHERE u.ended_at IS NULL ORDER BY s.no, u.room_no"""
+
+
+def test_zones_are_flats_and_fire_compartments_are_not(
+    load: Loader, connection: Connection
+) -> None:
+    report = load(two_flats(), at=AT)
+    assert rows(connection, UNITS) == [
+        ("101", 1, "ifc", 20), ("102", 1, "ifc", 16), ("201", 2, "ifc", 20), ("202", 2, "ifc", 16),
+    ]  # fmt: skip
+    assert report.counts.new == 2 + 4 + 4
+    assert rows(connection, "SELECT label FROM city.storey ORDER BY no") == [("首层",), ("二层",)]
+    assert rows(connection, "SELECT name, height, floors_above FROM city.building") == [
+        ("示范楼", 5.8, 2)
+    ]
+    names = rows(connection, "SELECT name, kind, attrs ->> 'zone' FROM city.unit_space ORDER BY 1")
+    assert names[:2] == [("1-1 客厅", "厅", "101"), ("1-2 卧室", "室", "102")]
+
+
+def test_a_map_conversion_puts_millimetres_where_they_belong(
+    load: Loader, connection: Connection
+) -> None:
+    drawing = two_flats(scale=0.001)
+    drawing.converted(474373.0, 2546774.0, "EPSG:4547", turn=90.0)
+    report = load(drawing)
+    assert (report.crs, report.exit_code) == ("conversion", 0)
+    [(west, south, ground)] = rows(
+        connection,
+        "SELECT ST_XMin(footprint), ST_YMin(footprint), ground_elev FROM city.building",
+    )
+    east, north = crs.from_4490(*(np.array([n]) for n in (west, south)), "EPSG:4547")
+    # Turned by a quarter: what runs east in the model runs north on the map.
+    assert (float(east[0]), float(north[0])) == pytest.approx((474369.0, 2546774.0), abs=0.05)
+    assert ground == 7.5
+    assert {row[3] for row in rows(connection, UNITS)} == {20, 16}
+
+
+def test_a_model_stands_on_the_building_that_it_covers(
+    load: Loader, connection: Connection
+) -> None:
+    building = footprint(connection, 12.0, floors=3)
+    report = load(two_flats(), at=AT)
+    assert any(f"building {building} 3栋" in en for en, _ in report.notes)
+    assert any("3 storeys above ground, the model 2" in en for en, _ in report.notes)
+    assert rows(connection, "SELECT count(*) FROM city.building") == [(1,)]
+    storeys = rows(connection, "SELECT no, status FROM city.storey ORDER BY no")
+    assert storeys == [(1, "given"), (2, "given"), (3, "generated")]
+    assert len(rows(connection, UNITS)) > 4  # the third storey is still generated
+
+
+def test_a_building_that_it_hardly_touches_is_not_its_own(
+    load: Loader, connection: Connection
+) -> None:
+    footprint(connection, 12.0, lon=113.7501)
+    load(two_flats(), at=AT)
+    assert rows(connection, "SELECT count(*) FROM city.building") == [(2,)]
+
+
+def test_a_model_is_laid_on_a_building_by_its_outline(load: Loader, connection: Connection) -> None:
+    building = footprint(connection, 9.0)
+    report = load(two_flats(), building=building)
+    assert report.crs == "building" and any("laid on" in en for en, _ in report.notes)
+    share = """SELECT ST_Area(ST_Intersection(p.outline, b.footprint)) / ST_Area(p.outline)
+               FROM city.floor_plan p JOIN city.building b ON b.id = p.building_id"""
+    assert all(float(part) > 0.9 for (part,) in rows(connection, share))
+    with pytest.raises(NotFound):
+        load(two_flats(), building=10**9)
+
+
+def test_a_flat_of_the_register_gets_the_outline_of_the_model(
+    load: Loader, connection: Connection
+) -> None:
+    load(two_flats(), at=AT)
+    guid = "0" * 21 + "A"
+    other = two_flats(guid=guid)
+    connection.execute(text("UPDATE city.unit SET outline = NULL, z_top = NULL, "
+                            "geom_status = 'none' WHERE room_no = '101'"))  # fmt: skip
+    load(other, name="newer.ifc", at=AT)
+    assert rows(connection, "SELECT count(*) FROM city.building") == [(1,)]
+    units = rows(connection, UNITS)
+    assert [unit[0] for unit in units] == ["101", "102", "201", "202"]
+    assert units[0] == ("101", 1, "ifc", 20)
+
+
+def test_a_newer_model_updates_by_identifier(load: Loader, connection: Connection) -> None:
+    drawing = two_flats()
+    load(drawing, at=AT)
+    ids = dict(rows(connection, "SELECT ext_id, id FROM city.unit_space"))
+    first, last = drawing.file.by_type("IfcSpace")[0], drawing.file.by_type("IfcSpace")[-1]
+    first.LongName = "书房"
+    for relation in drawing.file.by_type("IfcRelAggregates"):
+        if last in relation.RelatedObjects:
+            drawing.file.remove(relation)
+    again = load(drawing, at=AT)
+    # The room, and its unit, which has a study now; the room that went, and its unit.
+    assert (again.counts.new, again.counts.changed, again.counts.missing) == (0, 2, 2)
+    assert dict(rows(connection, "SELECT ext_id, id FROM city.unit_space")) == ids
+    assert rows(connection, "SELECT name, kind FROM city.unit_space WHERE ext_id = :guid",
+                guid=first.GlobalId) == [("1-1 书房", "室")]  # fmt: skip
+    whole = load(drawing, at=AT, full=True)
+    assert whole.counts.ended == 2
+    assert [unit[0] for unit in rows(connection, UNITS)] == ["101", "102", "201"]
+
+
+def test_a_room_without_a_solid_is_listed_and_told(load: Loader, connection: Connection) -> None:
+    drawing = two_flats()
+    drawing.room(drawing.file.by_type("IfcBuildingStorey")[0], "暗室", 0.0, None)
+    report = load(drawing, at=AT)
+    assert report.warnings["no_solid"] == 1
+    assert any("暗室" in zh for _, zh in report.notes)
+    sql = "SELECT outline IS NULL, volume FROM city.unit_space WHERE name = '暗室'"
+    assert rows(connection, sql) == [(True, None)]
+
+
+def test_rooms_that_overlap_are_told(load: Loader) -> None:
+    drawing = two_flats()
+    drawing.room(drawing.file.by_type("IfcBuildingStorey")[0], "9", 0.0, long_name="again")
+    assert load(drawing, at=AT).warnings["overlapping_rooms"] == 1
+
+
+def test_every_room_is_a_unit_where_that_is_asked(load: Loader, connection: Connection) -> None:
+    load(two_flats(), at=AT, every_space=True)
+    assert [unit[0] for unit in rows(connection, UNITS)] == ["1-1", "1-2", "2-1", "2-2"]
+
+
+def test_storeys_that_lie_on_one_another_are_one(load: Loader, connection: Connection) -> None:
+    drawing = two_flats()
+    drawing.storey("T.O. Slab", 3.1)
+    load(drawing, at=AT)
+    assert rows(connection, "SELECT no FROM city.storey ORDER BY no") == [(1,), (2,)]
+
+
+def test_a_model_that_takes_too_long_or_too_much_is_ended(tmp_path: Path) -> None:
+    path = two_flats().write(tmp_path / "slow.ifc")
+    with pytest.raises(CimError, match="takes longer than"):
+        sandbox.read(path, seconds=0.05)
+    with pytest.raises(CimError, match=r"more memory|broke off"):
+        sandbox.read(path, megabytes=64)
+
+
+def test_a_load_that_is_cancelled_ends_its_child(
+    connection: Connection, settings: Settings, tmp_path: Path
+) -> None:
+    path = two_flats().write(tmp_path / "tower.ifc")
+
+    def cancel(step: str, done: int, total: int | None) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        models.load(connection, settings, path, Request(at=AT), cancel)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.ifc", b"", "no IFC"),
+        ("a.ifc", b"ISO-10303-21;", "breaks off"),
+        ("a.ifcxml", b'<?xml version="1.0"?><ifcXML/>', "ifcXML"),
+        ("a.ifc", b"ISO-10303-21;FILE_SCHEMA(('AP214'));END-ISO-10303-21;", "schema AP214"),
+        ("a.ifc", b"ISO-10303-21;FILE_SCHEMA(('IFC4'));\xff\x00END-ISO-10303-21;", "damaged"),
+        ("a.ifczip", b"PK\x03\x04 and nothing", "damaged"),
+    ],
+)
+def test_what_is_no_model_is_refused_with_a_sentence(
+    tmp_path: Path, name: str, content: bytes, reason: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(CimError, match=reason) as caught:
+        sandbox.read(path)
+    assert caught.value.zh != str(caught.value)
+
+
+def test_a_model_without_storeys_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CimError, match="no storeys"):
+        sandbox.read(Drawing().write(tmp_path / "bare.ifc"))
