@@ -9,7 +9,8 @@ import base64
 import binascii
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
@@ -38,6 +39,9 @@ BLOCK = 1_000_000
 
 IDLE = 60.0
 """Seconds without a byte after which a connection is held for lost."""
+
+LEAVING = 5.0
+"""Seconds that an earlier request for the same file has to leave."""
 
 TUS = {"Tus-Resumable": VERSION, "Cache-Control": "no-store"}
 
@@ -196,10 +200,16 @@ async def list_uploads(
 
 @router.get("/{name}", summary="How far a file has come", response_model=Uploaded, responses=ABSENT)
 async def read_upload(
-    caller: IntakeDep, store: IntakeStoreDep, settings: SettingsDep, name: Name
+    caller: IntakeDep,
+    store: IntakeStoreDep,
+    settings: SettingsDep,
+    name: Name,
+    version: Version = None,
 ) -> Response:
     """With HEAD: the headers alone, `Upload-Offset` above all."""
     row = await found(store, caller, name)
+    if version is not None:  # somebody who is about to go on
+        await clear(name)
     answer = json(await run_in_threadpool(describe, settings, row))
     answer.headers.update(progress(settings, row) | {"Upload-Length": str(row.size)})
     return answer
@@ -237,26 +247,73 @@ async def send_upload(
             f"{row.file} has more bytes than the {row.size:,} announced.",
             f"{row.file} 的数据超过了声明的 {row.size:,} 字节。",
         )
-    with uploads.writing(here, offset) as writer:
-        try:
-            async for block in blocks(request):
-                await run_in_threadpool(writer.write, block)
-        finally:
-            # What arrived stays, however the connection ended.
-            await asyncio.shield(run_in_threadpool(writer.settle))
+    async with turn(name) as leave:
+        with uploads.writing(here, offset) as writer:
+            try:
+                async for block in blocks(request, leave):
+                    await run_in_threadpool(writer.write, block)
+            finally:
+                # What arrived stays, however the connection ended.
+                await asyncio.shield(run_in_threadpool(writer.settle))
     return Response(status_code=204, headers=progress(settings, row))
 
 
-async def blocks(request: Request) -> AsyncIterator[bytes]:
-    """The body in blocks; it ends where the connection is lost, or nothing came for long."""
+@dataclass(frozen=True)
+class Turn:
+    """A request that writes a file: told to leave when another comes, and gone in the end."""
+
+    leave: asyncio.Event = field(default_factory=asyncio.Event)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+TURNS: dict[str, Turn] = {}
+"""Who writes which upload now."""
+
+
+async def clear(name: str) -> None:
+    """Have whoever writes an upload leave: it is a connection that its sender gave up, else nobody
+    would ask again."""
+    if earlier := TURNS.get(name):
+        earlier.leave.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(earlier.gone.wait(), LEAVING)
+
+
+@asynccontextmanager
+async def turn(name: str) -> AsyncIterator[asyncio.Event]:
+    """The only writer of an upload until the end of the block, or until the event is set."""
+    await clear(name)
+    mine = TURNS[name] = Turn()
+    try:
+        yield mine.leave
+    finally:
+        mine.gone.set()
+        if TURNS.get(name) is mine:
+            del TURNS[name]
+
+
+async def blocks(request: Request, leave: asyncio.Event) -> AsyncIterator[bytes]:
+    """The body in blocks; it ends where the connection is lost, silent for long, or given up."""
     collected = bytearray()
     parts = request.stream()
-    with suppress(ClientDisconnect, TimeoutError, StopAsyncIteration):
+    told = asyncio.ensure_future(leave.wait())
+    try:
         while True:
-            collected += await asyncio.wait_for(anext(parts), IDLE)
+            part = asyncio.ensure_future(anext(parts, b""))
+            await asyncio.wait({part, told}, timeout=IDLE, return_when=asyncio.FIRST_COMPLETED)
+            if not part.done():
+                part.cancel()
+                break
+            collected += part.result()
             if len(collected) >= BLOCK:
                 yield bytes(collected)
                 collected.clear()
+            if not part.result():
+                break
+    except ClientDisconnect:
+        pass
+    finally:
+        told.cancel()
     if collected:
         yield bytes(collected)
 

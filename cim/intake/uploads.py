@@ -5,6 +5,7 @@ connection, a killed service or a power cut it is what can be gone on from.  A f
 name once it is whole.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -33,6 +34,11 @@ MOST_GROUPS = 500
 
 LEAST = 4096
 """Bytes that the smallest file is counted as."""
+
+
+FULL = NoRoom(
+    "the disk of the service has no room for this file.", "服务器磁盘空间不足，无法接收该文件。"
+)
 
 
 @dataclass(frozen=True)
@@ -123,10 +129,7 @@ def check_room(settings: Settings, size: int, kept: int, groups: int, files: int
             "保留的上传文件过多，请删除已载入的文件，或过几天再试。",
         )
     if shutil.disk_usage(settings.data_dir).free < size + RESERVE:
-        raise NoRoom(
-            "the disk of the service has no room for this file.",
-            "服务器磁盘空间不足，无法接收该文件。",
-        )
+        raise FULL
 
 
 def create(place: Place) -> None:
@@ -181,10 +184,15 @@ class Writer:
                 f"{self.place.file} 的数据超过了声明的 {self.place.size:,} 字节。",
             )
         view = memoryview(content)
-        while view:
-            written = os.pwrite(self.descriptor, view, self.offset)
-            self.offset += written
-            view = view[written:]
+        try:
+            while view:
+                written = os.pwrite(self.descriptor, view, self.offset)
+                self.offset += written
+                view = view[written:]
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise FULL from error
 
     def settle(self) -> None:
         """Put what was added on the disk for good; a whole file takes its name."""
@@ -201,7 +209,9 @@ def writing(place: Place, offset: int) -> Iterator[Writer]:
     """
     try:
         descriptor = os.open(place.part, os.O_WRONLY | os.O_NOFOLLOW)
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP):
+            raise
         raise _elsewhere(place) from None
     try:
         try:

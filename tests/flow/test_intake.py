@@ -6,13 +6,12 @@ import csv
 import io
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from typing import Any
 from uuid import uuid4
@@ -334,29 +333,13 @@ def test_a_load_goes_on_after_the_service_was_stopped(keyed: Settings, engine: E
 def test_what_arrived_stays_when_connection_or_service_breaks(keyed: Settings) -> None:
     first = Service(keyed, "--no-worker")
     address = first.announce("long.csv", 10_000_000, str(uuid4()))
-    line = socket.create_connection(("127.0.0.1", int(first.base.rpartition(":")[2])))
-    line.sendall(
-        f"PATCH {address} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer key-data-office\r\n"
-        "Tus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Length: 10000000\r\n"
-        "Content-Type: application/offset+octet-stream\r\n\r\n".encode()
-        + bytes(3_000_000)
-    )
-    time.sleep(1)
-    line.close()
+    with dangling(first, address, 0, bytes(3_000_000)):
+        pass
     offset = settled(first, address)
     assert offset == 3_000_000
-
-    line = socket.create_connection(("127.0.0.1", int(first.base.rpartition(":")[2])))
-    line.sendall(
-        f"PATCH {address} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer key-data-office\r\n"
-        f"Tus-Resumable: 1.0.0\r\nUpload-Offset: {offset}\r\nContent-Length: 7000000\r\n"
-        "Content-Type: application/offset+octet-stream\r\n\r\n".encode()
-        + bytes(2_500_000)
-    )
-    time.sleep(1)
-    first.process.send_signal(signal.SIGKILL)
-    first.process.wait()
-    line.close()
+    with dangling(first, address, offset, bytes(2_500_000)):
+        first.process.kill()
+        first.process.wait()
     first.http.close()
 
     second = Service(keyed, "--no-worker")
@@ -479,3 +462,48 @@ def test_a_worker_that_is_told_to_stop_leaves_nothing_running(
     assert not worker.is_running()
     assert not signed_on() - before
     assert service.process.returncode == 0
+
+
+def test_a_connection_that_went_silent_does_not_hold_a_file(keyed: Settings) -> None:
+    service = Service(keyed, "--no-worker")
+    try:
+        content = bytes(3_000_000)
+        address = service.announce("silent.csv", len(content), str(uuid4()))
+        with dangling(service, address, 0, content[:1_500_000]):
+            offset = int(service.http.head(address, headers=TUS).headers["upload-offset"])
+            assert offset == 1_500_000
+            service.send(address, content[offset:], offset)
+        assert service.http.get(address).json()["complete"]
+    finally:
+        service.stop()
+
+
+def test_two_that_send_at_once_leave_one_whole_file(service: Service, keyed: Settings) -> None:
+    content = bytes(range(256)) * 20_000
+    group = str(uuid4())
+    address = service.announce("twice.csv", len(content), group)
+    for number in range(3):
+        before = service.http.get(address).json()["offset"]
+        piece = content[before : before + 700_000]
+        first = piece[: 100_000 * number]
+        with dangling(service, address, before, first), suppress(AssertionError):
+            service.send(address, piece, before)  # refused where the other's bytes were first
+        assert service.http.get(address).json()["offset"] > before
+    offset = service.http.get(address).json()["offset"]
+    service.send(address, content[offset:], offset)
+    assert (keyed.uploads_dir / group / "twice.csv").read_bytes() == content
+
+
+@contextmanager
+def dangling(service: Service, address: str, offset: int, content: bytes) -> Iterator[None]:
+    """While this holds, a connection has sent some bytes and promised more."""
+    with socket.create_connection(("127.0.0.1", int(service.base.rpartition(":")[2]))) as line:
+        line.sendall(
+            f"PATCH {address} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            "Authorization: Bearer key-data-office\r\nTus-Resumable: 1.0.0\r\n"
+            f"Upload-Offset: {offset}\r\nContent-Length: {len(content) + 1}\r\n"
+            "Content-Type: application/offset+octet-stream\r\n\r\n".encode()
+            + content
+        )
+        time.sleep(0.5)
+        yield

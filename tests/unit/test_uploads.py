@@ -1,0 +1,123 @@
+"""Names, room and bytes of what is handed in."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from cim.errors import Conflict, InvalidQuery, NoRoom, TooLarge
+from cim.intake import uploads
+from cim.intake.uploads import Place, clean_name
+from cim.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(_env_file=None, data_dir=tmp_path, upload_largest_gb=1, upload_total_gb=2)
+
+
+@pytest.fixture
+def place(settings: Settings) -> Place:
+    uploads.folder_of(settings, "group")
+    place = uploads.place_of(settings, "group", "name", "a.csv", 10)
+    uploads.create(place)
+    return place
+
+
+@given(some.text(max_size=400))
+def test_a_clean_name_is_one_step_that_a_disk_takes(name: str) -> None:
+    try:
+        clean = clean_name(name)
+    except InvalidQuery:
+        return
+    assert "/" not in clean
+    assert "\\" not in clean
+    assert not clean.startswith(".")
+    assert clean.isprintable()
+    assert 0 < len(os.fsencode(clean)) <= 255
+    assert clean_name(clean) == clean
+    assert Path(clean).name == clean
+
+
+@pytest.mark.parametrize(
+    ("kept", "groups", "files", "size"),
+    [(2 * 10**9, 0, 0, 1), (0, uploads.MOST_GROUPS + 1, 0, 1), (0, 0, uploads.MOST_FILES, 1)],
+)
+def test_what_is_too_much_together_is_refused(
+    settings: Settings, kept: int, groups: int, files: int, size: int
+) -> None:
+    uploads.check_room(settings, size, 0, 0, 0)
+    with pytest.raises(NoRoom):
+        uploads.check_room(settings, size, kept, groups, files)
+
+
+def test_a_file_that_the_disk_has_no_room_for_is_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = uploads.RESERVE + 100
+    usage = uploads.shutil._ntuple_diskusage(10**12, 10**12 - free, free)
+    monkeypatch.setattr(uploads.shutil, "disk_usage", lambda path: usage)
+    uploads.check_room(settings, 100, 0, 0, 0)
+    with pytest.raises(NoRoom):
+        uploads.check_room(settings, 101, 0, 0, 0)
+
+
+def test_a_file_larger_than_is_taken_is_refused(settings: Settings) -> None:
+    with pytest.raises(TooLarge):
+        uploads.check_room(settings, 10**9 + 1, 0, 0, 0)
+
+
+def test_bytes_go_on_where_they_ended(place: Place) -> None:
+    for offset, content in ((0, b"hello"), (5, b"world")):
+        assert place.offset == offset
+        assert not place.complete
+        with uploads.writing(place, offset) as writer:
+            writer.write(content)
+            writer.settle()
+    assert place.complete
+    assert place.whole.read_bytes() == b"helloworld"
+
+
+def test_a_disk_that_fills_is_told_and_what_arrived_stays(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int, content: bytes, offset: int) -> int:
+        raise OSError(errno.ENOSPC, "full")
+
+    with uploads.writing(place, 0) as writer:
+        writer.write(b"123")
+        monkeypatch.setattr(os, "pwrite", full)
+        with pytest.raises(NoRoom):
+            writer.write(b"456")
+        writer.settle()
+    assert place.offset == 3
+
+
+def test_two_do_not_write_at_once(place: Place) -> None:
+    with uploads.writing(place, 0), pytest.raises(Conflict), uploads.writing(place, 0):
+        raise AssertionError
+
+
+def test_a_part_that_is_a_link_is_not_followed(place: Place, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"")
+    place.part.unlink()
+    place.part.symlink_to(elsewhere)
+    with pytest.raises(Conflict), uploads.writing(place, 0):
+        raise AssertionError
+    assert elsewhere.read_bytes() == b""
+
+
+def test_strays_go_and_links_out_are_not_followed(settings: Settings, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("kept")
+    uploads.folder_of(settings, "known")
+    uploads.folder_of(settings, "stray")
+    (settings.uploads_dir / "link").symlink_to(outside)
+    uploads.delete_strays(settings, {"known"})
+    assert sorted(path.name for path in settings.uploads_dir.iterdir()) == ["known", "link"]
+    assert (outside / "kept").exists()
