@@ -1,16 +1,14 @@
 """The way through a file: open, look at the first rows, propose, look at all, say."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pyogrio
 
 from cim import crs
 from cim.codes.identifiers import CITIZEN_ID
 from cim.errors import BadMapping, CimError, SourceError
-from cim.load import coordinates, mapping, matching, mending, pipeline
+from cim.load import coordinates, mapping, matching, mending, pipeline, readers
 from cim.load.inspection import kinds
 from cim.load.inspection.columns import LONGEST, Tally, sounds_personal
 from cim.load.inspection.outcome import Column, Inspection, Oddity, Proposal, Score
@@ -91,10 +89,8 @@ def kinds_of(path: Path, request: Request) -> list[Score]:
 def _open(path: Path, kind: str | None, request: Request) -> _Look:
     """Open the file, look at its first rows, and settle kind, mapping and coordinates."""
     request = pipeline.with_file(path, request)
-    found = _layers(path)
-    if request.layer is None and len(found) > 1:
-        request = replace(request, layer=found[0])
-    source = mending.read(path, request.layer, request.encoding, request.mends)
+    found = readers.layers(path)
+    source = _read(path, request, found)
     _no_names(path, source)
     first = next(source.batches, None)
     if first is None or len(first) == 0:
@@ -112,17 +108,17 @@ def _open(path: Path, kind: str | None, request: Request) -> _Look:
     if one is not None and request.fields:
         mapping.check(list(one.all_fields), source.fields, request.fields)
         mine = matching.propose(one.all_fields, first, source.fields, request.fields)
-    return _Look(path, source, first, request, one, scores, mine, system, found, notes)
+    return _Look(path, source, first, request, one, scores, mine, system, tuple(found), notes)
 
 
-def _layers(path: Path) -> tuple[str, ...]:
-    """Names of all layers of a geometry file; none where it has none or cannot be opened."""
-    if path.suffix.lower() not in (".gpkg", ".zip", ".json", ".geojson") or not path.is_file():
-        return ()
+def _read(path: Path, request: Request, layers: list[str]) -> Source:
+    """The file, or its first layer where it has several and none was named."""
     try:
-        return tuple(str(row[0]) for row in pyogrio.list_layers(path))
-    except (OSError, ValueError, RuntimeError):
-        return ()
+        return mending.read(path, request.layer, request.encoding, request.mends)
+    except SourceError:
+        if request.layer is not None or len(layers) < 2:
+            raise
+        return mending.read(path, layers[0], request.encoding, request.mends)
 
 
 def _no_names(path: Path, source: Source) -> None:

@@ -12,8 +12,9 @@ from cim.load.source import Batch
 SURE = 80
 """From here on a guess is used without being asked."""
 
-LEAST_FIT = 0.3
-"""Share of values that a field must be able to take, or its name was a coincidence."""
+LEAST_FIT, LEAST_LIKELY = 0.1, 0.5
+"""Share of values that a field must be able to take, or its name was a coincidence: where it is
+surely its name, and where it only may be."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def _by_name(
             if match is None:
                 continue
             share = values.fit(column, field)
-            against = _against(field, name, column, share)
+            least = LEAST_FIT if match.sure >= SURE else LEAST_LIKELY
+            against = _against(field, name, column, share, least)
             if against and not field.required:
                 refused.setdefault(field.name, against)
             elif share is None:
@@ -110,12 +112,12 @@ def _weigh(sure: int, share: float, column: pa.Array, field: Field) -> int:
 
 
 def _against(
-    field: Field, name: str, column: pa.Array, share: float | None
+    field: Field, name: str, column: pa.Array, share: float | None, least: float
 ) -> tuple[str, str] | None:
     """Why the values of a column cannot be the field's; None where they can."""
     if field.name == "ext_id":
         return no_key(column, name)
-    if share is not None and share < LEAST_FIT:
+    if share is not None and share < least:
         return (
             f"column {name!r} is not taken as {field.name}: its values are not {field.en}",
             f"列 {name!r} 的值不像“{field.zh}”，未用作该字段",
