@@ -64,7 +64,7 @@ def progress(name: str, quiet: bool) -> Iterator[pipeline.Progress]:
 
 def outcome(report: Report, dry_run: bool) -> None:
     """The outcome as a table, in both languages, with what was guessed and what is odd."""
-    for en, zh in report.notes:
+    for en, zh in (*report.notes, *report.doubts):
         click.echo(f"{en}\n{zh}")
     for name in report.guessed:
         click.echo(f"{name} ← {report.mapping[name]}  (guessed 按列名推断)")

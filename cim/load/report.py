@@ -40,6 +40,10 @@ ODD = {
         "非棱柱房间：房屋单元按实体体积计",
     ),
     "overlapping_rooms": ("rooms of a model that overlap", "模型中互相重叠的房间"),
+    "unclear_z": (
+        "heights of outlines that do not fit the storeys: left aside",
+        "轮廓高程与楼层不符：未采用",
+    ),
     "outline_dropped": ("outline left out, row kept", "轮廓无法使用，仅保留属性"),
 }
 """What came in although it is odd, in words."""
@@ -52,6 +56,10 @@ class Aside(NamedTuple):
     field: str | None
     value: str | None
     reason: str
+
+
+ENOUGH = 20
+"""Rows below which nothing is doubted."""
 
 
 @dataclass
@@ -93,6 +101,39 @@ class Report:
             return 2
         return 1 if self.set_aside else 0
 
+    @property
+    def doubts(self) -> list[tuple[str, str]]:
+        """Whether this may be another file than the one that its source's name stands for."""
+        counts = self.counts
+        known = counts.changed + counts.unchanged
+        before = known + counts.missing
+        if self.mended or counts.ended or before < ENOUGH:
+            return []
+        name = f"--source {self.source}-2"
+        if known * 10 < min(self.came_in, before):
+            return [(
+                f"hardly any row is known from {self.source} ({known:,} of {self.came_in:,}): if "
+                f"this is another file that only goes by the same name, load it with {name}",
+                f"与来源“{self.source}”已有数据几乎没有相同的行"
+                f"（{self.came_in:,} 行中 {known:,} 行）：若只是文件重名，请用 {name} 另行导入",
+            )]  # fmt: skip
+        if counts.changed * 10 > known * 9 and known * 2 > before and self.came_in >= ENOUGH:
+            return [(
+                f"almost every known row of {self.source} has changed ({counts.changed:,}): if "
+                f"this is another file with keys like its, load it with {name}",
+                f"来源“{self.source}”几乎所有行都有变化（{counts.changed:,} 行）："
+                f"若是编号相似的另一份数据，请用 {name} 另行导入",
+            )]  # fmt: skip
+        if counts.missing * 2 > before:
+            return [(
+                f"more than half of what {self.source} had is not in this file "
+                f"({counts.missing:,} of {before:,}): it stays; --full ends it",
+                f"来源“{self.source}”的数据有一半以上不在本文件中"
+                f"（{before:,} 行中 {counts.missing:,} 行）：原有数据保留；"
+                "文件完整时用 --full 终止",
+            )]  # fmt: skip
+        return []
+
     def stats(self) -> dict[str, Any]:
         """The numbers alone, as kept with the import."""
         return {
@@ -122,7 +163,7 @@ class Report:
             "set_aside": self.set_aside,
             "aside": _tallies(self.aside, REASONS),
             "warnings": _tallies(self.warnings, ODD),
-            "notes": [{"en": en, "zh": zh} for en, zh in self.notes],
+            "notes": [{"en": en, "zh": zh} for en, zh in (*self.notes, *self.doubts)],
             "seconds": round(self.seconds, 3),
         }
 

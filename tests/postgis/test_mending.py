@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 import shapely
 from hypothesis import HealthCheck, Phase, given
@@ -103,7 +104,7 @@ def houses(
         if not good:
             row |= {k: v for k, v in bad.get(fault, {}).items() if k in row}
             shape = (
-                shapely.transform(BOW_TIE, lambda p, x=x: p + (x, 23))
+                shapely.transform(BOW_TIE, lambda p, x=x: p + np.array([x, 23.0]))
                 if fault == "shape"
                 else shape
             )

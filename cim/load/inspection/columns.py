@@ -142,9 +142,10 @@ class Tally:
     def _read(self, words: pa.Array, first_row: int) -> None:
         """What is odd about text: garbled, numbers with units, words among numbers."""
         self.note("garbled", pc.match_substring_regex(words, _GARBLED), first_row)
-        self.note("unit", pc.match_substring_regex(words, _WITH_UNIT), first_row)
+        unit = pc.match_substring_regex(words, _WITH_UNIT)
+        self.note("unit", unit, first_row)
         plain = pc.match_substring_regex(words, _NUMBER)
-        self.note("mixed", pc.invert(plain), first_row)
+        self.note("mixed", pc.invert(pc.or_(plain, unit)), first_row)
 
     def _dates(self, column: pa.Array, words: pa.Array, first_row: int) -> None:
         today = datetime.now(UTC).date()
@@ -190,8 +191,7 @@ class Tally:
 
     def _worth_saying(self, *, personal_kind: bool) -> list[str]:
         found = [what for what in ("garbled", "unit", "future") if self.odd[what]]
-        others = self.odd["mixed"] - self.odd["unit"]
-        if 0 < others <= self.filled * 0.2:
+        if 0 < self.odd["mixed"] <= self.filled * 0.2:
             found.append("mixed")
         if not personal_kind:
             found += [w for w in ("citizen", "mobile") if self.odd[w] * 20 > self.filled]
@@ -199,7 +199,6 @@ class Tally:
 
     def _say(self, what: str) -> Oddity:
         count = self.rows if what == "empty" else self.odd[what]
-        count -= self.odd["unit"] if what == "mixed" else 0
         return Oddity(*SENTENCES[what], count, tuple(self.where.get(what, ())[:LISTED]))
 
 

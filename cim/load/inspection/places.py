@@ -17,6 +17,9 @@ DRAWN = 500
 FAR = 0.5
 """Degrees from the middle of a file, nearer than which nothing is far away."""
 
+ORIGIN = 1e-3
+"""Degrees or metres from 0, 0: nearer than this nobody was there."""
+
 _CHINA = (73.0, 3.0, 136.0, 54.0)
 _ROUND = 6
 
@@ -110,7 +113,7 @@ class Places:
         if not self.middles:
             return found
         middles, rows = np.concatenate(self.middles), np.concatenate(self.rows)
-        nowhere = np.asarray((np.abs(middles) < 1e-6).all(axis=1), bool)
+        nowhere = np.asarray((np.abs(middles) < ORIGIN).all(axis=1), bool)
         found += _odd("at 0, 0: no place was known", "位于坐标原点 (0, 0)，位置缺失", nowhere, rows)
         middles, rows = middles[~nowhere], rows[~nowhere]
         if not self.in_degrees or not len(rows):
