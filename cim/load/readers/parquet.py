@@ -118,7 +118,7 @@ def _geometry(part: pa.RecordBatch, where: _Place) -> NDArray[np.object_]:
         return place.geometry(part, where.columns)
     column = part.column(where.columns[0])
     if where.encoding == "WKB":
-        return np.array(column.to_pylist(), dtype=object)
+        return place.shallow(np.array(column.to_pylist(), dtype=object))
     return native(column, where.encoding)
 
 

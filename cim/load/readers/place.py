@@ -14,6 +14,15 @@ LAT = ("lat", "latitude", "纬度", "北纬", "y", "point_y", "y坐标", "北坐
 WKT = ("wkt", "geometry", "geom", "the_geom", "几何", "wkb", "wkb_geometry")
 """Names of columns that hold a place, without case, spaces and what stands in brackets."""
 
+DEEPEST = 64
+"""Collections within collections that are followed: GEOS's stack ends at some thousands."""
+
+_NESTS = re.compile(
+    rb"\x01[\x04-\x0c\xec-\xf4\xd4-\xdc\xbc-\xc4][\0\x03\x07\x0b]\0[\0\x20\x40\x80\xa0\xc0\xe0]"
+    rb"|\0[\0\x20\x40\x80\xa0\xc0\xe0]\0[\0\x03\x07\x0b][\x04-\x0c\xec-\xf4\xd4-\xdc\xbc-\xc4]"
+)
+"""Beginnings of geometries that have parts, in either order of bytes, with Z, M and SRID."""
+
 _BRACKETS = re.compile(r"[(（\[].*?[)）\]]|\s")
 
 
@@ -57,12 +66,50 @@ def geometry(batch: pa.RecordBatch, place: tuple[str, ...]) -> NDArray[np.object
 def _shapes(column: pa.Array) -> NDArray[np.object_]:
     values = np.array(column.to_pylist(), dtype=object)
     if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
-        return values
-    made: NDArray[np.object_] = shapely.to_wkb(shapely.from_wkt(values, on_invalid="ignore"))
+        return shallow(values)
+    nested = pc.greater(pc.count_substring(column, "collection", ignore_case=True), DEEPEST)
+    plain = np.where(np.asarray(pc.fill_null(nested, False)), np.array(None), values)
+    made: NDArray[np.object_] = shapely.to_wkb(_drawn(plain))
     for row in np.flatnonzero((made == np.array(None)) & (values != np.array(None))):
         if str(values[row]).strip():
             made[row] = str(values[row]).encode()
     return made
+
+
+def _drawn(texts: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Geometries from WKT, None where it is none, or has arcs."""
+
+    def one(text: str | None) -> shapely.Geometry | None:
+        try:
+            return shapely.from_wkt(text, on_invalid="ignore")
+        except NotImplementedError:
+            return None
+
+    try:
+        found: NDArray[np.object_] = shapely.from_wkt(texts, on_invalid="ignore")
+    except NotImplementedError:
+        found = np.array([one(text) for text in texts], dtype=object)
+    return found
+
+
+def shallow(wkb: NDArray[np.object_]) -> NDArray[np.object_]:
+    """WKB, with those nested deeper than GEOS's stack replaced by what cannot be read.
+
+    >>> deep = b"\\1\\7\\0\\0\\0\\1\\0\\0\\0" * 20_000
+    >>> shallow(np.array([deep, shapely.Point(1, 2).wkb, None], dtype=object)).tolist()[0]
+    b'nested'
+    """
+    long = [
+        place
+        for place, item in enumerate(wkb)
+        if isinstance(item, bytes)
+        and len(item) > DEEPEST * 9
+        and len(_NESTS.findall(item)) > DEEPEST
+    ]
+    if long:
+        wkb = wkb.copy()
+        wkb[long] = b"nested"
+    return wkb
 
 
 def numbers(column: pa.Array) -> NDArray[np.float64]:

@@ -28,7 +28,7 @@ _SAMPLE = 1 << 20
 _HEADER, _LANGUAGE, _ASCII = 32, 29, 128
 """Bytes of a dBase header before the names of columns, the place of its language, end of ASCII."""
 
-_CITYJSON = re.compile(rb'"type"\s*:\s*"CityJSON(Feature)?"')
+_CITYJSON = re.compile(rb'"type"\s*:\s*"CityJSON\w*"')
 _RUN = re.compile(rb"gdal_streamed_alg|<OGRVRT|vsicurl")
 """What would have GDAL read other files, or run something."""
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyogrio
+from pyogrio import raw
 from pyogrio.errors import DataLayerError, DataSourceError, FieldError, GeometryError
 from pyogrio.raw import open_arrow
 
 from cim.errors import SourceError
-from cim.load.readers import heading, soundness
+from cim.load.readers import arcs, heading, soundness
 from cim.load.readers.archive import Unpacked
 from cim.load.readers.soundness import PARTS, parts
 from cim.load.source import BATCH_ROWS, Batch, Source, without_nul
@@ -175,6 +176,8 @@ def _batches(
                 )
             name = known["geometry_name"] or "wkb_geometry"
             while (columns := _next(stream)) is not None:
+                if name in columns.schema.names and arcs.any_in(columns.column(name)):
+                    columns = _straightened(columns, name, place, options, row)
                 yield _batch(columns, name, row)
                 row += columns.num_rows
     except _FAULTS as error:
@@ -199,6 +202,18 @@ def _next(stream: pa.RecordBatchReader) -> pa.RecordBatch | None:
             return None
 
 
+def _straightened(
+    columns: pa.RecordBatch, name: str, place: Path, options: dict[str, str | None], row: int
+) -> pa.RecordBatch:
+    """Rows with arcs as chains of straight lines: GDAL makes them, though not of Arrow's rows."""
+    with _quiet():
+        wkb = raw.read(
+            place, columns=[], skip_features=row - 1, max_features=columns.num_rows, **options
+        )[2]
+    there = columns.schema.names.index(name)
+    return columns.set_column(there, name, pa.array(wkb, pa.binary()))
+
+
 def _batch(columns: pa.RecordBatch, geometry: str, row: int) -> Batch:
     if geometry not in columns.schema.names:
         return Batch(without_nul(columns), None, row)
@@ -214,6 +229,10 @@ def _broken(path: Path, error: Exception, row: int | None = None) -> Exception:
         r"(/[^/'`]+)*/(?=" + re.escape(path.name) + ")", "", str(error).partition("\n")[0]
     )
     what = what.partition("; It might help")[0].partition("; please report")[0]
+    if "not recognized as" in what and path.suffix.lower() in (".json", ".geojson"):
+        return SourceError(
+            f"{path.name} is JSON, but no GeoJSON", f"{path.name} 是 JSON，但不是 GeoJSON"
+        )
     for sign, (en, zh) in _MEANINGS.items():
         if sign in what:
             return SourceError(f"{path.name} {en}", f"{path.name} {zh}")
