@@ -47,6 +47,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "another row far away has this key: it is no key of buildings",
         "相同编号的另一行相距很远，该编号不是建筑编号",
     ),
+    "nowhere": (
+        "no key of a building, and no footprint that takes a third of the outline",
+        "没有建筑编号，且轮廓所在位置没有建筑",
+    ),
     "no_building": ("no building goes by this key", "找不到该编号的建筑"),
     "ambiguous_building": (
         "several sources have a building of this key; say which with --source",

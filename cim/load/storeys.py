@@ -6,18 +6,32 @@ _DIGITS = {c: n for n, c in enumerate("零一二三四五六七八九")} | {"〇
 _FULL = str.maketrans("０１２３４５６７８９－", "0123456789-")
 
 
+_GROUND = frozenset({"G", "GF", "GROUND", "GROUNDFLOOR", "首层", "底层", "地面层", "首", "底"})
+_MEZZANINE = frozenset({"M", "MF", "MEZZANINE", "夹层", "一夹层", "1夹层"})
+_CELLAR = frozenset({"地下室", "BASEMENT", "CELLAR"})
+
+
 def number_of(word: str) -> int | None:
     """The storey that a word names: negative below ground, never beyond 200; None for no storey.
 
+    0 is the mezzanine over the ground floor.
+
     >>> [number_of(w) for w in ("3", "3F", "第12层", "B1", "负二层", "地下1层", "十二楼", "3.0")]
     [3, 3, 12, -1, -2, -1, 12, 3]
+    >>> [number_of(w) for w in ("L2", "F5", "Level 3", "首层", "G", "mezzanine", "夹层", "地下室")]
+    [2, 5, 3, 1, 1, 0, 0, -1]
     >>> number_of("屋顶"), number_of("9999"), number_of("")
     (None, None, None)
     """
     plain = word.strip().translate(_FULL).upper()
+    joined = plain.replace(" ", "")
+    for words, called in ((_GROUND, 1), (_MEZZANINE, 0), (_CELLAR, -1)):
+        if joined in words:
+            return called
     below = re.match(r"(B|负|地下|-)第?", plain)
-    rest = plain[below.end() :] if below else plain.removeprefix("第")
-    rest = re.sub(r"(\.0+|F|层|楼)+$", "", rest)
+    above = re.match(r"(LEVEL|FLOOR|STOREY|[LF])[ ._-]?(?=[0-9]+(\.0+)?$)", plain)
+    rest = plain[below.end() :] if below else plain[above.end() :] if above else plain
+    rest = re.sub(r"(\.0+|F|层|楼)+$", "", rest.removeprefix("第"))
     number = int(rest) if rest.isascii() and rest.isdigit() and len(rest) < 4 else _chinese(rest)
     if number is None or number > 200:
         return None
@@ -41,10 +55,10 @@ def _chinese(word: str) -> int | None:
 def label_of(number: int) -> str:
     """What stands on the lift button.
 
-    >>> label_of(-2), label_of(12)
-    ('B2', '12')
+    >>> label_of(-2), label_of(12), label_of(0)
+    ('B2', '12', 'M')
     """
-    return f"B{-number}" if number < 0 else str(number)
+    return f"B{-number}" if number < 0 else str(number) if number else "M"
 
 
 def entrance_of(word: str) -> int | None:

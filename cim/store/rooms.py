@@ -8,13 +8,20 @@ from cim.store.stage import ROWS, Counts, Stage
 
 
 def settle_buildings(stage: Stage) -> None:
-    """Which building a row belongs to: of its own source, else the only one of that key."""
+    """Which building a row belongs to: of its own source, else the only one of that key.
+
+    A row without a key of a building is of the one whose footprint takes most of its outline.
+    """
     key = {"source_id": stage.source_id}
     if stage.has("building"):
         stage.run(statements.FIND_BUILDINGS, **key)
         stage.set_aside(
             statements.AMBIGUOUS, "building", "ambiguous_building", value="s.building", **key
         )
+    if stage.geometry:
+        stage.run(statements.BUILDINGS_BY_PLACE)
+        stage.run(statements.KEYS_BY_PLACE)
+        stage.set_aside("s.by_place AND s.building_id IS NULL", "geometry", "nowhere")
     value = "s.building" if stage.has("building") else "s.building_id"
     stage.set_aside(statements.HOMELESS, "building", "no_building", value=value)
 
@@ -26,6 +33,8 @@ def enter_floors(stage: Stage) -> Counts:
     total = stage.number(f"SELECT count(*) FROM {ROWS}")
     stage.run(statements.RENAME_STOREYS, full=stage.full)
     given = [name for name in ("given_bottom", "given_height") if stage.has(name)]
+    if stage.geometry and stage.has("z") and "given_bottom" not in given and _lifted(stage):
+        given.append("given_bottom")
     counts.changed = stage.run(statements.update_storeys(given), **feed)
     counts.new = stage.run(statements.insert_storeys(given), **feed)
     counts.unchanged = total - counts.changed - counts.new
@@ -36,6 +45,15 @@ def enter_floors(stage: Stage) -> Counts:
         stage.run(statements.DRAW_PLANS)
         stage.run(statements.USE_PLANS)
     return counts
+
+
+def _lifted(stage: Stage) -> bool:
+    """Floors out of the heights at which outlines were drawn; whether there are any."""
+    if not stage.number(statements.COUNT_LIFTED):
+        return False
+    stage.run(statements.ADD_BOTTOM)
+    stage.tallies["unclear_z"] = stage.number(statements.COUNT_UNCLEAR)
+    return bool(stage.run(statements.BOTTOMS_OF_OUTLINES))
 
 
 def place_units(stage: Stage) -> None:

@@ -1,6 +1,7 @@
 """Floors: the storeys of buildings as surveyed, with or without a drawn outline."""
 
 import numpy as np
+import shapely
 
 from cim import crs
 from cim.load.fields import Field
@@ -20,7 +21,7 @@ BUILDING = (
 FIELDS = (
     *BUILDING,
     Field("storey", "text", "楼层", "storey: -1, 1, 2 …, B1, 负一层",
-          ("层号", "楼层号", "no", "floor", "level", "所在层"), required=True),
+          ("层号", "楼层号", "no", "floor", "level", "lvl", "lc", "所在层"), required=True),
     Field("label", "text", "楼层名称", "as on the lift button", ("层名", "名称", "name")),
     Field("kind", "text", "类别", "标准, 架空, 转换, 设备, 避难, 地下, 夹层, 屋面",
           ("楼层类型", "类型", "type")),
@@ -29,13 +30,43 @@ FIELDS = (
     Field("given_height", "number", "层高", "storey height, m", ("height",), least=1, most=100),
 )  # fmt: skip
 
+LEVEL = 0.05
+"""Metres by which the corners of a floor may lie higher than one another."""
+
+_USUAL_KIND = {-1: "地下", 0: "夹层", 1: "标准"}
+
 KINDS_OF_FLOOR = ("标准", "架空", "转换", "设备", "避难", "地下", "夹层", "屋面")
 
 
+def housed(rows: Rows, context: Context) -> None:
+    """Rows without a key of their building: by their place, where they have an outline."""
+    named = np.array([word is not None for word in rows.words("building")], bool)
+    lost = ~named & np.isnan(rows.numbers("building_id"))
+    shapes = np.full(len(rows), None) if rows.geometry is None else rows.geometry
+    drawn = ~shapely.is_missing(shapes)
+    rows.set_aside(lost & ~drawn, "building", "missing")
+    rows.columns["by_place"] = lost & drawn
+    rows.columns["key_made"] = np.full(len(rows), "ext_id" not in context.mapped)
+
+
+def levels_of_outlines(rows: Rows, context: Context) -> None:
+    """The height at which an outline was drawn, where it has one and lies level."""
+    found = np.full(len(rows), np.nan)
+    if rows.geometry is not None and rows.batch.geometry is not None:
+        shapes = shapely.from_wkb(rows.batch.geometry, on_invalid="ignore")
+        points, row = shapely.get_coordinates(shapes, include_z=True, return_index=True)
+        low, high = np.full(len(rows), np.inf), np.full(len(rows), -np.inf)
+        known = np.isfinite(points[:, 2])
+        np.minimum.at(low, row[known], points[known, 2])
+        np.maximum.at(high, row[known], points[known, 2])
+        level = high - low <= LEVEL  # where nothing is known, that is less than nothing
+        level[row[~known]] = False
+        found[level & (high >= low)] = low[level & (high >= low)]
+    rows.columns["z"] = found
+
+
 def named(rows: Rows, context: Context) -> None:
-    """The storey's number and label, its kind where none is said, its building."""
-    building = np.array([word is not None for word in rows.words("building")], bool)
-    rows.set_aside(~building & np.isnan(rows.numbers("building_id")), "building", "missing")
+    """The storey's number and label, and its kind where none is said."""
     words = rows.words("storey").tolist()
     numbers = [None if word is None else number_of(word) for word in words]
     rows.set_aside(np.array([n is None for n in numbers], bool), "storey", "not_a_value")
@@ -49,7 +80,7 @@ def named(rows: Rows, context: Context) -> None:
         [
             (kind.removesuffix("层") if kind.removesuffix("层") in KINDS_OF_FLOOR else kind)
             if kind
-            else ("地下" if n is not None and n < 0 else "标准")
+            else _USUAL_KIND[int(np.sign(1 if n is None else n))]
             for kind, n in kinds
         ],
         dtype=object,
@@ -72,9 +103,12 @@ KIND = Kind(
     geometry="polygon",
     geometry_column="outline",
     needs_geometry=False,
-    checks=(named, outline_areas),
+    checks=(housed, named, outline_areas, levels_of_outlines),
     adds={
         "building_id": "int8",
+        "by_place": "bool",
+        "key_made": "bool",
+        "z": "float8",
         "no": "int2",
         "label": "text",
         "kind": "text",

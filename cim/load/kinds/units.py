@@ -4,7 +4,7 @@ import numpy as np
 
 from cim.load.fields import Field
 from cim.load.kind import Context, Kind
-from cim.load.kinds.floors import BUILDING
+from cim.load.kinds.floors import BUILDING, housed
 from cim.load.rows import Rows
 from cim.load.storeys import entrance_of, number_of
 from cim.model.buildings import unit
@@ -30,7 +30,7 @@ OCCUPANCY = {
 FIELDS = (
     *BUILDING,
     Field("storey", "text", "楼层", "storey: its number, or its name",
-          ("层号", "楼层号", "所在层", "floor", "level"), required=True),
+          ("层号", "楼层号", "所在层", "floor", "level", "lvl", "lc"), required=True),
     Field("entrance", "text", "单元", "entrance: 1, 1单元", ("单元号", "单元编号", "梯号")),
     Field("room_no", "text", "房号", "as on the door", ("室号", "户号", "房间号", "room", "户室号"),
           required=True),
@@ -52,9 +52,7 @@ FIELDS = (
 
 
 def named(rows: Rows, context: Context) -> None:
-    """The numbers of storey and entrance, where the words are numbers; the building."""
-    building = np.array([word is not None for word in rows.words("building")], bool)
-    rows.set_aside(~building & np.isnan(rows.numbers("building_id")), "building", "missing")
+    """The numbers of storey and entrance, where the words are numbers."""
     storeys = [word and number_of(word) for word in rows.words("storey").tolist()]
     rows.columns["storey_no"] = np.array(
         [n if isinstance(n, int) else np.nan for n in storeys], np.float64
@@ -81,9 +79,11 @@ KIND = Kind(
     geometry="polygon",
     geometry_column="outline",
     needs_geometry=False,
-    checks=(named,),
+    checks=(housed, named),
     adds={
         "building_id": "int8",
+        "by_place": "bool",
+        "key_made": "bool",
         "storey_id": "int8",
         "entrance_id": "int8",
         "storey_no": "int2",

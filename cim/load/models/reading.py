@@ -390,8 +390,8 @@ def main(path: Path, megabytes: int) -> bytes:
     except MemoryError:
         return orjson.dumps({"memory": True})
     except Exception:  # whatever a broken file makes the library trip over
-        error = _damaged(path.name)
-        return orjson.dumps({"en": str(error), "zh": error.zh})
+        damaged = _damaged(path.name)
+        return orjson.dumps({"en": str(damaged), "zh": damaged.zh})
 
 
 if __name__ == "__main__":

@@ -17,6 +17,51 @@ AMBIGUOUS = """s.building_id IS NULL AND EXISTS (
 HOMELESS = """s.building_id IS NULL OR NOT EXISTS (
     SELECT FROM city.building b WHERE b.id = s.building_id AND b.ended_at IS NULL)"""
 
+BUILDINGS_BY_PLACE = """
+    UPDATE stage_rows s SET building_id = f.id FROM (
+        SELECT DISTINCT ON (r.row_no) r.row_no, b.id
+        FROM stage_rows r
+        JOIN city.building b ON b.footprint && r.outline AND b.ended_at IS NULL
+         AND b.state <> 'demolished'
+        CROSS JOIN LATERAL (
+            SELECT ST_Area(ST_Intersection(b.footprint, r.outline)) AS shared) i
+        WHERE r.by_place AND i.shared >= 0.3 * ST_Area(r.outline)
+        ORDER BY r.row_no, i.shared DESC, b.id) f
+    WHERE f.row_no = s.row_no"""
+"""The building that takes most of an outline, and a good part of it."""
+
+KEYS_BY_PLACE = """
+    UPDATE stage_rows s SET ext_id = '@' || building_id || '/' || ext_id
+    WHERE s.by_place AND s.key_made AND s.building_id IS NOT NULL"""
+"""A key that was made of storey and room is the building's own."""
+
+COUNT_LIFTED = "SELECT count(*) FROM stage_rows WHERE z IS NOT NULL AND z <> 0"
+
+ADD_BOTTOM = "ALTER TABLE stage_rows ADD COLUMN given_bottom float8"
+
+_BASES = """
+    SELECT building_id, CASE WHEN abs(low - ground_elev) <= 3 THEN ground_elev
+                             WHEN abs(low) <= 3 THEN 0 END AS base
+    FROM (SELECT r.building_id, b.ground_elev, min(r.z) FILTER (WHERE r.no = 1) AS low,
+                 count(*) AS drawn, count(DISTINCT r.z) AS levels, count(DISTINCT r.no) AS numbers,
+                 corr(r.z, r.no) AS rising
+          FROM stage_rows r JOIN city.building b ON b.id = r.building_id
+          WHERE r.z IS NOT NULL GROUP BY r.building_id, b.id) f
+    WHERE levels = numbers AND (numbers = 1 OR rising > 0.9)"""
+"""What the heights of a building's floors count from: the datum, or its ground.
+
+They are believed where each storey has its own, they rise, and the ground floor is near one of
+the two.
+"""
+
+BOTTOMS_OF_OUTLINES = f"""
+    UPDATE stage_rows s SET given_bottom = round((s.z - f.base)::numeric, 3) FROM ({_BASES}) f
+    WHERE f.building_id = s.building_id AND f.base IS NOT NULL AND s.z IS NOT NULL"""
+
+COUNT_UNCLEAR = f"""
+    SELECT count(*) FROM stage_rows s LEFT JOIN ({_BASES}) f USING (building_id)
+    WHERE s.z IS NOT NULL AND s.z <> 0 AND f.base IS NULL"""
+
 _SAME_STOREY = "t.building_id = s.building_id AND t.no = s.no AND t.ended_at IS NULL"
 
 RENAME_STOREYS = f"""
@@ -115,8 +160,10 @@ FIND_STOREYS = """
 MAKE_STOREYS = """
     INSERT INTO city.storey (building_id, no, label, kind, status)
     SELECT DISTINCT s.building_id, s.storey_no,
-           CASE WHEN s.storey_no < 0 THEN 'B' || -s.storey_no ELSE s.storey_no::text END,
-           CASE WHEN s.storey_no < 0 THEN '地下' ELSE '标准' END, 'generated'
+           CASE WHEN s.storey_no < 0 THEN 'B' || -s.storey_no WHEN s.storey_no = 0 THEN 'M'
+                ELSE s.storey_no::text END,
+           CASE WHEN s.storey_no < 0 THEN '地下' WHEN s.storey_no = 0 THEN '夹层'
+                ELSE '标准' END, 'generated'
     FROM stage_rows s WHERE s.storey_id IS NULL"""
 
 SAME_ROOM = """EXISTS (SELECT FROM (
