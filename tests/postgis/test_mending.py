@@ -146,3 +146,123 @@ def test_whatever_was_wrong_the_mended_city_is_that_of_the_right_file(
         found = office.rows(BUILDINGS)
         point.rollback()
     assert sorted(found, key=str) == sorted(wanted, key=str)
+
+
+def table(path: Path, rows: list[dict[str, Any]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(dict.fromkeys(n for row in rows for n in row)))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+SQUARE = "POLYGON((113.75 23.02,113.7502 23.02,113.7502 23.0202,113.75 23.0202,113.75 23.02))"
+
+
+def test_an_outline_that_was_no_outline_comes_out_as_it_was_written(office: Office) -> None:
+    rows = [{"编号": "A1", "wkt": SQUARE}, {"编号": "A2", "wkt": "POLYGON((1 2,"}]
+    office.load(table(office.folder / "b.csv", rows), "buildings", crs="EPSG:4490")
+    (out,) = office.export()
+    assert "POLYGON((1 2," in out.read_text("utf-8-sig")
+    mend(out, {("b.csv", 3): {"geometry": SQUARE}, ("b.csv", 2): {"geometry": SQUARE}})
+    assert office.load(out).exit_code == 0
+    assert office.waiting == 0
+    assert office.rows("SELECT count(*) FROM city.building") == [(2,)]
+
+
+def test_rows_that_are_still_wrong_wait_on(office: Office) -> None:
+    rows = [{"编号": f"A{n}", "高度": -n, "wkt": SQUARE} for n in (1, 2)]
+    office.load(table(office.folder / "b.csv", rows), "buildings", crs="EPSG:4490")
+    (out,) = office.export()
+    out.write_text(out.read_text("utf-8-sig").replace("-1,", "5,", 2), "utf-8")
+    assert office.load(out).exit_code == 1
+    assert office.waiting == 1
+    (again,) = office.export("again")
+    mend(again, {("mend-me.csv", n): {"高度": 6} for n in (2, 3)})
+    assert office.load(again).exit_code == 0
+    assert office.waiting == 0
+    assert office.rows("SELECT ext_id, height FROM city.building ORDER BY 1") == [
+        ("A1", 5.0), ("A2", 6.0)
+    ]  # fmt: skip
+
+
+def test_a_second_row_of_a_key_does_not_overwrite_the_first_by_being_loaded_again(
+    office: Office,
+) -> None:
+    rows = [{"小区编号": "E1", "名称": "甲苑"}, {"小区编号": "E1", "名称": "乙苑"}]
+    office.load(table(office.folder / "estates.csv", rows), "estates")
+    (out,) = office.export()
+    assert office.load(out).set_aside == 1
+    assert office.rows("SELECT name FROM city.estate") == [("甲苑",)]
+    (out,) = office.export("again")
+    mend(out, {("mend-me.csv", 2): {"小区编号": "E2"}})
+    office.load(out)
+    assert office.rows("SELECT ext_id, name FROM city.estate ORDER BY 1") == [
+        ("E1", "甲苑"), ("E2", "乙苑")
+    ]  # fmt: skip
+    assert office.waiting == 0
+
+
+def test_pieces_of_one_building_wait_for_each_other(office: Office) -> None:
+    other = SQUARE.replace("113.75", "113.7502").replace("113.75022", "113.7504")
+    rows = [{"编号": "A1", "wkt": SQUARE}, {"编号": "A1", "wkt": "POLYGON((0 0,"}]
+    office.load(table(office.folder / "b.csv", rows), "buildings", crs="EPSG:4490")
+    assert office.rows("SELECT count(*) FROM city.building") == [(0,)]
+    (out,) = office.export(reason="broken_geometry")
+    mend(out, {("b.csv", 3): {"geometry": other}})
+    assert office.load(out).merged == 1
+    assert office.rows("SELECT count(*) FROM city.building") == [(1,)]
+    assert office.waiting == 0
+
+
+def test_several_kinds_come_out_as_a_file_each(office: Office) -> None:
+    office.load(table(office.folder / "a.csv", [{"名称": "甲", "级别": 9}]), "areas")
+    office.load(table(office.folder / "e.csv", [{"小区编号": "E1", "名称": ""}]), "estates")
+    assert [path.name for path in office.export()] == ["mend-me.areas.csv", "mend-me.estates.csv"]
+
+
+def test_addresses_go_out_and_come_back(office: Office) -> None:
+    long = "虎门镇浦江路2号" + "很长" * 200
+    rows = [{"地址编号": "D1", "地址": "虎门镇浦江路1号"}, {"地址编号": "D2", "地址": long}]
+    office.load(table(office.folder / "addresses.csv", rows), "addresses")
+    (out,) = office.export()
+    right = {("addresses.csv", 3): {"地址": "虎门镇浦江路2号"}}
+    mend(out, right | {("addresses.csv", 2): {"地址": "虎门镇浦江路2号"}})
+    assert office.load(out).exit_code == 0
+    assert office.waiting == 0
+    assert office.rows("SELECT ext_id, full_text FROM city.std_address WHERE ext_id = 'D2'") == [
+        ("D2", "虎门镇浦江路2号")
+    ]
+
+
+def test_people_come_out_in_columns_and_come_back(office: Office) -> None:
+    office.connection.execute(
+        text("""INSERT INTO city.source_system (id, name) VALUES (100, 'register');
+        INSERT INTO city.building (id, source_id, ext_id, footprint, footprint_area, height,
+            height_method, floors_above, floors_method)
+        VALUES (1, 100, 'B1', ST_Multi(ST_MakeEnvelope(113.7, 23, 113.7005, 23.0005, 4490)), 2500,
+                24, 'given', 8, 'given')""")
+    )
+    rows = [
+        {"人员编号": f"P{n}", "姓名": f"测试甲{n}", "幢编号": "B1" if n else "没有"} for n in (0, 1)
+    ]
+    office.load(table(office.folder / "people.csv", rows), "people")
+    (out,) = office.export()
+    head, line = out.read_text("utf-8-sig").splitlines()
+    assert "姓名" in head
+    assert "测试甲0" in line
+    number = int(line.split(",")[1])
+    mend(out, {("people.csv", number): {"幢编号": "B1"}})
+    assert office.load(out).exit_code == 0
+    assert office.waiting == 0
+    assert office.rows("SELECT count(*) FROM pii.residency WHERE building_id = 1") == [(2,)]
+
+
+def test_a_row_that_was_thrown_out_of_the_file_waits_on(office: Office) -> None:
+    rows = [{"高度": -n, "wkt": SQUARE} for n in (1, 2)]
+    office.load(table(office.folder / "b.csv", rows), "buildings", crs="EPSG:4490")
+    (out,) = office.export()
+    lines = out.read_text("utf-8-sig").splitlines()
+    out.write_text("\n".join(lines[:2]).replace("-1,", "5,") + "\n", "utf-8")
+    office.load(out)
+    assert office.waiting == 1
