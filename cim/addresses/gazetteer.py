@@ -77,6 +77,11 @@ class Gazetteer:
                 self._names.setdefault(bare, []).append((place, False))
                 break
 
+    @property
+    def firsts(self) -> frozenset[str]:
+        """The characters that its names begin with."""
+        return frozenset(name[0] for name in self._names)
+
     def __len__(self) -> int:
         """How many spellings it knows."""
         return len(self._names)

@@ -33,6 +33,9 @@ _STREETS: Final = frozenset({"road", "alley", "lane", "squad", "door_no", ""})
 """Steps before which a village may stand without its word, with another name behind it."""
 
 _FUNCTIONAL: Final = frozenset("松滨东")
+FIRST_OF_TOWNS: Final = _FUNCTIONAL | DONGGUAN.firsts
+"""Characters that a town begins with which is known without a gazetteer."""
+
 _AREA_GOES_ON: Final = re.compile("路|社区")
 _GOES_ON: Final = re.compile("[东南西北中]?(?:路|街(?!道)|大道)|社区|工业")
 _WORD_AHEAD: Final = re.compile("[东南西北中]?路|大道|[镇街村道]|社区|$")

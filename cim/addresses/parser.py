@@ -77,7 +77,9 @@ def walked(text: str, gazetteer: Gazetteer | None = None) -> Walk:
             walk.gap()
         walk.shorten(begin)
         name = found.lastgroup or ""
-        if walk.rank <= _COUNTY or gazetteer is not None:
+        if gazetteer is not None or (
+            walk.rank <= _COUNTY and text[walk.start] in outside.FIRST_OF_TOWNS
+        ):
             outside.known(walk, begin, name)
         if begin >= walk.start:
             _STEPS[name](walk, found)

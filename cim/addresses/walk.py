@@ -36,15 +36,20 @@ class Walk:
         """Give the characters up to `end` to a level; those before `begin` to none."""
         if begin is not None:
             self.leave(begin)
-        begin = self.start
-        if len(self.levels.get(level, "")) > LONGEST_NAME:
+        text, begin = self.text, self.start
+        if text[end - 1] == " ":
+            end = max(begin + 1, begin + len(text[begin:end].rstrip(" ")))
+        written = self.levels.get(level)
+        if written is None:
+            self.levels[level] = text[begin:end]
+            rank = LADDER[level]
+            self.rank = max(self.rank, rank)
+        elif len(written) > LONGEST_NAME:
             self.leave(end)
             return
-        if self.text[end - 1] == " ":
-            end = max(begin + 1, begin + len(self.text[begin:end].rstrip(" ")))
-        self.levels[level] = self.levels.get(level, "") + self.text[begin:end]
+        else:
+            self.levels[level] = written + text[begin:end]
         self.spans.append((level, begin, end, True))
-        self.rank = max(self.rank, LADDER[level])
         self.start = end
 
     def spell(self, level: str, end: int, name: str) -> None:
