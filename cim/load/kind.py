@@ -41,6 +41,8 @@ class Kind:
     """One kind of thing that can be loaded.
 
     `geometry` is point, line, polygon or None; with `needs_geometry` a row without is set aside.
+    `fold` is the last to see a batch, when it is known which rows are in: what many rows share need
+    be sent only once.
     `adds` names columns (with PostgreSQL types) that the checks fill in beyond the mapped fields.
     `key` are fields that make up a row's key where the file names none; without, the place does.
     `key_names` are further names of the key's column; without `key_kept` the table keeps no key of
@@ -64,6 +66,7 @@ class Kind:
     geometry_column: str = "geom"
     needs_geometry: bool = True
     checks: tuple[Check, ...] = ()
+    fold: Callable[[Rows], None] | None = None
     adds: dict[str, str] = field(default_factory=dict)
     key: tuple[str, ...] = ()
     settle: Callable[[Stage], None] = nothing

@@ -249,6 +249,8 @@ def _check(job: _Job, batch: Batch) -> _Checked:
     rows.columns["ext_id"] = _keys(job, rows)
     if kind.fold:
         kind.fold(rows)
+    if kind.fold:
+        kind.fold(rows)
     staged = columns.encode(_staged(job, rows), KEY_TYPES | job.types)
     return _Checked(rows, staged, _faults(job, rows))
 

@@ -85,12 +85,21 @@ address_link = Table(
     ),
     Column("object_id", BigInteger, primary_key=True, comment="id in that type's table"),
     Column(
-        "role", Text, nullable=False, server_default=sql("'主'"), comment="主, 别名, 历史, 门牌"
+        "role",
+        Text,
+        nullable=False,
+        server_default=sql("'主'"),
+        comment="主, 别名, 历史, 门牌; 所在: lies in it, itself unknown",
     ),
     Column("method", Text, nullable=False, comment="code, ladder, place: how the link was found"),
     Column("score", SmallInteger, nullable=False, server_default=sql("100"), comment="0 to 100"),
     Column("valid_from", Date, comment="first day"),
     Column("valid_to", Date, comment="day it ceased"),
+    Column(
+        "level",
+        SmallInteger,
+        comment="deepest level of the ladder that matched; NULL where nobody said",
+    ),
     Index("ix_address_link_object", "object_type", "object_id"),
     schema=CITY,
     comment="which object an address belongs to",

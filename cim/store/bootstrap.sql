@@ -10,5 +10,5 @@ CREATE SCHEMA IF NOT EXISTS platform;
 -- because trigrams need three.
 CREATE OR REPLACE FUNCTION city.bigrams(value text) RETURNS text[]
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-AS $$ SELECT coalesce(array_agg(DISTINCT substr(value, i, 2)), '{}')
-      FROM generate_series(1, greatest(length(value) - 1, 0)) AS i $$;
+AS $$ SELECT ARRAY(SELECT substr(value, i, 2)
+                    FROM generate_series(1, greatest(length(value) - 1, 0)) AS i) $$;

@@ -1,16 +1,20 @@
 """Addresses: a ladder in columns, or a text that the parser takes apart."""
 
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cim.addresses import LADDER, canonical, deepest, full_text, join, normalise, parse
+from cim.addresses import LADDER, canonical, deepest, full_text, join, normalise, parse_many
 from cim.load.fields import Field
 from cim.load.kind import Context, Kind
-from cim.load.references import BUILDING, RESOLVED, UNIT, place_of
+from cim.load.references import BUILDING, UNIT
 from cim.load.rows import Rows
 from cim.model.addresses import std_address
 from cim.store import ladders
+from cim.store.queries.ladders import BELOW, PLACE, SEPARATOR
+
+Words: TypeAlias = NDArray[np.object_]
 
 LONGEST: Final = 300
 """Characters; a longer text is no address."""
@@ -52,60 +56,112 @@ FIELDS = (
 
 def ladder(rows: Rows, context: Context) -> None:
     """The levels of each row: its columns where it has any below the community, else its text."""
-    texts = rows.words("full_text").tolist()
-    long = np.array([text is not None and len(text) > LONGEST for text in texts], bool)
-    rows.set_aside(long, "full_text", "too_long")
-    given = [name for name in LADDER if name in context.mapped]
-    columns = [_spelt(name, rows.words(name).tolist()) for name in given]
-    found = [
-        _levels(dict(zip(given, row, strict=True)), None if aside else text)
-        for *row, text, aside in zip(*columns, texts, long.tolist(), strict=True)
-    ]
-    _fill(rows, [levels for levels, _ in found], texts)
-    unsure = [bool(remainder) for _, remainder in found]
-    status = rows.words("status").tolist()
-    rows.columns["status"] = np.array(
-        [word or ("待核" if doubt else "标准") for word, doubt in zip(status, unsure, strict=True)]
-        or [],
-        dtype=object,
-    )
+    texts = rows.words("full_text")
+    rows.set_aside(_longer(texts, LONGEST), "full_text", "too_long")
+    given = {
+        name: _spelt(name, rows.words(name).tolist()) for name in LADDER if name in context.mapped
+    }
+    below = np.zeros(len(rows), bool)
+    for name, column in given.items():
+        if LADDER[name] > LADDER["village"]:
+            below |= _filled(column)
+    readable = rows.keep & ~below & _filled(texts)
+    read = texts.copy()
+    read[~readable] = None
+    found = parse_many(read.tolist())
+    unsure = found.pop("remainder").astype(bool)
+    _overlay(found, given)
+    rows.set_aside(~found["norm_text"].astype(bool), "full_text", "no_levels")
+    rows.set_aside(_longer(found["norm_text"], LONGEST), None, "too_long")
+    found["level"] = np.maximum(found["level"], 1)
+    status = rows.words("status")
+    found["status"] = np.where(_filled(status), status, np.where(unsure, "待核", "标准"))
+    found["full_text"] = _written(texts, found)
+    rows.columns |= found
 
 
-def _spelt(level: str, values: list[str | None]) -> list[str | None]:
+def _filled(column: Words) -> NDArray[np.bool_]:
+    """Where a column has a value."""
+    filled: NDArray[np.bool_] = column != np.array(None)
+    return filled
+
+
+def _longer(texts: Words, most: int) -> NDArray[np.bool_]:
+    return np.fromiter((len(text or "") > most for text in texts.tolist()), bool, len(texts))
+
+
+def _spelt(level: str, values: list[str | None]) -> Words:
     """Values of one level in one spelling; each different one is looked at once."""
-    known: dict[str | None, str | None] = {None: None}
-    for value in values:
-        if value not in known and value is not None:
-            known[value] = canonical(level, normalise(value)) or None
-    return [known[value] for value in values]
+    known = {
+        value: (canonical(level, normalise(value)) or None) if value else None
+        for value in set(values)
+    }
+    return np.array([known[value] for value in values] or [], dtype=object)
 
 
-def _levels(columns: dict[str, str | None], text: str | None) -> tuple[dict[str, str], str]:
-    """The ladder of one row and what the parser could not place."""
-    levels = {name: value for name, value in columns.items() if value}
-    below = any(LADDER[name] > LADDER["village"] for name in levels)
-    if text is None or below:
-        return levels, ""
-    address = parse(text)
-    return address.levels | levels, address.remainder
+def _overlay(found: dict[str, NDArray[Any]], given: dict[str, Words]) -> None:
+    """Put columns over what was read from the texts, and join anew the rows that they change."""
+    touched = np.zeros(len(found["norm_text"]), bool)
+    for name, column in given.items():
+        filled = _filled(column)
+        found[name][filled] = column[filled]
+        touched |= filled
+    rows = np.flatnonzero(touched)
+    if not rows.size:
+        return
+    levels = _ladders(found, rows)
+    found["norm_text"][rows] = np.array([join(item) for item in levels], dtype=object)
+    found["level"][rows] = [deepest(item) for item in levels]
 
 
-def _fill(rows: Rows, ladders_: list[dict[str, str]], texts: list[str | None]) -> None:
-    """The columns of the table, the joined text, and the joined text down to the building."""
-    for name in LADDER:
-        values = [levels.get(name) for levels in ladders_]
-        rows.columns[name] = np.array(values or [], dtype=object)
-    norms = [join(levels) for levels in ladders_]
-    empty = np.array([not norm for norm in norms], bool)
-    rows.set_aside(empty, "full_text", "no_levels")
-    rows.set_aside(np.array([len(norm) > LONGEST for norm in norms], bool), None, "too_long")
-    rows.columns["norm_text"] = np.array(norms or [], dtype=object)
-    rows.columns["level"] = np.array([max(deepest(item), 1) for item in ladders_], np.int16)
-    rows.columns["place_text"] = np.array([place_of(item) for item in ladders_] or [], object)
-    rows.columns["full_text"] = np.array(
-        [text or full_text(item) for text, item in zip(texts, ladders_, strict=True)] or [],
-        dtype=object,
-    )
+def _ladders(found: dict[str, NDArray[Any]], rows: NDArray[np.intp]) -> list[dict[str, str]]:
+    """The filled levels of some rows."""
+    columns = {name: found[name][rows].tolist() for name in LADDER}
+    columns = {name: values for name, values in columns.items() if any(values)}
+    return [
+        {name: value for name, value in zip(columns, row, strict=True) if value}
+        for row in zip(*columns.values(), strict=True)
+    ] or [{} for _ in rows]
+
+
+def _written(texts: Words, found: dict[str, NDArray[Any]]) -> Words:
+    """The text as it came, composed of the columns where there is none."""
+    written = texts.copy()
+    bare = np.flatnonzero(~_filled(texts))
+    if bare.size:
+        composed = [full_text(levels) for levels in _ladders(found, bare)]
+        written[bare] = np.array(composed, dtype=object)
+    return written
+
+
+def fold(rows: Rows) -> None:
+    """Send the ladder down to the building once for all rows of a batch that stand there.
+
+    Each row that is in names as `place_no` the first row that is in and has its place; that one
+    alone carries the place's levels (`place`, joined by SEPARATOR) and joined text.  What follows
+    in the row's own text is its `tail`.
+    """
+    here = np.flatnonzero(rows.keep)
+    columns = [rows.columns.pop(name)[here].tolist() for name in PLACE]
+    first: dict[tuple[str | None, ...], int] = {}
+    keys = zip(*columns, strict=True)
+    carrier = [first.setdefault(key, row) for key, row in zip(keys, here.tolist(), strict=True)]
+    texts = {row: _place_text(key) for key, row in first.items()}
+    norms = rows.columns["norm_text"][here].tolist()
+    tails = [norm[len(texts[row]) :] for norm, row in zip(norms, carrier, strict=True)]
+    put = {name: np.full(len(rows), None, dtype=object) for name in ("place", "place_text", "tail")}
+    put["tail"][here] = np.array(tails or [], dtype=object)
+    put["place_text"][list(texts)] = np.array(list(texts.values()), dtype=object)
+    put["place"][list(texts)] = [SEPARATOR.join([word or "" for word in key]) for key in first]
+    put["place_no"] = rows.row_no
+    put["place_no"][here] = rows.batch.first_row + np.array(carrier, np.int64)
+    rows.columns |= put
+
+
+def _place_text(key: tuple[str | None, ...]) -> str:
+    """The joined text of a place; none for a province alone, which joined texts leave out."""
+    levels = {name: word for name, word in zip(PLACE, key, strict=True) if word}
+    return "" if list(levels) == ["province"] else join(levels)
 
 
 KIND = Kind(
@@ -118,20 +174,17 @@ KIND = Kind(
     geometry="point",
     needs_geometry=False,
     checks=(ladder,),
-    adds=dict.fromkeys(LADDER, "text")
-    | {
+    fold=fold,
+    adds={
         "full_text": "text",
-        "norm_text": "text",
         "level": "int2",
         "status": "text",
-        "position_quality": "text",
+        "tail": "text",
+        "place_no": "int8",
+        "place": "text",
         "place_text": "text",
-        "admin_area_id": "int8",
-        "method": "text",
-        "score": "int2",
-        "estate_id": "int8",
-    }
-    | RESOLVED,
+        **dict.fromkeys(BELOW, "text"),
+    },
     key=("norm_text",),
     key_names=("地址编号", "address_id", "地址标识"),
     settle=ladders.settle,

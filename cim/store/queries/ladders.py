@@ -1,221 +1,296 @@
-"""Statements of the addresses' way in: what a staged address `s` is the address of."""
+"""Statements of the addresses' way in: places, keys, and what each staged address is of.
 
+A place is the ladder down to the building, staged once a batch (`place_no` is the number of the
+row that carries it); the rooms of a house are joined to it by a number, not by seventeen texts.
+"""
+
+from collections.abc import Iterable
 from typing import Final
 
 from cim.addresses import LADDER
 
-NEAR: Final = 0.0003
-"""Degrees (about 30 m): a building this near to an address's point may be meant."""
+PLACE: Final = tuple(name for name, level in LADDER.items() if level <= 12)
+"""Levels down to the building."""
+
+BELOW: Final = tuple(name for name, level in LADDER.items() if level > 12)
+"""Levels within it."""
+
+SEPARATOR: Final = "\x1f"
+"""Stands between the levels of a place; no normalised text has it."""
+
+NEXT: Final = "nextval('city.std_address_id_seq')"
+"""The id of an address that is to be written: known before, so that nothing is looked up after."""
+
+
+def places(rows: str) -> str:
+    """A temporary table `stage_places`: the places, and room for what is found for each."""
+    listed = ", ".join(f"p[{n}] AS {name}" for n, name in enumerate(PLACE, 1))
+    return f"""
+        CREATE TEMPORARY TABLE stage_places ON COMMIT DROP AS
+        SELECT place_no, place_text, {listed}, {_deepest()} AS level,
+            NULL::bigint AS building_id, NULL::bigint AS estate_id, NULL::smallint AS score
+        FROM (SELECT row_no AS place_no, place_text,
+                  string_to_array(place, E'\\x1f', '') AS p
+              FROM {rows} WHERE place IS NOT NULL OFFSET 0) s"""
+
+
+def _deepest() -> str:
+    """The deepest level that an array of a place's levels fills."""
+    whens = " ".join(
+        f"WHEN p[{n}] IS NOT NULL THEN {max(LADDER[name], 1)}"
+        for n, name in reversed(list(enumerate(PLACE, 1)))
+    )
+    return f"(CASE {whens} ELSE 1 END)::smallint"
+
+
+TOWNS_WITHOUT_WORD: Final = """
+    WITH short AS (
+        SELECT name, regexp_replace(name, '(街道|镇|乡)$', '') AS short
+        FROM city.admin_area WHERE level = 4 AND ended_at IS NULL),
+    split AS (
+        SELECT DISTINCT ON (r.estate_name) r.estate_name, a.name AS town,
+            substr(r.estate_name, length(a.short) + 1) AS estate
+        FROM (SELECT DISTINCT estate_name FROM stage_places
+              WHERE town IS NULL AND village IS NULL AND estate_name IS NOT NULL) r
+        JOIN short a ON length(a.short) > 1 AND starts_with(r.estate_name, a.short)
+        JOIN city.estate e ON e.name = substr(r.estate_name, length(a.short) + 1)
+        WHERE NOT EXISTS (SELECT FROM city.estate x WHERE x.name = r.estate_name)
+        ORDER BY 1, length(a.short) DESC)
+    UPDATE stage_places p SET town = f.town, estate_name = f.estate,
+        place_text = replace(p.place_text, f.estate_name, f.town || f.estate)
+    FROM split f WHERE f.estate_name = p.estate_name AND p.town IS NULL AND p.village IS NULL"""
+"""南城翠堤春晓: a town without its word before an estate that is known becomes a town.
+
+Only where the rest is the name of an estate and the whole is not.
+"""
+
+BUILDINGS_OF_ADDRESSES: Final = """
+    UPDATE stage_places p SET building_id = f.id, score = f.score FROM (
+        SELECT r.place_text, min(l.object_id) AS id, max(l.score) AS score
+        FROM (SELECT DISTINCT place_text FROM stage_places WHERE place_text <> '') r
+        JOIN city.std_address a
+          ON a.norm_text = r.place_text AND a.level <= 12 AND a.ended_at IS NULL
+        JOIN city.address_link l
+          ON l.address_id = a.id AND l.object_type = 'building' AND l.role <> '所在'
+        WHERE l.method <> 'place'
+        GROUP BY 1 HAVING count(DISTINCT l.object_id) = 1) f
+    WHERE f.place_text = p.place_text"""
+"""Buildings that an address with the same text down to the building is linked to.
+
+Not those that only lie near its point: another point says more.
+"""
 
 _SPELT: Final = (
     r"regexp_replace({name}, '^第?([0-9A-Z]+)(号楼|号厂房|栋楼|栋|幢|座|棟|号|楼|#楼?)?$', '\1栋')"
 )
 """A building's name as the ladder spells it."""
 
-_PLACE: Final = tuple(name for name, level in LADDER.items() if level <= 12)
+BUILDINGS_OF_ESTATES: Final = f"""
+    WITH named AS MATERIALIZED (
+        SELECT b.id, e.id AS estate_id, e.name, e.aliases,
+            {_SPELT.format(name="replace(upper(b.name), upper(e.name), '')")} AS building_name,
+            (SELECT string_agg(x.name, ',') FROM city.admin_area x
+             WHERE x.id IN (b.admin_area_id, e.admin_area_id, v.parent_id)) AS areas
+        FROM city.estate e JOIN city.building b ON b.estate_id = e.id
+        LEFT JOIN city.admin_area v ON v.id = coalesce(b.admin_area_id, e.admin_area_id)
+        WHERE e.ended_at IS NULL AND b.ended_at IS NULL AND b.name IS NOT NULL),
+    called AS MATERIALIZED (
+        SELECT n.*, n.name AS word FROM named n
+        UNION SELECT n.*, unnest(n.aliases) FROM named n)
+    UPDATE stage_places p SET building_id = f.id, score = 90 FROM (
+        SELECT r.place_text, min(n.id) AS id
+        FROM (SELECT DISTINCT place_text, estate_name, building_name, town, village
+              FROM stage_places WHERE building_id IS NULL AND building_name IS NOT NULL) r
+        JOIN called n ON n.word = r.estate_name AND n.building_name = r.building_name
+        WHERE n.areas IS NULL OR coalesce(r.village, r.town) IS NULL
+           OR strpos(n.areas, r.village) > 0 OR strpos(n.areas, r.town) > 0
+        GROUP BY 1 HAVING count(DISTINCT n.id) = 1) f
+    WHERE f.place_text = p.place_text AND p.building_id IS NULL"""
+"""Buildings by the estate's name and their own, where only one fits.
+
+A town or community that both know must be the same.
+"""
+
+ESTATES: Final = """
+    UPDATE stage_places p SET estate_id = f.id, score = coalesce(p.score, 90::smallint) FROM (
+        SELECT r.estate_name, min(e.id) AS id
+        FROM (SELECT DISTINCT estate_name FROM stage_places WHERE level = 10) r
+        JOIN city.estate e ON e.name = r.estate_name AND e.ended_at IS NULL
+        GROUP BY 1 HAVING count(*) = 1) f
+    WHERE f.estate_name = p.estate_name AND p.level = 10 AND p.building_id IS NULL"""
+"""Estates by name, for addresses that end there, where only one fits."""
 
 
-def towns_without_word(rows: str) -> str:
-    """南城翠堤春晓: a town without its word before an estate that is known becomes a town.
+def met(rows: str, staged: Iterable[str]) -> str:
+    """A temporary table `stage_met`: every row with what is known of it before its rooms.
 
-    Only where the rest is the name of an estate and the whole is not.
+    By code (of the unit, else of the building), else by the ladder, else by place.
     """
+    staged = frozenset(staged)
+    joins, building, unit, code = "", [], "NULL::bigint", []
+    if "unit_ref" in staged:
+        joins += " LEFT JOIN stage_unit_keys k ON k.ref = s.unit_ref"
+        joins += " LEFT JOIN city.unit u ON u.id = k.id"
+        unit = "u.id"
+        building.append("u.building_id")
+        code.append("u.building_id")
+    if "building_ref" in staged:
+        joins += " LEFT JOIN stage_building_keys b ON b.ref = s.building_ref"
+        building.append("b.id")
+        code.append("b.id")
+    point, area = "NULL::bigint", "NULL::bigint"
+    near = "NULL::smallint"
+    if "geom" in staged:
+        joins += " LEFT JOIN stage_points g ON g.geom = s.geom"
+        point, near, area = "CASE WHEN s.level >= 9 THEN g.building_id END", "g.score", "g.area_id"
+    by_code = f"coalesce({', '.join(code)})" if code else "NULL::bigint"
     return f"""
-        WITH short AS (
-            SELECT name, regexp_replace(name, '(街道|镇|乡)$', '') AS short
-            FROM city.admin_area WHERE level = 4 AND ended_at IS NULL),
-        split AS (
-            SELECT DISTINCT ON (r.estate_name) r.estate_name, a.name AS town, a.short,
-                substr(r.estate_name, length(a.short) + 1) AS estate
-            FROM (SELECT DISTINCT estate_name FROM {rows}
-                  WHERE town IS NULL AND village IS NULL AND estate_name IS NOT NULL) r
-            JOIN short a ON length(a.short) > 1 AND starts_with(r.estate_name, a.short)
-            JOIN city.estate e ON e.name = substr(r.estate_name, length(a.short) + 1)
-            WHERE NOT EXISTS (SELECT FROM city.estate x WHERE x.name = r.estate_name)
-            ORDER BY 1, length(a.short) DESC)
-        UPDATE {rows} s SET town = f.town, estate_name = f.estate,
-            norm_text = replace(s.norm_text, f.estate_name, f.town || f.estate),
-            place_text = replace(s.place_text, f.estate_name, f.town || f.estate)
-        FROM split f WHERE f.estate_name = s.estate_name AND s.town IS NULL AND s.village IS NULL"""
+        CREATE TEMPORARY TABLE stage_met ON COMMIT DROP AS
+        SELECT m.*, coalesce(x.admin_area_id, m.area_id) AS admin_area_id FROM (
+            SELECT s.row_no, s.place_no, s.level, s.status, s.entrance_no, s.room_no,
+                coalesce({", ".join([*building, "p.building_id", point])}) AS building_id,
+                {"u.entrance_id" if "unit_ref" in staged else "NULL::bigint"} AS entrance_id,
+                {unit} AS unit_id,
+                CASE WHEN s.level = 10 THEN p.estate_id END AS estate_id,
+                {area} AS area_id,
+                CASE WHEN {by_code} IS NOT NULL THEN 'code'
+                     WHEN coalesce(p.building_id, p.estate_id) IS NOT NULL THEN 'ladder'
+                     WHEN {point} IS NOT NULL THEN 'place' END AS method,
+                CASE WHEN {by_code} IS NOT NULL THEN 100::smallint
+                     ELSE coalesce(p.score, {near}) END AS score
+            FROM {rows} s JOIN stage_places p USING (place_no){joins}) m
+        LEFT JOIN city.building x ON x.id = m.building_id"""
 
 
-def buildings_of_addresses(rows: str) -> str:
-    """Buildings that an address with the same text down to the building is linked to."""
-    return f"""
-        UPDATE {rows} s SET building_id = f.id, method = 'ladder', score = 100 FROM (
-            SELECT r.place_text, min(l.object_id) AS id
-            FROM (SELECT DISTINCT place_text FROM {rows} WHERE building_id IS NULL) r
-            JOIN city.std_address a ON a.norm_text = r.place_text AND a.ended_at IS NULL
-            JOIN city.address_link l ON l.address_id = a.id AND l.object_type = 'building'
-            GROUP BY 1 HAVING count(DISTINCT l.object_id) = 1) f
-        WHERE f.place_text = s.place_text AND s.building_id IS NULL"""
+DOORS: Final = """
+    CREATE TEMPORARY TABLE stage_doors ON COMMIT DROP AS
+    SELECT d.building_id, d.entrance_no, min(e.id) AS id
+    FROM (SELECT DISTINCT building_id, entrance_no FROM stage_met
+          WHERE building_id IS NOT NULL AND entrance_no IS NOT NULL) d
+    JOIN city.entrance e ON e.building_id = d.building_id AND e.ended_at IS NULL
+        AND d.entrance_no IN (e.name, e.no || '单元')
+    GROUP BY 1, 2"""
+"""Entrances of known buildings, by name or number."""
+
+ROOMS: Final = """
+    CREATE TEMPORARY TABLE stage_rooms ON COMMIT DROP AS
+    SELECT m.row_no, min(d.id) AS entrance_id,
+        CASE WHEN count(u.id) = 1 THEN min(u.id) END AS unit_id
+    FROM stage_met m
+    LEFT JOIN stage_doors d USING (building_id, entrance_no)
+    LEFT JOIN city.unit u ON u.building_id = m.building_id AND u.room_no = m.room_no
+        AND u.ended_at IS NULL
+        AND (m.entrance_no IS NULL OR u.entrance_id = d.id OR u.entrance_id IS NULL)
+    WHERE m.level >= 13 AND m.building_id IS NOT NULL AND m.unit_id IS NULL
+    GROUP BY m.row_no"""
+"""Units of known buildings by room number, behind the entrance where one is given.
+
+None for a number that several units of the building have.
+"""
 
 
-def buildings_of_estates(rows: str) -> str:
-    """Buildings by the estate's name and their own, where only one fits.
+def known(rows: str, again: bool) -> str:
+    """A temporary table `stage_known`: what each row is the address of, and its id.
 
-    A town or community that both know must be the same.
+    `kept` are rows that the store has; only where the source came `again` are they looked for.
     """
-    short = "replace(upper(b.name), upper(e.name), '')"
+    kept, ids, joined = "false", NEXT, ""
+    if again:
+        kept, ids = "t.id IS NOT NULL", f"coalesce(t.id, {NEXT})"
+        joined = f"""JOIN {rows} s ON s.row_no = m.row_no
+        LEFT JOIN city.std_address t ON t.source_id = :source_id AND t.ext_id = s.ext_id"""
     return f"""
-        WITH named AS MATERIALIZED (
-            SELECT b.id, e.id AS estate_id, e.name, e.aliases,
-                {_SPELT.format(name=short)} AS building_name,
-                (SELECT string_agg(x.name, ',') FROM city.admin_area x
-                 WHERE x.id IN (b.admin_area_id, e.admin_area_id, v.parent_id)) AS areas
-            FROM city.estate e JOIN city.building b ON b.estate_id = e.id
-            LEFT JOIN city.admin_area v ON v.id = coalesce(b.admin_area_id, e.admin_area_id)
-            WHERE e.ended_at IS NULL AND b.ended_at IS NULL AND b.name IS NOT NULL
-              AND (e.name IN (SELECT estate_name FROM {rows})
-                   OR e.aliases && (SELECT array_agg(DISTINCT estate_name) FROM {rows})))
-        UPDATE {rows} s SET building_id = f.id, method = 'ladder', score = 90 FROM (
-            SELECT r.place_text, min(n.id) AS id
-            FROM (SELECT DISTINCT place_text, estate_name, building_name, town, village
-                  FROM {rows} WHERE building_id IS NULL AND building_name IS NOT NULL) r
-            JOIN named n ON (n.name = r.estate_name OR r.estate_name = ANY (n.aliases))
-                AND n.building_name = r.building_name
-            WHERE n.areas IS NULL OR coalesce(r.village, r.town) IS NULL
-               OR strpos(n.areas, r.village) > 0 OR strpos(n.areas, r.town) > 0
-            GROUP BY 1 HAVING count(DISTINCT n.id) = 1) f
-        WHERE f.place_text = s.place_text AND s.building_id IS NULL"""
+        CREATE TEMPORARY TABLE stage_known ON COMMIT DROP AS
+        SELECT m.row_no, m.place_no, m.level, m.status, {ids} AS address_id,
+            {kept} AS kept,
+            m.building_id, coalesce(m.entrance_id, r.entrance_id) AS entrance_id,
+            coalesce(m.unit_id, r.unit_id) AS unit_id, m.estate_id, m.admin_area_id,
+            m.method, m.score
+        FROM stage_met m LEFT JOIN stage_rooms r USING (row_no) {joined}"""
 
 
-def buildings_by_place(rows: str) -> str:
-    """The building under an address's point, else the nearest one within about 30 m."""
-    return f"""
-        UPDATE {rows} s SET building_id = f.id, method = 'place', score = f.score FROM (
-            SELECT r.row_no, b.id,
-                CASE WHEN b.d = 0 THEN 90 ELSE (70 * (1 - b.d / {NEAR}))::int END AS score
-            FROM {rows} r CROSS JOIN LATERAL (
-                SELECT b.id, ST_Distance(b.footprint, r.geom) AS d FROM city.building b
-                WHERE b.ended_at IS NULL AND b.footprint && ST_Expand(r.geom, {NEAR})
-                ORDER BY 2, 1 LIMIT 1) b
-            WHERE r.building_id IS NULL AND r.geom IS NOT NULL AND r.level >= 9
-              AND b.d < {NEAR}) f
-        WHERE f.row_no = s.row_no"""
-
-
-def estates(rows: str) -> str:
-    """Estates by name, for addresses that end there, where only one fits."""
-    return f"""
-        UPDATE {rows} s SET estate_id = f.id, method = 'ladder', score = 90 FROM (
-            SELECT r.estate_name, min(e.id) AS id
-            FROM (SELECT DISTINCT estate_name FROM {rows} WHERE level = 10) r
-            JOIN city.estate e ON e.name = r.estate_name AND e.ended_at IS NULL
-            GROUP BY 1 HAVING count(*) = 1) f
-        WHERE f.estate_name = s.estate_name AND s.level = 10 AND s.building_id IS NULL"""
-
-
-def areas(rows: str) -> str:
-    """The lowest area of each address: its building's, else where its point lies."""
-    return f"""
-        UPDATE {rows} s SET admin_area_id = coalesce(
-            (SELECT b.admin_area_id FROM city.building b WHERE b.id = s.building_id),
-            (SELECT a.id FROM city.admin_area a
-             WHERE a.ended_at IS NULL AND ST_Intersects(a.geom, s.geom)
-             ORDER BY a.level DESC, a.id LIMIT 1))"""
-
-
-AREAS_OF_BUILDINGS: Final = """
-    UPDATE stage_rows s SET admin_area_id = b.admin_area_id
-    FROM city.building b WHERE b.id = s.building_id"""
+def entry(rows: str, columns: Iterable[str]) -> str:
+    """The rows as the table has them: a query that stands where a table would."""
+    of = {name: f"p.{name}" for name in PLACE}
+    of |= {"norm_text": "p.place_text || s.tail", "admin_area_id": "k.admin_area_id"}
+    listed = ", ".join(f"{of.get(name, f's.{name}')} AS {name}" for name in columns)
+    return f"""(
+        SELECT s.row_no, s.ext_id, k.address_id, k.place_no, k.kept, {listed}
+        FROM {rows} s JOIN stage_places p USING (place_no) JOIN stage_known k USING (row_no))"""
 
 
 def adopt(rows: str) -> str:
     """Buildings' addresses that were made for their rooms become those that now come in."""
     return f"""
         UPDATE city.std_address t SET ext_id = f.ext_id FROM (
-            SELECT DISTINCT ON (s.norm_text) s.norm_text, s.ext_id FROM {rows} s
-            WHERE s.level <= 12 ORDER BY s.norm_text, s.row_no) f
-        WHERE t.source_id = :source_id AND t.ext_id IS NULL AND t.norm_text = f.norm_text
+            SELECT DISTINCT ON (p.place_text) p.place_text, s.ext_id
+            FROM {rows} s JOIN stage_places p USING (place_no)
+            WHERE s.level <= 12 AND p.place_text <> '' ORDER BY p.place_text, s.row_no) f
+        WHERE t.source_id = :source_id AND t.ext_id IS NULL AND t.norm_text = f.place_text
           AND t.level <= 12
           AND NOT EXISTS (SELECT FROM city.std_address o
                           WHERE o.source_id = :source_id AND o.ext_id = f.ext_id)"""
 
 
-def parents(rows: str) -> str:
-    """Addresses of buildings that rooms need and nobody loaded."""
-    listed = ", ".join(_PLACE)
-    first = ", ".join(f"s.{name}" for name in _PLACE)
+ABOVE: Final = f"""
+    CREATE TEMPORARY TABLE stage_above ON COMMIT DROP AS
+    SELECT n.place_text, n.place_no, n.admin_area_id,
+        coalesce(t.id, f.id, {NEXT}) AS id,
+        t.id IS NULL AND f.id IS NULL AS made, coalesce(t.free, f.id IS NULL) AS free
+    FROM (SELECT p.place_text, min(k.place_no) AS place_no, min(k.admin_area_id) AS admin_area_id
+          FROM stage_known k JOIN stage_places p USING (place_no)
+          WHERE k.level >= 13 AND p.place_text <> '' GROUP BY 1) n
+    LEFT JOIN (
+        SELECT DISTINCT ON (a.norm_text) a.norm_text, a.id, a.ext_id IS NULL AS free
+        FROM city.std_address a
+        WHERE a.level <= 12 AND a.ended_at IS NULL
+          AND a.norm_text IN (SELECT place_text FROM stage_places)
+        ORDER BY a.norm_text, a.id) t ON t.norm_text = n.place_text
+    LEFT JOIN (
+        SELECT p.place_text, min(k.address_id) AS id
+        FROM stage_known k JOIN stage_places p USING (place_no)
+        WHERE k.level <= 12 AND NOT k.kept GROUP BY 1) f ON f.place_text = n.place_text"""
+"""The address that rooms hang on: one that is there, one that comes in, else one made for them.
+
+`free` are those that were made for rooms, now or earlier, and that no file speaks of.
+"""
+
+_LISTED = ", ".join(PLACE)
+
+PARENTS: Final = f"""
+    INSERT INTO city.std_address
+        (id, source_id, level, full_text, norm_text, admin_area_id, {_LISTED})
+    SELECT a.id, :source_id, p.level, p.place_text, p.place_text, a.admin_area_id,
+        {", ".join(f"p.{name}" for name in PLACE)}
+    FROM stage_above a JOIN stage_places p USING (place_no) WHERE a.made"""
+"""Addresses of buildings that rooms need and nobody loaded."""
+
+
+def insert(entered: str, columns: Iterable[str]) -> str:
+    """Write the rows that are new, each with the address it hangs on."""
+    listed = ", ".join(columns)
     return f"""
-        INSERT INTO city.std_address
-            (source_id, level, full_text, norm_text, admin_area_id, {listed})
-        SELECT DISTINCT ON (s.place_text) :source_id,
-            {_deepest("s")}, s.place_text, s.place_text, s.admin_area_id, {first}
-        FROM {rows} s
-        WHERE s.level >= 13 AND s.place_text <> ''
-          AND NOT EXISTS (SELECT FROM city.std_address a WHERE a.norm_text = s.place_text
-                          AND a.level <= 12 AND a.ended_at IS NULL)
-        ORDER BY s.place_text, s.row_no"""
+        INSERT INTO city.std_address (id, source_id, ext_id, parent_id, {listed})
+        SELECT s.address_id, :source_id, s.ext_id, a.id, {listed}
+        FROM {entered} s
+        LEFT JOIN (SELECT p.place_no, a.id FROM stage_places p JOIN stage_above a
+                   USING (place_text)) a ON a.place_no = s.place_no AND s.level >= 13
+        WHERE NOT s.kept"""
 
 
-def _deepest(alias: str) -> str:
-    """The deepest level down to the building that a row fills."""
-    whens = " ".join(
-        f"WHEN {alias}.{name} IS NOT NULL THEN {max(level, 1)}"
-        for name, level in reversed(LADDER.items())
-        if level <= 12
-    )
-    return f"CASE {whens} ELSE 1 END"
+RECORD: Final = """
+    INSERT INTO platform.change (object_type, object_id, op, import_id)
+    SELECT :object_type, address_id, 'insert', :import_id FROM stage_known WHERE NOT kept
+    UNION ALL SELECT :object_type, id, 'insert', :import_id FROM stage_above WHERE made"""
 
-
-def hang(rows: str) -> str:
-    """Hang each entrance, storey and room on the address of its building."""
-    return f"""
-        UPDATE city.std_address t SET parent_id = f.id
-        FROM {rows} s JOIN (
-            SELECT a.norm_text, min(a.id) AS id FROM city.std_address a
-            WHERE a.level <= 12 AND a.ended_at IS NULL
-              AND a.norm_text IN (SELECT place_text FROM {rows} WHERE level >= 13)
-            GROUP BY 1) f ON f.norm_text = s.place_text
-        WHERE s.level >= 13 AND t.source_id = :source_id AND t.ext_id = s.ext_id
-          AND t.parent_id IS DISTINCT FROM f.id"""
-
+HANG: Final = """
+    UPDATE city.std_address t SET parent_id = a.id
+    FROM stage_known k JOIN stage_places p USING (place_no) JOIN stage_above a USING (place_text)
+    WHERE k.kept AND k.level >= 13 AND t.id = k.address_id AND t.parent_id IS DISTINCT FROM a.id"""
+"""Hang each entrance, storey and room that was there on the address of its building."""
 
 END_EMPTY: Final = """
     UPDATE city.std_address t SET ended_at = now(), updated_at = now()
     WHERE t.source_id = :source_id AND t.ext_id IS NULL AND t.ended_at IS NULL AND NOT EXISTS (
         SELECT FROM city.std_address c WHERE c.parent_id = t.id AND c.ended_at IS NULL)"""
 """Addresses made for rooms that are no longer there."""
-
-MEANT: Final = """
-    CREATE TEMPORARY TABLE stage_meant ON COMMIT DROP AS
-    SELECT t.id AS address_id, o.object_type, o.object_id, t.status,
-        coalesce(s.method, 'code') AS method, coalesce(s.score, 100) AS score
-    FROM stage_rows s
-    JOIN city.std_address t ON t.source_id = :source_id AND t.ext_id = s.ext_id
-    CROSS JOIN LATERAL (
-        SELECT 'unit' AS object_type, s.unit_id AS object_id
-            WHERE s.level = 15 AND s.unit_id IS NOT NULL
-        UNION ALL SELECT 'entrance', s.entrance_id WHERE s.level = 13 AND s.entrance_id IS NOT NULL
-        UNION ALL SELECT 'building', s.building_id WHERE s.level <= 12 AND s.building_id IS NOT NULL
-        UNION ALL SELECT 'estate', s.estate_id
-            WHERE s.level = 10 AND s.building_id IS NULL AND s.estate_id IS NOT NULL) o
-    UNION
-    SELECT p.id, 'building', s.building_id, p.status, coalesce(min(s.method), 'code'),
-        coalesce(max(s.score), 100)
-    FROM stage_rows s
-    JOIN city.std_address t ON t.source_id = :source_id AND t.ext_id = s.ext_id
-    JOIN city.std_address p ON p.id = t.parent_id AND p.ext_id IS NULL
-    WHERE s.building_id IS NOT NULL GROUP BY 1, 2, 3, 4"""
-"""What each address of the file is the address of, and each one made for its rooms."""
-
-UNLINK: Final = """
-    DELETE FROM city.address_link l USING stage_meant m
-    WHERE l.address_id = m.address_id AND NOT EXISTS (
-        SELECT FROM stage_meant n WHERE n.address_id = l.address_id
-        AND n.object_type = l.object_type AND n.object_id = l.object_id)"""
-
-LINK: Final = """
-    INSERT INTO city.address_link (address_id, object_type, object_id, role, method, score)
-    SELECT m.address_id, m.object_type, m.object_id,
-        CASE WHEN m.status = '曾用' THEN '历史' WHEN m.status = '别名' THEN '别名'
-             WHEN m.nth = 1 AND NOT EXISTS (
-                SELECT FROM city.address_link o
-                WHERE o.object_type = m.object_type AND o.object_id = m.object_id
-                  AND o.role = '主' AND o.address_id <> m.address_id) THEN '主'
-             ELSE '别名' END, m.method, m.score
-    FROM (SELECT *, row_number() OVER (PARTITION BY object_type, object_id
-              ORDER BY (status = '标准') DESC, score DESC, address_id) AS nth FROM stage_meant) m
-    ON CONFLICT (address_id, object_type, object_id)
-    DO UPDATE SET method = excluded.method, score = excluded.score"""

@@ -5,21 +5,34 @@ from typing import Final
 SOURCES: Final = "city.source_system y"
 
 
-def by_key(rows: str, reference: str, column: str, table: str, alias: str = "t") -> str:
-    """Set a staged id from a key in a source: of this source, else of the only one that has it.
+def found_keys(rows: str, reference: str, table: str, join: str = "") -> str:
+    """Keys (`ref`) with the id of what goes by them: of this source, else of the only one.
 
-    -1 stands for a key that several other sources have.
+    -1 stands for a key that several other sources have; a key that none has is missing, or NULL
+    where `join` is LEFT.
     """
     return f"""
-        UPDATE {rows} s SET {column} = f.id FROM (
-            SELECT r.ref, CASE
-                WHEN bool_or(t.source_id = :source_id)
-                    THEN min(t.id) FILTER (WHERE t.source_id = :source_id)
-                WHEN count(*) = 1 THEN min(t.id) ELSE -1 END AS id
-            FROM (SELECT DISTINCT {reference} AS ref FROM {rows} WHERE {reference} IS NOT NULL) r
-            CROSS JOIN {SOURCES}
-            JOIN {table} t ON t.source_id = y.id AND t.ext_id = r.ref AND t.ended_at IS NULL
-            GROUP BY r.ref) f
+        SELECT r.ref, CASE
+            WHEN bool_or(t.source_id = :source_id)
+                THEN min(t.id) FILTER (WHERE t.source_id = :source_id)
+            WHEN count(*) = 1 THEN min(t.id) ELSE -1 END AS id
+        FROM (SELECT DISTINCT {reference} AS ref FROM {rows} WHERE {reference} IS NOT NULL) r
+        {join} JOIN ({SOURCES}
+            JOIN {table} t ON t.source_id = y.id AND t.ended_at IS NULL) ON t.ext_id = r.ref
+        GROUP BY r.ref"""
+
+
+def keys(name: str, rows: str, reference: str, table: str) -> str:
+    """A temporary table of every key that is named, with its id; NULL where none has it."""
+    return f"""
+        CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS
+        {found_keys(rows, reference, table, "LEFT")}"""
+
+
+def by_key(rows: str, reference: str, column: str, table: str) -> str:
+    """Set a staged id from a key in a source, as `found_keys` finds it."""
+    return f"""
+        UPDATE {rows} s SET {column} = f.id FROM ({found_keys(rows, reference, table)}) f
         WHERE f.ref = s.{reference} AND s.{column} IS NULL"""
 
 
