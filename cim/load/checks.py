@@ -31,10 +31,11 @@ def read_fields(batch: Batch, mapping: Settled, fields: tuple[Field, ...]) -> Ro
         values, bad = PARSERS[field.type](column, field)
         rows.columns[field.name] = values
         if field.type == "code":
-            rows.warn(bad, "unknown_code")
-            raw = np.array(column.to_pylist(), dtype=object)
-            raw[~bad] = None
-            rows.extra[name] = raw
+            if bad.any():
+                rows.warn(bad, "unknown_code")
+                raw = np.array(column.to_pylist(), dtype=object)
+                raw[~bad] = None
+                rows.extra[name] = raw
             continue
         if bad.any():
             rows.set_aside(bad, field.name, "not_a_value", np.array(column.to_pylist(), object))

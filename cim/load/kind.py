@@ -1,10 +1,11 @@
 """What a kind is: its fields, its geometry, its checks, and how its rows enter the store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Table
 
+from cim.geometry.within import Outlines
 from cim.load.fields import EXT_ID, Field
 from cim.load.rows import Rows
 from cim.privacy import Vault
@@ -17,12 +18,14 @@ from cim.store.stage import Counts, Stage
 class Context:
     """What checks may want to know.
 
-    `mapped` are the fields that the file has; `vault` is there for personal kinds alone.
+    `mapped` are the fields that the file has; `vault` is there for personal kinds alone, `standing`
+    (column to outlines) for kinds whose rows stand in areas, grids and estates.
     """
 
     settings: Settings
     mapped: frozenset[str]
     vault: Vault | None = None
+    standing: Mapping[str, Outlines] = field(default_factory=dict)
 
 
 SEALED = "quarantine.record"
@@ -51,6 +54,9 @@ class Kind:
     `settle` (look up references, set aside what is wrong; before duplicates are looked for),
     `repeated` (what to do with several rows of one key), `place` (what depends on where the row
     is), `enter` (compare with what is there and write), `finish`.
+    Those of a `standing` kind are told what areas, grids and estates there are.
+    `again` names the tables in which its rows are looked up: where those, the file and its rows are
+    as they were at its last load, the file is not read again; None for a kind that always is.
     `guarded` names fields with the column that says how their value was come by: a file without
     the field does not change what another gave.
     Of a `personal` kind, rows that are set aside are kept encrypted, and their values nowhere.
@@ -79,6 +85,8 @@ class Kind:
     key_names: tuple[str, ...] = ()
     key_kept: bool = True
     derives: bool = False
+    again: tuple[Table, ...] | None = None
+    standing: bool = False
 
     @property
     def all_fields(self) -> tuple[Field, ...]:

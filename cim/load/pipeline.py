@@ -1,13 +1,10 @@
 """The road of a file: read, map, check, stage, compare, keep; in the caller's transaction."""
 
-import gc
 import json
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +13,22 @@ from sqlalchemy import Connection
 
 from cim import privacy
 from cim.errors import BadMapping, SourceError
-from cim.load import checks, coordinates, mapping, mending
-from cim.load.kind import SEALED, Context, Kind
+from cim.load import again, coordinates, mapping, mending
+from cim.load.checking import Checked, Job, ahead, as_came, undisturbed
+from cim.load.kind import Context, Kind
 from cim.load.mapping import Settled
 from cim.load.mending import Mends
 from cim.load.report import Aside, Report
-from cim.load.rows import REASONS, Rows, records
-from cim.load.source import Batch, Source
+from cim.load.rows import REASONS
+from cim.load.source import Batch
 from cim.settings import Settings
-from cim.store import columns, returning
+from cim.store import again as proofs
+from cim.store import columns, places, returning, touched
 from cim.store.queries import load as statements
-from cim.store.stage import KEY_TYPES, Stage
-
-AHEAD = 3
-"""Batches that are being checked while another is written."""
-
-LONGEST_KEY = 500
-"""Characters of a key; an index cannot hold one of some thousands."""
+from cim.store.stage import Counts, Stage
 
 Progress = Callable[[str, int, int | None], None]
-"""Told the step (`read`, `compare`, `keep`), rows so far, and rows in all where known."""
+"""Told the step (one of `report.STEPS`), rows so far, and rows in all where known."""
 
 
 @dataclass(frozen=True)
@@ -60,30 +53,6 @@ class Request:
     """Of a model: every room is a unit of its own."""
 
 
-@dataclass(frozen=True)
-class _Job:
-    """A file whose mapping and coordinate system are settled."""
-
-    kind: Kind
-    path: Path
-    source: Source
-    mapping: Settled
-    system: str | None
-    context: Context
-    types: dict[str, str]
-    encoding: str | None
-    mends: Mends | None
-
-
-@dataclass
-class _Checked:
-    """A batch on its way to the staging table."""
-
-    rows: Rows
-    staged: columns.Encoded
-    faults: dict[str, Any]
-
-
 def load(
     connection: Connection,
     settings: Settings,
@@ -104,32 +73,30 @@ def load(
     report = Report(kind.name, path.name, name, job.system)
     report.mapping, report.guessed = job.mapping.columns, job.mapping.guessed
     report.notes += job.mapping.notes
+    _take_turn(connection, kind, progress)
     stage = _begin(connection, settings, job, name, request)
     report.import_id = stage.import_id
-    with _uncollected(), ThreadPoolExecutor(max_workers=2, thread_name_prefix="load") as pool:
-        for checked in _ahead(pool, job, batches):
-            _write(stage, checked, report)
-            progress("read", report.read, job.source.count)
-    progress("compare", report.read, report.read)
-    _compare(stage, job, report)
+    if kind.standing:
+        context = replace(job.context, standing=places.outlines(stage))
+        job = replace(job, context=context)
+    with undisturbed(), ThreadPoolExecutor(max_workers=2, thread_name_prefix="load") as pool:
+        look = again.look(pool, settings, kind, path, request)
+        last = again.known(stage, kind, look)
+        if last is None:
+            for checked in ahead(pool, job, batches):
+                _write(stage, checked, report)
+                progress("read", report.read, job.source.count)
+            progress("compare", report.read, report.read)
+            _compare(stage, job, report)
+        else:
+            _repeat(stage, job, last, report)
     progress("keep", report.read, report.read)
     _keep(stage, job, report)
     report.notes += job.source.notes
     report.seconds = time.monotonic() - began
     stage.run(statements.END_IMPORT, stats=json.dumps(report.stats()), import_id=stage.import_id)
+    proofs.keep(stage, None if look is None else look.proof(), last)
     return report
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without looking for cycles of objects: batches have none, and the search took a third."""
-    usual = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if usual:
-            gc.enable()
 
 
 def with_file(path: Path, request: Request) -> Request:
@@ -150,7 +117,7 @@ def with_file(path: Path, request: Request) -> Request:
 
 def _open(
     settings: Settings, kind: Kind, path: Path, request: Request
-) -> tuple[_Job, Iterator[Batch]]:
+) -> tuple[Job, Iterator[Batch]]:
     """Open the file, look at its first batch, and settle what is to be settled."""
     source = mending.read(path, request.layer, request.encoding, request.mends)
     first = next(source.batches, None)
@@ -167,7 +134,7 @@ def _open(
     context = Context(settings, frozenset(settled.columns), vault)
     types = _types(kind, settled, system)
     encoding, mends = request.encoding, request.mends
-    job = _Job(kind, path, source, settled, system, context, types, encoding, mends)
+    job = Job(kind, path, source, settled, system, context, types, encoding, mends)
 
     def batches() -> Iterator[Batch]:
         yield first
@@ -185,13 +152,20 @@ def _types(kind: Kind, settled: Settled, system: str | None) -> dict[str, str]:
     return types
 
 
+def _take_turn(connection: Connection, kind: Kind, progress: Progress) -> None:
+    """Wait until nobody else loads this kind, and say so."""
+    of = {"kind": kind.name}
+    if not connection.execute(statements.bound(statements.TRY_LOCK), of).scalar_one():
+        progress("wait", 0, None)
+        connection.execute(statements.bound(statements.LOCK), of)
+
+
 def _begin(
-    connection: Connection, settings: Settings, job: _Job, source: str, request: Request
+    connection: Connection, settings: Settings, job: Job, source: str, request: Request
 ) -> Stage:
     def one(sql: str, **parameters: Any) -> int:
         return int(connection.execute(statements.bound(sql), parameters).scalar_one())
 
-    connection.execute(statements.bound(statements.LOCK), {"kind": job.kind.name})
     source_id = one(statements.SOURCE, name=source)
     import_id = one(
         statements.BEGIN_IMPORT,
@@ -219,7 +193,7 @@ def _begin(
     return stage
 
 
-def _guards(job: _Job) -> dict[str, str]:
+def _guards(job: Job) -> dict[str, str]:
     """What was given stays given where this file does not speak of it."""
     silent = {
         name: how for name, how in job.kind.guarded.items() if name not in job.mapping.columns
@@ -227,88 +201,7 @@ def _guards(job: _Job) -> dict[str, str]:
     return silent | {how: how for how in silent.values()}
 
 
-def _ahead(pool: Executor, job: _Job, batches: Iterator[Batch]) -> Iterator[_Checked]:
-    """Checked batches in order, a few of them in the making while one is taken."""
-    waiting: deque[Future[_Checked]] = deque()
-    for batch in batches:
-        waiting.append(pool.submit(_check, job, batch))
-        if len(waiting) >= AHEAD:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-def _check(job: _Job, batch: Batch) -> _Checked:
-    """Everything that can be said of a batch by itself, and what is in made ready to be sent."""
-    kind = job.kind
-    rows = checks.read_fields(batch, job.mapping, kind.all_fields)
-    if kind.geometry and job.system is not None:
-        checks.read_geometry(rows, kind.geometry, job.system, needed=kind.needs_geometry)
-    for check in kind.checks:
-        check(rows, job.context)
-    rows.columns["ext_id"] = _keys(job, rows)
-    if kind.fold:
-        kind.fold(rows)
-    if kind.fold:
-        kind.fold(rows)
-    staged = columns.encode(_staged(job, rows), KEY_TYPES | job.types)
-    return _Checked(rows, staged, _faults(job, rows))
-
-
-def _keys(job: _Job, rows: Rows) -> np.ndarray[Any, Any]:
-    if "ext_id" in job.mapping.columns:
-        keys = rows.words("ext_id")
-        rows.set_aside(np.array([key is None for key in keys], bool), "ext_id", "missing")
-        long = np.array([key is not None and len(key) > LONGEST_KEY for key in keys], bool)
-        rows.set_aside(long, "ext_id", "too_long")
-        keys[long] = None
-        return keys
-    if job.kind.key:
-        return checks.key_from_fields(rows, job.kind.key)
-    return checks.key_from_place(rows)
-
-
-def _staged(job: _Job, rows: Rows) -> dict[str, Any]:
-    """The rows that are in, as columns of the staging table; what has no column is NULL there."""
-    keep = rows.keep
-    staged: dict[str, Any] = {"row_no": rows.row_no[keep], "ext_id": rows.words("ext_id")[keep]}
-    for name in job.types:
-        if name == "attrs":
-            attrs = np.array(checks.attributes(rows, job.mapping), dtype=object)
-            staged[name] = attrs[keep]
-        elif name == job.kind.geometry_column and rows.geometry is not None:
-            staged[name] = rows.geometry[keep]
-        elif name in rows.columns:
-            staged[name] = rows.columns[name][keep]
-    return staged
-
-
-def _faults(job: _Job, rows: Rows) -> dict[str, Any]:
-    """The rows that are not, with their reasons and as they came."""
-    faults = rows.faults
-    keys = rows.words("ext_id")
-    return {
-        "row_no": faults.row_no,
-        "ext_id": [keys[place] for place in faults.place],
-        "field": faults.field,
-        "value": [None] * len(faults) if job.kind.personal else faults.value,
-        "reason": faults.reason,
-        **_as_came(job, rows.batch, faults.place),
-    }
-
-
-def _as_came(job: _Job, batch: Batch, places: list[int]) -> dict[str, Any]:
-    """Rows as the file has them: in clear, or sealed for personal data."""
-    found: list[Any] = records(batch, places) if places else []
-    nothing = [None] * len(places)
-    geometry = nothing if batch.geometry is None else [batch.geometry[p] for p in places]
-    if job.context.vault is None:
-        return {"record": found, "record_enc": nothing, "geom": geometry}
-    sealed = job.context.vault.encrypt([item.decode() for item in found], SEALED)
-    return {"record": nothing, "record_enc": sealed, "geom": nothing}
-
-
-def _write(stage: Stage, checked: _Checked, report: Report) -> None:
+def _write(stage: Stage, checked: Checked, report: Report) -> None:
     rows = checked.rows
     report.read += len(rows)
     if rows.repaired is not None:
@@ -320,7 +213,7 @@ def _write(stage: Stage, checked: _Checked, report: Report) -> None:
         stage.add_faults(checked.faults)
 
 
-def _compare(stage: Stage, job: _Job, report: Report) -> None:
+def _compare(stage: Stage, job: Job, report: Report) -> None:
     """What needs the whole file or the database; then into the table."""
     stage.analyse()
     by_place = "ext_id" not in job.mapping.columns and not job.kind.key
@@ -350,7 +243,7 @@ def _compare(stage: Stage, job: _Job, report: Report) -> None:
     report.warnings.update(stage.tallies)
 
 
-def _keep(stage: Stage, job: _Job, report: Report) -> None:
+def _keep(stage: Stage, job: Job, report: Report) -> None:
     """The quarantine: complete the rows set aside in the database, clear the mended, keep."""
     _complete(stage, job)
     found = stage.connection.execute(statements.bound(statements.FAULTS_BY_REASON)).all()
@@ -371,7 +264,24 @@ def _keep(stage: Stage, job: _Job, report: Report) -> None:
     )
 
 
-def _complete(stage: Stage, job: _Job) -> None:
+def _repeat(stage: Stage, job: Job, last: proofs.Before, report: Report) -> None:
+    """What the last load of the same file said, of rows that are all still as it left them."""
+    report.read, report.repaired = last.stats["read"], last.stats["repaired"]
+    report.merged = last.stats["merged"]
+    report.warnings.update(last.stats["warnings"])
+    report.counts = Counts(unchanged=last.came_in, missing=last.missing)
+    report.notes.append(
+        (
+            f"the same file as on {last.day}, and nothing of it has changed since",
+            f"与 {last.day} 载入的文件相同，其数据此后未有变动",
+        )
+    )
+    proofs.set_aside_again(stage, last)
+    if job.kind.derives:
+        proofs.name_rows(stage, touched.MOST + 1)
+
+
+def _complete(stage: Stage, job: Job) -> None:
     """Read the file once more for the rows that were set aside in the database."""
     found = stage.connection.execute(statements.bound(statements.LACKING_RECORD)).scalars()
     lacking = np.unique(np.array(list(found), np.int64))
@@ -384,7 +294,7 @@ def _complete(stage: Stage, job: _Job) -> None:
         here = np.isin(batch.row_no, lacking, assume_unique=True)
         places = np.flatnonzero(here).tolist()
         if places:
-            came = _as_came(job, batch, places)
+            came = as_came(job, batch, places)
             columns.write(
                 stage.connection, "stage_records", {"row_no": batch.row_no[here], **came}, types
             )

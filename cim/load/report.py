@@ -9,6 +9,7 @@ from cim.load.rows import REASONS
 from cim.store.stage import Counts
 
 STEPS = {
+    "wait": "waiting for another load of this kind 等待同类数据的另一载入任务",
     "read": "reading 读取",
     "compare": "comparing 比对",
     "keep": "keeping 写入",

@@ -39,6 +39,7 @@ data_import = Table(
         comment="began",
     ),
     Column("finished_at", DateTime(timezone=True), comment="ended"),
+    Column("proof", JSONB, comment="by what the same file is known again while nothing changed"),
     schema=PLATFORM,
     comment="every file that was loaded",
 )
@@ -92,7 +93,12 @@ change = Table(
     Column("op", Text, nullable=False, comment="insert, update, end"),
     Column("import_id", BigInteger, comment="the import that did it"),
     Column("before", JSONB, comment="what the changed fields were; never for personal data"),
-    Index("ix_change_object", "object_type", "object_id"),
+    Index(
+        "ix_change_object",
+        "object_type",
+        "object_id",
+        postgresql_where=sql("op <> 'insert'"),  # when a row began, it says itself
+    ),
     schema=PLATFORM,
     comment="the change feed: what changed, in order",
 )

@@ -2,6 +2,7 @@
 
 from cim.store import links, merge
 from cim.store.queries import organisations as statements
+from cim.store.queries.load import ONE_ROW_A_KEY
 from cim.store.stage import Counts, Stage
 
 
@@ -14,7 +15,7 @@ def repeated(stage: Stage) -> None:
     """An organisation in several rows is in several places; the same place twice is set aside."""
     stage.set_aside(statements.SAME_PLACE, "ext_id", "duplicate", value="s.ext_id")
     stage.run(statements.places(stage.types))
-    stage.run(statements.ONE_ROW_EACH)
+    stage.run(ONE_ROW_A_KEY)
 
 
 def enter(stage: Stage) -> Counts:

@@ -1,5 +1,9 @@
 """In which area, grid and estate things stand: by place, as sets; and the trees of the places."""
 
+import numpy as np
+from sqlalchemy import text
+
+from cim.geometry.within import Outlines
 from cim.store.queries import places as statements
 from cim.store.stage import ROWS, Stage
 
@@ -14,14 +18,37 @@ def of_stage(stage: Stage, *, least_area: float, most_area: float, tiny: float) 
         odd = stage.number(f"SELECT count(*) FROM {ROWS} s WHERE s.footprint_area < {tiny}")
         if odd:
             stage.tallies["tiny"] = odd
-    known = {
+    known = _known(stage)
+    if known and stage.stood != _state(stage):
+        stage.run(statements.index_points(ROWS))
+        stage.run(statements.place_points(ROWS, known))
+
+
+def outlines(stage: Stage) -> dict[str, Outlines]:
+    """The places by column, for rows to be put into as they are read.
+
+    It is noted how they stood; where that is no longer so, `of_stage` puts the rows anew.
+    """
+    stage.stood = _state(stage)
+    found = {}
+    for column, (table, order) in _known(stage).items():
+        rows = stage.connection.execute(text(statements.outlines(table, order))).all()
+        ids = np.array([row.id for row in rows], np.int64)
+        found[column] = Outlines(ids, [bytes(row.wkb) for row in rows])
+    return found
+
+
+def _known(stage: Stage) -> dict[str, tuple[str, str]]:
+    """The places of which there are outlines."""
+    return {
         column: (table, order)
         for column, (table, order) in statements.PLACES.items()
         if stage.number(statements.has_outlines(table))
     }
-    if known:
-        stage.run(statements.index_points(ROWS))
-        stage.run(statements.place_points(ROWS, known))
+
+
+def _state(stage: Stage) -> str:
+    return str(stage.connection.execute(text(statements.STATE)).scalar_one())
 
 
 def within_areas(stage: Stage) -> None:

@@ -3,6 +3,7 @@
 from cim.privacy import open_vault
 from cim.store import keys, links, merge
 from cim.store.queries import residents_in as statements
+from cim.store.queries.load import ONE_ROW_A_KEY
 from cim.store.stage import Counts, Stage
 
 
@@ -23,7 +24,7 @@ def repeated(stage: Stage) -> None:
     """One person in several rows has several homes; the same home twice is set aside."""
     stage.set_aside(statements.SAME_HOME, "ext_id", "duplicate")
     stage.run(statements.homes(stage.types))
-    stage.run(statements.ONE_ROW_A_PERSON)
+    stage.run(ONE_ROW_A_KEY)
 
 
 def enter(stage: Stage) -> Counts:

@@ -51,7 +51,8 @@ class Stage:
     file no longer has is to be marked as ended.  Columns that are `insert_only` are written with
     a new row and never again; where a `sticky` one is NULL in the file, what is kept stays.
     `guards` names columns with the column that says how their value was come by: what was given
-    stays.  `rows` counts what was staged, however many of them are set aside later.
+    stays.  `rows` counts what was staged, however many of them are set aside later;
+    `stood` tells the state of the places in which the rows were put as they were read.
     """
 
     connection: Connection
@@ -68,6 +69,7 @@ class Stage:
     guards: dict[str, str] = field(default_factory=dict)
     tallies: dict[str, int] = field(default_factory=dict)
     rows: int = 0
+    stood: str | None = None
 
     def create(self) -> None:
         """Make the temporary tables, and drop those of an earlier load in this transaction."""

@@ -1,5 +1,7 @@
 """Buildings: footprints with heights, floors and use."""
 
+from itertools import repeat
+
 import numpy as np
 import shapely
 
@@ -8,6 +10,7 @@ from cim.load.fields import Field
 from cim.load.kind import Context, Kind
 from cim.load.rows import Rows
 from cim.model.buildings import building
+from cim.model.places import admin_area, estate, grid
 from cim.settings import Settings
 from cim.store import merge, places
 
@@ -149,7 +152,8 @@ def storey_heights(rows: Rows, settings: Settings) -> np.ndarray[tuple[int], np.
         "industry": settings.storey_height_retail,
     }
     uses = rows.words("use_code").tolist()
-    return np.array([usual.get(use, settings.storey_height_residential) for use in uses])
+    heights = map(usual.get, uses, repeat(settings.storey_height_residential))
+    return np.fromiter(heights, np.float64, len(uses))
 
 
 def _method(
@@ -168,6 +172,14 @@ def footprint_areas(rows: Rows, context: Context) -> None:
         rows.columns["lon"], rows.columns["lat"] = shapely.get_x(inside), shapely.get_y(inside)
 
 
+def standing_in(rows: Rows, context: Context) -> None:
+    """The area, grid and estate that hold the point by which the building is placed."""
+    if "lon" in rows.columns:
+        lon, lat = rows.numbers("lon"), rows.numbers("lat")
+        for column, outlines in context.standing.items():
+            rows.columns[column] = outlines.holding(lon, lat)
+
+
 KIND = Kind(
     name="buildings",
     zh="建筑",
@@ -177,7 +189,8 @@ KIND = Kind(
     fields=FIELDS,
     geometry="polygon",
     geometry_column="footprint",
-    checks=(heights, footprint_areas),
+    checks=(heights, footprint_areas, standing_in),
+    standing=True,
     adds={
         "height": "float8",
         "height_method": "text",
@@ -196,4 +209,5 @@ KIND = Kind(
     ),
     guarded={"height": "height_method", "floors_above": "floors_method"},
     derives=True,
+    again=(admin_area, grid, estate),
 )

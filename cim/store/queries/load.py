@@ -53,6 +53,14 @@ def repeats_of(rows: str) -> str:
                    WHERE o.ext_id = s.ext_id AND s.row_no > o.first)"""
 
 
+ONE_ROW_A_KEY = """
+    DELETE FROM stage_rows s
+    USING (SELECT ext_id, min(row_no) AS first FROM stage_rows
+           GROUP BY ext_id HAVING count(*) > 1) o
+    WHERE o.ext_id = s.ext_id AND s.row_no > o.first"""
+"""Of several rows with one key the first stays, where the others were not lost by it."""
+
+
 def changed_rows(
     rows: str, table: Table, columns: Iterable[str], kept: Mapping[str, str] | None = None
 ) -> str:
@@ -210,6 +218,9 @@ LEFT_OVER = """
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('cimtwin load ' || :kind, 0))::text"
 """One load of a kind at a time; the next one waits."""
+
+TRY_LOCK = LOCK.replace("pg_advisory", "pg_try_advisory").replace("::text", "")
+"""Whether there is nobody to wait for; then the turn is taken."""
 
 
 SETTINGS = ("SET LOCAL jit = off", "SET LOCAL work_mem = '64MB'")

@@ -21,11 +21,6 @@ def places(staged: Mapping[str, str]) -> str:
         SELECT row_no, ext_id, unit_id, building_id, address_id, {listed} FROM stage_rows"""
 
 
-ONE_ROW_EACH: Final = """
-    DELETE FROM stage_rows s WHERE s.row_no > (
-        SELECT min(o.row_no) FROM stage_rows o WHERE o.ext_id = s.ext_id)
-      AND s.ext_id IN (SELECT ext_id FROM stage_rows GROUP BY ext_id HAVING count(*) > 1)"""
-
 WHERE: Final = """
     CREATE TEMPORARY TABLE stage_where ON COMMIT DROP AS
     SELECT DISTINCT ON (o.id, coalesce(h.unit_id, 0), coalesce(h.place_role, '')) o.id AS org_id,

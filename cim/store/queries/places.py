@@ -16,6 +16,21 @@ def has_outlines(table: str) -> str:
         SELECT FROM {table} WHERE geom IS NOT NULL AND ended_at IS NULL LIMIT 1) x"""
 
 
+def outlines(table: str, order: str) -> str:
+    """Id and outline (WKB) of the places in force, the one to take first."""
+    return f"""
+        SELECT a.id, ST_AsBinary(a.geom) AS wkb FROM {table} a
+        WHERE a.ended_at IS NULL AND a.geom IS NOT NULL ORDER BY {order}"""
+
+
+_STATES = " || ' ' || ".join(
+    f"(SELECT concat(count(*), ' ', max(updated_at)) FROM {table} WHERE ended_at IS NULL)"
+    for table, _ in PLACES.values()
+)
+STATE = f"SELECT {_STATES}"
+"""What changes when a place is drawn, drawn anew or ended."""
+
+
 def place_stage(rows: str, geometry: str, column: str, table: str, order: str) -> str:
     """Set a staged column to the place that holds a point on each row's surface."""
     return f"""

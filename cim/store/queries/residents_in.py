@@ -21,14 +21,10 @@ def homes(staged: Mapping[str, str]) -> str:
         SELECT row_no, ext_id, unit_id, building_id, address_id, {listed} FROM stage_rows"""
 
 
-ONE_ROW_A_PERSON: Final = """
-    DELETE FROM stage_rows s WHERE s.row_no > (
-        SELECT min(o.row_no) FROM stage_rows o WHERE o.ext_id = s.ext_id)
-      AND s.ext_id IN (SELECT ext_id FROM stage_rows GROUP BY ext_id HAVING count(*) > 1)"""
-
 FORGET_BEFORE: Final = """
     UPDATE platform.change SET before = NULL
-    WHERE import_id = :import_id AND object_type = 'person' AND before IS NOT NULL"""
+    WHERE import_id = :import_id AND object_type = 'person' AND op <> 'insert'
+      AND before IS NOT NULL"""
 """The change feed says that a person changed, never what was known before."""
 
 WHO: Final = """
