@@ -12,10 +12,13 @@ from sqlalchemy import Connection
 
 from cim import settings as settings_module
 from cim.store import engine
-from cim.store.queries import quality
+from cim.store.queries import findings, quality
 
 EXAMPLES = 5
 """Ids shown of what is at fault."""
+
+KEPT = 2_000
+"""Findings of one check that are kept with their place, for the map."""
 
 
 @click.command(epilog="Exit codes: 0 invariants hold, whatever was found; 1 one is broken.")
@@ -25,20 +28,33 @@ EXAMPLES = 5
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also write the result to this file.",
 )
-def check(file: Path | None) -> None:
+@click.option(
+    "--stale",
+    "months",
+    default=24,
+    show_default=True,
+    type=click.IntRange(1, 1200),
+    help="Months after which data that nobody touched count as stale.",
+)
+@click.option("--dry-run", is_flag=True, help="Do not keep the result for the map.")
+def check(file: Path | None, months: int, dry_run: bool) -> None:
     """Prove that storeys and units are as they must be, and say what the data lack.
 
-    Nothing is changed.
+    The city is not changed; the result is kept, so that the viewer shows each finding on the map.
 
     \b
     Example:
       cim check
-      cim check --json quality.json
+      cim check --json quality.json --stale 12
     """
     store = engine.connect(settings_module.load())
     try:
         with store.connect() as connection:
-            result = examine(connection)
+            result = examine(connection, months)
+            if dry_run:
+                connection.rollback()
+            else:
+                connection.commit()
     finally:
         store.dispose()
     _show(result)
@@ -47,11 +63,14 @@ def check(file: Path | None) -> None:
     sys.exit(0 if result["whole"] else 1)
 
 
-def examine(connection: Connection) -> dict[str, Any]:
-    """The result: `whole`, `invariants`, `findings` and `collections`."""
+def examine(connection: Connection, months: int = 24) -> dict[str, Any]:
+    """The result: `whole`, `invariants`, `findings` and `collections`; the caller commits."""
     connection.execute(quality.measure_plans())
-    invariants = [_asked(connection, check) for check in quality.INVARIANTS]
-    findings = [_asked(connection, check) for check in quality.FINDINGS]
+    connection.execute(findings.FORGET)
+    checks = {
+        "invariants": [_asked(connection, check) for check in quality.INVARIANTS],
+        "findings": [_asked(connection, check) for check in findings.FINDINGS],
+    }
     collections = [
         {
             "name": row.name,
@@ -59,19 +78,26 @@ def examine(connection: Connection) -> dict[str, Any]:
             "placed": row.placed,
             "rate": round(row.placed / row.objects, 4) if row.objects else None,
             "days_since_change": row.days,
+            "stale": row.stale,
         }
-        for row in connection.execute(quality.mapped())
+        for row in connection.execute(findings.mapped(months))
     ]
-    return {
-        "whole": not any(entry["count"] for entry in invariants),
-        "invariants": invariants,
-        "findings": findings,
+    result = {
+        "whole": not any(entry["count"] for entry in checks["invariants"]),
+        **checks,
+        "stale_months": months,
         "collections": collections,
     }
+    connection.execute(findings.KEEP_RUN, {"result": orjson.dumps(result).decode()})
+    return result
 
 
 def _asked(connection: Connection, check: quality.Check) -> dict[str, Any]:
-    count, ids = connection.execute(check.statement, {"examples": EXAMPLES}).one()
+    connection.execute(findings.look(check))
+    count, ids = connection.execute(findings.COUNT, {"examples": EXAMPLES}).one()
+    if count:
+        connection.execute(findings.keep(check), {"most": KEPT})
+    connection.execute(findings.DONE)
     return {
         "name": check.name,
         "en": check.en,
@@ -111,10 +137,11 @@ def _collections(entries: list[dict[str, Any]]) -> Table:
         "objects 数量",
         "on the map 上图率",
         "days since change 未更新天数",
+        "stale 陈旧",
     )
     table = Table(*names, title="Collections 数据集", title_justify="left")
     for entry in entries:
         rate = "" if entry["rate"] is None else f"{entry['rate']:.1%}"
         days = "" if entry["days_since_change"] is None else str(entry["days_since_change"])
-        table.add_row(entry["name"], f"{entry['objects']:,}", rate, days)
+        table.add_row(entry["name"], f"{entry['objects']:,}", rate, days, f"{entry['stale']:,}")
     return table

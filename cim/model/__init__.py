@@ -10,6 +10,7 @@ from cim.model import (
     people,
     places,
     platform,
+    quality,
     reference,
     spaces,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "people",
     "places",
     "platform",
+    "quality",
     "reference",
     "spaces",
 ]

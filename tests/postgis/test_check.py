@@ -14,6 +14,7 @@ from cim.commands.check import check, examine
 from cim.commands.units import units
 from cim.geometry.frame import areas
 from cim.settings import Settings
+from cim.store.queries.findings import LAST_RUN, found
 
 
 def build(connection: Connection, settings: Settings) -> None:
@@ -50,7 +51,7 @@ def counts(result: dict[str, Any]) -> dict[str, int]:
     }
 
 
-MISSING = {"no_estate": 3, "no_grid": 3}
+MISSING = {"no_estate": 3, "no_grid": 3, "no_address": 3}
 """True of the city above as it is."""
 
 
@@ -79,6 +80,19 @@ FAULTS = {
     "unit_counts": "UPDATE city.building_pop SET units = units + 1",
     "duplicate_addresses": """INSERT INTO city.std_address (level, full_text, norm_text)
         VALUES (9, '东路1号', '东路1号'), (9, '东路 1 号', '东路1号')""",
+    "unlinked_addresses": """INSERT INTO city.std_address (level, full_text, norm_text)
+        VALUES (9, '东路1号', '东路1号')""",
+    "address_elsewhere": """WITH a AS (
+            INSERT INTO city.std_address (level, full_text, norm_text, geom)
+            SELECT 9, '东路1号', '东路1号', ST_SetSRID(ST_MakePoint(120.0, 31.001), 4490)
+            RETURNING id)
+        INSERT INTO city.address_link (address_id, object_type, object_id, method)
+        SELECT a.id, 'building', (SELECT min(id) FROM city.building), 'ladder' FROM a""",
+    "duplicate_buildings": """UPDATE city.building SET footprint =
+            (SELECT ST_Translate(footprint, 0.00001, 0) FROM city.building ORDER BY id LIMIT 1)
+        WHERE id = (SELECT max(id) FROM city.building)""",
+    "height_assumed": """UPDATE city.building SET height_method = 'default',
+        floors_method = 'default'""",
     "height_mismatch": "UPDATE city.building SET height = height * 2",
     "storey_height": "UPDATE city.building SET floors_above = 30",
     "storey_count": "UPDATE city.building SET floors_above = floors_above + 1",
@@ -98,6 +112,31 @@ def test_a_place_that_is_no_more_is_found(connection: Connection, settings: Sett
     assert counts(examine(connection))["units_placed"] > 0
 
 
+def test_what_nobody_touched_for_years_is_stale(connection: Connection, settings: Settings) -> None:
+    build(connection, settings)
+    connection.execute(text("UPDATE city.building SET updated_at = now() - interval '30 months'"))
+
+    def stale(months: int) -> int:
+        for table in ("measured_plan", "found"):
+            connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
+        entries = examine(connection, months)["collections"]
+        return next(entry["stale"] for entry in entries if entry["name"] == "buildings")
+
+    assert (stale(24), stale(36)) == (3, 0)
+
+
+def test_the_last_result_is_kept_and_replaced(connection: Connection, settings: Settings) -> None:
+    build(connection, settings)
+    for count in (3, 2):
+        connection.execute(text("DROP TABLE IF EXISTS measured_plan"))
+        examine(connection)
+        row = connection.execute(LAST_RUN).one()
+        entry = next(e for e in row.result["findings"] if e["name"] == "no_address")
+        assert entry["count"] == count == len(connection.execute(found("no_address", 9, 0)).all())
+        connection.execute(text("UPDATE city.building SET ended_at = now() WHERE id = :id"),
+                           {"id": entry["examples"][0]})  # fmt: skip
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_found(name: str, connection: Connection, settings: Settings) -> None:
     build(connection, settings)
@@ -109,6 +148,11 @@ def test_a_planted_fault_is_found(name: str, connection: Connection, settings: S
     assert counts(result)[name] >= 1
     entry = next(e for e in result["invariants"] + result["findings"] if e["name"] == name)
     assert entry["examples"] and len(entry["examples"]) <= 5
+    kept = connection.execute(found(name, 1000, 0)).all()
+    assert [row.object_id for row in kept][:5] == entry["examples"]
+    assert len(kept) == entry["count"]
+    placed = {row.lon is not None for row in kept}
+    assert placed == {name not in {"unlinked_addresses", "duplicate_addresses", "unbound_devices"}}
     assert result["whole"] == (name not in {e["name"] for e in result["invariants"]})
 
 

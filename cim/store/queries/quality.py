@@ -1,8 +1,9 @@
-"""What must be true of every city, and what its data leave to be wished for.
+"""What must be true of every city.
 
 An invariant is ours to keep: a broken one is a fault of the program or of someone's hand in the
-database.  A finding is the source's: it is counted, with examples, and breaks nothing.  Every
-statement is one pass over sets of rows; a layout is looked at once, however many storeys share it.
+database.  A finding (`findings`) is the source's: it is counted, with examples, and breaks nothing.
+Every statement is one pass over sets of rows; a layout is looked at once, however many storeys
+share it.
 """
 
 from dataclasses import dataclass
@@ -31,15 +32,6 @@ class Check:
     invariant: bool = False
     object_type: str = "building"
     """What the ids are ids of."""
-
-    @property
-    def statement(self) -> TextClause:
-        """How many rows are at fault, and the first few ids. Parameter: `examples`."""
-        return text(
-            f"""SELECT count(*), coalesce((array_agg(f.id ORDER BY f.id))
-                                          [1 : CAST(:examples AS integer)], '{{}}')
-                  FROM ({self.faults}) AS f(id)"""
-        )
 
 
 def measure_plans() -> TextClause:
@@ -150,133 +142,3 @@ INVARIANTS = (
         True,
     ),
 )
-
-_OWN = """
-    SELECT u.id, u.storey_id, u.outline, coalesce(p.outline, b.footprint) AS storey
-      FROM city.unit u
-      JOIN city.storey s ON s.id = u.storey_id
-      JOIN city.building b ON b.id = u.building_id
-      LEFT JOIN city.floor_plan p ON p.id = s.plan_id
-     WHERE u.outline IS NOT NULL AND u.ended_at IS NULL
-"""
-
-FINDINGS = (
-    Check(
-        "duplicate_addresses",
-        "addresses that stand more than once",
-        "重复的地址",
-        """SELECT min(id) FROM city.std_address WHERE ended_at IS NULL
-            GROUP BY norm_text HAVING count(*) > 1""",
-        object_type="address",
-    ),
-    Check(
-        "no_estate",
-        "buildings in no estate",
-        "未关联小区的建筑",
-        "SELECT id FROM city.building WHERE ended_at IS NULL AND estate_id IS NULL",
-    ),
-    Check(
-        "no_grid",
-        "buildings in no grid",
-        "未关联网格的建筑",
-        "SELECT id FROM city.building WHERE ended_at IS NULL AND grid_id IS NULL",
-    ),
-    Check(
-        "height_mismatch",
-        "storeys add up to another height than the building has",
-        "层高之和与建筑高度不符",
-        """SELECT b.id FROM city.building b JOIN city.storey s ON s.building_id = b.id
-            WHERE b.ended_at IS NULL AND s.ended_at IS NULL AND s.no >= 0
-            GROUP BY b.id
-           HAVING abs(max(s.elev_top) - min(s.elev_bottom) - b.height)
-                  > greatest(0.5, 0.05 * b.height)""",
-    ),
-    Check(
-        "storey_height",
-        "buildings whose storeys would be lower than 2.2 m or higher than 8 m on average",
-        "平均层高低于 2.2 米或高于 8 米的建筑",
-        """SELECT id FROM city.building
-            WHERE ended_at IS NULL AND floors_above > 0
-              AND height / floors_above NOT BETWEEN 2.2 AND 8""",
-    ),
-    Check(
-        "storey_count",
-        "buildings with another number of storeys than their floor count",
-        "楼层数与登记层数不符的建筑",
-        """SELECT b.id FROM city.building b
-             JOIN platform.derived d ON d.building_id = b.id
-             LEFT JOIN city.storey s ON s.building_id = b.id AND s.ended_at IS NULL AND s.no > 0
-                  AND s.kind <> '屋面'
-            WHERE b.ended_at IS NULL
-            GROUP BY b.id HAVING count(DISTINCT s.no) <> b.floors_above""",
-    ),
-    Check(
-        "not_derived",
-        "buildings without storeys and units: run `cim units build`",
-        "尚未生成楼层和单元的建筑:请运行 cim units build",
-        """SELECT b.id FROM city.building b WHERE b.ended_at IS NULL
-              AND NOT EXISTS (SELECT FROM platform.derived d WHERE d.building_id = b.id)""",
-    ),
-    Check(
-        "no_outline",
-        "units without an outline, because their storey could not be divided",
-        "楼层无法划分而没有轮廓的房屋单元",
-        """SELECT id FROM city.unit WHERE ended_at IS NULL AND geom_status = 'none'""",
-        object_type="unit",
-    ),
-    Check(
-        "overlapping_units",
-        "drawn units that overlap another one of their storey",
-        "同层绘制轮廓互相重叠的房屋单元",
-        f"""WITH own AS ({_OWN})
-            SELECT DISTINCT a.id FROM own a JOIN own b ON b.storey_id = a.storey_id
-               AND b.id <> a.id AND b.outline && a.outline
-             WHERE ST_Area(ST_Intersection(a.outline, b.outline, {GRID}))
-                   > 0.01 * ST_Area(a.outline)""",
-        object_type="unit",
-    ),
-    Check(
-        "units_outside",
-        "drawn units that reach beyond their storey",
-        "绘制轮廓超出楼层的房屋单元",
-        f"""SELECT id FROM ({_OWN}) AS own
-             WHERE ST_Area(ST_Difference(outline, storey, {GRID})) > 0.01 * ST_Area(outline)""",
-        object_type="unit",
-    ),
-    Check(
-        "unbound_devices",
-        "devices bound to nothing",
-        "未绑定对象的设备",
-        """SELECT id FROM city.device
-            WHERE ended_at IS NULL AND (bind_type IS NULL OR bind_id IS NULL)""",
-        object_type="device",
-    ),
-)
-"""The default data-quality summary."""
-
-
-def mapped() -> TextClause:
-    """Of each collection: objects, those with a place on the map, and days since the last change.
-
-    The first is the base of 上图率, the last tells data that nobody keeps up.
-    """
-    sources = {
-        "areas": ("city.admin_area", "geom IS NOT NULL"),
-        "grids": ("city.grid", "geom IS NOT NULL"),
-        "estates": ("city.estate", "geom IS NOT NULL"),
-        "buildings": ("city.building", "true"),
-        "storeys": ("city.storey", "plan_id IS NOT NULL"),
-        "units": ("city.unit", "geom_status <> 'none'"),
-        "addresses": ("city.std_address", "geom IS NOT NULL"),
-        "facilities": ("city.facility", "geom IS NOT NULL"),
-        "devices": ("city.device", "geom IS NOT NULL"),
-    }
-    return text(
-        " UNION ALL ".join(
-            f"""SELECT '{name}' AS name, count(*) AS objects,
-                       count(*) FILTER (WHERE {placed}) AS placed,
-                       extract(day FROM now() - max(updated_at))::int AS days
-                  FROM {table} WHERE ended_at IS NULL"""
-            for name, (table, placed) in sources.items()
-        )
-    )

@@ -231,6 +231,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the last check found
+         * @description The result that `cim check` kept; for callers with the role `intake`.
+         */
+        get: operations["quality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/quality/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What one check found, with its place
+         * @description In order; at most the first two thousand of a check are kept.
+         */
+        get: operations["found"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/matches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Pairs of two sources that may be one
+         * @description As `cim reconcile propose` found them.
+         */
+        get: operations["pairs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/matches/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Decide a pair
+         * @description Kept with the name of the key that decided; deciding again replaces it.
+         */
+        put: operations["decide"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tilesets": {
         parameters: {
             query?: never;
@@ -702,6 +782,43 @@ export interface components {
             organisations: number;
         };
         /**
+         * CheckResult
+         * @description What `cim check` found when it last ran.
+         */
+        CheckResult: {
+            /**
+             * Whole
+             * @description whether every invariant holds
+             */
+            whole: boolean;
+            /** Invariants */
+            invariants: components["schemas"]["Checked"][];
+            /** Findings */
+            findings: components["schemas"]["Checked"][];
+            /** Stale Months */
+            stale_months: number;
+            /** Collections */
+            collections: components["schemas"]["CollectionState"][];
+        };
+        /**
+         * Checked
+         * @description One check: how many are at fault, and ids of a few.
+         */
+        Checked: {
+            /** Name */
+            name: string;
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
+            /** Object Type */
+            object_type: string;
+            /** Count */
+            count: number;
+            /** Examples */
+            examples: number[];
+        };
+        /**
          * City
          * @description The city: what it is called, where it lies, what it holds, how codes are named.
          * @example {
@@ -804,6 +921,24 @@ export interface components {
          */
         Collection: "areas" | "grids" | "estates" | "streets" | "buildings" | "storeys" | "units" | "entrances" | "facilities" | "devices";
         /**
+         * CollectionState
+         * @description A collection: `rate` is the part that is on the map (上图率), `stale` what nobody touched.
+         */
+        CollectionState: {
+            /** Name */
+            name: string;
+            /** Objects */
+            objects: number;
+            /** Placed */
+            placed: number;
+            /** Rate */
+            rate: number | null;
+            /** Days Since Change */
+            days_since_change: number | null;
+            /** Stale */
+            stale: number;
+        };
+        /**
          * Column
          * @description A column of the file.
          */
@@ -862,6 +997,17 @@ export interface components {
             ok: boolean;
             /** Postgis */
             postgis: string | null;
+        };
+        /**
+         * Decided
+         * @description What was decided of a pair; `proposed` takes it back.
+         */
+        Decided: {
+            /**
+             * Decision
+             * @enum {string}
+             */
+            decision: "proposed" | "same" | "different";
         };
         /**
          * DeviceStream
@@ -950,6 +1096,50 @@ export interface components {
              * @description there were more than the limit
              */
             truncated: boolean;
+        };
+        /**
+         * Finding
+         * @description One object at fault, with its place in degrees where it has one.
+         */
+        Finding: {
+            /** No */
+            no: number;
+            /** Object Type */
+            object_type: string;
+            /** Object Id */
+            object_id: number;
+            /** Building Id */
+            building_id: number | null;
+            /** Label */
+            label: string | null;
+            /** Lon */
+            lon: number | null;
+            /** Lat */
+            lat: number | null;
+        };
+        /**
+         * Findings
+         * @description Findings of one check in order; `next` is `after` of the next page, None on the last.
+         * @example {
+         *       "items": [
+         *         {
+         *           "no": 1,
+         *           "object_type": "building",
+         *           "object_id": 7,
+         *           "building_id": 7,
+         *           "label": "3栋",
+         *           "lon": 113.88,
+         *           "lat": 22.92
+         *         }
+         *       ],
+         *       "next": null
+         *     }
+         */
+        Findings: {
+            /** Items */
+            items: components["schemas"]["Finding"][];
+            /** Next */
+            next: number | null;
         };
         /**
          * FloorGrid
@@ -1562,6 +1752,106 @@ export interface components {
             why_zh: string;
         };
         /**
+         * Match
+         * @description Two buildings of different sources that may be one.
+         * @example {
+         *       "id": 17,
+         *       "score": 93,
+         *       "overlap": 0.81,
+         *       "reasons": {
+         *         "code": true,
+         *         "address": false,
+         *         "name": false
+         *       },
+         *       "decision": "proposed",
+         *       "a_id": 7,
+         *       "a_name": "3栋",
+         *       "a_key": "B7",
+         *       "b_id": 904,
+         *       "b_name": null,
+         *       "b_key": "4419-0007",
+         *       "a_height": 18,
+         *       "b_height": 17.6,
+         *       "a_floors": 6,
+         *       "b_floors": 6,
+         *       "lon": 113.88,
+         *       "lat": 22.92
+         *     }
+         */
+        Match: {
+            /** Id */
+            id: number;
+            /** Score */
+            score: number;
+            /** Overlap */
+            overlap: number | null;
+            reasons: components["schemas"]["Reasons"];
+            /**
+             * Decision
+             * @enum {string}
+             */
+            decision: "proposed" | "same" | "different";
+            /** A Id */
+            a_id: number;
+            /** A Name */
+            a_name: string | null;
+            /** A Key */
+            a_key: string | null;
+            /** B Id */
+            b_id: number;
+            /** B Name */
+            b_name: string | null;
+            /** B Key */
+            b_key: string | null;
+            /** A Height */
+            a_height: number;
+            /** B Height */
+            b_height: number;
+            /** A Floors */
+            a_floors: number;
+            /** B Floors */
+            b_floors: number;
+            /** Lon */
+            lon: number;
+            /** Lat */
+            lat: number;
+        };
+        /**
+         * Matches
+         * @description Pairs, the surest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "id": 17,
+         *           "score": 93,
+         *           "overlap": 0.81,
+         *           "reasons": {
+         *             "code": true,
+         *             "address": false,
+         *             "name": false
+         *           },
+         *           "decision": "proposed",
+         *           "a_id": 7,
+         *           "a_name": "3栋",
+         *           "a_key": "B7",
+         *           "b_id": 904,
+         *           "b_name": null,
+         *           "b_key": "4419-0007",
+         *           "a_height": 18,
+         *           "b_height": 17.6,
+         *           "a_floors": 6,
+         *           "b_floors": 6,
+         *           "lon": 113.88,
+         *           "lat": 22.92
+         *         }
+         *       ]
+         *     }
+         */
+        Matches: {
+            /** Items */
+            items: components["schemas"]["Match"][];
+        };
+        /**
          * Observations
          * @description Readings of one datastream, oldest first.
          * @example {
@@ -1714,6 +2004,58 @@ export interface components {
              * @description path of the request, without its query
              */
             instance: string;
+        };
+        /**
+         * Quality
+         * @description The last result, or neither where `cim check` never ran.
+         * @example {
+         *       "at": "2026-11-01T02:03:04Z",
+         *       "result": {
+         *         "whole": true,
+         *         "invariants": [],
+         *         "findings": [
+         *           {
+         *             "name": "no_estate",
+         *             "en": "buildings in no estate",
+         *             "zh": "未关联小区的建筑",
+         *             "object_type": "building",
+         *             "count": 2,
+         *             "examples": [
+         *               7,
+         *               9
+         *             ]
+         *           }
+         *         ],
+         *         "stale_months": 24,
+         *         "collections": [
+         *           {
+         *             "name": "buildings",
+         *             "objects": 100,
+         *             "placed": 100,
+         *             "rate": 1,
+         *             "days_since_change": 3,
+         *             "stale": 0
+         *           }
+         *         ]
+         *       }
+         *     }
+         */
+        Quality: {
+            /** At */
+            at: string | null;
+            result: components["schemas"]["CheckResult"] | null;
+        };
+        /**
+         * Reasons
+         * @description What speaks for a pair besides the overlap of the outlines.
+         */
+        Reasons: {
+            /** Code */
+            code: boolean;
+            /** Address */
+            address: boolean;
+            /** Name */
+            name: boolean;
         };
         /**
          * Reference
@@ -1933,7 +2275,7 @@ export interface components {
             area_gross: number | null;
             /**
              * Area
-             * @description area of the drawn or generated outline, m²
+             * @description area of the drawn or generated outline, on all its storeys, m²
              */
             area: number | null;
             /** Geom Status */
@@ -2031,6 +2373,22 @@ export interface components {
          *         },
          *         "source": "composed"
          *       },
+         *       "spaces": [
+         *         {
+         *           "id": 71,
+         *           "name": "主卧",
+         *           "kind": "室",
+         *           "area": 14.6,
+         *           "storey": "8"
+         *         },
+         *         {
+         *           "id": 72,
+         *           "name": "厨房",
+         *           "kind": "厨",
+         *           "area": 6.2,
+         *           "storey": "8"
+         *         }
+         *       ],
          *       "residents": {
          *         "count": 2,
          *         "shown": false,
@@ -2117,6 +2475,11 @@ export interface components {
                 number
             ];
             address: components["schemas"]["Address"];
+            /**
+             * Spaces
+             * @description its rooms, where they are known
+             */
+            spaces: components["schemas"]["UnitSpace"][];
             residents: components["schemas"]["Residents"];
             /** Organisations */
             organisations: components["schemas"]["UnitOrganisation"][];
@@ -2186,6 +2549,28 @@ export interface components {
             tags: string[];
             /** Role */
             role: string | null;
+        };
+        /**
+         * UnitSpace
+         * @description A room of a unit, where a model or a drawn plan knows it.
+         */
+        UnitSpace: {
+            /** Id */
+            id: number;
+            /** Name */
+            name: string | null;
+            /**
+             * Kind
+             * @description 室, 厅, 厨, 卫 …, where its name tells
+             */
+            kind: string | null;
+            /**
+             * Area
+             * @description m²
+             */
+            area: number | null;
+            /** Storey */
+            storey: string;
         };
         /**
          * UnitStorey
@@ -2799,6 +3184,210 @@ export interface operations {
             };
         };
     };
+    quality: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Quality"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    found: {
+        parameters: {
+            query?: {
+                /** @description most findings answered */
+                limit?: number;
+                /** @description `no` of the last one */
+                after?: number;
+            };
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description the check */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Findings"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pairs: {
+        parameters: {
+            query?: {
+                /** @description only such pairs */
+                decision?: ("proposed" | "same" | "different") | null;
+                /** @description most pairs answered */
+                limit?: number;
+                /** @description pairs left out */
+                offset?: number;
+            };
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Matches"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    decide: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Decided"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Match"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     tilesets: {
         parameters: {
             query?: never;
@@ -3053,6 +3642,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description 1.0.0 */
+                "Tus-Resumable"?: string | null;
                 /** @description what residents are asked for */
                 "X-Purpose"?: string | null;
             };
