@@ -15,10 +15,22 @@ class Unit(Answer):
     kind: Code
     occupancy: str = Field(description="自住, 出租, 空置 …; unknown to callers without a key")
     area_gross: float | None = Field(description="registered floor area, m²")
-    area: float | None = Field(description="area of the drawn or generated outline, m²")
+    area: float | None = Field(
+        description="area of the drawn or generated outline, on all its storeys, m²"
+    )
     geom_status: str
     rooms: int | None
     layout: str | None
+
+
+class UnitSpace(Answer):
+    """A room of a unit, where a model or a drawn plan knows it."""
+
+    id: int
+    name: str | None
+    kind: str | None = Field(description="室, 厅, 厨, 卫 …, where its name tells")
+    area: float | None = Field(description="m²")
+    storey: str
 
 
 class UnitBuilding(Answer):
@@ -162,6 +174,10 @@ class UnitCard(Answer):
                 "levels": {"city": "东莞市", "building_name": "3栋", "room_no": "803"},
                 "source": "composed",
             },
+            "spaces": [
+                {"id": 71, "name": "主卧", "kind": "室", "area": 14.6, "storey": "8"},
+                {"id": 72, "name": "厨房", "kind": "厨", "area": 6.2, "storey": "8"},
+            ],
             "residents": {
                 "count": 2,
                 "shown": False,
@@ -222,6 +238,7 @@ class UnitCard(Answer):
         description="longitude, latitude, ellipsoidal height of its middle"
     )
     address: Address
+    spaces: list[UnitSpace] = Field(description="its rooms, where they are known")
     residents: Residents
     organisations: list[UnitOrganisation]
     facilities: list[UnitFacility]

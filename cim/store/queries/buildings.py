@@ -47,19 +47,21 @@ SELECT json_build_object(
             'elev_top', s.elev_top, 'status', s.status, 'units', coalesce(g.units, '[]'))
             ORDER BY s.elev_bottom DESC NULLS LAST, s.no DESC, s.label DESC), '[]')
         FROM city.storey s
-        LEFT JOIN (SELECT u.storey_id, json_agg(json_build_object('id', u.id,
+        LEFT JOIN (SELECT here.storey_id, json_agg(json_build_object('id', u.id,
                 'room_no', u.room_no, 'entrance', e.no,
                 'kind', {coded("unit_kind", "u.kind")}, 'occupancy',
                 CASE WHEN :occupancy THEN u.occupancy_status ELSE 'unknown' END,
                 'geom_status', u.geom_status, 'organisations', coalesce(o.n, 0))
                 ORDER BY e.no NULLS LAST, length(u.room_no), u.room_no) AS units
             FROM city.unit u
+            CROSS JOIN LATERAL (SELECT u.storey_id UNION ALL
+                SELECT p.storey_id FROM city.unit_storey p WHERE p.unit_id = u.id) here
             LEFT JOIN city.entrance e ON e.id = u.entrance_id
             LEFT JOIN (SELECT unit_id, count(DISTINCT org_id) AS n FROM city.org_location
                 WHERE building_id = :id AND (to_date IS NULL OR to_date > current_date)
                 GROUP BY unit_id) o ON o.unit_id = u.id
             WHERE u.building_id = :id AND u.ended_at IS NULL
-            GROUP BY u.storey_id) g ON g.storey_id = s.id
+            GROUP BY here.storey_id) g ON g.storey_id = s.id
         WHERE s.building_id = b.id AND s.ended_at IS NULL))::text AS answer
 FROM city.building b WHERE b.id = :id AND b.ended_at IS NULL
 """
@@ -78,6 +80,8 @@ def building(key: int) -> TextClause:
 
 def floor_grid(key: int, *, occupancy: bool) -> TextClause:
     """The floor grid of one building as JSON in column `answer`: top storey first.
+
+    A unit on several storeys stands on each of them.
 
     Without `occupancy` that of every unit is given as unknown.
     """

@@ -34,7 +34,9 @@ LIMIT 1"""
 
 UNIT = f"""
 SELECT u.id, u.room_no
-FROM {UNIT_PLACE}, LATERAL (SELECT ST_Distance({UNIT_OUTLINE}, {POINT}) AS off) d
+FROM {UNIT_PLACE}
+    LEFT JOIN city.unit_storey part ON part.unit_id = u.id AND part.storey_id = level.id,
+    LATERAL (SELECT ST_Distance(coalesce(part.outline, {UNIT_OUTLINE}), {POINT}) AS off) d
 WHERE u.id IN (
         SELECT x.id FROM city.unit x
         WHERE x.building_id = here.id AND x.storey_id = level.id AND x.ended_at IS NULL

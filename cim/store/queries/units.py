@@ -17,6 +17,16 @@ STREAMS = """(SELECT coalesce(json_agg(json_build_object('id', t.id, 'name', t.n
 
 ADDRESS = address(("unit", "h.id"), ("entrance", "h.entrance_id"), ("building", "h.building_id"))
 
+FURTHER = """(SELECT coalesce(sum(ST_Area(p.outline::geography)), 0)
+    FROM city.unit_storey p WHERE p.unit_id = u.id)"""
+"""m² that a unit has on storeys other than that of its door."""
+
+SPACES = """(SELECT coalesce(json_agg(json_build_object('id', r.id, 'name', r.name,
+        'kind', r.kind, 'area', round(r.area::numeric, 2), 'storey', t.label)
+        ORDER BY t.no, r.name, r.id), '[]')
+    FROM city.unit_space r JOIN city.storey t ON t.id = r.storey_id
+    WHERE r.unit_id = h.id AND r.ended_at IS NULL)"""
+
 CARD = f"""
 WITH here AS MATERIALIZED (
     SELECT u.id, u.room_no, u.kind, u.occupancy_status, u.area_gross, u.geom_status, u.rooms,
@@ -28,7 +38,7 @@ WITH here AS MATERIALIZED (
         coalesce(b.admin_area_id, es.admin_area_id, g.admin_area_id) AS area_id,
         ST_PointOnSurface({UNIT_OUTLINE}) AS middle,
         CASE WHEN u.geom_status = 'none' THEN NULL
-            WHEN u.outline IS NOT NULL THEN ST_Area(u.outline::geography)
+            WHEN u.outline IS NOT NULL THEN ST_Area(u.outline::geography) + {FURTHER}
             ELSE coalesce(fs.area, fp.area, b.footprint_area) END AS area,
         b.ground_elev + (coalesce(u.z_bottom, s.elev_bottom, 0)
             + coalesce(u.z_top, s.elev_top, 0)) / 2 AS middle_height
@@ -68,6 +78,7 @@ SELECT json_build_object(
         'id', h.grid_id, 'code', h.grid_code, 'name', h.grid_name) END,
     'centre', json_build_array(ST_X(h.middle), ST_Y(h.middle), h.middle_height),
     'address', {ADDRESS},
+    'spaces', {SPACES},
     'residents', city.resident_count(h.id),
     'organisations', (SELECT coalesce(json_agg(json_build_object('id', o.id, 'name', o.name,
             'kind', o.kind, 'tags', coalesce(o.tags, '{{}}'), 'role', l.role)
