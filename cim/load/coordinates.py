@@ -103,9 +103,8 @@ def _zone(zone: zones.Zone, share: int) -> Proposal:
     return Proposal(
         zone.code,
         share,
-        f"{datum}, {width}° zone of central meridian {meridian}°: such eastings do not tell "
-        "their zone, the city's place does",
-        f"{named} {width} 度带，中央经线 {meridian}°：横坐标不含带号，须按城市所在位置确定",
+        f"{datum}, {width}° zone of central meridian {meridian}°",
+        f"{named} {width} 度带，中央经线 {meridian}°",
     )
 
 
@@ -165,13 +164,18 @@ def _numbers(bounds: Bounds) -> str:
     return f"x {west:.8g} – {east:.8g}, y {south:.8g} – {north:.8g}"
 
 
-def _advice(bounds: Bounds) -> tuple[str, str]:
+def _advice(bounds: Bounds, known: str | None = None) -> tuple[str, str]:
     """What the numbers may be in, and what to type, as the end of a sentence."""
+    if known:
+        return f"say --crs {known}", f"请用 --crs {known}"
     likely = propose(bounds)[:3]
     if not likely:
-        return ("say --crs with the system it is in", "请用 --crs 指定实际的坐标系")
+        return "say --crs with the system it is in", "请用 --crs 指定实际的坐标系"
     en = "; ".join(f"{item.code} ({item.en})" for item in likely)
     zh = "；".join(f"{item.code}（{item.zh}）" for item in likely)
+    if zones.plain_zones(bounds):
+        en += "; such eastings do not tell their zone, the city's longitude does"
+        zh += "；横坐标不含带号，须按城市所在经度确定"
     return (
         f"it may be {en}. Say --crs {likely[0].code}, or whichever it is",
         f"可能是 {zh}。请用 --crs {likely[0].code} 等参数指定",
@@ -197,16 +201,13 @@ def _plausible(name: str, system: str, bounds: Bounds) -> None:
     if system.endswith(crs.SWAPPED):
         west, south, east, north = south, west, north, east
     projected = crs.is_projected(system)
-    fault = (
-        _not_metres((west, south, east, north))
-        if projected
-        else _not_degrees((west, south, east, north))
-    )
+    turned = (west, south, east, north)
+    fault, code = _not_metres(turned) if projected else _not_degrees(turned), None
     if fault is None and projected:
-        fault = _wrong_zone(system, (west, south, east, north))
+        fault, code = _wrong_zone(system, turned)
     if fault is None:
         return
-    en, zh = _advice(bounds)
+    en, zh = _advice(bounds, code)
     raise SourceError(
         f"{name} is said to be in {_short(system)}, but {fault[0]} ({_numbers(bounds)}); {en}",
         f"{name} 声明为 {_short(system)}，但{fault[1]}（{_numbers(bounds)}）；{zh}",
@@ -248,26 +249,30 @@ def _not_degrees(bounds: Bounds) -> tuple[str, str] | None:
     return None
 
 
-def _wrong_zone(system: str, bounds: Bounds) -> tuple[str, str] | None:
-    """Eastings with a zone number under a plain zone, without under a numbered one, or another."""
-    zone = zones.known(system)
-    if zone is None:
-        return None
+def _wrong_zone(system: str, bounds: Bounds) -> tuple[tuple[str, str] | None, str | None]:
+    """Eastings with a zone number under a plain zone, without under a numbered one, or another.
+
+    The fault in both languages, and the system that it would be none in, where there is one.
+    """
+    swapped = crs.SWAPPED if system.endswith(crs.SWAPPED) else ""
+    zone = zones.known(system.removesuffix(crs.SWAPPED))
     number = zones.prefix(bounds)
+    if zone is None:
+        return None, None
     if not zone.prefixed and number is not None:
+        code = zone.other().code + swapped if number == zone.number else None
         return (
             f"its eastings begin with a zone number, {number}",
             f"横坐标带有带号 {number}",
-        )
+        ), code
     if zone.prefixed and number is None and 0 < bounds[0] <= bounds[2] < zones.MILLION:
         return (
-            f"its eastings lack the zone number {zone.number}; without it that zone is "
-            f"{zone.other().code}",
-            f"横坐标没有带号 {zone.number}；不带带号的同一带是 {zone.other().code}",
-        )
+            f"its eastings lack the zone number {zone.number}",
+            f"横坐标没有带号 {zone.number}",
+        ), zone.other().code + swapped
     if zone.prefixed and number is not None and number != zone.number:
         return (
             f"its eastings begin with another zone number, {number} for {zone.number}",
             f"横坐标的带号是 {number}，而不是 {zone.number}",
-        )
-    return None
+        ), None
+    return None, None

@@ -183,12 +183,11 @@ def _nameless(names: list[str], below: Sequence[Row]) -> list[tuple[str, str]]:
 
 def _told(rows: Sequence[Row], first: int, last: int, filled: list[int]) -> list[tuple[str, str]]:
     notes = []
-    above = sum(bool(count) for count in filled[:first])
-    if above:
+    if any(filled[:first]):
         notes.append(
             (
-                f"the columns are named in row {first + 1}; {above} rows above it are left out",
-                f"列名取自第 {first + 1} 行；其上 {above} 行标题未导入",
+                f"the columns are named in row {first + 1}; what stands above it is left out",
+                f"列名取自第 {first + 1} 行；其上的标题未导入",
             )
         )
     if last > first:

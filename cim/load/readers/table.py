@@ -67,6 +67,8 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
         _texts(path)
         said = texts.checked(path, encoding) if encoding else texts.detect(path)
         table = _look(path, said)
+        if encoding is None and not said.startswith("utf-8"):
+            table.notes.append(_read_as(said))
     except (OSError, UnicodeError, csv.Error) as error:
         raise _broken(path, error) from error
     where = place.columns(table.kept)
@@ -78,6 +80,14 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
         format="CSV",
         encoding=said,
         notes=table.notes,
+    )
+
+
+def _read_as(said: str) -> tuple[str, str]:
+    name = said.upper()
+    return (
+        f"texts are read as {name}; where they make no sense, say --encoding",
+        f"文字按 {name} 读取；如有乱码，请用 --encoding 指定",
     )
 
 
