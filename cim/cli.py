@@ -137,12 +137,10 @@ class Commands(click.Group):
 
 def _stopped() -> NoReturn:
     """Say once that nothing was kept, however often Ctrl-C is pressed."""
-    ours = threading.current_thread() is threading.main_thread()
-    usual = signal.signal(signal.SIGINT, signal.SIG_IGN) if ours else None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the end of the process is all that follows
     click.echo("cim: stopped; what was under way was not kept", err=True)
     click.echo("cim: 已中止；正在进行的内容未保存", err=True)
-    if usual is not None:
-        signal.signal(signal.SIGINT, usual)
     sys.exit(130)
 
 

@@ -11,6 +11,7 @@ HYPOTHESIS_PROFILE=wide looks for new ones, as `make trial` does.
 import hashlib
 import os
 import re
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -74,6 +75,14 @@ def _sweep(connection: psycopg.Connection[tuple[str]]) -> None:
             connection.execute(
                 SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name))
             )
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Ctrl-C ends the tests, though a command that was stopped in one of them ignores it."""
+    usual = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, usual)
 
 
 @pytest.fixture(scope="session")

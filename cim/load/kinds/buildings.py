@@ -191,6 +191,18 @@ KIND = Kind(
     geometry_column="footprint",
     checks=(heights, footprint_areas, standing_in),
     standing=True,
+    key_names=(
+        "幢编号",
+        "楼栋编号",
+        "楼幢编号",
+        "建筑编号",
+        "建筑物编号",
+        "栋编号",
+        "自然幢编号",
+        "building_id",
+        "bldgid",
+        "building_code",
+    ),
     adds={
         "height": "float8",
         "height_method": "text",

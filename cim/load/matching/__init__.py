@@ -175,7 +175,7 @@ def _keys(field: Field, columns: Mapping[str, pa.Array]) -> list[_Candidate]:
 
 
 def _sounds_like_key(name: str) -> bool:
-    key = names.plain(name)
+    key = names.plain(names.bare(name)[0])
     return key.endswith(("id", "编号", "编码", "代码", "code", "no", "key", "序号", "号"))
 
 
