@@ -5,7 +5,7 @@ export const THEMES = ['light', 'dark'] as const
 export const SCHEMES = ['use', 'height', 'none'] as const
 export const LAYERS = ['buildings', 'streets', 'estates', 'devices', 'shadows'] as const
 export const ISOLATIONS = ['all', 'upto', 'only'] as const
-export const PAGES = ['city', 'intake'] as const
+export const PAGES = ['city', 'intake', 'quality'] as const
 
 export type Language = (typeof LANGUAGES)[number]
 export type Theme = (typeof THEMES)[number]
@@ -38,7 +38,7 @@ export interface State {
   /** The storey number that the isolation is about; basements are negative. */
   readonly storey: number
   readonly underground: boolean
-  /** What stands before the city: nothing, or the page where files are brought in. */
+  /** What stands before the city: nothing, the page where files are brought in, or that on data quality. */
   readonly page: Page
   /** The job that the intake shows; none without the intake. */
   readonly job: number | null

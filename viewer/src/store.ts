@@ -48,7 +48,7 @@ export interface Store {
   setLayer(name: LayerName, on: boolean): void
   setView(view: View): void
   isolate(isolation: Isolation, storey: number): void
-  /** Show the city alone or the intake, as a step the browser's Back undoes. */
+  /** Show the city alone or a page before it, as a step the browser's Back undoes. */
   open(page: State['page'], job?: number | null): void
   /** Select, as a step the browser's Back undoes. `look` also moves the camera there. */
   select(selection: Selection, look?: boolean): void
@@ -56,6 +56,8 @@ export interface Store {
   selectAt(building: number, lon: number, lat: number, h: number): Promise<void>
   go(found: FoundItem): Promise<void>
   say(en: string, zh: string, kind?: Message['kind']): void
+  /** Say what went wrong, in the service's own sentence where it gave one. */
+  complain(error: unknown): void
   /** Take over a state that came from a link or the history. */
   restore(state: State): void
   start(): Promise<void>
@@ -188,7 +190,7 @@ export function createStore(client: Client, initial: State, trail: Trail): Store
       state.value = { ...state.value, page, job }
       trail.push(state.value)
     },
-    change, say, select, selectAt, go,
+    change, say, complain, select, selectAt, go,
     setLayer: (name, on) => change({ layers: { ...state.value.layers, [name]: on } }),
     setView: (view) => change({ view }),
     isolate: (isolation, storey) => change({ isolation, storey }),

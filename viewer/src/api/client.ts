@@ -1,7 +1,7 @@
 /** The service, asked. Errors come back as the sentence the service gives, in both languages. */
 import type {
   Building, Card, City, FloorGrid, FeatureCollection, Found, Inspection, Job, Jobs, Kinds, Located,
-  Observations, Order, Question, Session, Uploads,
+  Findings, Match, Matches, Observations, Order, Quality, Question, Session, Uploads,
 } from './types'
 
 /** A question the service did not answer; `zh` and `en` are fit to show. */
@@ -28,6 +28,11 @@ export interface Client {
   jobs(): Promise<Jobs>
   job(id: number, signal?: AbortSignal): Promise<Job>
   cancel(id: number): Promise<Job>
+  quality(): Promise<Quality>
+  /** What a check found, from the one after `after` on. */
+  findings(check: string, after: number): Promise<Findings>
+  matches(decision: Match['decision']): Promise<Matches>
+  decide(id: number, decision: Match['decision']): Promise<Match>
   /** The full address of a tileset, for whoever loads it. */
   address(path: string): string
 }
@@ -52,8 +57,8 @@ export function createClient(base: string, ask: typeof fetch): Client {
   }
   const post = <T>(path: string, body?: unknown, options: RequestInit = {}): Promise<T> =>
     get(path, {}, {
-      ...options,
       method: 'POST',
+      ...options,
       ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }),
     })
   const aborted = (signal?: AbortSignal): RequestInit => (signal ? { signal } : {})
@@ -84,6 +89,10 @@ export function createClient(base: string, ask: typeof fetch): Client {
     jobs: () => get('imports', { limit: 20 }),
     job: (id, signal) => get(`imports/${id}`, {}, aborted(signal)),
     cancel: (id) => post(`imports/${id}/cancel`),
+    quality: () => get('quality'),
+    findings: (check, after) => get(`quality/${check}`, { limit: 200, after }),
+    matches: (decision) => get('matches', { decision, limit: 100 }),
+    decide: (id, decision) => post(`matches/${id}`, { decision }, { method: 'PUT' }),
   }
 }
 

@@ -25,7 +25,7 @@ export function App({ store }: { store: Store }) {
     return () => removeEventListener('keydown', onKey)
   }, [])
   return (
-    <div class={`app tab-${store.tab.value} ${selection.building === null ? '' : 'selected'} ${open ? 'importing' : ''}`}>
+    <div class={`app tab-${store.tab.value} ${selection.building === null ? '' : 'selected'} ${page !== 'city' && store.mayLoad.value ? 'importing' : ''}`}>
       <Title store={store} />
       <Tabs store={store} />
       <div class="left" role="complementary" aria-label={store.t.value.layers}>
@@ -36,12 +36,22 @@ export function App({ store }: { store: Store }) {
         <Card store={store} />
       </aside>
       <Intake store={store} open={open} />
+      {page === 'quality' && store.mayLoad.value && <QualityPage store={store} />}
       <Empty store={store} />
       <HoverLabel store={store} />
       <Messages store={store} />
       <Help store={store} />
     </div>
   )
+}
+
+/** The page on data quality, fetched when it is first wanted. */
+function QualityPage({ store }: { store: Store }) {
+  const Page = useSignal<ComponentType | null>(null)
+  useEffect(() => {
+    import('./quality').then(({ createQuality }) => { Page.value = createQuality(store) }, store.complain)
+  }, [])
+  return Page.value && <Page.value />
 }
 
 /** The page where files are brought in, fetched when it is first wanted; files may be dropped anywhere. */

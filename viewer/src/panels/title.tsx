@@ -23,6 +23,14 @@ export function Title({ store }: { store: Store }) {
             {t.intake.title}
           </button>
         )}
+        {store.mayLoad.value && (
+          <button
+            type="button" id="open-quality" class="wide" aria-expanded={store.state.value.page === 'quality'}
+            onClick={() => store.open(store.state.value.page === 'quality' ? 'city' : 'quality')}
+          >
+            {t.quality.title}
+          </button>
+        )}
         <button
           type="button" lang={language === 'en' ? 'zh-CN' : 'en'}
           onClick={() => store.change({ language: language === 'en' ? 'zh-CN' : 'en' })}

@@ -1,7 +1,9 @@
 import { intakeEn } from './intake-en'
+import { qualityEn } from './quality-en'
 
 export const en = {
   intake: intakeEn,
+  quality: qualityEn,
   title: 'City Information Model',
   search: 'Search addresses',
   searchHint: 'Address, estate, building or room',

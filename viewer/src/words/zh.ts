@@ -1,8 +1,10 @@
 import type { Words } from './en'
 import { intakeZh } from './intake-zh'
+import { qualityZh } from './quality-zh'
 
 export const zh = {
   intake: intakeZh,
+  quality: qualityZh,
   title: '城市信息模型',
   search: '搜索地址',
   searchHint: '地址、小区、楼栋或房号',

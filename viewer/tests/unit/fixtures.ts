@@ -1,5 +1,7 @@
 /** A small building as the service would tell it; nobody in it is real. */
-import type { Building, Card, City, FloorGrid, GridUnit, Session } from '../../src/api/types'
+import type {
+  Building, Card, Checked, City, FloorGrid, GridUnit, Match, Quality, Session,
+} from '../../src/api/types'
 
 const HOME = { code: 'residential', zh: '住宅', en: 'Flat' }
 
@@ -27,7 +29,7 @@ export const FLOORS: FloorGrid = {
 export const BUILDING = {
   id: 7, name: '3栋', address: '东莞市示范小区3栋', height: 12, floors_above: 3, floors_below: 1,
   use: HOME, footprint_area: 300, ground_elev: 5, height_shift: -3, built_year: 2010,
-  estate: { id: 1, name: '示范小区' }, areas: [], grid: null,
+  estate: { id: 1, name: '示范小区' }, areas: [], grid: null, spaces: [],
   counts: { units: 13, residents: 20, entrances: 2 }, bounds: [113, 23, 113.001, 23.001],
   centre: [113.0005, 23.0005],
 } as unknown as Building
@@ -47,7 +49,7 @@ export function card(id: number, shown = true): Card {
     unit: { id, room_no: String(id), kind: HOME, occupancy: '自住', area_gross: null, area: 88.5, geom_status: 'generated', rooms: null, layout: null },
     building: { id: 7, name: '3栋', use: HOME, height: 12, floors_above: 3 },
     storey: { id: 12, no: 2, label: '2', elev_bottom: 3, elev_top: 6 },
-    entrance: { id: 1, no: 1, name: '1单元' }, estate: { id: 1, name: '示范小区' }, areas: [], grid: null,
+    entrance: { id: 1, no: 1, name: '1单元' }, estate: { id: 1, name: '示范小区' }, areas: [], grid: null, spaces: [],
     centre: [113.0005, 23.0006, 8],
     address: { text: `东莞市示范小区3栋1单元${id}室`, levels: {}, source: 'composed' },
     residents: {
@@ -62,11 +64,35 @@ export function card(id: number, shown = true): Card {
   }
 }
 
+const check = (name: string, en: string, count: number): Checked =>
+  ({ name, en, zh: en, object_type: 'building', count, examples: [] })
+
+export const QUALITY: Quality = {
+  at: '2026-03-20T07:30:00Z',
+  result: {
+    whole: true, invariants: [check('units_apart', 'units overlap', 0)], stale_months: 24,
+    findings: [check('no_estate', 'buildings in no estate', 1), check('no_outline', 'units without an outline', 0)],
+    collections: [{ name: 'addresses', objects: 8, placed: 7, rate: 0.875, days_since_change: 2, stale: 1 }],
+  },
+}
+
+export const MATCH: Match = {
+  id: 17, score: 93, overlap: 0.81, reasons: { code: true, address: false, name: false }, decision: 'proposed',
+  a_id: 7, a_name: '3栋', a_key: 'B7', b_id: 9, b_name: null, b_key: 'K-9', a_height: 18, b_height: 17.6,
+  a_floors: 6, b_floors: 6, lon: 113, lat: 23,
+}
+
 /** The browser's fetch over these answers; every request is kept for the test to look at. */
 export function service(): { ask: typeof fetch; asked: Request[] } {
   const asked: Request[] = []
   const answers: [RegExp, (match: RegExpExecArray, request: Request) => unknown][] = [
     [/\/city$/, () => CITY],
+    [/\/quality$/, () => QUALITY],
+    [/\/quality\/no_estate$/, () => ({
+      items: [{ no: 1, object_type: 'building', object_id: 7, building_id: 7, label: '3栋', lon: 113, lat: 23 }], next: null,
+    })],
+    [/\/matches$/, () => ({ items: [MATCH] })],
+    [/\/matches\/17$/, () => ({ ...MATCH, decision: 'different' })],
     [/\/session$/, () => SESSION],
     [/\/buildings\/7$/, () => BUILDING],
     [/\/buildings\/7\/floor-grid$/, () => FLOORS],
