@@ -1,14 +1,16 @@
 """Searching for addresses."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from api.deps import StoreDep
+from api.deps import MemoryDep, Store, StoreDep
 from api.params import clean_text
 from api.routes import PROBLEMS, json
 from api.schemas.places import AddressItems
+from cim.addresses import Gazetteer
 from cim.store.queries import addresses as queries
 
 router = APIRouter(prefix="/addresses", tags=["places"], responses=PROBLEMS)
@@ -17,6 +19,7 @@ router = APIRouter(prefix="/addresses", tags=["places"], responses=PROBLEMS)
 @router.get("/search", summary="Addresses that match a text", response_model=AddressItems)
 async def search_addresses(
     store: StoreDep,
+    memory: MemoryDep,
     q: Annotated[
         str,
         Query(max_length=200, description="part of an address", examples=["示范小区3栋803"]),
@@ -24,8 +27,15 @@ async def search_addresses(
     limit: Annotated[int, Query(ge=1, le=100, description="most addresses answered")] = 20,
 ) -> Response:
     """Best first: the same text, then those that begin with it, then those that resemble it."""
-    rows = await store.rows(queries.search(clean_text(q), limit))
+    known = await memory.get("gazetteer", partial(_gazetteer, store))
+    rows = await store.rows(queries.search(clean_text(q), limit, known))
     return json({"items": [item(row) for row in rows]})
+
+
+async def _gazetteer(store: Store) -> Gazetteer:
+    """The names that the city knows, read anew now and then."""
+    found = await store.rows(queries.names())
+    return Gazetteer((level, name, parent) for level, name, parent in found)
 
 
 def item(row: Any) -> dict[str, Any]:

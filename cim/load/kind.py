@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Table
 
+from cim.addresses import Gazetteer
 from cim.geometry.within import Outlines
 from cim.load.fields import EXT_ID, Field
 from cim.load.rows import Rows
@@ -19,13 +20,15 @@ class Context:
     """What checks may want to know.
 
     `mapped` are the fields that the file has; `vault` is there for personal kinds alone, `standing`
-    (column to outlines) for kinds whose rows stand in areas, grids and estates.
+    (column to outlines) for kinds whose rows stand in areas, grids and estates, `gazetteer` for
+    files with addresses as text.
     """
 
     settings: Settings
     mapped: frozenset[str]
     vault: Vault | None = None
     standing: Mapping[str, Outlines] = field(default_factory=dict)
+    gazetteer: Gazetteer | None = None
 
 
 SEALED = "quarantine.record"

@@ -15,7 +15,7 @@ from cim import privacy
 from cim.errors import BadMapping, SourceError
 from cim.load import again, coordinates, mapping, mending
 from cim.load.checking import Checked, Job, ahead, as_came, undisturbed
-from cim.load.kind import Context, Kind
+from cim.load.kind import Context, Kind, nothing
 from cim.load.mapping import Settled
 from cim.load.mending import Mends
 from cim.load.report import Aside, Report
@@ -23,9 +23,12 @@ from cim.load.rows import REASONS
 from cim.load.source import Batch
 from cim.settings import Settings
 from cim.store import again as proofs
-from cim.store import columns, places, returning, touched
+from cim.store import columns, ladders, places, returning, touched
 from cim.store.queries import load as statements
 from cim.store.stage import Counts, Stage
+
+TEXTS = frozenset(("address", "full_text"))
+"""Fields that hold addresses as text, for which the names that the city knows are looked up."""
 
 Progress = Callable[[str, int, int | None], None]
 """Told the step (one of `report.STEPS`), rows so far, and rows in all where known."""
@@ -79,6 +82,8 @@ def load(
     if kind.standing:
         context = replace(job.context, standing=places.outlines(stage))
         job = replace(job, context=context)
+    if TEXTS & job.context.mapped:
+        job = replace(job, context=replace(job.context, gazetteer=ladders.gazetteer(stage)))
     with undisturbed(), ThreadPoolExecutor(max_workers=2, thread_name_prefix="load") as pool:
         look = again.look(pool, settings, kind, path, request)
         last = again.known(stage, kind, look)
@@ -208,7 +213,7 @@ def _write(stage: Stage, checked: Checked, report: Report) -> None:
         report.repaired += int((rows.repaired & rows.keep).sum())
     report.warnings += rows.warnings
     if checked.staged.rows:
-        stage.add(checked.staged)
+        stage.add(checked.staged, checked.keys)
     if len(rows.faults):
         stage.add_faults(checked.faults)
 
@@ -229,6 +234,8 @@ def _compare(stage: Stage, job: Job, report: Report) -> None:
             )
         )
     kind = job.kind
+    if by_place or job.mends is not None or kind.settle is not nothing:
+        stage.keys.clear()  # what the rows are known by may have become something else
     kind.settle(stage)
     returning.together(stage, kind.name, kept=kind.key_kept, mended=job.mends is not None)
     for step in (kind.repeated, kind.place):

@@ -79,7 +79,10 @@ def spell(rows: Rows, context: Context) -> None:
             )
     if "address" not in context.mapped:
         return
-    found = [None if text is None else parse(text) for text in rows.words("address").tolist()]
+    found = [
+        None if text is None else parse(text, context.gazetteer)
+        for text in rows.words("address").tolist()
+    ]
     parts = [_parts(address) for address in found]
     for n, name in enumerate(BY_ADDRESS):
         rows.columns[name] = np.array([part[n] for part in parts] or [], dtype=object)

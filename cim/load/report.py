@@ -31,6 +31,10 @@ ODD = {
         "建筑的所属区划、网格或小区已更新",
     ),
     "unlinked": ("addresses of no building or estate that is known", "地址未关联到任何建筑或小区"),
+    "unsure_place": (
+        "places of addresses with several buildings equally near: linked with half the score",
+        "地址位置附近有多幢建筑距离相近：已关联，可信度减半",
+    ),
     "repeated": (
         "readings of one stream at one time: the last one holds",
         "同一数据流同一时刻有多个读数：以最后一个为准",

@@ -6,6 +6,7 @@ at the end, so that every row is written once, with all that is known of it.
 
 from typing import Any
 
+from cim.addresses import Gazetteer
 from cim.model.addresses import address_link
 from cim.store import bulk
 from cim.store.queries import ladders as statements
@@ -22,6 +23,12 @@ _REFERENCES = (
     ("building_ref", "city.building", "stage_building_keys", "no_building", "ambiguous_building"),
     ("unit_ref", "city.unit", "stage_unit_keys", "no_unit", "ambiguous_unit"),
 )
+
+
+def gazetteer(stage: Stage) -> Gazetteer:
+    """The names of towns, villages, roads and estates that the city knows."""
+    found = stage.connection.execute(common.bound(statements.NAMES))
+    return Gazetteer((level, name, parent) for level, name, parent in found)
 
 
 def settle(stage: Stage) -> None:

@@ -167,3 +167,122 @@ def test_an_address_made_for_rooms_ends_with_the_last_of_them(
         text("SELECT norm_text FROM city.std_address WHERE ext_id IS NULL AND ended_at IS NULL")
     )
     assert found.scalars().all() == ["虎门镇丰泰花园3栋"]
+
+
+def matched(connection: Connection) -> set[tuple[Any, ...]]:
+    found = connection.execute(
+        text("""SELECT a.ext_id, l.object_type, l.object_id, l.level, l.role, l.score
+                FROM city.address_link l JOIN city.std_address a ON a.id = l.address_id
+                WHERE a.ext_id IS NOT NULL""")
+    )
+    return {tuple(row) for row in found}
+
+
+def test_a_link_says_how_deep_the_ladder_matched(connection: Connection, bring: Any) -> None:
+    bring(
+        "addresses",
+        [
+            {"地址编号": "unit", "地址全文": "虎门镇丰泰花园1栋2单元803室"},
+            {"地址编号": "door", "地址全文": "虎门镇丰泰花园1栋2单元"},
+            {"地址编号": "no unit", "地址全文": "虎门镇丰泰花园1栋2单元999室"},
+            {"地址编号": "no door", "地址全文": "虎门镇丰泰花园2栋999室"},
+            {"地址编号": "building", "地址全文": "虎门镇丰泰花园3栋"},
+            {"地址编号": "estate", "地址全文": "虎门镇丰泰花园"},
+        ],
+    )
+    assert matched(connection) == {
+        ("unit", "unit", 2, 15, "主", 90),
+        ("door", "entrance", 2, 13, "主", 90),
+        ("no unit", "entrance", 2, 13, "所在", 90),
+        ("no door", "building", 2, 11, "所在", 90),
+        ("building", "building", 3, 11, "主", 90),
+        ("estate", "estate", 1, 10, "主", 90),
+    }
+
+
+def test_a_room_that_gets_its_unit_later_is_then_linked_to_it(
+    connection: Connection, bring: Any
+) -> None:
+    room = {"地址编号": "R1", "地址全文": "虎门镇丰泰花园2栋802室", "幢编号": "B2"}
+    bring("addresses", [room])
+    assert matched(connection) == {("R1", "building", 2, 11, "所在", 100)}
+    connection.execute(
+        text("""INSERT INTO city.unit (id, building_id, storey_id, room_no, geom_status)
+                VALUES (4, 2, 2, '802', 'none')""")
+    )
+    bring("addresses", [room])
+    assert matched(connection) == {("R1", "unit", 4, 15, "主", 100)}
+
+
+def test_a_point_between_two_buildings_is_linked_to_the_nearer_and_doubted_where_none_is(
+    connection: Connection, bring: Any
+) -> None:
+    report = bring(
+        "addresses",
+        [
+            {"地址编号": "inside", "地址全文": "浦江路1号", "经度": 113.7042, "纬度": 23.0002},
+            {"地址编号": "wall", "地址全文": "浦江路2号", "经度": 113.7055, "纬度": 23.0002},
+            {"地址编号": "beside", "地址全文": "浦江路3号", "经度": 113.70605, "纬度": 23.0002},
+        ],
+        crs="EPSG:4490",
+    )
+    assert {key: (thing, score) for key, _, thing, _, _, score in matched(connection)} == {
+        "inside": (4, 90)
+    }
+    connection.execute(
+        text("""INSERT INTO city.building (id, footprint, footprint_area, height, height_method,
+                floors_above, floors_method)
+            SELECT 4 + n, ST_Multi(ST_MakeEnvelope(113.705 + (n - 1) * .0005, 23,
+                   113.7055 + (n - 1) * .0005, 23.0005, 4490)), 2500, 24, 'given', 8, 'given'
+            FROM generate_series(1, 2) n""")
+    )
+    report = bring("addresses", [
+            {"地址编号": "wall", "地址全文": "浦江路2号", "经度": 113.7055, "纬度": 23.0002},
+            {"地址编号": "beside", "地址全文": "浦江路3号", "经度": 113.70605, "纬度": 23.0002},
+        ], crs="EPSG:4490", source="second",
+    )  # fmt: skip
+    found = {key: (thing, score) for key, _, thing, _, _, score in matched(connection)}
+    assert found["wall"] == (5, 45)
+    assert found["beside"][0] == 6
+    assert 45 < found["beside"][1] < 70
+    assert report.warnings["unsure_place"] == 1
+
+
+def test_names_that_the_city_knows_are_read_without_their_words(
+    connection: Connection, bring: Any
+) -> None:
+    bring("addresses", [{"地址编号": "A1", "地址全文": "虎门大宁浦江路9号"}])
+    found = connection.execute(text("SELECT norm_text FROM city.std_address")).scalars().all()
+    assert found == ["虎门镇大宁社区浦江路9号"]
+
+
+def test_rows_that_share_a_place_share_it_whatever_else_is_wrong_with_them(
+    connection: Connection, bring: Any
+) -> None:
+    report = bring(
+        "addresses",
+        [
+            {"地址编号": "", "地址全文": "虎门镇丰泰花园2栋801"},
+            {"地址编号": "R1", "地址全文": "虎门镇丰泰花园2栋802", "幢编号": "B9"},
+            {"地址编号": "R2", "地址全文": "虎门镇丰泰花园2栋803", "幢编号": "B2"},
+            {"地址编号": "R2", "地址全文": "虎门镇丰泰花园2栋804", "幢编号": "B2"},
+        ],
+    )
+    assert report.aside == {"missing": 1, "no_building": 1, "duplicate": 1}
+    kept = connection.execute(text("SELECT norm_text, town, level FROM city.std_address")).all()
+    assert {tuple(row) for row in kept} == {
+        ("虎门镇丰泰花园2栋", "虎门镇", 11),
+        ("虎门镇丰泰花园2栋803", "虎门镇", 15),
+    }
+
+
+def test_a_province_alone_is_a_place_and_stays_one(connection: Connection, bring: Any) -> None:
+    bring("addresses", [{"地址编号": "P", "省": "广东省"},
+                        {"地址编号": "R", "省": "广东省", "户室": "803"}])  # fmt: skip
+    found = connection.execute(
+        text("SELECT ext_id, norm_text, province, parent_id FROM city.std_address")
+    )
+    assert {tuple(row) for row in found} == {
+        ("P", "广东省", "广东省", None),
+        ("R", "803", "广东省", None),
+    }

@@ -10,7 +10,9 @@ from cim.load.fields import Field
 from cim.load.kind import Context, Kind
 from cim.load.references import BUILDING, UNIT
 from cim.load.rows import Rows
-from cim.model.addresses import std_address
+from cim.model.addresses import address_link, std_address
+from cim.model.buildings import building, entrance, unit
+from cim.model.places import admin_area, estate, street
 from cim.store import ladders
 from cim.store.queries.ladders import BELOW, PLACE, SEPARATOR
 
@@ -68,7 +70,7 @@ def ladder(rows: Rows, context: Context) -> None:
     readable = rows.keep & ~below & _filled(texts)
     read = texts.copy()
     read[~readable] = None
-    found = parse_many(read.tolist())
+    found = parse_many(read.tolist(), context.gazetteer)
     unsure = found.pop("remainder").astype(bool)
     _overlay(found, given)
     rows.set_aside(~found["norm_text"].astype(bool), "full_text", "no_levels")
@@ -188,5 +190,6 @@ KIND = Kind(
     key=("norm_text",),
     key_names=("地址编号", "address_id", "地址标识"),
     settle=ladders.settle,
+    again=(admin_area, estate, street, building, entrance, unit, std_address, address_link),
     enter=ladders.enter,
 )

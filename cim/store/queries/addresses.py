@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from sqlalchemy import TextClause, text
 
-from cim.addresses import LADDER, Address, join, normalise, parse
+from cim.addresses import LADDER, Address, Gazetteer, join, normalise, parse
+from cim.store.queries.ladders import NAMES
 
 CANDIDATES: Final = 2_000
 """Most places that are ranked; exact and prefix matches are found beside them."""
@@ -64,13 +65,19 @@ rooms AS MATERIALIZED (
            OR r.entrance_no = :entrance))"""
 
 
-def search(q: str, limit: int = 20) -> TextClause:
+def names() -> TextClause:
+    """Level, name and parent of the places that the city knows, for a Gazetteer."""
+    return text(NAMES)
+
+
+def search(q: str, limit: int = 20, gazetteer: Gazetteer | None = None) -> TextClause:
     """Addresses that match what was typed, best first.
 
     Columns: id, text, level, score (0 to 100), object_type, object_id, building_id, unit_id, lon,
     lat.  A unit without an address of its own comes with the id of its building's address.
+    `gazetteer` holds the names that the city knows.
     """
-    found = parse(q)
+    found = parse(q, gazetteer)
     levels = dict(found.levels)
     room = levels.pop("room_no", None) if found.levels and not found.remainder else None
     entrance = levels.pop("entrance_no", None) if room else None
@@ -78,13 +85,19 @@ def search(q: str, limit: int = 20) -> TextClause:
         levels.pop("floor_no", None)
     if room and len(join(levels)) < 2:
         return _statement(_parts(normalise(q)), found, limit)
-    words = _words(levels) if levels and not found.remainder else _parts(normalise(q))
+    words = _words(levels, found) if levels and not found.remainder else _parts(normalise(q))
     asked = {"room": room, "entrance": entrance, "entrance_no": _number(entrance)}
     return _statement(words, found, limit, asked if room else None, join(levels))
 
 
-def _words(levels: dict[str, str]) -> list[str]:
-    """The levels in order, each a word that what is found must hold."""
+def _words(levels: dict[str, str], found: Address) -> list[str]:
+    """The levels in order, each a word that what is found must hold.
+
+    Of an area no more than was typed: an address may name it with its word or without.
+    """
+    areas = ("county", "town", "village")
+    typed = {level: said for level, said in found.pieces if level in areas}
+    levels = levels | {k: said for k, said in typed.items() if levels[k].startswith(said)}
     words: list[str] = []
     for level in LADDER:
         value = levels.get(level)

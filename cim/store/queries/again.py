@@ -52,16 +52,16 @@ _SINCE = """
 def touched(table: Table) -> str:
     """How many rows of the source there are, and how many were written since the load."""
     return f"""
-        SELECT count(*) FILTER (WHERE t.ended_at IS NULL),
+        SELECT count(*) FILTER (WHERE t.ended_at IS NULL AND t.ext_id IS NOT NULL),
                count(*) FILTER (WHERE age(t.xmin) <= since.age AND t.xmin <> since.own)
         FROM {table.fullname} t, ({_SINCE}) since WHERE t.source_id = :source_id"""
 
 
 def places_touched(table: Table) -> str:
-    """How many rows of another table were written since the load."""
+    """How many rows of another table were written since the load, and not by it."""
     return f"""
         SELECT count(*) FROM {table.fullname} t, ({_SINCE}) since
-        WHERE age(t.xmin) <= since.age"""
+        WHERE age(t.xmin) <= since.age AND t.xmin <> since.own"""
 
 
 def keys_of(table: Table, most: int) -> str:

@@ -22,6 +22,21 @@ NEXT: Final = "nextval('city.std_address_id_seq')"
 """The id of an address that is to be written: known before, so that nothing is looked up after."""
 
 
+NAMES: Final = """
+    SELECT CASE a.level WHEN 3 THEN 'county' WHEN 4 THEN 'town' ELSE 'village' END AS level,
+        a.name, CASE WHEN NOT p.is_pseudo THEN p.name END AS parent
+    FROM city.admin_area a LEFT JOIN city.admin_area p ON p.id = a.parent_id
+    WHERE a.level BETWEEN 3 AND 5 AND NOT a.is_pseudo AND a.ended_at IS NULL
+    UNION SELECT 'estate_name', e.name, a.name
+    FROM city.estate e LEFT JOIN city.admin_area a ON a.id = e.admin_area_id
+    WHERE e.ended_at IS NULL AND e.name IS NOT NULL
+    UNION SELECT 'road', s.name, a.name
+    FROM city.street s LEFT JOIN city.admin_area a ON a.id = s.admin_area_id
+    WHERE s.ended_at IS NULL AND s.name IS NOT NULL
+    ORDER BY 1, 2, 3"""
+"""Names of places that the city knows: level of the ladder, name, name of the place it lies in."""
+
+
 def places(rows: str) -> str:
     """A temporary table `stage_places`: the places, and room for what is found for each."""
     listed = ", ".join(f"p[{n}] AS {name}" for n, name in enumerate(PLACE, 1))
