@@ -165,8 +165,11 @@ def is_local(headers: Mapping[str, str], client: str | None) -> bool:
     """Whether a request began on this machine.
 
     One that a proxy passed on did not, whatever address it came from; nor did one that names
-    another host, for a page elsewhere may have its name resolved to this machine.
+    another host, for a page elsewhere may have its name resolved to this machine, or that a browser
+    sends for such a page.
     """
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return False
     proxied = ("forwarded", "x-real-ip", "via")
     if any(name in proxied or name.startswith("x-forwarded-") for name in map(str.lower, headers)):
         return False

@@ -29,7 +29,7 @@ def measure(size: int) -> list[Measure]:
         here.run("load", "city", str(folder))
         units = _units(here)
         port = _free_port()
-        server = here.start("serve", "--demo", "--host", "127.0.0.1", "--port", str(port))
+        server = here.start("serve", "--demo", "--no-worker", "--host", "127.0.0.1", "--port", str(port))
         try:
             connection = _connected(port)
             plain = _ask(connection, [f"/units/{unit}/card" for unit in units], {})

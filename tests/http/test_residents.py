@@ -219,6 +219,8 @@ def test_sessions_say_who_and_what_for(client: TestClient, key: Any) -> None:
         ("127.0.0.1", "http://127.0.0.1:8000", {"X-Forwarded-For": "127.0.0.1"}, False),
         ("127.0.0.1", "http://127.0.0.1:8000", {"Forwarded": "for=127.0.0.1"}, False),
         ("127.0.0.1", "http://127.0.0.1:8000", {"X-Forwarded-Proto": "https"}, False),
+        ("127.0.0.1", "http://127.0.0.1:8000", {"Sec-Fetch-Site": "cross-site"}, False),
+        ("127.0.0.1", "http://127.0.0.1:8000", {"Sec-Fetch-Site": "same-origin"}, True),
     ],
 )
 def test_the_demo_officer_sits_at_this_machine(
