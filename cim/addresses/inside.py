@@ -7,7 +7,7 @@ from cim.addresses import outside
 from cim.addresses.ladder import LADDER
 from cim.addresses.outside import Step, inner_village, lengthen
 from cim.addresses.walk import Walk
-from cim.addresses.words import ESTATES, HAMLETS, TOWERS
+from cim.addresses.words import ESTATES, HAMLETS, NUMBER_OF, TOWERS
 
 _NUMBERED: Final = re.compile(
     "第?[0-9A-Z-]+(?:号楼|栋楼|栋|幢|座|棟)?|[甲乙丙丁戊](?:栋|幢|座|号楼)"
@@ -15,6 +15,7 @@ _NUMBERED: Final = re.compile(
 
 
 _SHOP: Final = re.compile("号(?:商铺|门面|门市|车间)$")
+_COUNTERS: Final = frozenset("号室房户层楼单梯门栋幢座组队区期米路街道巷弄年月日平次个人元份之至")
 _PHONE: Final = re.compile("([0-9]{3,4})-([0-9]{4,8})|()([0-9]{7,})")
 
 
@@ -145,7 +146,7 @@ def bare(walk: Walk, found: re.Match[str]) -> None:
     """A number without a word: a room where a door, an estate or a building came before."""
     written = found.group()
     end = found.end()
-    if not _ends_here(walk.text, end) or walk.rank >= LADDER["room_no"]:
+    if not _ends_here(walk, written, end) or walk.rank >= LADDER["room_no"]:
         return
     phone = _PHONE.fullmatch(written)
     if phone and len(phone[2] or phone[4]) > len(phone[1] or ""):
@@ -159,8 +160,15 @@ def bare(walk: Walk, found: re.Match[str]) -> None:
         dashed(walk, found)
 
 
-def _ends_here(text: str, end: int) -> bool:
-    return end == len(text) or text[end] in "( -"
+def _ends_here(walk: Walk, written: str, end: int) -> bool:
+    """Whether a number stands alone; inside a building a name may follow that of the room."""
+    text = walk.text
+    if NUMBER_OF.search(text, walk.start, end - len(written)):
+        return False
+    if end == len(text) or text[end] in "( -":
+        return True
+    within = LADDER["building_name"] <= walk.rank <= LADDER["floor_no"]
+    return within and written[-3:].isdigit() and len(written) > 2 and text[end] not in _COUNTERS
 
 
 def dashed(walk: Walk, found: re.Match[str]) -> None:

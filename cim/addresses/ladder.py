@@ -109,7 +109,7 @@ def _entrance(value: str) -> str:
 
 
 def _floor(value: str) -> str:
-    if value == "首层":
+    if value in ("首层", "底层", "底楼"):
         return "1层"
     found = _FLOOR.fullmatch(value)
     return f"{'-' if found[1] else ''}{found[2]}层" if found else value

@@ -24,7 +24,7 @@ _BARE = re.compile("[〇零一二三四五六七八九]{3,4}+(?![一-龥])")
 _BEFORE_BARE: Final = "栋幢座元层楼号"
 _PROPER = re.compile("号[0-9A-Z]{1,4}(?:-|栋|幢|座|号楼)")
 """After 一, 二, 三: 湖滨一号3栋 is an estate's name; but not after a word of `_BEFORE_DOOR`."""
-_BEFORE_DOOR: Final = "路街道巷弄里村社区组号院座栋0123456789"
+_BEFORE_DOOR: Final = "路街道巷弄里村社区组号院座栋0123456789\0"
 _DASH = re.compile(r"[‐-―−﹘﹣~〜_]++")
 _BRANCH = re.compile(r"(?<=[0-9号])之(?=[0-9一二三四五六七八九十])")
 _AFTER = re.compile(f"号-([{NUMERALS}]++)")

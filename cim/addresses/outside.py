@@ -328,13 +328,18 @@ def _hamlet_before(walk: Walk, end: int) -> None:
 
 def section(walk: Walk, found: re.Match[str]) -> None:
     """莞樟路黄江段: a part of a road."""
-    if walk.last == "road" and walk.rank == LADDER["road"]:
+    if walk.last != "road" or walk.rank != LADDER["road"]:
+        return
+    after = walk.text[found.end() : found.end() + 1]
+    if found.start() == walk.start or after.isdigit():
         lengthen(walk, "road", found.end())
 
 
 def alley(walk: Walk, found: re.Match[str]) -> None:
     """A named 巷 or 弄: a road, or the lane off one."""
-    if found.start() == walk.start or walk.rank > LADDER["road"] or "lane" in walk.levels:
+    if walk.rank > LADDER["road"] or "lane" in walk.levels:
+        return
+    if found.start() == walk.start and not (found.group() == "横巷" and walk.last == "road"):
         return
     if "road" in walk.levels:
         walk.take("lane", found.end())

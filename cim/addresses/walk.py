@@ -5,7 +5,7 @@ from typing import Final
 
 from cim.addresses.gazetteer import Gazetteer
 from cim.addresses.ladder import LADDER, canonical
-from cim.addresses.words import GENERIC
+from cim.addresses.words import GENERIC, SIDE
 
 Span = tuple[str, int, int, bool]
 """A level's name, empty for none; where its characters begin and end; whether they count."""
@@ -104,8 +104,11 @@ class Walk:
 
     def idle(self, end: int) -> bool:
         """Leave what waits where it only says on which side; tell whether nothing waits then."""
-        if end > self.start and GENERIC.fullmatch(self.text, self.start, end):
-            self.leave(end)
+        if end > self.start:
+            if GENERIC.fullmatch(self.text, self.start, end):
+                self.leave(end)
+            elif side := SIDE.match(self.text, self.start, end):
+                self.leave(side.end())
         return end <= self.start
 
     @property
