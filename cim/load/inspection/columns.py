@@ -29,7 +29,7 @@ GARBLED = re.compile(r"\ufffd|锟斤拷|烫烫|屯屯屯|ï¿½|Ã[\x80-\xbf]|â
 _GARBLED = r"\x{FFFD}|锟斤拷|烫烫|屯屯屯|ï¿½|Ã[\x{80}-\x{BF}]|â€|Ð[\x{80}-\x{BF}]"
 _NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
 _WITH_UNIT = (
-    r"(?i)^[-+]?[\d,.，．０-９]*[\d０-９]\s*"
+    r"(?i)^[-+]?[\d,.，．０-９]{0,9}[\d０-９]\s*"
     r"(m|米|公尺|cm|厘米|层|楼|樓|f|户|㎡|m2|m²|平方米|平米|年|ft)$"
 )
 _DAY = re.compile(r"^(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})")
@@ -144,8 +144,7 @@ class Tally:
         self.note("garbled", pc.match_substring_regex(words, _GARBLED), first_row)
         unit = pc.match_substring_regex(words, _WITH_UNIT)
         self.note("unit", unit, first_row)
-        plain = pc.match_substring_regex(words, _NUMBER)
-        self.note("mixed", pc.invert(pc.or_(plain, unit)), first_row)
+        self.note("mixed", pc.invert(pc.match_substring_regex(words, r"[\d０-９]")), first_row)
 
     def _dates(self, column: pa.Array, words: pa.Array, first_row: int) -> None:
         today = datetime.now(UTC).date()
@@ -191,7 +190,7 @@ class Tally:
 
     def _worth_saying(self, *, personal_kind: bool) -> list[str]:
         found = [what for what in ("garbled", "unit", "future") if self.odd[what]]
-        if 0 < self.odd["mixed"] <= self.filled * 0.2:
+        if 0 < self.odd["mixed"] <= self.filled * 0.2 and self.numeric * 2 > self.filled:
             found.append("mixed")
         if not personal_kind:
             found += [w for w in ("citizen", "mobile") if self.odd[w] * 20 > self.filled]

@@ -200,7 +200,6 @@ KIND = Kind(
         "栋编号",
         "自然幢编号",
         "building_id",
-        "bldgid",
         "building_code",
     ),
     adds={
