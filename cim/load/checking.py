@@ -53,6 +53,7 @@ class Checked:
     rows: Rows
     staged: columns.Encoded
     faults: dict[str, Any]
+    keys: np.ndarray[Any, np.dtype[np.int64]]
 
 
 @contextmanager
@@ -94,8 +95,10 @@ def _check(job: Job, batch: Batch) -> Checked:
     rows.columns["ext_id"] = _keys(job, rows)
     if kind.fold:
         kind.fold(rows)
-    staged = columns.encode(_staged(job, rows), KEY_TYPES | job.types)
-    return Checked(rows, staged, _faults(job, rows))
+    made = _staged(job, rows)
+    keys = np.fromiter(map(hash, made["ext_id"].tolist()), np.int64)
+    staged = columns.encode(made, KEY_TYPES | job.types)
+    return Checked(rows, staged, _faults(job, rows), keys)
 
 
 def _keys(job: Job, rows: Rows) -> np.ndarray[Any, Any]:

@@ -8,9 +8,14 @@ PIECES_WITHIN = 0.02
 """Degrees (about 2 km): pieces of one building lie closer together than this."""
 
 
+SORTED = 150_000
+"""Rows up to which neighbours are written side by side; more would be sorted on disk."""
+
+
 def first_stays(stage: Stage) -> None:
     """Of several rows with one key the first comes in; the others are set aside."""
-    stage.set_aside(statements.repeats_of(ROWS), "ext_id", "duplicate", value="s.ext_id")
+    if not stage.all_differ():
+        stage.set_aside(statements.repeats_of(ROWS), "ext_id", "duplicate", value="s.ext_id")
 
 
 def pieces_join(stage: Stage) -> None:
@@ -18,6 +23,8 @@ def pieces_join(stage: Stage) -> None:
 
     Pieces too far apart are no pieces: all but the first are set aside.
     """
+    if stage.all_differ():
+        return
     pieces = stage.run(f"""
         CREATE TEMPORARY TABLE stage_pieces ON COMMIT DROP AS
         SELECT ext_id, min(row_no) AS first, ST_Extent({stage.geometry})::geometry AS extent
@@ -72,7 +79,8 @@ def by_source(stage: Stage) -> Counts:
         )
         if stage.full:
             counts.ended = stage.run(statements.end_missing(ROWS, FAULTS, table), **key, **feed)
-    order = f"s.{stage.geometry}" if stage.geometry else "s.row_no"
+    near = f"s.{stage.geometry}" if stage.geometry else "s.row_no"
+    order = near if total <= SORTED else None
     if total - counts.changed:
         insert = statements.insert_new(ROWS, table, names, order, first=not known)
         with bulk.indexes_after(stage):

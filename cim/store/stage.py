@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, Table
 
 from cim.store import columns
@@ -69,6 +71,7 @@ class Stage:
     guards: dict[str, str] = field(default_factory=dict)
     tallies: dict[str, int] = field(default_factory=dict)
     rows: int = 0
+    keys: list[NDArray[np.int64]] = field(default_factory=list)
     stood: str | None = None
 
     def create(self) -> None:
@@ -80,14 +83,21 @@ class Stage:
         self.run(statements.create_stage(ROWS, KEY_TYPES | self.types))
         self.run(statements.create_stage(FAULTS, FAULT_TYPES))
 
-    def add(self, rows: columns.Encoded) -> int:
-        """Append rows that passed their own checks."""
+    def add(self, rows: columns.Encoded, keys: NDArray[np.int64] | None = None) -> int:
+        """Append rows that passed their own checks; `keys` are hashes of their keys."""
         self.rows += rows.rows
+        if keys is not None:
+            self.keys.append(keys)
         return columns.send(self.connection, ROWS, rows)
 
     def add_faults(self, faults: Mapping[str, Sequence[Any]]) -> int:
         """Append rows that did not."""
         return columns.write(self.connection, FAULTS, faults, FAULT_TYPES)
+
+    def all_differ(self) -> bool:
+        """Whether no two rows have one key, as far as that is known without asking the database."""
+        hashes = np.sort(np.concatenate([*self.keys, np.empty(0, np.int64)]))
+        return len(hashes) == self.rows and not (hashes[1:] == hashes[:-1]).any()
 
     def run(self, sql: str, **parameters: Any) -> int:
         """Execute a statement of `queries.load`; the number of rows it touched."""

@@ -100,7 +100,7 @@ def knows_source(table: Table) -> str:
 
 
 def insert_new(
-    rows: str, table: Table, columns: Iterable[str], order: str, *, first: bool = False
+    rows: str, table: Table, columns: Iterable[str], order: str | None, *, first: bool = False
 ) -> str:
     """Write rows whose key is not kept yet, and a line in the change feed for each.
 
@@ -116,7 +116,7 @@ def insert_new(
             INSERT INTO {table.fullname} (source_id, ext_id, {names})
             SELECT :source_id, s.ext_id, {values} FROM {rows} s
             WHERE {"true" if first else new}
-            ORDER BY {order} RETURNING id)
+            {f"ORDER BY {order}" if order else ""} RETURNING id)
         INSERT INTO platform.change (object_type, object_id, op, import_id)
         SELECT :object_type, id, 'insert', :import_id FROM fresh"""
 
