@@ -260,6 +260,31 @@ def test_a_newer_model_updates_by_identifier(load: Loader, connection: Connectio
     assert [unit[0] for unit in rows(connection, UNITS)] == ["101", "102", "201"]
 
 
+def test_a_model_that_moves_to_another_building_says_which_it_leaves(
+    load: Loader, connection: Connection
+) -> None:
+    drawing = two_flats()
+    load(drawing, at=AT)
+    [(before,)] = rows(connection, "SELECT id FROM city.building")
+    building = footprint(connection, 9.0, lon=113.76)
+    report = load(drawing, building=building)
+    assert any(f"building {before}, which this model made" in en for en, _ in report.notes)
+    held = "SELECT DISTINCT building_id FROM city.unit WHERE geom_status = 'ifc'"
+    assert rows(connection, held) == [(building,)]
+    load(drawing, at="113.76,23.02,0")
+    assert rows(connection, held) == [(building,)]
+
+
+def test_of_two_buildings_in_a_file_the_higher_one_comes_in_and_that_is_told(
+    load: Loader, connection: Connection
+) -> None:
+    drawing = two_flats()
+    drawing.join(drawing.site, [drawing.rooted("IfcBuilding", "shed")])
+    report = load(drawing, at=AT)
+    assert any("has 2 buildings" in en for en, _ in report.notes)
+    assert rows(connection, "SELECT name FROM city.building") == [("示范楼",)]
+
+
 def test_a_room_without_a_solid_is_listed_and_told(load: Loader, connection: Connection) -> None:
     drawing = two_flats()
     drawing.room(drawing.file.by_type("IfcBuildingStorey")[0], "暗室", 0.0, None)

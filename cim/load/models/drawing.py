@@ -126,10 +126,14 @@ def draw(model: Model, *, every_space: bool = False) -> Drawn:
 def _floors(model: Model) -> tuple[float, list[Floor]]:
     merged = _merged(model.levels)
     levels = [level for level, _ in merged]
-    numbers = names.storey_numbers([lv.name for lv in levels], [lv.elevation for lv in levels])
+    above = [level.elevation - model.zero for level in levels]
+    numbers = names.storey_numbers([level.name for level in levels], above)
     kinds = [names.storey_kind(level.name, no) for level, no in zip(levels, numbers, strict=True)]
     last = len(levels) - 1
-    with_rooms = {space.storey for space in model.spaces}
+    with_rooms = {space.storey for space in model.spaces if not names.is_void(space)}
+    for n, (_, guids) in enumerate(merged):
+        if kinds[n] in {"屋面", "基础"} and with_rooms & set(guids):
+            kinds[n] = "地下" if numbers[n] < 0 else "标准"
     if last > 0 and kinds[last] == "标准" and not with_rooms & set(merged[last][1]):
         top = levels[last].top
         if top is not None and top - levels[last].elevation < LOW:

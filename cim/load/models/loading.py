@@ -83,7 +83,7 @@ def load(
     building_id = _building(here, placed, report, request)
     progress("keep", count, count)
     _enter(here, placed, building_id, report)
-    _tell(report, drawn)
+    _tell(report, model, drawn)
     here.run(queries.REMEMBER, id=building_id)
     report.seconds = time.monotonic() - began
     report.import_id = here.import_id
@@ -155,12 +155,17 @@ def _far(here: spaces.Load, ground: Geometry) -> list[tuple[str, str]]:
 def _building(here: spaces.Load, placed: Placed, report: Report, request: Request) -> int:
     """The building it stands on: as said, as before, by place, or a new one."""
     keys = {"source_id": here.source_id, "guid": placed.model.guid}
-    own = (
-        [] if request.building is None else here.rows(queries.BUILDING, id=request.building, **keys)
-    )
-    if not own:
-        guids = [space.guid for space in placed.model.spaces]
-        own = here.rows(queries.KNOWN_BUILDING, spaces=guids, **keys)
+    guids = [space.guid for space in placed.model.spaces]
+    known = here.rows(queries.KNOWN_BUILDING, spaces=guids, **keys)
+    said = request.building and here.rows(queries.BUILDING, id=request.building, **keys)
+    own = said or known
+    if said and known and known[0].own and known[0].id != said[0].id:
+        report.notes.append(
+            (
+                f"building {known[0].id}, which this model made before, is left without it",
+                f"该模型此前新建的建筑 {known[0].id} 不再有模型",
+            )
+        )
     if own and not own[0].own:
         return _linked(here, placed, int(own[0].id), report, None)
     if not own:
@@ -259,8 +264,23 @@ def _said_zh(counts: Counts) -> str:
     )
 
 
-def _tell(report: Report, drawn: Drawn) -> None:
-    """How units were told, and which rooms are odd."""
+def _tell(report: Report, model: Model, drawn: Drawn) -> None:
+    """What was left, how units were told, and which rooms are odd."""
+    if model.buildings > 1:
+        report.notes.append(
+            (
+                f"the file has {model.buildings} buildings: the one with most storeys came in; "
+                "save the others as files of their own",
+                f"文件中有 {model.buildings} 幢建筑：仅载入楼层最多的一幢，其余请分别另存",
+            )
+        )
+    if model.failed:
+        report.notes.append(
+            (
+                f"{model.failed} elements have a shape that cannot be made",
+                f"{model.failed} 个构件的形状无法生成",
+            )
+        )
     if drawn.rooms:
         en, zh = GROUPED[drawn.grouped]
         report.notes.append((f"rooms were put into units {en}", f"房间归入单元的方式：{zh}"))

@@ -21,6 +21,10 @@ FOUNDATION = re.compile(
 )
 MEZZANINE = re.compile(r"mezzanine|zwischengeschoss|entresol|夹层", re.IGNORECASE)
 
+CELLAR = re.compile(
+    r"basement|cellar|keller|\bug\b|souterrain|sous-sol|sótano|parking|地下|车库", re.IGNORECASE
+)
+
 _NUMBERED = re.compile(
     r"(?:level|floor|storey|story|niveau|etage|geschoss|l|og)[ _.-]*0*(\d{1,3})$"
 )
@@ -100,9 +104,10 @@ def storey_kind(name: str, number: int) -> str:
 def storey_numbers(names: Sequence[str], elevations: Sequence[float]) -> list[int]:
     """Numbers of storeys that ascend by elevation: -1, 1, 2 …, never 0.
 
-    The ground floor is the one that is called so (一层, Ground Floor, Level 1, Erdgeschoss), else
-    the lowest whose floor is no deeper than 0.6 m; the others are counted from it, whatever figures
-    their names have: a tower without a fourth floor has a fourth storey all the same.
+    `elevations` are metres above the building's zero.  The ground floor is the one that is called
+    so (首层, Ground Floor, Erdgeschoss, Level 0, 1F), else the lowest whose floor is no deeper than
+    0.6 m; the others are counted from it, whatever figures their names have: a tower without a
+    fourth floor has a fourth storey all the same.
 
     >>> storey_numbers(["T/FDN", "Level 1", "Level 2", "Roof"], [-1.25, 0, 3.1, 6])
     [-1, 1, 2, 3]
@@ -111,19 +116,29 @@ def storey_numbers(names: Sequence[str], elevations: Sequence[float]) -> list[in
     """
     if not names:
         return []
-    ground = next((n for n, name in enumerate(names) if _is_ground(name)), None)
-    if ground is None:
-        high = [
-            n for n, z in enumerate(elevations) if z >= -0.6 and not FOUNDATION.search(names[n])
-        ]
-        ground = high[0] if high else len(names) - 1
+    said = [_number(name) for name in names]
+    high = [
+        n
+        for n, z in enumerate(elevations)
+        if z >= -0.6 and not _underground(names[n], said[n]) and not MEZZANINE.search(names[n])
+    ]
+    # Called the ground floor; else 0, as in Europe, else 1, where none that counts lies below it.
+    called = [n for n, name in enumerate(names) if said[n] is None and GROUND.search(name)]
+    zeros = [n for n, number in enumerate(said) if number == 0 and n in high]
+    ones = [n for n, number in enumerate(said) if number == 1]
+    if ones and high and high[0] < ones[0]:
+        ones = []
+    ground = next(iter((*called, *zeros, *ones, *high)), len(names) - 1)
     return [n - ground + 1 if n >= ground else n - ground for n in range(len(names))]
 
 
-def _is_ground(name: str) -> bool:
+def _number(name: str) -> int | None:
     numbered = _NUMBERED.search(name.strip().lower())
-    number = int(numbered[1]) if numbered else number_of(name)
-    return number == 1 if number is not None else bool(GROUND.search(name))
+    return int(numbered[1]) if numbered else number_of(name)
+
+
+def _underground(name: str, number: int | None) -> bool:
+    return (number or 0) < 0 or bool(FOUNDATION.search(name) or CELLAR.search(name))
 
 
 def flat_of(value: str, name: str) -> str | None:
@@ -146,7 +161,7 @@ def flats(spaces: Sequence[Space]) -> tuple[dict[str, str], str]:
     `home` (all rooms are those of one home), `spaces` (each is a unit of its own).  Roof spaces,
     and what no zone or property names, are of no unit.
     """
-    rooms = [space for space in spaces if not _void(space)]
+    rooms = [space for space in spaces if not is_void(space)]
     for how, told in (
         ("zones", {s.guid: s.zone for s in rooms if s.zone}),
         ("properties", {s.guid: s.flat for s in rooms if s.flat}),
@@ -160,7 +175,7 @@ def flats(spaces: Sequence[Space]) -> tuple[dict[str, str], str]:
 
 def alone(spaces: Sequence[Space]) -> dict[str, str]:
     """Each space a unit of its own, by its name."""
-    return {space.guid: _own_name(space) for space in spaces if not _void(space)}
+    return {space.guid: _own_name(space) for space in spaces if not is_void(space)}
 
 
 def unit_kind(spaces: Sequence[Space]) -> str:
@@ -172,7 +187,8 @@ def unit_kind(spaces: Sequence[Space]) -> str:
     return found[0] if len(spaces) == 1 and found else "public"
 
 
-def _void(space: Space) -> bool:
+def is_void(space: Space) -> bool:
+    """Whether it is the space under a roof, and no room."""
     return room_kind(space.name, space.long_name) == "屋面"
 
 

@@ -4,11 +4,11 @@ ifcopenshell (LGPL) is used as a dependency.  `python -m cim.load.models.reading
 model as JSON to standard output, or one line `{"en": …, "zh": …}` where the file is refused.
 """
 
+import os
 import re
 import resource
 import sys
 import zipfile
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +25,15 @@ import shapely
 from shapely import Geometry
 
 from cim.errors import CimError, SourceError
-from cim.load.models import names, solids
+from cim.load.models import belonging, solids
 from cim.load.models.georeference import conversion, site
 from cim.load.models.model import Level, Model, Space
 
 LARGEST = 512 << 20
 """Bytes of a model, unpacked."""
+
+PROCESSOR = 900
+"""Seconds of processor time, should the parent be gone."""
 
 HEADER = 64 << 10
 """Bytes at the beginning among which the schema is named."""
@@ -39,14 +42,6 @@ SCHEMAS = ("IFC2X3", "IFC4", "IFC4X3")
 
 SOLID = ("IfcSpace", "IfcWall", "IfcColumn", "IfcSlab", "IfcFooting", "IfcRoof", "IfcPlate")
 """What storeys and rooms are cut from."""
-
-NOT_FLATS = ("fire", "therm", "hvac", "light", "vent", "security", "消防", "防火", "暖通", "照明")
-"""Words of zones that group rooms for another purpose."""
-
-OTHER_PURPOSES = frozenset(
-    {"CONSTRUCTION", "FIRESAFETY", "LIGHTING", "SECURITY", "THERMAL", "TRANSPORT", "VENTILATION"}
-)
-"""IfcSpatialZoneTypeEnum without occupancy."""
 
 Entity = Any
 """An instance in the file."""
@@ -75,6 +70,7 @@ def read(path: Path) -> Model:
             f"{path.name} 中没有楼层（IfcBuildingStorey）",
         )
     bodies, failed = _bodies(file)
+    cuts = {guid: _cut(body) for guid, body in bodies.items() if body.kind == "IfcSpace"}
     context = _context(file)
     return Model(
         schema=str(file.schema_identifier),
@@ -82,8 +78,8 @@ def read(path: Path) -> Model:
         name=building.LongName or building.Name or None,
         zero=_height(building, scale),
         north=_north(context),
-        levels=list(_levels(storeys, bodies, scale)),
-        spaces=[_space(space, owner, bodies) for space, owner in _spaces(storeys)],
+        levels=list(_levels(storeys, bodies, cuts, scale)),
+        spaces=[_space(space, owner, bodies, cuts) for space, owner in _spaces(storeys)],
         conversion=conversion(file, context, scale),
         site=site(file, scale),
         buildings=len(file.by_type("IfcBuilding")),
@@ -181,13 +177,16 @@ def _storeys(building: Entity) -> list[Entity]:
 
 
 def _spaces(storeys: list[Entity]) -> Iterator[tuple[Entity, Entity]]:
-    """Spaces with their storeys; of a space that has parts, the parts."""
+    """Spaces with their storeys; of a space that has parts, the parts; each identifier once."""
+    seen: set[str] = set()
     for storey in storeys:
         inside = {item.id(): item for item in _inside(storey) if item.is_a("IfcSpace")}
         for space in inside.values():
             parts = [part for part in _parts(space) if part.is_a("IfcSpace")]
             for one in parts or [space]:
-                yield one, storey
+                if one.GlobalId not in seen:
+                    seen.add(one.GlobalId)
+                    yield one, storey
 
 
 def _bodies(file: Any) -> tuple[dict[str, _Body], int]:
@@ -223,7 +222,13 @@ def _of_type(file: Any, kind: str) -> list[Entity]:
         return []
 
 
-def _levels(storeys: list[Entity], bodies: dict[str, _Body], scale: float) -> Iterator[Level]:
+_Cuts = dict[str, tuple[Geometry, float]]
+"""Outline and volume of rooms by GlobalId."""
+
+
+def _levels(
+    storeys: list[Entity], bodies: dict[str, _Body], cuts: _Cuts, scale: float
+) -> Iterator[Level]:
     """Storeys from below, with what their walls, slabs and rooms cover."""
     rising = sorted(storeys, key=lambda storey: _height(storey, scale))
     floors = [_height(storey, scale) for storey in rising]
@@ -233,7 +238,8 @@ def _levels(storeys: list[Entity], bodies: dict[str, _Body], scale: float) -> It
         top = max((body.top for body in here), default=None)
         above = next((z for z in floors[n + 1 :] if z > floors[n] + 0.3), top)
         name = storey.LongName if not storey.Name else storey.Name
-        outline = _outline(list(bodies.values()), here, floors[n], above)
+        rooms = [cuts[guid][0] for guid in on_it if guid in cuts]
+        outline = _outline(list(bodies.values()), here, rooms, (floors[n], above))
         yield Level(storey.GlobalId, name or "", floors[n], top, outline, len(on_it))
 
 
@@ -252,12 +258,16 @@ def _inside(storey: Entity) -> list[Entity]:
 
 
 def _outline(
-    everything: list[_Body], here: list[_Body], floor: float, above: float | None
+    everything: list[_Body],
+    here: list[_Body],
+    rooms: list[Geometry],
+    between: tuple[float, float | None],
 ) -> Geometry | None:
     """What a storey covers: its rooms and the walls that pass through it, then its slabs.
 
     A hole is a courtyard where a model has slabs and none closes it; else it is a room.
     """
+    floor, above = between
     at = floor + min(1.2, ((above or floor + 3.0) - floor) / 2)
     walls = [
         solids.section(body.vertices, body.faces, at)
@@ -265,7 +275,6 @@ def _outline(
         if body.kind.startswith(("IfcWall", "IfcColumn", "IfcPlate"))
         and body.bottom < at < body.top
     ]
-    rooms = [_cut(body)[0] for body in here if body.kind == "IfcSpace"]
     slabs = _seen([body for body in here if body.kind.startswith("IfcSlab")])
     joined = _closed(shapely.union_all([*walls, *rooms], grid_size=solids.GRID))
     if joined.is_empty:
@@ -301,16 +310,16 @@ def _filled(polygon: Geometry, slabs: Geometry) -> Geometry:
     return shapely.difference(shell, shapely.union_all(open_air))
 
 
-def _space(space: Entity, storey: Entity, bodies: dict[str, _Body]) -> Space:
+def _space(space: Entity, storey: Entity, bodies: dict[str, _Body], cuts: _Cuts) -> Space:
     body = bodies.get(space.GlobalId)
-    outline, content = _cut(body) if body else (None, 0.0)
+    outline, content = cuts.get(space.GlobalId, (None, 0.0))
     return Space(
         guid=space.GlobalId,
         name=(space.Name or "").strip() or None,
         long_name=(space.LongName or "").strip() or None,
         storey=storey.GlobalId,
-        zone=_zone(space),
-        flat=_flat(space),
+        zone=belonging.zone(space),
+        flat=belonging.flat(space),
         outline=None if outline is None or outline.is_empty else outline,
         bottom=body.bottom if body else 0.0,
         top=body.top if body else 0.0,
@@ -321,42 +330,6 @@ def _space(space: Entity, storey: Entity, bodies: dict[str, _Body]) -> Space:
 def _cut(body: _Body) -> tuple[Geometry, float]:
     content = solids.volume(body.vertices, body.faces)
     return solids.mean_section(body.vertices, body.faces, content)[0], content
-
-
-def _zone(space: Entity) -> str | None:
-    """The smallest zone that groups the space as somebody's own rooms."""
-    found: dict[str, int] = {}
-    for relation in getattr(space, "HasAssignments", ()) or ():
-        zone = getattr(relation, "RelatingGroup", None)
-        if zone is not None and zone.is_a("IfcZone") and _of_people(zone):
-            found[zone.Name or zone.GlobalId] = len(relation.RelatedObjects)
-    for relation in getattr(space, "ReferencedInStructures", ()) or ():
-        zone = relation.RelatingStructure
-        if zone.is_a("IfcSpatialZone") and _of_people(zone):
-            found[zone.Name or zone.GlobalId] = len(relation.RelatedElements)
-    return min(found, key=lambda name: (found[name], name)) if found else None
-
-
-def _of_people(zone: Entity) -> bool:
-    words = " ".join(str(word or "") for word in (zone.Name, zone.ObjectType)).lower()
-    return getattr(zone, "PredefinedType", None) not in OTHER_PURPOSES and not any(
-        word in words for word in NOT_FLATS
-    )
-
-
-def _flat(space: Entity) -> str | None:
-    """The flat that a property of the space names, by the order of FLAT_PROPERTIES."""
-    said: dict[str, list[str]] = defaultdict(list)
-    for properties in elements.get_psets(space).values():
-        for name, value in properties.items():
-            if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
-                said[name.lower().replace(" ", "").replace("_", "")].append(f"{value}\0{name}")
-    for wanted in names.FLAT_PROPERTIES:
-        for value in said.get(wanted, []):
-            flat = names.flat_of(*value.split("\0"))
-            if flat:
-                return flat
-    return None
 
 
 def _height(thing: Entity, scale: float) -> float:
@@ -382,7 +355,12 @@ def _north(context: Entity | None) -> tuple[float, float]:
 
 def main(path: Path, megabytes: int) -> bytes:
     """The model as JSON, or why not, within so much memory."""
-    resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+    for limit, most in (
+        (resource.RLIMIT_AS, megabytes << 20),
+        (resource.RLIMIT_CPU, PROCESSOR),
+        (resource.RLIMIT_FSIZE, LARGEST),
+    ):
+        resource.setrlimit(limit, (most, most))
     try:
         return read(path).dump()
     except CimError as error:
@@ -395,4 +373,8 @@ def main(path: Path, megabytes: int) -> bytes:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(main(Path(sys.argv[1]), int(sys.argv[2])))
+    # The answer alone goes to standard output, whatever the library has to say.
+    answer = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    with answer:
+        answer.write(main(Path(sys.argv[1]), int(sys.argv[2])))

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -69,9 +70,17 @@ def _wait(child: subprocess.Popen[bytes], name: str, tick: Tick, seconds: float)
         time.sleep(0.05)
 
 
+def _parsed(out: bytes) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = orjson.loads(out)
+    except orjson.JSONDecodeError:
+        return {}
+    return found
+
+
 def _answer(name: str, code: int, out: bytes, said: bytes) -> Model:
     if code == 0 and out:
-        found = orjson.loads(out)
+        found = _parsed(out)
         if "schema" in found:
             return Model.load(out)
         if "en" in found:

@@ -1,15 +1,17 @@
 """Statements that bring a floor model into the city: its building, its parts, its rooms."""
 
 KNOWN_BUILDING = """
-    SELECT b.id, b.name, true AS own FROM city.building b
-    WHERE b.source_id = :source_id AND b.ext_id = :guid AND b.ended_at IS NULL
-    UNION ALL
-    (SELECT b.id, b.name, false FROM city.unit_space r JOIN city.building b ON b.id = r.building_id
-     WHERE r.source_id = :source_id AND r.ext_id = ANY(CAST(:spaces AS text[]))
-       AND r.ended_at IS NULL AND b.ended_at IS NULL
-     ORDER BY r.id LIMIT 1)
-    LIMIT 1"""
-"""The building that this model made, or was linked to when it was loaded before."""
+    SELECT b.id, b.name, (b.source_id, b.ext_id) IS NOT DISTINCT FROM
+           (CAST(:source_id AS smallint), CAST(:guid AS text)) AS own
+    FROM (
+        (SELECT building_id AS id, 1 AS rank FROM city.unit_space
+          WHERE source_id = :source_id AND ext_id = ANY(CAST(:spaces AS text[]))
+            AND ended_at IS NULL ORDER BY id LIMIT 1)
+        UNION ALL
+        SELECT id, 2 FROM city.building WHERE source_id = :source_id AND ext_id = :guid) k
+    JOIN city.building b ON b.id = k.id AND b.ended_at IS NULL
+    ORDER BY k.rank LIMIT 1"""
+"""The building that holds this model's rooms, else the one that it made."""
 
 BUILDING = """
     SELECT id, name, ST_AsBinary(footprint) AS footprint, floors_above, height,
