@@ -107,7 +107,12 @@ def beside(data: Path) -> Path | None:
 
 
 def settle(
-    fields: Iterable[Field], columns: list[str], wish: Mapping[str, str | None], sample: Batch
+    fields: Iterable[Field],
+    columns: list[str],
+    wish: Mapping[str, str | None],
+    sample: Batch,
+    *,
+    personal: bool = False,
 ) -> Settled:
     """What each field is read from: as wished, else the column that is surely meant.
 
@@ -117,7 +122,7 @@ def settle(
     """
     fields = list(fields)
     check(fields, columns, wish)
-    guesses = matching.propose(fields, sample, columns, wish, deep=False)
+    guesses = matching.propose(fields, sample, columns, wish, deep=False, personal=personal)
     sure = [each for each in guesses if each.column is not None and each.sure >= matching.SURE]
     chosen = {each.field.name: str(each.column) for each in sure}
     guessed = tuple(each.field.name for each in sure if each.field.name not in wish)

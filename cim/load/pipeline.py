@@ -134,7 +134,9 @@ def _open(
             f"{path.name} has no geometry, which {kind.name} need",
             f"{path.name} 中没有几何，{kind.zh}需要几何",
         )
-    settled = mapping.settle(kind.all_fields, source.fields, request.fields, first)
+    settled = mapping.settle(
+        kind.all_fields, source.fields, request.fields, first, personal=kind.personal
+    )
     vault = privacy.open_vault(settings) if kind.personal else None
     context = Context(settings, frozenset(settled.columns), vault)
     types = _types(kind, settled, system)

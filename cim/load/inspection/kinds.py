@@ -70,7 +70,8 @@ def score(
 ) -> tuple[list[Score], dict[str, list[Guess]]]:
     """Every kind that the file may hold, the likeliest first, and the guesses for each."""
     guesses = {
-        each.name: matching.propose(each.all_fields, sample, columns, {}) for each in KINDS.values()
+        each.name: matching.propose(each.all_fields, sample, columns, {}, personal=each.personal)
+        for each in KINDS.values()
     }
     called = {each: _called(each, name) for each in KINDS}
     longest = max(called.values())

@@ -107,7 +107,9 @@ def _open(path: Path, kind: str | None, request: Request) -> _Look:
     mine = guesses.get(chosen or "", [])
     if one is not None and request.fields:
         mapping.check(list(one.all_fields), source.fields, request.fields)
-        mine = matching.propose(one.all_fields, first, source.fields, request.fields)
+        mine = matching.propose(
+            one.all_fields, first, source.fields, request.fields, personal=one.personal
+        )
     return _Look(path, source, first, request, one, scores, mine, system, tuple(found), notes)
 
 

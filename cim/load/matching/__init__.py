@@ -46,17 +46,19 @@ def propose(
     wish: Mapping[str, str | None],
     *,
     deep: bool = True,
+    personal: bool = False,
 ) -> list[Guess]:
     """A guess for every field, judged by some rows; no column twice, no field twice.
 
-    What was wished stands.  Without `deep` only what may be used unasked is looked for.
+    What was wished stands.  Without `deep` only what may be used unasked is looked for.  Of
+    `personal` data a field's name is enough: what no field takes would be kept in clear.
     """
     fields = list(fields)
     taken = {column for column in wish.values() if column is not None}
     free = {name: sample.columns.column(name) for name in columns if name not in taken}
     open_fields = [item for item in fields if item.name not in wish]
     refused: dict[str, tuple[str, str]] = {}
-    found = [*_by_name(open_fields, free, refused, deep=deep)]
+    found = [*_by_name(open_fields, free, refused, deep=deep, personal=personal)]
     chosen = _choose(found)
     if deep:
         left = {n: c for n, c in free.items() if n not in {each.column for each in chosen.values()}}
@@ -85,6 +87,7 @@ def _by_name(
     refused: dict[str, tuple[str, str]],
     *,
     deep: bool,
+    personal: bool,
 ) -> Iterable[_Candidate]:
     """Columns whose names suggest a field and whose values do not contradict."""
     for field in fields:
@@ -93,8 +96,9 @@ def _by_name(
             if match is None:
                 continue
             share = values.fit(column, field)
-            least = LEAST_FIT if match.sure >= SURE else LEAST_LIKELY
-            against = _against(field, name, column, share, least)
+            against = _against(field, name, column, share, sure=match.sure >= SURE)
+            if personal and match.sure >= SURE and field.name != "ext_id":
+                against, share = None, None if share is None else 1.0
             if against and not field.required:
                 refused.setdefault(field.name, against)
             elif share is None:
@@ -112,12 +116,14 @@ def _weigh(sure: int, share: float, column: pa.Array, field: Field) -> int:
 
 
 def _against(
-    field: Field, name: str, column: pa.Array, share: float | None, least: float
+    field: Field, name: str, column: pa.Array, share: float | None, *, sure: bool
 ) -> tuple[str, str] | None:
     """Why the values of a column cannot be the field's; None where they can."""
     if field.name == "ext_id":
         return no_key(column, name)
-    if share is not None and share < least:
+    if sure and (field.type == "text" or len(column) - column.null_count < values.ENOUGH):
+        return None  # too little to say against a name; the rows that are wrong are set aside
+    if share is not None and share < (LEAST_FIT if sure else LEAST_LIKELY):
         return (
             f"column {name!r} is not taken as {field.name}: its values are not {field.en}",
             f"列 {name!r} 的值不像“{field.zh}”，未用作该字段",
