@@ -67,6 +67,7 @@ def test_several_files_of_an_archive_are_its_layers(
     assert names(zipped, layer="西/houses.shp") == NAMES
     assert names(zipped, layer="roads") == ["x"]
     assert names(zipped, layer="roads/roads") == ["x"]
+    assert readers.read(zipped, layer="roads/roads").layer == "roads/roads"
 
 
 def test_a_geodatabase_in_an_archive_is_one_file(

@@ -340,7 +340,7 @@ def shown(value: Any) -> str | None:
     return None if value is None or value == "" else str(value)
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.lists(st.lists(values, min_size=3, max_size=3), max_size=20))
 def test_what_is_written_as_a_workbook_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[Any]]

@@ -244,3 +244,35 @@ def test_a_file_that_grows_while_it_is_read_is_refused_at_its_end(
         file.write(b"A3\n")
     with pytest.raises(SourceError, match="changed while it was read"):
         list(source.batches)
+
+
+def test_a_part_that_is_no_file_is_told_too(
+    tmp_path: Path, houses: Houses, refused: Refused
+) -> None:
+    path = houses(tmp_path / "houses.shp")
+    path.with_suffix(".dbf").unlink()
+    path.with_suffix(".dbf").symlink_to("/nowhere")
+    refused(path, "a part of it")
+    path.with_suffix(".dbf").unlink()
+    os.mkfifo(path.with_suffix(".dbf"))
+    with pytest.raises(SourceError, match=r"houses\.dbf is a device or a pipe"):
+        readers.read(path)
+
+
+@pytest.mark.parametrize("suffix", [s for s in SUFFIXES if s != ".gdb"])
+def test_a_file_with_any_bytes_changed_is_read_or_refused(
+    tmp_path: Path, suffix: str, houses: Houses
+) -> None:
+    path = houses(tmp_path / f"houses{suffix}", [f"{n}栋" for n in range(20)])
+    data = path.read_bytes()
+    chance = np.random.default_rng(11)
+    for _ in range(100):
+        changed = bytearray(data)
+        for place in chance.integers(0, len(data), chance.integers(1, 10)):
+            changed[place] = chance.integers(256)
+        path.write_bytes(changed)
+        try:
+            for batch in readers.read(path).batches:
+                assert len(batch.row_no) == len(batch)
+        except SourceError as error:
+            assert error.zh != str(error)

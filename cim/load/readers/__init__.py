@@ -59,7 +59,13 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
     batches are read, also where the file changes meanwhile.
     """
     reader = _reader(path)
-    before = _state(path)
+    try:
+        before = _state(path)
+    except OSError as error:
+        raise SourceError(
+            f"{path.name} cannot be opened: a part of it is {error.strerror}",
+            f"{path.name} 无法打开：其组成文件{error.strerror}",
+        ) from error
     source = reader(path, layer=layer, encoding=encoding)
     return dataclasses.replace(source, batches=_steady(path, before, source.batches))
 
@@ -93,10 +99,7 @@ def _reader(path: Path) -> Callable[..., Source]:
     if stat.S_ISDIR(kind) and suffix not in _FOLDERS:
         raise SourceError(f"{path.name} is a folder, not a file", f"{path.name} 是文件夹，不是文件")
     if not stat.S_ISDIR(kind) and not stat.S_ISREG(kind):
-        raise SourceError(
-            f"{path.name} is a device or a pipe, not a file",
-            f"{path.name} 是设备或管道，不是文件",
-        )
+        raise _no_file(path)
     if suffix not in READERS:
         raise _unknown(path)
     if not os.access(path, os.R_OK):
@@ -121,12 +124,20 @@ def _unknown(path: Path) -> UnknownFormat:
 
 
 def _state(path: Path) -> list[tuple[str, int, int]]:
-    """Sizes and times of a file and of those that belong to it."""
+    """Sizes and times of a file and of those that belong to it; these are files, too."""
     found = []
     for item in vector.parts(path):
         now = item.stat()
+        if not stat.S_ISREG(now.st_mode):
+            raise _no_file(item)
         found.append((item.name, now.st_size, now.st_mtime_ns))
     return found
+
+
+def _no_file(path: Path) -> SourceError:
+    return SourceError(
+        f"{path.name} is a device or a pipe, not a file", f"{path.name} 是设备或管道，不是文件"
+    )
 
 
 def _steady(

@@ -5,8 +5,10 @@ sizes that grow while they are unpacked are refused before anything reads them.
 """
 
 import errno
+import lzma
 import shutil
 import stat
+import struct
 import tempfile
 import weakref
 import zipfile
@@ -30,7 +32,11 @@ FREE = 64 << 20
 
 _PIECE = 1 << 20
 _ENCRYPTED, _UTF8 = 0x1, 0x800
-_FAULTS = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError)
+_FAULTS = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError, EOFError,
+    RuntimeError, ValueError, LookupError, OverflowError,
+)  # fmt: skip
+"""What `zipfile` raises for archives that are damaged."""
 
 
 class Unpacked:
@@ -54,7 +60,7 @@ def entries(path: Path) -> dict[str, zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(path) as archive:
             found = archive.infolist()
-    except _FAULTS as error:
+    except (*_FAULTS, OSError) as error:
         raise SourceError(
             f"{path.name} is no readable archive, or is cut off",
             f"{path.name} 不是可读的压缩包，或不完整",
@@ -189,7 +195,7 @@ def real_size(path: Path, most: int) -> int:
                         size += len(piece)
                         if size > most:
                             return size
-    except _FAULTS as error:
+    except (*_FAULTS, OSError) as error:
         raise SourceError(
             f"{path.name} cannot be unpacked: a file in it is damaged",
             f"{path.name} 无法解压：其中的文件已损坏",

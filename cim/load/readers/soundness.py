@@ -166,10 +166,11 @@ def _xml(path: Path) -> None:
     with path.open("rb") as file:
         try:
             parser.ParseFile(file)
-        except expat.ExpatError as error:
+        except (expat.ExpatError, LookupError, ValueError) as error:
+            line = parser.CurrentLineNumber
             raise SourceError(
-                f"{path.name}: line {error.lineno} is no XML, or the file is cut off",
-                f"{path.name}：第 {error.lineno} 行不是有效的 XML，或文件不完整",
+                f"{path.name}: line {line} is no XML, or the file is cut off",
+                f"{path.name}：第 {line} 行不是有效的 XML，或文件不完整",
             ) from error
 
 

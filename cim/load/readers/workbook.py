@@ -18,6 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 from python_calamine import (
+    CalamineError,
     CalamineSheet,
     CalamineWorkbook,
     PasswordError,
@@ -131,14 +132,21 @@ def limit(room: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (used + room, used + room))
 
 
+def opened(path: str) -> CalamineWorkbook:
+    """The workbook as its name says, or else as its bytes do."""
+    try:
+        return CalamineWorkbook.from_path(path)
+    except PasswordError:
+        sys.exit(LOCKED)
+    except CalamineError:
+        with open(path, "rb") as file:
+            return CalamineWorkbook.from_filelike(file)
+
+
 def main(path: str, wanted: str, room: str) -> None:
     """Read one sheet."""
     limit(int(room))
-    try:
-        with open(path, "rb") as file:
-            book = CalamineWorkbook.from_filelike(file)
-    except PasswordError:
-        sys.exit(LOCKED)
+    book = opened(path)
     sheet = choose(book, wanted or None)
     if not sheet.end:
         sys.exit(EMPTY)

@@ -40,7 +40,7 @@ def read(
     return dataclasses.replace(
         source,
         batches=_held(path, held, source.batches),
-        layer=name if several else source.layer or name,
+        layer=(layer if within else name) if several else source.layer or name,
         layers=tuple(members) if several else source.layers or (name,),
     )
 
