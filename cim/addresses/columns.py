@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cim.addresses.gazetteer import Gazetteer
-from cim.addresses.ladder import LADDER, canonical, deepest
+from cim.addresses.ladder import LADDER, canonical, deepest, join
 from cim.addresses.normal import normalise
 from cim.addresses.parser import address, walked
 from cim.addresses.walk import Walk, tidy
@@ -52,30 +52,24 @@ class _Layout:
 
     __slots__ = ("level", "levels", "norm_text", "pattern", "remainder", "runs", "varying")
 
-    def __init__(self, walk: Walk) -> None:
-        found = address(walk)
-        self.levels = found.levels
-        self.norm_text = found.norm_text
-        self.remainder = found.remainder
-        self.level = deepest(found.levels)
-        places: dict[str, list[Place]] = {}
+    def __init__(self, walk: Walk, shape: str) -> None:
+        self.levels = walk.values()
+        self.norm_text = join(self.levels)
+        self.level = deepest(self.levels)
+        runs = tuple(walk.aside())
+        self.remainder = _left(walk.text, runs)
+        self.runs = (
+            runs if any("0" in shape[begin:end] for run in runs for begin, end in run) else ()
+        )
+        places: dict[str, tuple[Place, ...]] = {}
+        varying: set[str] = set()
         for level, begin, end, counts in walk.spans:
             if level and counts:
-                places.setdefault(level, []).append((begin, end))
-        text = walk.text
-        self.varying = tuple(
-            (level, tuple(spans))
-            for level, spans in places.items()
-            if any(_has_figure(text[begin:end]) for begin, end in spans)
-        )
-        runs = walk.aside()
-        varies = any(_has_figure(text[begin:end]) for run in runs for begin, end in run)
-        self.runs = tuple(runs) if varies else ()
-        self.pattern = _pattern(found.levels, {level for level, _ in self.varying})
-
-
-def _has_figure(words: str) -> bool:
-    return any(char in "0123456789" for char in words)
+                places[level] = (*places.get(level, ()), (begin, end))
+                if "0" in shape[begin:end]:
+                    varying.add(level)
+        self.varying = tuple([(level, places[level]) for level in places if level in varying])
+        self.pattern = _pattern(self.levels, varying)
 
 
 def _pattern(levels: dict[str, str], varying: set[str]) -> tuple[str, tuple[str, ...]] | None:
@@ -90,11 +84,11 @@ def _pattern(levels: dict[str, str], varying: set[str]) -> tuple[str, tuple[str,
         value = levels.get(level)
         if value is None or _left_out(level, levels):
             continue
+        if level in varying or above in varying:
+            alike = above and len(value) == len(levels[above])
+            if alike and _zeroed(value) == _zeroed(levels[above]):
+                return None
         if level in varying:
-            if above in varying:
-                mine, others = _zeroed(value), _zeroed(levels[above])
-                if mine == others:
-                    return None
             filled.append(level)
             words.append("%s")
         elif value != levels.get(above):
@@ -262,7 +256,7 @@ def _layout(
 ) -> _Layout:
     layout = memory.get(shape)
     if layout is None:
-        layout = _Layout(walked(norm, gazetteer))
+        layout = _Layout(walked(norm, gazetteer), shape)
         if len(norm) <= LONGEST:
             if len(memory) >= SHAPES:
                 memory.clear()

@@ -71,6 +71,7 @@ def phase(walk: Walk, found: re.Match[str]) -> None:
 
 def estate(walk: Walk, found: re.Match[str]) -> None:
     """小区, 花园: an estate."""
+    walk.aim(found.start())
     if found.start() <= walk.start and walk.last != "estate_name":
         return
     if walk.rank < LADDER["estate_name"]:
@@ -81,6 +82,7 @@ def estate(walk: Walk, found: re.Match[str]) -> None:
 
 def tower(walk: Walk, found: re.Match[str]) -> None:
     """大厦, 广场: a building with a name."""
+    walk.aim(found.start())
     if found.start() > walk.start and (walk.rank < LADDER["building_name"] or _named_before(walk)):
         walk.take("building_name", found.end())
 

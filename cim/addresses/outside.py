@@ -21,7 +21,7 @@ from cim.addresses.words import (
 Step = Callable[[Walk, re.Match[str]], None]
 
 _LETTERS: Final = re.compile("[A-Z ]{2,40}+(?=[一-鿿])")
-_ESTATE_VILLAGE: Final = re.compile("(?:[一二三四五六七八九十]|新)村$|[里坊]$")
+_ESTATE_VILLAGE: Final = re.compile("[一二三四五六七八九十新师工]村$|[里坊]$")
 _HAN: Final = re.compile("[^一-鿿㐀-䶿]")
 _SHORT_ENDS: Final = frozenset(
     "aside numbered_squad building_name entrance_no floor_no room_no squad lane door_no bare "
@@ -168,8 +168,10 @@ def _second_county(walk: Walk, end: int) -> None:
 def _slot(walk: Walk, level: str, words: str) -> str:
     if level == "city" and (walk.rank == LADDER["city"] or words in COUNTY_CITIES):
         return "county"
-    if level == "county" and (walk.city in COUNTYLESS or words.endswith("新区")):
+    if level == "county" and walk.city in COUNTYLESS:
         return "town" if walk.rank >= LADDER["city"] else level
+    if level == "county" and words.endswith("新区") and walk.rank == LADDER["county"]:
+        return "town"
     return level
 
 

@@ -49,6 +49,7 @@ class Walk:
             return
         else:
             self.levels[level] = written + text[begin:end]
+            self.spelt.pop(level, None)
         self.spans.append((level, begin, end, True))
         self.start = end
 
@@ -107,9 +108,15 @@ class Walk:
         if end > self.start:
             if GENERIC.fullmatch(self.text, self.start, end):
                 self.leave(end)
-            elif side := SIDE.match(self.text, self.start, end):
-                self.leave(side.end())
+            else:
+                self.aim(end)
         return end <= self.start
+
+    def aim(self, end: int) -> None:
+        """Leave the side that what waits begins with, where a name follows."""
+        side = SIDE.match(self.text, self.start, end)
+        if side is not None and side.end() < end:
+            self.leave(side.end())
 
     @property
     def last(self) -> str:
