@@ -24,7 +24,7 @@ help:
 	@echo "make test            set up, run every check and every test"
 	@echo "make check           style, types, import contracts (part of make test)"
 	@echo "make trial           load the large real data sets, try properties on new examples (minutes)"
-	@echo "make bench NAME=load SIZE=100000     measure: load, units, tiles, api, parser"
+	@echo "make bench NAME=load SIZE=100000     measure: load, units, tiles, api, parser, addresses"
 	@echo "make wheel           build the wheel, viewer included"
 	@echo "make clean           remove what was built; your data in .cim stay"
 

@@ -28,24 +28,26 @@ def measure(size: int) -> list[Measure]:
         make(folder, size)
         here.run("load", "city", str(folder))
         units = _units(here)
-        port = _free_port()
-        server = here.start("serve", "--demo", "--no-worker", "--host", "127.0.0.1", "--port", str(port))
+        port = free_port()
+        server = here.start(
+            "serve", "--demo", "--no-worker", "--host", "127.0.0.1", "--port", str(port)
+        )
         try:
-            connection = _connected(port)
-            plain = _ask(connection, [f"/units/{unit}/card" for unit in units], {})
-            shown = _ask(connection, [f"/units/{unit}/card" for unit in units], PURPOSE)
+            connection = connected(port)
+            plain = ask(connection, [f"/units/{unit}/card" for unit in units], {})
+            shown = ask(connection, [f"/units/{unit}/card" for unit in units], PURPOSE)
             with Watch([server.pid, here.postmaster]) as watch:
-                grids = _ask(connection, _grids(here), {})
+                grids = ask(connection, _grids(here), {})
             memory = sum(pss(process) for process in tree([server.pid])) / 1e6
         finally:
             server.terminate()
             server.wait(timeout=30)
     return [
-        Measure("unit card, 95 of 100 within", _at(plain, 0.95), "ms", AIM),
-        Measure("unit card, half within", _at(plain, 0.5), "ms"),
-        Measure("unit card, 99 of 100 within", _at(plain, 0.99), "ms"),
-        Measure("unit card with residents, 95 of 100 within", _at(shown, 0.95), "ms", AIM),
-        Measure("floor grid, 95 of 100 within", _at(grids, 0.95), "ms"),
+        Measure("unit card, 95 of 100 within", at(plain, 0.95), "ms", AIM),
+        Measure("unit card, half within", at(plain, 0.5), "ms"),
+        Measure("unit card, 99 of 100 within", at(plain, 0.99), "ms"),
+        Measure("unit card with residents, 95 of 100 within", at(shown, 0.95), "ms", AIM),
+        Measure("floor grid, 95 of 100 within", at(grids, 0.95), "ms"),
         Measure("cards a second on one connection", len(plain) / sum(plain) * 1000, "1/s",
                 None, "higher"),
         Measure("seconds, all cards without residents", sum(plain) / 1000, "s"),
@@ -75,13 +77,15 @@ def _grids(here: City) -> list[str]:
     return [f"/buildings/{row[0]}/floor-grid" for row in chosen]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
 
 
-def _connected(port: int) -> http.client.HTTPConnection:
+def connected(port: int) -> http.client.HTTPConnection:
+    """A connection to the service on that port, once it answers."""
     for _ in range(300):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         try:
@@ -95,7 +99,7 @@ def _connected(port: int) -> http.client.HTTPConnection:
     raise RuntimeError("the server did not answer in 30 s")
 
 
-def _ask(
+def ask(
     connection: http.client.HTTPConnection, paths: list[str], headers: dict[str, str]
 ) -> list[float]:
     """Milliseconds of every answer after the warm-up, sorted; all must be good answers."""
@@ -111,5 +115,6 @@ def _ask(
     return sorted(took[WARM:])
 
 
-def _at(took: list[float], share: float) -> float:
+def at(took: list[float], share: float) -> float:
+    """Milliseconds within which that share of sorted answers was there."""
     return round(took[min(int(share * len(took)), len(took) - 1)], 2)
