@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ _FAULTS = (
     GeometryError,
     pa.ArrowException,
     RuntimeError,
+    IndexError,
     UnicodeDecodeError,
     ValueError,
 )
@@ -46,6 +47,9 @@ DRIVERS: dict[str, tuple[str, ...]] = {
     ".gdb": ("OpenFileGDB",),
 }
 """Suffix → what GDAL may take the file for: nothing that reads further files or runs anything."""
+
+_SINGLE = (".geojson", ".json", ".geojsonl", ".shp", ".fgb")
+"""Suffixes of files with one layer."""
 
 _MEANINGS = {
     "SHAPE_RESTORE_SHX": (
@@ -69,9 +73,9 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
         encoding = encoding or soundness.encoding(path, notes)
         place, held = _place(path)
         with _quiet():
-            names = _layers(place)
+            names, known = _known(path, place, encoding)
             layer = _layer(path, names, layer, notes)
-            known = pyogrio.read_info(place, layer=layer, encoding=encoding)
+            known = known or pyogrio.read_info(place, layer=layer, encoding=encoding)
     except _FAULTS as error:
         raise _broken(path, error) from error
     _expected(path, known)
@@ -90,6 +94,22 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
         layers=tuple(names),
         notes=notes,
     )
+
+
+def _known(
+    path: Path, place: Path, encoding: str | None
+) -> tuple[dict[str, str | None], dict[str, Any] | None]:
+    """Layers, and what is known of the only one: a look less where there can be no other.
+
+    GDAL reads GeoJSON from end to end at every look.
+    """
+    if path.suffix.lower() in _SINGLE:
+        with suppress(IndexError):  # it has none
+            known = pyogrio.read_info(place, encoding=encoding)
+            if known["driver"] == "TopoJSON":
+                return _layers(place), None
+            return {str(known["layer_name"]): known["geometry_type"]}, known
+    return _layers(place), None
 
 
 def _place(path: Path) -> tuple[Path, Unpacked | None]:
