@@ -72,6 +72,11 @@ def read_geometry(rows: Rows, kind: str, system: str, *, needed: bool) -> None:
     placed[outside] = None
     mended = validity.mend(placed, kind)
     refused = np.where(mended.reason == np.array(None), refused, mended.reason)
+    if not needed and kind == "polygon":
+        # A point beside an area that can do without an outline: the row is no worse for it.
+        points = (refused == "wrong_geometry") & (shapely.get_type_id(parsed.geometry) == 0)
+        refused[points] = None
+        rows.warn(points, "outline_dropped")
     for reason in {item for item in refused.tolist() if item is not None}:
         rows.set_aside(refused == reason, "geometry", reason)
     rows.geometry = mended.geometry

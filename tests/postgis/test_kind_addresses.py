@@ -286,3 +286,11 @@ def test_a_province_alone_is_a_place_and_stays_one(connection: Connection, bring
         ("P", "广东省", "广东省", None),
         ("R", "803", "广东省", None),
     }
+
+
+def test_blank_rows_between_addresses_confuse_no_place(bring: Any) -> None:
+    texts = ["示范小区1栋101室", "", "示范小区2栋101室", "", "", "示范小区1栋102室"]
+    report = bring("addresses", [{"地址": text, "备注": ""} for text in texts])
+    assert (report.counts.new, report.set_aside) == (3, 0)
+    rooms = "SELECT building_name, room_no FROM city.std_address WHERE level = 15 ORDER BY 1, 2"
+    assert bring.rows(rooms) == [("1栋", "101"), ("1栋", "102"), ("2栋", "101")]

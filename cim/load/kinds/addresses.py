@@ -155,8 +155,8 @@ def fold(rows: Rows) -> None:
     put["tail"][here] = np.array(tails or [], dtype=object)
     put["place_text"][list(texts)] = np.array(list(texts.values()), dtype=object)
     put["place"][list(texts)] = [SEPARATOR.join([word or "" for word in key]) for key in first]
-    put["place_no"] = rows.row_no
-    put["place_no"][here] = rows.batch.first_row + np.array(carrier, np.int64)
+    put["place_no"] = rows.row_no.copy()
+    put["place_no"][here] = rows.row_no[np.array(carrier, np.int64)]
     rows.columns |= put
 
 
