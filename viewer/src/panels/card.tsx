@@ -67,6 +67,22 @@ function OfUnit({ card, store }: { card: UnitCard; store: Store }) {
         {card.grid && <Fact name={t.grid}>{card.grid.name ?? card.grid.code}</Fact>}
       </dl>
       <Residents card={card} store={store} />
+      {card.spaces.length > 0 && (
+        <>
+          <h3>{t.rooms}</h3>
+          <ul class="things">
+            {card.spaces.map((one) => (
+              <li key={one.id}>
+                {one.name ?? one.kind ?? one.id}
+                <small>
+                  {[one.storey === card.storey.label ? '' : t.floorLabel(one.storey), one.area === null ? '' : measure(one.area, 'm²', language)]
+                    .filter(Boolean).join(' · ')}
+                </small>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
       {card.organisations.length > 0 && (
         <>
           <h3>{t.organisations}</h3>

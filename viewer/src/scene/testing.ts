@@ -12,6 +12,8 @@ export interface TestHooks {
   project(lon: number, lat: number, h: number): [number, number] | null
   /** How many colours a small copy of the picture has. */
   colours(): number
+  /** The share of the picture that is nearly of the colour r, g, b. */
+  near(r: number, g: number, b: number): number
   renderer(): string
   state(): unknown
   /** Whether ground and each tileset have all they need. */
@@ -25,12 +27,21 @@ declare global {
 
 const QUIET_FRAMES = 5
 const FRAME_MS = 20
+const NEARLY = 24
 
 export function hookForTests(
   widget: CesiumWidget, store: Store, tilesets: readonly Cesium3DTileset[], at: (x: number, y: number) => Hit,
 ): void {
   const { scene, canvas } = widget
   const ready = (): boolean => scene.globe.tilesLoaded && tilesets.every((one) => !one.show || one.tilesLoaded)
+  const picture = (width: number, height: number): Uint8ClampedArray => {
+    const small = Object.assign(document.createElement('canvas'), { width, height })
+    const context = small.getContext('2d')
+    if (!context) return new Uint8ClampedArray()
+    widget.render()
+    context.drawImage(canvas, 0, 0, width, height)
+    return context.getImageData(0, 0, width, height).data
+  }
   window.cim = {
     async settle() {
       for (let quiet = 0; quiet < QUIET_FRAMES;) {
@@ -49,14 +60,15 @@ export function hookForTests(
       const place = scene.cartesianToCanvasCoordinates(Cartesian3.fromDegrees(lon, lat, h))
       return place ? [place.x, place.y] : null
     },
-    colours() {
-      const small = document.createElement('canvas')
-      ;[small.width, small.height] = [64, 40]
-      const context = small.getContext('2d')
-      if (!context) return 0
-      widget.render()
-      context.drawImage(canvas, 0, 0, 64, 40)
-      return new Set(new Uint32Array(context.getImageData(0, 0, 64, 40).data.buffer)).size
+    colours: () => new Set(new Uint32Array(picture(64, 40).buffer)).size,
+    near(r, g, b) {
+      const data = picture(320, 200)
+      let found = 0
+      for (let at = 0; at < data.length; at += 4) {
+        const away = [r, g, b].map((want, part) => Math.abs(want - (data[at + part] ?? 0)))
+        if (Math.max(...away) < NEARLY) found += 1
+      }
+      return (found * 4) / data.length
     },
     renderer() {
       const gl = document.createElement('canvas').getContext('webgl2')

@@ -57,6 +57,7 @@ export const en = {
   residents: 'Residents',
   purpose: 'Purpose of the query',
   noPurpose: 'Do not show the list',
+  rooms: 'Rooms',
   organisations: 'Organisations',
   facilities: 'Facilities that serve it',
   readings: 'Devices and latest readings',

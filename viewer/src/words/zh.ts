@@ -58,6 +58,7 @@ export const zh = {
   residents: '实有人口',
   purpose: '查询目的',
   noPurpose: '不查看名单',
+  rooms: '房间',
   organisations: '实有单位',
   facilities: '服务设施',
   readings: '设备与最新读数',

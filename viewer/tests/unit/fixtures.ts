@@ -29,7 +29,7 @@ export const FLOORS: FloorGrid = {
 export const BUILDING = {
   id: 7, name: '3栋', address: '东莞市示范小区3栋', height: 12, floors_above: 3, floors_below: 1,
   use: HOME, footprint_area: 300, ground_elev: 5, height_shift: -3, built_year: 2010,
-  estate: { id: 1, name: '示范小区' }, areas: [], grid: null, spaces: [],
+  estate: { id: 1, name: '示范小区' }, areas: [], grid: null,
   counts: { units: 13, residents: 20, entrances: 2 }, bounds: [113, 23, 113.001, 23.001],
   centre: [113.0005, 23.0005],
 } as unknown as Building
@@ -49,13 +49,14 @@ export function card(id: number, shown = true): Card {
     unit: { id, room_no: String(id), kind: HOME, occupancy: '自住', area_gross: null, area: 88.5, geom_status: 'generated', rooms: null, layout: null },
     building: { id: 7, name: '3栋', use: HOME, height: 12, floors_above: 3 },
     storey: { id: 12, no: 2, label: '2', elev_bottom: 3, elev_top: 6 },
-    entrance: { id: 1, no: 1, name: '1单元' }, estate: { id: 1, name: '示范小区' }, areas: [], grid: null, spaces: [],
+    entrance: { id: 1, no: 1, name: '1单元' }, estate: { id: 1, name: '示范小区' }, areas: [], grid: null,
     centre: [113.0005, 23.0006, 8],
     address: { text: `东莞市示范小区3栋1单元${id}室`, levels: {}, source: 'composed' },
     residents: {
       count: 2, shown, reason: shown ? null : { en: 'State a purpose.', zh: '请说明目的。' },
       people: shown ? [{ name: '张*', id_no: '0000**********000X', phone: '000****0000', role: '户主', kind: '常住', birth_year: 1980 }] : [],
     },
+    spaces: [{ id: 71, name: '主卧', kind: '室', area: 14.6, storey: '2' }, { id: 72, name: '厨房', kind: '厨', area: null, storey: '2' }],
     organisations: [], facilities: [],
     devices: [{
       id: 3, name: '1号电梯', class: { code: 'lift', zh: '电梯', en: 'lift' }, bound_to: { type: 'entrance', label: '1单元' }, status: 'active', withheld: false,

@@ -70,6 +70,8 @@ describe('the card', () => {
     await waitFor(() => expect(screen.getByTestId('address').textContent).toContain('1单元201室'))
     screen.getByText('88.5 m²')
     screen.getByText('运行次数')
+    expect(screen.getByText('主卧').textContent).toBe('主卧14.6 m²')
+    screen.getByText('厨房')
   })
 
   it('shows residents for a purpose, and the reason without one', async () => {

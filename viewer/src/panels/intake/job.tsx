@@ -52,14 +52,17 @@ function Result({ store, desk, job }: Of) {
   const t = store.t.value.intake
   const language = store.state.value.language === 'en' ? 'en' : 'zh'
   const { report } = job
+  const mended = desk.intake.value.mends !== null
   const aside = (report?.set_aside ?? 0) > 0
   const kept = job.state === 'done' && !job.dry_run && (report?.came_in ?? 0) > 0
+  // That mended rows are few and new to their source goes without saying.
+  const notes = (report?.notes ?? []).filter((one) => !mended || !one.en.includes(' --'))
   const others = (desk.survey.value?.readable ?? []).filter((one) => one !== job.file)
   return (
     <>
       <p class={`verdict ${verdict(job)}`} role="status">{t[verdict(job)]}</p>
       {job.error && <p class="alarm" role="alert">⚠ {job.error[language]}</p>}
-      {report && <Numbers store={store} report={report} />}
+      {report && <Numbers store={store} report={report} mended={mended} />}
       {report && aside && (
         <section aria-labelledby="intake-aside">
           <h3 id="intake-aside">{t.aside}</h3>
@@ -79,10 +82,10 @@ function Result({ store, desk, job }: Of) {
           <Tallies store={store} rows={report.warnings} />
         </section>
       )}
-      {report && report.notes.length > 0 && (
+      {report && notes.length > 0 && (
         <section aria-labelledby="intake-notes">
           <h3 id="intake-notes">{t.notes}</h3>
-          <ul class="odd">{report.notes.map((one) => <li key={one.en}>{one[language]}</li>)}</ul>
+          <ul class="odd">{notes.map((one) => <li key={one.en}>{one[language]}</li>)}</ul>
         </section>
       )}
       {kept && <p class="hint">{t.tilesHint} <code>cim tile build</code></p>}
@@ -110,10 +113,10 @@ function verdict(job: Job): 'resultTry' | 'resultDone' | 'resultNone' | 'resultC
 const ALWAYS = ['read', 'new', 'changed', 'unchanged', 'set_aside'] as const
 const IF_ANY = ['repaired', 'merged', 'missing', 'ended'] as const
 
-function Numbers({ store, report }: { store: Props['store']; report: Outcome }) {
+function Numbers({ store, report, mended }: { store: Props['store']; report: Outcome; mended: boolean }) {
   const t = store.t.value.intake
   const { language } = store.state.value
-  const shown = [...ALWAYS, ...IF_ANY.filter((name) => report[name] > 0)]
+  const shown = [...ALWAYS, ...IF_ANY.filter((name) => report[name] > 0 && !(mended && name === 'missing'))]
   return (
     <dl class="counts">
       {shown.map((name) => (

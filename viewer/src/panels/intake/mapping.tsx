@@ -13,6 +13,7 @@ export function Mapping({ store, desk, found }: Props & { found: Inspection }) {
   const used = new Set(found.mapping.map((one) => one.column))
   const left = found.columns.map((one) => one.name).filter((name) => !used.has(name))
   const key = found.mapping.find((one) => one.field === KEY)
+  if (found.mapping.length === 0) return null
   return (
     <section aria-labelledby="intake-mapping">
       <h3 id="intake-mapping">{t.mapping}</h3>
