@@ -130,13 +130,10 @@ def enter_storeys(load: Load, rows: Columns) -> tuple[dict[int, int], Counts]:
     """Storeys as the model has them, with their plans; ids by number."""
     stage = load.stage(storey, "storey", STOREY, rows)
     stage.full = load.full
+    if not load.full:
+        stage.run(statements.KEEP_LABELS)
     counts = rooms.enter_floors(stage)
-    found = load.rows(
-        statements.STOREYS,
-        building_id=rows["building_id"][0],
-        nos=list(rows["no"]),
-        labels=list(rows["label"]),
-    )
+    found = load.rows(statements.STOREYS)
     return {int(row.no): int(row.id) for row in found}, counts
 
 

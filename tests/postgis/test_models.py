@@ -206,6 +206,23 @@ def test_a_model_stands_on_the_building_that_it_covers(
     assert len(rows(connection, UNITS)) > 4  # the third storey is still generated
 
 
+def test_a_storey_that_was_given_is_the_models_whatever_it_is_called(
+    load: Loader, connection: Connection
+) -> None:
+    building = footprint(connection, 12.0)
+    connection.execute(
+        text("""INSERT INTO city.storey (building_id, no, label, status)
+                VALUES (:id, 1, '1F', 'given'), (:id, 2, '2F', 'given')"""),
+        {"id": building},
+    )
+    load(two_flats(), at=AT)
+    labels = "SELECT no, label FROM city.storey WHERE ended_at IS NULL ORDER BY no"
+    assert rows(connection, labels) == [(1, "1F"), (2, "2F")]
+    assert [unit[:2] for unit in rows(connection, UNITS)] == [
+        ("101", 1), ("102", 1), ("201", 2), ("202", 2),
+    ]  # fmt: skip
+
+
 def test_a_building_that_it_hardly_touches_is_not_its_own(
     load: Loader, connection: Connection
 ) -> None:

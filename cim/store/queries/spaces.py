@@ -42,10 +42,18 @@ FAR = """
     FROM city.building WHERE ended_at IS NULL"""
 """Kilometres from the rest of the city; NULL where there is none."""
 
+KEEP_LABELS = """
+    UPDATE stage_rows s SET label = t.label FROM city.storey t
+    WHERE t.building_id = s.building_id AND t.no = s.no AND t.status = 'given'
+      AND t.ended_at IS NULL AND NOT EXISTS (
+        SELECT FROM city.storey o WHERE o.building_id = s.building_id AND o.no = s.no
+          AND o.ended_at IS NULL AND o.id <> t.id AND (o.status = 'given' OR o.label = s.label))"""
+"""A storey that was given keeps its label: the model's is the same one, whatever it is called."""
+
 STOREYS = """
-    SELECT no, id FROM city.storey
-    WHERE building_id = :building_id AND ended_at IS NULL
-      AND (no, label) IN (SELECT * FROM unnest(CAST(:nos AS int[]), CAST(:labels AS text[])))"""
+    SELECT s.no, t.id FROM stage_rows s JOIN city.storey t
+      ON t.building_id = s.building_id AND t.no = s.no AND t.label = s.label
+     AND t.ended_at IS NULL"""
 
 LINK_UNITS = """
     CREATE TEMPORARY TABLE stage_linked ON COMMIT DROP AS
