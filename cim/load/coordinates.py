@@ -21,6 +21,16 @@ _APPROXIMATE = (
 )
 
 
+_DEFAULTS = ("GeoJSON", "GeoJSONSeq", "KML", "LIBKML")
+"""Formats that are in WGS 84 by definition, whatever those who wrote them did."""
+
+_PERHAPS_SHIFTED = (
+    "degrees taken as WGS 84, as the format has it; if they come from AMap, Tencent or Baidu, "
+    "say --crs gcj02 or bd09",
+    "经纬度按该格式的规定视为 WGS 84；若来自高德、腾讯或百度地图，请用 --crs gcj02 或 bd09 指定",
+)
+
+
 @dataclass(frozen=True)
 class Proposal:
     """A system that coordinates may be in: what `--crs` takes, how likely (0-100), and why."""
@@ -138,6 +148,9 @@ def settle(name: str, source: Source, sample: Batch, said: str | None) -> str | 
         _plausible(name, system, bounds)
     if crs.is_approximate(system):
         source.notes.append(_APPROXIMATE)
+    by_default = said is None and source.format in _DEFAULTS and crs.is_ours(system)
+    if by_default and bounds is not None and zones.in_china(bounds):
+        source.notes.append(_PERHAPS_SHIFTED)
     return system
 
 

@@ -148,3 +148,13 @@ def test_an_old_datum_is_taken_and_its_shift_told() -> None:
     source = Source(iter(()), "EPSG:2383", [], None)
     assert settle("a.shp", source, batch(*around(*PLAIN, SIZE)), None) == "EPSG:2383"
     assert "not public" in source.notes[0][0]
+
+
+def test_degrees_in_china_that_a_format_calls_wgs84_may_be_shifted_and_that_is_told() -> None:
+    for format_, said, count in (("GeoJSON", None, 1), ("GeoJSON", "gcj02", 0), ("GPKG", None, 0)):
+        source = Source(iter(()), "EPSG:4326", [], None, format=format_)
+        settle("a", source, batch(*around(*DONGGUAN, 0.01)), said)
+        assert len(source.notes) == count
+    abroad = Source(iter(()), "EPSG:4326", [], None, format="GeoJSON")
+    settle("a", abroad, batch(*around(8.5, 47.1, 0.01)), None)
+    assert abroad.notes == []
