@@ -131,6 +131,8 @@ def _link(stage: Stage, again: bool) -> None:
     _make(stage, "stage_meant", linked.MEANT)
     if again:
         stage.run(linked.UNLINK)
+        stage.run(linked.STANDING)
+        stage.run("ANALYZE stage_meant")
     with bulk.indexes_after(stage, address_link):
         stage.run(linked.LINK)
     if stage.number("SELECT count(*) FROM (SELECT FROM stage_meant WHERE kept LIMIT 1) x"):

@@ -92,6 +92,13 @@ UNLINK: Final = """
                       AND n.object_type = l.object_type AND n.object_id = l.object_id)"""
 """Links that the file no longer means; those made otherwise stay."""
 
+STANDING: Final = """
+    DELETE FROM stage_meant m USING city.address_link l
+    WHERE l.address_id = m.address_id AND l.object_type = m.object_type
+      AND l.object_id = m.object_id AND l.method = m.method AND l.score = m.score
+      AND l.level = m.level AND (l.role <> '所在') = m.whole"""
+"""What is meant and stands already: nothing is to be written."""
+
 _LINKS = """
     INSERT INTO city.address_link AS l
         (address_id, object_type, object_id, role, method, score, level)
@@ -116,8 +123,5 @@ LINK_AGAIN: Final = f"""{_LINKS} WHERE m.kept
     ON CONFLICT (address_id, object_type, object_id) DO UPDATE
     SET method = excluded.method, score = excluded.score, level = excluded.level,
         role = CASE WHEN (l.role = '所在') <> (excluded.role = '所在')
-                    THEN excluded.role ELSE l.role END
-    WHERE (l.method, l.score, l.level) IS DISTINCT FROM
-            (excluded.method, excluded.score, excluded.level)
-        OR (l.role = '所在') <> (excluded.role = '所在')"""
-"""Links of addresses that were there; what has not changed is not written."""
+                    THEN excluded.role ELSE l.role END"""
+"""Links of addresses that were there."""
