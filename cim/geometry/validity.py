@@ -145,6 +145,7 @@ def _repeating(geometry: Geometries) -> NDArray[np.intp]:
 def _hollow(geometry: Geometries, kinds: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
     """Which have parts of which some are empty."""
     several = np.flatnonzero((kinds >= 4) & (kinds <= 6))
+    several = several[shapely.get_num_geometries(geometry[several]) > 1]
     parts, row = shapely.get_parts(geometry[several], return_index=True)
     hollow = np.zeros(len(geometry), bool)
     hollow[several[row[shapely.is_empty(parts)]]] = True
