@@ -20,7 +20,7 @@ import shapely
 
 from cim.load.kind import Kind
 from cim.settings import Settings
-from cim.store.again import Before, Proof, before, unchanged
+from cim.store.again import Before, Proof, before, begin, unchanged
 from cim.store.stage import Stage
 
 _PIECE = 1 << 20
@@ -57,6 +57,7 @@ def known(stage: Stage, kind: Kind, look: Look | None) -> Before | None:
     """The load that this one would repeat without any effect; None where it must be done."""
     if look is None or kind.again is None:
         return None
+    begin(stage)
     last = before(stage, kind.name)
     if last is None or last.proof.size != look.size or look.proof() != last.proof:
         return None

@@ -49,6 +49,11 @@ def before(stage: Stage, kind: str) -> Before | None:
     return Before(found.id, found.day, found.stats, proof)
 
 
+def begin(stage: Stage) -> None:
+    """Note which transactions the load can have seen; to be called before it looks at any row."""
+    stage.snapshot = stage.connection.execute(bound(statements.NOW)).scalar_one()
+
+
 def unchanged(stage: Stage, last: Before, places: tuple[Table, ...]) -> bool:
     """Whether no row of the source, and none of the places, was written since that load."""
     key = {"import_id": last.import_id}
@@ -71,7 +76,8 @@ def keep(stage: Stage, proof: Proof | None, last: Before | None = None) -> None:
     if last is not None:
         stage.run(statements.REPEAT, import_id=stage.import_id, last=last.import_id)
     elif proof is not None:
-        stage.run(statements.KEEP, import_id=stage.import_id, print=proof.print, size=proof.size)
+        told = {"print": proof.print, "size": proof.size, "snapshot": stage.snapshot}
+        stage.run(statements.KEEP, import_id=stage.import_id, **told)
 
 
 def set_aside_again(stage: Stage, last: Before) -> None:

@@ -65,23 +65,21 @@ def by_source(stage: Stage) -> Counts:
     feed = {"object_type": stage.object_type, "import_id": stage.import_id}
     table = stage.table
     total = stage.number(f"SELECT count(*) FROM {ROWS}")
-    counts = Counts()
+    counts, met = Counts(), 0
     known = stage.number(statements.knows_source(table), **key)
     if known:
         again = [name for name in names if name not in stage.insert_only]
         counts.changed = stage.run(statements.changed_rows(ROWS, table, again, stage.kept()), **key)
         stage.run(statements.update_changed(ROWS, table, again, stage.kept()))
         stage.run(statements.RECORD_CHANGED, **feed)
-        counts.missing = stage.number(
-            f"SELECT count(*) FROM {table.fullname} t "
-            f"WHERE {statements.missing(ROWS, FAULTS, table)}",
-            **key,
-        )
+        met, counts.missing = stage.connection.execute(
+            statements.bound(statements.met_and_missing(ROWS, FAULTS, table)), key
+        ).one()
         if stage.full:
             counts.ended = stage.run(statements.end_missing(ROWS, FAULTS, table), **key, **feed)
     near = f"s.{stage.geometry}" if stage.geometry else "s.row_no"
     order = near if total <= SORTED else None
-    if total - counts.changed:
+    if total > met:
         insert = statements.insert_new(ROWS, table, names, order, first=not known)
         with bulk.indexes_after(stage):
             counts.new = stage.run(insert, **key, **feed)

@@ -54,6 +54,7 @@ class Stage:
     a new row and never again; where a `sticky` one is NULL in the file, what is kept stays.
     `guards` names columns with the column that says how their value was come by: what was given
     stays.  `rows` counts what was staged, however many of them are set aside later;
+    `snapshot` which transactions had ended when the load began;
     `stood` tells the state of the places in which the rows were put as they were read.
     """
 
@@ -73,6 +74,7 @@ class Stage:
     rows: int = 0
     keys: list[NDArray[np.int64]] = field(default_factory=list)
     stood: str | None = None
+    snapshot: str | None = None
 
     def create(self) -> None:
         """Make the temporary tables, and drop those of an earlier load in this transaction."""

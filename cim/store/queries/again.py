@@ -1,7 +1,7 @@
 """Statements that tell whether rows were written since a load; see `cim.load.again`.
 
 Every row knows the transaction that wrote it (`xmin`); a row of a load that nobody has touched is
-of the load's own transaction, or of one that had ended when it began.  Transactions are told apart
+of the load's own transaction, or of one that it saw when it began.  Transactions are told apart
 by their age, which tells nothing across two thousand million of them, and nothing in a database
 that was restored from a dump: `LIVED` says so.
 """
@@ -16,14 +16,17 @@ LAST = """
 KEEP = """
     UPDATE platform.data_import SET proof = jsonb_build_object(
         'print', CAST(:print AS text), 'size', CAST(:size AS bigint),
-        'transaction', pg_current_xact_id()::text,
-        'horizon', pg_snapshot_xmin(pg_current_snapshot())::text,
+        'transaction', pg_current_xact_id()::text, 'snapshot', CAST(:snapshot AS text),
+        'horizon', pg_snapshot_xmin(CAST(:snapshot AS pg_snapshot))::text,
         'server', (SELECT system_identifier::text FROM pg_control_system()))
     WHERE id = :import_id"""
 
 REPEAT = """
     UPDATE platform.data_import i SET proof = l.proof FROM platform.data_import l
     WHERE i.id = :import_id AND l.id = :last"""
+
+NOW = "SELECT pg_current_snapshot()::text"
+"""Which transactions had ended by now."""
 
 LIVED = """
     SELECT count(*) FROM platform.data_import i
@@ -45,15 +48,25 @@ ASIDE_AGAIN = """
 
 _SINCE = """
     SELECT age(CAST(CAST(proof ->> 'horizon' AS xid8) AS xid)) AS age,
-           CAST(CAST(proof ->> 'transaction' AS xid8) AS xid) AS own
+           CAST(CAST(proof ->> 'transaction' AS xid8) AS xid) AS own,
+           CAST(proof ->> 'horizon' AS bigint) AS horizon,
+           CAST(proof ->> 'snapshot' AS pg_snapshot) AS snapshot
     FROM platform.data_import WHERE id = :import_id"""
+
+
+_UNSEEN = """
+    CASE WHEN age(t.xmin) > since.age OR t.xmin = since.own THEN false
+         ELSE NOT pg_visible_in_snapshot(
+             CAST(CAST(since.horizon + since.age - age(t.xmin) AS text) AS xid8), since.snapshot)
+    END"""
+"""Condition on `t`: written by a transaction that the load neither was nor saw."""
 
 
 def touched(table: Table) -> str:
     """How many rows of the source there are, and how many were written since the load."""
     return f"""
         SELECT count(*) FILTER (WHERE t.ended_at IS NULL AND t.ext_id IS NOT NULL),
-               count(*) FILTER (WHERE age(t.xmin) <= since.age AND t.xmin <> since.own)
+               count(*) FILTER (WHERE {_UNSEEN})
         FROM {table.fullname} t, ({_SINCE}) since WHERE t.source_id = :source_id"""
 
 
@@ -61,7 +74,7 @@ def places_touched(table: Table) -> str:
     """How many rows of another table were written since the load, and not by it."""
     return f"""
         SELECT count(*) FROM {table.fullname} t, ({_SINCE}) since
-        WHERE age(t.xmin) <= since.age AND t.xmin <> since.own"""
+        WHERE {_UNSEEN}"""
 
 
 def keys_of(table: Table, most: int) -> str:

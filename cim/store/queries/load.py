@@ -133,6 +133,16 @@ def missing(rows: str, faults: str, table: Table) -> str:
         AND NOT EXISTS (SELECT FROM {faults} f WHERE f.ext_id = t.ext_id)"""
 
 
+def met_and_missing(rows: str, faults: str, table: Table) -> str:
+    """How many staged rows are kept already, and how many kept ones are `missing`."""
+    return f"""
+        SELECT count(s.ext_id),
+               count(*) FILTER (WHERE s.ext_id IS NULL AND f.ext_id IS NULL AND t.ended_at IS NULL)
+        FROM {table.fullname} t LEFT JOIN {rows} s ON s.ext_id = t.ext_id
+        LEFT JOIN (SELECT DISTINCT ext_id FROM {faults}) f ON f.ext_id = t.ext_id
+        WHERE t.source_id = :source_id AND t.ext_id IS NOT NULL"""
+
+
 def end_missing(rows: str, faults: str, table: Table) -> str:
     """Mark as ended what the file no longer has; never delete."""
     return f"""
