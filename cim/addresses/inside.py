@@ -56,6 +56,8 @@ def phase(walk: Walk, found: re.Match[str]) -> None:
         village = inner_village(walk)
         if village and "estate_name" not in walk.levels:
             walk.rename(village, "estate_name")
+        if _named_before(walk) and "estate_name" not in walk.levels:
+            walk.rename("building_name", "estate_name")
         if walk.last in ("estate_name", "zone"):
             walk.take(walk.last, end)
         elif found.group()[0].isascii() and LADDER["town"] <= walk.rank < LADDER["zone"]:
@@ -63,10 +65,20 @@ def phase(walk: Walk, found: re.Match[str]) -> None:
         return
     if walk.rank == LADDER["estate_name"]:
         lengthen(walk, "estate_name", end)
+    elif _part_of_village(walk, found):
+        walk.take("natural_village", end)
     elif LADDER["county"] <= walk.rank < LADDER["estate_name"] and found.group()[0].isascii():
         walk.take("estate_name", end)
     elif found.group().endswith("区"):
         outside.area("county")(walk, found)
+
+
+def _part_of_village(walk: Walk, found: re.Match[str]) -> bool:
+    """南栅6区: a part of a village by number; where a building follows, it is an estate's."""
+    numbered = found.group().endswith("区") and found.group()[:-1].isdigit()
+    area = LADDER["town"] <= walk.rank <= LADDER["squad"]
+    name = walk.text[walk.start : found.start()]
+    return numbered and area and not name.endswith(ESTATES + TOWERS)
 
 
 def estate(walk: Walk, found: re.Match[str]) -> None:

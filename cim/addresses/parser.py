@@ -10,7 +10,7 @@ all others are taken as written.
 from dataclasses import dataclass
 from typing import Final
 
-from cim.addresses import inside, outside
+from cim.addresses import inside, naming, outside
 from cim.addresses.gazetteer import Gazetteer
 from cim.addresses.ladder import LADDER, join
 from cim.addresses.normal import normalise
@@ -68,7 +68,7 @@ def parse(text: str, gazetteer: Gazetteer | None = None) -> Address:
 def walked(text: str, gazetteer: Gazetteer | None = None) -> Walk:
     """The finished pass over a text that is normalised."""
     walk = Walk(text, gazetteer)
-    outside.opening(walk)
+    naming.opening(walk)
     for found in TOKENS.finditer(text, walk.start):
         begin = found.start()
         if begin < walk.start:
@@ -78,14 +78,14 @@ def walked(text: str, gazetteer: Gazetteer | None = None) -> Walk:
         walk.shorten(begin)
         name = found.lastgroup or ""
         if gazetteer is not None or (
-            walk.rank <= _COUNTY and text[walk.start] in outside.FIRST_OF_TOWNS
+            walk.rank <= _COUNTY and text[walk.start] in naming.FIRST_OF_TOWNS
         ):
-            outside.known(walk, begin, name)
+            naming.known(walk, begin, name)
         if begin >= walk.start:
             _STEPS[name](walk, found)
     walk.gap()
     walk.shorten(len(text))
-    outside.known(walk, len(text))
+    naming.known(walk, len(text))
     inside.close(walk, len(text))
     return walk
 
