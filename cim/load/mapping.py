@@ -5,6 +5,7 @@ A mapping file is JSON: {"floors_above": "层数", "height": "高度"}, or the s
 `buildings.shp` is found by itself.  A field mapped to null is left out.
 """
 
+import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -139,9 +140,13 @@ def check(fields: list[Field], columns: list[str], wish: Mapping[str, str | None
     names = {item.name for item in fields}
     unknown = sorted(set(wish) - names)
     if unknown:
+        near = difflib.get_close_matches(unknown[0].lower(), names, 2)
+        en, zh = (
+            (f"perhaps {', '.join(near)}; ", f"是否指 {'、'.join(near)}；") if near else ("", "")
+        )
         raise BadMapping(
-            f"no field is called {', '.join(unknown)}; fields: {', '.join(sorted(names))}",
-            f"没有名为 {'、'.join(unknown)} 的字段；字段有：{'、'.join(sorted(names))}",
+            f"no field is called {', '.join(unknown)}; {en}fields: {', '.join(sorted(names))}",
+            f"没有名为 {'、'.join(unknown)} 的字段；{zh}字段有：{'、'.join(sorted(names))}",
         )
     absent = sorted({c for c in wish.values() if c is not None and c not in columns})
     if absent:

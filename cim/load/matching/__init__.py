@@ -17,6 +17,10 @@ LEAST_FIT, LEAST_LIKELY = 0.1, 0.5
 surely its name, and where it only may be."""
 
 
+MANY = 200
+"""Columns beyond which values alone propose nothing: by chance some would fit."""
+
+
 @dataclass(frozen=True)
 class Guess:
     """A field, the column it is probably read from (None: none was found), and why."""
@@ -60,7 +64,7 @@ def propose(
     refused: dict[str, tuple[str, str]] = {}
     found = [*_by_name(open_fields, free, refused, deep=deep, personal=personal)]
     chosen = _choose(found)
-    if deep:
+    if deep and len(free) <= MANY:
         left = {n: c for n, c in free.items() if n not in {each.column for each in chosen.values()}}
         lacking = [item for item in open_fields if item.name not in chosen]
         chosen |= _choose(_by_value(lacking, left))

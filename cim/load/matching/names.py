@@ -53,6 +53,7 @@ class Match:
     factor: float = 1.0
 
 
+@lru_cache(maxsize=16_384)
 def plain(name: str) -> str:
     """A name without case, spaces, punctuation and full-width forms.
 
@@ -62,6 +63,7 @@ def plain(name: str) -> str:
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).lower())
 
 
+@lru_cache(maxsize=16_384)
 def bare(name: str) -> tuple[str, str | None, float]:
     """A name without the unit that it ends in, what the unit measures, and its size in ours.
 
@@ -108,8 +110,8 @@ def words(field: Field) -> tuple[str, ...]:
 
 
 def _named(key: str, field: Field) -> Match | None:
-    for place, word in enumerate(words(field)):
-        if key == plain(word):
+    for place, (word, known) in enumerate(_plain_words(words(field))):
+        if key == known:
             return Match(98 - min(place, 8), f"is called {word}", f"列名即“{word}”")
     return None
 
@@ -162,8 +164,7 @@ def _around(name: str, field: Field) -> Match | None:
     text = _AFTER.sub("", plain(name))
     if field.name == "ext_id" or text.isascii():
         return None
-    for word in words(field):
-        key = plain(word)
+    for word, key in _plain_words(words(field)):
         if len(key) >= 2 and not key.isascii() and _BEFORE.sub("", text) == _BEFORE.sub("", key):
             return Match(70, f"reads like {word}", f"列名近似“{word}”")
     return None
@@ -180,13 +181,18 @@ def _tokens(name: str, field: Field) -> Match | None:
     return None
 
 
+@lru_cache(maxsize=1024)
+def _plain_words(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Names with what they are plainly."""
+    return tuple((word, plain(word)) for word in names)
+
+
 def _slip(name: str, field: Field) -> Match | None:
     """One slip of the pen in a long name."""
     key = plain(name)
     if field.name == "ext_id" or len(key) < 6:
         return None
-    for word in words(field):
-        other = plain(word)
+    for word, other in _plain_words(words(field)):
         if len(other) >= 6 and key != other and _one_slip(key, other):
             return Match(60, f"may be {word}, misspelt", f"可能是“{word}”的误写")
     return None

@@ -133,9 +133,10 @@ def storeys_and_heights(columns: dict[str, pa.Array]) -> tuple[str, str] | None:
     """The one pair of columns that are storeys and heights: whole numbers to 60, and about three
     times as much beside them."""
     found = {name: numbers(column) for name, column in columns.items() if _may_be_number(column)}
+    storeys = {name: column for name, column in found.items() if _may_be_storeys(column)}
     pairs = [
         (low, high)
-        for low, floors in found.items()
+        for low, floors in storeys.items()
         for high, heights in found.items()
         if low != high and _are_storeys(floors, heights)
     ]
@@ -147,15 +148,26 @@ def _may_be_number(column: pa.Array) -> bool:
     return not (pa.types.is_boolean(kind) or pa.types.is_temporal(kind) or pa.types.is_null(kind))
 
 
+def _may_be_storeys(column: np.ndarray[Any, Any]) -> bool:
+    """Whether all numbers are whole, up to 60, and not all the same."""
+    known = column[np.isfinite(column)]
+    return bool(
+        len(known) >= ENOUGH
+        and known.max() <= 60
+        and known.min() >= 0
+        and (known == np.round(known)).all()
+        and known.min() < known.max()
+    )
+
+
 def _are_storeys(floors: np.ndarray[Any, Any], heights: np.ndarray[Any, Any]) -> bool:
     with np.errstate(invalid="ignore", divide="ignore"):
         both = (floors > 0) & (heights > 0)
         if both.sum() < ENOUGH:
             return False
-        floors, each = floors[both], heights[both] / floors[both]
-        whole = (floors == np.round(floors)).all() and floors.max() <= 60 and len(set(floors)) > 1
+        each = heights[both] / floors[both]
         usual = ((each >= 2) & (each <= 6)).mean() >= 0.9
-        return bool(whole and usual and 2.5 <= np.median(each) <= 5)
+        return bool(usual and 2.5 <= np.median(each) <= 5)
 
 
 def looks_personal(texts: list[str]) -> str | None:
