@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,9 @@ QUIET = 5.0
 GIVE_UP = 10.0
 """Seconds that a job has to stop before its process ends itself."""
 
+AGAIN = 4.0
+"""Seconds between two interrupts: what is under way must be able to end in good order."""
+
 LOCK = 0x6A6F62
 """Half of the advisory lock that keeps a job from running twice at once."""
 
@@ -55,6 +59,7 @@ class Pulse:
         self.ended = threading.Event()
         self.stopping = threading.Event()
         self.sealed = False
+        self.interrupted = -AGAIN
         self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
 
     def start(self) -> None:
@@ -93,9 +98,10 @@ class Pulse:
         return False
 
     def stop(self) -> None:
-        """Interrupt the load, in the midst of a statement too."""
+        """Interrupt the load, in the midst of a statement too; again where that did not help."""
         self.stopping.set()
-        if not self.sealed:
+        if not self.sealed and time.monotonic() > self.interrupted + AGAIN:
+            self.interrupted = time.monotonic()
             os.kill(os.getpid(), signal.SIGINT)
 
 
@@ -187,4 +193,12 @@ def own_up(error: Exception) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    run(Settings.model_validate_json(sys.stdin.readline()), int(sys.argv[1]))
+    code = 1
+    try:
+        run(Settings.model_validate_json(sys.stdin.readline()), int(sys.argv[1]))
+        code = 0
+    finally:
+        if code and os.environ.get("CIM_TRACEBACK"):
+            traceback.print_exc()
+        # Threads and processes that an interrupted load left behind are not waited for.
+        os._exit(code)

@@ -186,15 +186,15 @@ class Worker:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(process.wait()), 2)
                 return
-            asked = await self._do(statements.asked_to_stop(id))
-            if asked and asked[0][0] is not None and asked[0][0] > PATIENCE:
-                process.kill()
+            found = await self._do(statements.overdue(id))
+            if found and (found[0].seconds or 0) > PATIENCE:
+                _kill(process)
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         try:
             await asyncio.wait_for(process.wait(), PATIENCE)
         except TimeoutError:
-            process.kill()
+            _kill(process)
             await process.wait()
 
     async def _tell(self, id: int, code: int) -> None:
@@ -232,6 +232,12 @@ def _died(id: int, row: Any, code: int) -> Executable:
         f"the program that loaded {row.file} ended with code {code}; nothing was loaded",
         f"载入 {row.file} 的程序异常结束（代码 {code}）；未载入任何数据",
     )
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """End a process with all that it began: they are a session of their own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 async def _enqueue(app: App, id: int) -> None:

@@ -210,6 +210,15 @@ def asked_to_stop(id: int) -> TextClause:
     ).bindparams(id=id)
 
 
+def overdue(id: int) -> TextClause:
+    """For how many seconds the runner of a job should be gone; NULL where it should not."""
+    return text(
+        "SELECT extract(epoch FROM clock_timestamp() - CASE state WHEN 'running' "
+        "THEN cancelled_at ELSE finished_at END)::float8 AS seconds "
+        "FROM platform.intake WHERE id = :id"
+    ).bindparams(id=id)
+
+
 def workers(seconds: float) -> TextClause:
     """How many workers gave a sign of life within that many seconds."""
     return text(
