@@ -186,6 +186,7 @@ class Preview(Answer):
 
     columns: list[str]
     rows: list[list[str | None]]
+    numbers: list[int] = Field(description="the numbers of these rows, as reports name them")
 
 
 class Inspection(Answer):

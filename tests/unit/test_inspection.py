@@ -135,7 +135,9 @@ def test_the_look_at_a_file_shows_rows_extent_kind_and_columns(
     assert len(found.footprints["features"]) == 6
     assert [c.distinct for c in found.columns] == [6, 5, 5]
     assert found.missing == ()
-    assert json.loads(json.dumps(found.as_json()))["preview"]["rows"][0][0] == "a"
+    preview = json.loads(json.dumps(found.as_json()))["preview"]
+    assert preview["rows"][0][0] == "a"
+    assert len(preview["numbers"]) == len(preview["rows"])
 
 
 def test_suspicious_values_are_named_with_their_rows(look: Callable[..., Inspection]) -> None:

@@ -226,4 +226,5 @@ def _preview(look: _Look, tallies: list[Tally], *, personal: bool) -> dict[str, 
     return {
         "columns": [t.name for t in tallies],
         "rows": [list(r) for r in zip(*listed, strict=True)],
+        "numbers": look.first.row_no[:PREVIEWED].tolist(),
     }

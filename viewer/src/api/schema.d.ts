@@ -1972,6 +1972,11 @@ export interface components {
             columns: string[];
             /** Rows */
             rows: (string | null)[][];
+            /**
+             * Numbers
+             * @description the numbers of these rows, as reports name them
+             */
+            numbers: number[];
         };
         /**
          * Problem

@@ -30,7 +30,7 @@ export const intakeEn = {
   encoding: 'Encoding of the text',
   asDetected: 'As detected',
   detected: (name: string): string => `${name}, as detected`,
-  rows: (n: string): string => `${n} rows`,
+  rows: (n: string): string => (n === '1' ? '1 row' : `${n} rows`),
   sampled: 'only some rows were looked at',
   looking: 'Looking into the file…',
   place: 'Place',

@@ -10,7 +10,7 @@ export const FOUND: Inspection = {
     { field: 'floors_above', zh: '地上层数', en: 'storeys', required: false, column: '层数', sure: 95, why_en: 'is called so', why_zh: '列名即此' },
     { field: 'ext_id', zh: '编号', en: 'key', required: false, column: null, sure: 0, why_en: '', why_zh: '' },
   ],
-  missing: [], oddities: [], preview: { columns: ['层数'], rows: [['3']] }, footprints: null, sampled: false, notes: [],
+  missing: [], oddities: [], preview: { columns: ['层数'], rows: [['3']], numbers: [1] }, footprints: null, sampled: false, notes: [],
 } as unknown as Inspection
 
 export const JOB = {

@@ -88,7 +88,7 @@ function Result({ store, desk, job }: Of) {
           <ul class="odd">{notes.map((one) => <li key={one.en}>{one[language]}</li>)}</ul>
         </section>
       )}
-      {kept && <p class="hint">{t.tilesHint} <code>cim tile build</code></p>}
+      {kept && DRAWN.includes(job.kind) && <p class="hint">{t.tilesHint} <code>cim tile build</code></p>}
       <footer class="acts foot">
         <button type="button" onClick={desk.fresh}>{t.another}</button>
         <button type="button" onClick={desk.change}>{t.changeSettings}</button>
@@ -103,6 +103,9 @@ function Result({ store, desk, job }: Of) {
     </>
   )
 }
+
+/** Kinds of which tiles are made. */
+const DRAWN = ['buildings', 'floors', 'units', 'model']
 
 function verdict(job: Job): 'resultTry' | 'resultDone' | 'resultNone' | 'resultCancelled' {
   if (job.state === 'cancelled') return 'resultCancelled'

@@ -50,7 +50,7 @@ export function FirstRows({ store, found, personal }: Of & { personal: boolean }
           <tbody>
             {found.preview.rows.map((row, at) => (
               <tr key={at}>
-                <th scope="row">{at + 1}</th>
+                <th scope="row">{found.preview.numbers[at] ?? at + 1}</th>
                 {row.map((cell, index) => <td key={index} title={cell ?? ''}>{cell ?? <i>–</i>}</td>)}
               </tr>
             ))}
