@@ -110,14 +110,15 @@ def with_file(path: Path, request: Request) -> Request:
     Raises BadMapping where a file of mended rows is said to be complete.
     """
     wish = mapping.written(path, request.mapping)
-    if wish.mends is not None and request.full:
+    mends = wish.mends or request.mends
+    if mends is not None and request.full:
         raise BadMapping(
             f"{path.name} holds mended rows alone: with --full all others would end",
             f"{path.name} 只含修改后的行：使用 --full 会使其他数据全部终止",
         )
     said = {name: getattr(request, name) or value for name, value in wish.options.items()}
     fields = {**wish.fields, **request.fields}
-    return Request(**(vars(request) | said | {"fields": fields, "mends": wish.mends}))
+    return Request(**(vars(request) | said | {"fields": fields, "mends": mends}))
 
 
 def _open(

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from sqlalchemy import Connection, text
 
+from cim.errors import BadMapping
 from cim.load import mapping, setaside
 from cim.load.kinds import KINDS
 from cim.load.mapping import BESIDE
@@ -266,3 +267,20 @@ def test_a_row_that_was_thrown_out_of_the_file_waits_on(office: Office) -> None:
     out.write_text("\n".join(lines[:2]).replace("-1,", "5,") + "\n", "utf-8")
     office.load(out)
     assert office.waiting == 1
+
+
+def test_what_is_mended_may_be_said_in_the_request_instead_of_beside_the_file(
+    office: Office,
+) -> None:
+    rows = [{"编号": "A1", "高度": -1, "wkt": SQUARE}]
+    office.load(table(office.folder / "b.csv", rows), "buildings", crs="EPSG:4490")
+    (out,) = office.export()
+    beside = mapping.written(out)
+    out.with_name(out.name + BESIDE).unlink()
+    mend(out, {("b.csv", 2): {"高度": 5}})
+    asked = {"source": "b", "crs": "EPSG:4490", "fields": beside.fields, "mends": beside.mends}
+    assert office.load(out, "buildings", **asked).mended == 1
+    assert office.waiting == 0
+    assert office.rows("SELECT attrs FROM city.building") == [(None,)]
+    with pytest.raises(BadMapping):
+        office.load(out, "buildings", full=True, **asked)
