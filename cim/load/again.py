@@ -26,6 +26,8 @@ from cim.store.stage import Stage
 _PIECE = 1 << 20
 _PARTS = (".shp", ".dbf", ".shx", ".prj", ".cpg", ".qpj")
 """Files that stand beside one another under one name."""
+_JOURNALS = ("-wal", "-journal")
+"""What SQLite keeps beside a GeoPackage that is being written."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,11 @@ class Look:
 
 
 def look(pool: Executor, settings: Settings, kind: Kind, path: Path, asked: Any) -> Look | None:
-    """Begin to take the print of a file; None for a kind whose files are always read."""
-    if kind.again is None:
+    """Begin to take the print of a file.
+
+    None for a kind whose files are always read, and for what is no file, such as a pipe.
+    """
+    if kind.again is None or not _parts(path):
         return None
     return Look(_stand(path), path, pool.submit(_print, settings, kind, path, asked))
 
@@ -74,7 +79,7 @@ def _parts(path: Path) -> list[Path]:
     """The file and what belongs to it: a folder's files, a shapefile's, a database's journal."""
     if path.is_dir():
         return sorted(part for part in path.rglob("*") if part.is_file())
-    beside = [part for part in path.parent.iterdir() if part.name.startswith(path.name)]
+    beside = [path.with_name(path.name + end) for end in _JOURNALS]
     if path.suffix.lower() in _PARTS:
         beside += [
             part

@@ -1,6 +1,7 @@
 """The same file loaded twice: known again, unless anything that it hangs on has changed."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 import shapely
 from sqlalchemy import Engine, text
 
-from cim.load import pipeline
+from cim.load import again, pipeline
 from cim.load.kinds import KINDS
 from cim.load.pipeline import Request
 from cim.load.report import Report
@@ -105,8 +106,8 @@ def _by_hand(statement: str) -> Callable[[City], None]:
         (_by_hand("DELETE FROM city.building WHERE ext_id = 'A1'"), (1, 0, 1)),
         (
             _by_hand(
-                "INSERT INTO city.admin_area (code, name, level, geom) VALUES ('441900', '东莞市', 2,"
-                " ST_Multi(ST_MakeEnvelope(113, 22, 115, 24, 4490)))"
+                "INSERT INTO city.admin_area (code, name, level, geom) "
+                "VALUES ('441900', '东莞市', 2, ST_Multi(ST_MakeEnvelope(113, 22, 115, 24, 4490)))"
             ),
             (0, 2, 0),
         ),
@@ -162,3 +163,9 @@ def test_a_file_that_grows_while_it_is_read_is_not_known_by_what_it_was(city: Ci
         pipeline.load(connection, city.settings, KINDS["buildings"], path, Request(), grow)
     assert not known(city.load(path))
     assert known(city.load(path))
+
+
+def test_a_pipe_is_read_whenever_it_is_given(city: City) -> None:
+    pipe = city.folder / "houses.geojson"
+    os.mkfifo(pipe)
+    assert again.look(None, city.settings, KINDS["buildings"], pipe, Request()) is None
