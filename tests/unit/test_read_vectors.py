@@ -59,6 +59,18 @@ def test_so_is_a_shapefile_of_which_a_part_is(
     refused(path, f"houses{part} is cut off")
 
 
+@pytest.mark.parametrize("ending", [".gdbtable", ".gdbtablx"])
+@pytest.mark.parametrize("share", [0.3, 0.95])
+def test_so_is_a_geodatabase_of_which_a_table_is(
+    tmp_path: Path, ending: str, share: float, houses: Houses, refused: Refused
+) -> None:
+    path = houses(tmp_path / "houses.gdb", [f"{n}栋" for n in range(500)])
+    table = max(path.glob("*.gdbtable"), key=lambda item: item.stat().st_size)
+    data = table.with_suffix(ending).read_bytes()
+    table.with_suffix(ending).write_bytes(data[: int(len(data) * share)])
+    assert "/" not in str(refused(path))
+
+
 def test_lines_of_geojson_are_all_json_or_none_is_read(
     tmp_path: Path, houses: Houses, refused: Refused
 ) -> None:

@@ -7,6 +7,7 @@ that lost its end: half a city would come in without a word.
 import codecs
 import glob
 import re
+import struct
 from pathlib import Path
 from xml.parsers import expat
 
@@ -174,7 +175,17 @@ def _xml(path: Path) -> None:
             ) from error
 
 
+def _geodatabase(path: Path) -> None:
+    """Blocks of offsets in the header of each index of rows against its length (format 10)."""
+    for index in sorted(path.glob("*.gdbtablx")):
+        head = _head(index, 16)
+        version, blocks, _, width = struct.unpack("<4I", head.ljust(16, b"\0"))
+        if not version or (version == 3 and 16 + 1024 * blocks * width > index.stat().st_size):
+            raise cut_off(path, index)
+
+
 _CHECKS = {
+    ".gdb": _geodatabase,
     ".shp": _shapefile,
     ".gpkg": _geopackage,
     ".fgb": _flatgeobuf,

@@ -51,7 +51,11 @@ DRIVERS: dict[str, tuple[str, ...]] = {
 _SINGLE = (".geojson", ".json", ".geojsonl", ".shp", ".fgb")
 """Suffixes of files with one layer."""
 
+_COUNTED = (".fgb", ".gdb")
+"""Suffixes of files that say how many rows they have, and of which GDAL gives fewer in silence."""
+
 _MEANINGS = {
+    "Error occurred in": ("is damaged or cut off", "已损坏或不完整"),
     "SHAPE_RESTORE_SHX": (
         "lacks the .shx file that belongs beside it",
         "缺少与其同名的 .shx 文件",
@@ -82,7 +86,7 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
     if suffix == ".shp":
         notes += soundness.lacking(path)
     count = int(known["features"]) if known["features"] is not None else -1
-    least = count if suffix == ".fgb" else 0
+    least = count if suffix in _COUNTED else 0
     return Source(
         batches=_batches(path, (place, held), {"layer": layer, "encoding": encoding}, least),
         crs=known["crs"],
