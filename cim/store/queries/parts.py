@@ -86,7 +86,7 @@ def address(*objects: tuple[str, str]) -> str:
             'levels', json_strip_nulls(json_build_object({ladder})))
         FROM (VALUES {wanted}) w(type, id, rank)
         JOIN city.address_link l ON l.object_type = w.type AND l.object_id = w.id
-            AND (l.valid_to IS NULL OR l.valid_to > current_date)
+            AND l.role <> '所在' AND (l.valid_to IS NULL OR l.valid_to > current_date)
         JOIN city.std_address a ON a.id = l.address_id AND a.ended_at IS NULL
         ORDER BY w.rank, (l.role = '主') DESC, (a.status = '标准') DESC, l.score DESC, a.id
         LIMIT 1)"""
