@@ -233,6 +233,10 @@ TRY_LOCK = LOCK.replace("pg_advisory", "pg_try_advisory").replace("::text", "")
 """Whether there is nobody to wait for; then the turn is taken."""
 
 
-SETTINGS = ("SET LOCAL jit = off", "SET LOCAL work_mem = '64MB'")
+SETTINGS = (
+    "SET LOCAL jit = off",
+    "SET LOCAL work_mem = '64MB'",
+    "SET LOCAL maintenance_work_mem = '128MB'",
+)
 """For this transaction: statements over every staged row gain nothing from being compiled (it cost
-0.3 s each), and their sorts should stay in memory."""
+0.3 s each), their sorts should stay in memory, and indexes not take more of it for a large city."""
