@@ -147,8 +147,12 @@ async def announce_upload(
     caller: IntakeDep,
     store: IntakeStoreDep,
     settings: SettingsDep,
-    length: Annotated[int, Header(alias="Upload-Length", ge=0, le=10**15)],
-    metadata: Annotated[str, Header(alias="Upload-Metadata", max_length=4000)],
+    length: Annotated[
+        int, Header(alias="Upload-Length", ge=0, le=10**15, description="bytes in all")
+    ],
+    metadata: Annotated[
+        str, Header(alias="Upload-Metadata", max_length=4000, description="filename, group")
+    ],
     version: Version = None,
 ) -> Response:
     """Its bytes follow with PATCH, to the address in `Location`.
@@ -232,7 +236,9 @@ async def send_upload(
     store: IntakeStoreDep,
     settings: SettingsDep,
     name: Name,
-    offset: Annotated[int, Header(alias="Upload-Offset", ge=0, le=10**15)],
+    offset: Annotated[
+        int, Header(alias="Upload-Offset", ge=0, le=10**15, description="bytes so far")
+    ],
     version: Version = None,
 ) -> Response:
     """From byte `Upload-Offset` on, which must be where the file ends; as many as one likes."""

@@ -12,6 +12,81 @@ GROUP = r"^[0-9A-Za-z][0-9A-Za-z_-]{7,63}$"
 """What a group of uploads may be called: a UUID, made by whoever sends the files."""
 
 
+_UPLOADED: dict[str, Any] = {
+    "id": "0b0c4d1f9a5e4c3e8d5f2a6b7c8d9e0f",
+    "group": "6f1e0a86-52a4-4f0c-9d0e-1a2b3c4d5e6f",
+    "file": "楼栋.shp",
+    "size": 5242880,
+    "offset": 1048576,
+    "complete": False,
+    "expires_at": "2026-11-29T02:00:00Z",
+}
+_JOB: dict[str, Any] = {
+    "id": 12,
+    "group": "6f1e0a86-52a4-4f0c-9d0e-1a2b3c4d5e6f",
+    "file": "楼栋.shp",
+    "kind": "buildings",
+    "dry_run": False,
+    "request": {"crs": "EPSG:4547", "fields": {}, "source": "housing", "units": True},
+    "state": "running",
+    "step": "read",
+    "rows_done": 20000,
+    "rows_total": 118000,
+    "cancelling": False,
+    "report": None,
+    "error": None,
+    "quarantine": None,
+    "created_at": "2026-11-22T02:00:00Z",
+    "started_at": "2026-11-22T02:00:01Z",
+    "finished_at": None,
+}
+_INSPECTION: dict[str, Any] = {
+    "file": "楼栋.shp",
+    "layer": None,
+    "layers": ["楼栋"],
+    "format": "ESRI Shapefile",
+    "encoding": "GB18030",
+    "rows": 118000,
+    "crs": None,
+    "crs_proposals": [
+        {"code": "EPSG:4547", "sure": 80, "en": "CGCS2000, 114° E", "zh": "CGCS2000，中央经线 114°"}
+    ],
+    "extent": [113.8, 22.9, 113.9, 23.0],
+    "geometry": {"Polygon": 118000},
+    "kinds": [{"name": "buildings", "score": 97}],
+    "kind": "buildings",
+    "columns": [],
+    "mapping": [],
+    "missing": [],
+    "oddities": [],
+    "preview": {"columns": ["层数"], "rows": [["6"]], "numbers": [1]},
+    "footprints": None,
+    "sampled": False,
+    "notes": [],
+}
+_KINDS: dict[str, Any] = {
+    "kinds": [
+        {
+            "name": "buildings",
+            "zh": "建筑",
+            "en": "footprints of buildings",
+            "geometry": "polygon",
+            "personal": False,
+            "fields": [
+                {
+                    "name": "height",
+                    "zh": "高度",
+                    "en": "height, m",
+                    "type": "number",
+                    "required": False,
+                }
+            ],
+        }
+    ],
+    "formats": [".csv", ".gpkg", ".shp", ".xlsx"],
+}
+
+
 class Asked(BaseModel):
     """Base of what callers send: exactly these fields, no others."""
 
@@ -42,6 +117,8 @@ class KindOfFile(Answer):
 class Kinds(Answer):
     """Everything a file can be loaded as, in the order in which a city is loaded."""
 
+    model_config = example(_KINDS)
+
     kinds: list[KindOfFile]
     formats: list[str] = Field(description="endings of the names of files that can be read")
 
@@ -49,17 +126,7 @@ class Kinds(Answer):
 class Uploaded(Answer):
     """A file that was sent, or is being sent."""
 
-    model_config = example(
-        {
-            "id": "0b0c4d1f9a5e4c3e8d5f2a6b7c8d9e0f",
-            "group": "6f1e0a86-52a4-4f0c-9d0e-1a2b3c4d5e6f",
-            "file": "楼栋.shp",
-            "size": 5242880,
-            "offset": 1048576,
-            "complete": False,
-            "expires_at": "2026-11-29T02:00:00Z",
-        }
-    )
+    model_config = example(_UPLOADED)
 
     id: str
     group: str
@@ -72,6 +139,8 @@ class Uploaded(Answer):
 
 class Uploads(Answer):
     """The files of a group."""
+
+    model_config = example({"uploads": [_UPLOADED]})
 
     uploads: list[Uploaded]
 
@@ -192,6 +261,8 @@ class Preview(Answer):
 class Inspection(Answer):
     """What a look into a file shows; nothing was loaded."""
 
+    model_config = example(_INSPECTION)
+
     file: str
     layer: str | None
     layers: list[str]
@@ -256,27 +327,7 @@ State = Literal["waiting", "running", "done", "failed", "cancelled"]
 class Job(Answer):
     """A file on its way into the city."""
 
-    model_config = example(
-        {
-            "id": 12,
-            "group": "6f1e0a86-52a4-4f0c-9d0e-1a2b3c4d5e6f",
-            "file": "楼栋.shp",
-            "kind": "buildings",
-            "dry_run": False,
-            "request": {"crs": "EPSG:4547", "fields": {}, "source": "housing", "units": True},
-            "state": "running",
-            "step": "read",
-            "rows_done": 20000,
-            "rows_total": 118000,
-            "cancelling": False,
-            "report": None,
-            "error": None,
-            "quarantine": None,
-            "created_at": "2026-11-22T02:00:00Z",
-            "started_at": "2026-11-22T02:00:01Z",
-            "finished_at": None,
-        }
-    )
+    model_config = example(_JOB)
 
     id: int
     group: str
@@ -299,6 +350,8 @@ class Job(Answer):
 
 class Jobs(Answer):
     """The caller's latest jobs, newest first."""
+
+    model_config = example({"imports": [_JOB], "workers": 1})
 
     imports: list[Job]
     workers: int = Field(description="how many programs are there to run them; 0: they wait")
