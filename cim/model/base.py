@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from geoalchemy2 import Geometry
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -14,7 +15,6 @@ from sqlalchemy import (
 )
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.types import UserDefinedType
 
 SRID = 4490
 """CGCS2000 longitude/latitude; heights are columns, never z of a footprint."""
@@ -38,26 +38,15 @@ def identity(comment: str = "our key; never an official code") -> Column[int]:
     return Column("id", BigInteger, Identity(), primary_key=True, comment=comment)
 
 
-class Geometry(UserDefinedType[bytes]):
-    """PostGIS's type, for the definition of tables: rows travel by `cim.store.columns`."""
-
-    cache_ok = True
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-
-    def get_col_spec(self, **_: Any) -> str:
-        """As it stands in DDL."""
-        return f"geometry({self.kind},{SRID})"
-
-
 def geometry(
     name: str, kind: str, comment: str, *, nullable: bool = True, z: bool = False
 ) -> Column[Any]:
     """A geometry column in CGCS2000 degrees; its GiST index is declared with the table."""
     return Column(
         name,
-        Geometry(kind + ("Z" if z else "")),
+        Geometry(
+            kind + ("Z" if z else ""), srid=SRID, dimension=3 if z else 2, spatial_index=False
+        ),
         nullable=nullable,
         comment=comment,
     )
