@@ -3,7 +3,7 @@ import { batch, effect, type ReadonlySignal, type Signal, signal } from '@preact
 import { Refusal } from '../api/client'
 import type { Job, Jobs, Kinds, Sentence } from '../api/types'
 import type { Store } from '../store'
-import { allSent, ended, type Happening, type Intake, NOTHING, order, question, type Sending, step, type Wishes } from './machine'
+import { allSent, asModel, ended, type Happening, type Intake, NOTHING, order, question, type Sending, step, type Wishes } from './machine'
 import { type Survey, survey } from './files'
 import type { Sender, Sent } from './sending'
 
@@ -110,7 +110,7 @@ export function createDesk(store: Store, sender: Sender): Desk {
   /** A job that came by a link says what was asked, not what the file holds. */
   const known = async (): Promise<void> => {
     const asked = question(intake.peek())
-    if (!intake.peek().found && asked) tell({ what: 'found', found: await client.inspect(asked) })
+    if (!intake.peek().found && asked && !asModel(intake.peek())) tell({ what: 'found', found: await client.inspect(asked) })
   }
 
   return {
@@ -173,6 +173,7 @@ function createLooking(store: Store, intake: Signal<Intake>, tell: (one: Happeni
     soon() {
       clearTimeout(timer)
       last.abort()
+      if (asModel(intake.peek())) return
       const mine = (last = new AbortController())
       tell({ what: 'looking' })
       timer = setTimeout(() => {

@@ -24,6 +24,11 @@ export function stem(name: string): string {
   return name.slice(0, name.length - ending(name).length)
 }
 
+/** Whether the file is a building model, which has no columns and is not looked into beforehand. */
+export function isModel(name: string): boolean {
+  return ending(name).startsWith('.ifc')
+}
+
 /** What is among these names; `formats` are the endings that the service reads. */
 export function survey(names: readonly string[], formats: readonly string[]): Survey {
   const there = new Set(names.map((name) => name.toLowerCase()))

@@ -1,6 +1,6 @@
 /** One file on its way into the city, as a value, and what may happen to it. Knows no browser. */
 import type { Inspection, Job, Order, Question, Sentence } from '../api/types'
-import { stem } from './files'
+import { isModel, stem } from './files'
 
 /** How far a file of the group has been sent. */
 export interface Sending {
@@ -39,6 +39,9 @@ export interface Intake {
   /** The job whose mended rows are awaited. */
   readonly mends: Job | null
 }
+
+/** The kind of building models. */
+export const MODEL = 'model'
 
 export const NO_WISHES: Wishes = {
   kind: null, crs: null, layer: null, encoding: null, fields: {}, source: '', full: false, at: ['', '', ''],
@@ -81,10 +84,12 @@ export function step(now: Intake, happened: Happening): Intake {
     case 'chosen':
       return {
         ...now, file: happened.file, found: null, refusal: null, job: null,
-        wishes: now.mends ? now.wishes : { ...NO_WISHES, source: stem(happened.file) },
+        wishes: now.mends
+          ? now.wishes
+          : { ...NO_WISHES, source: stem(happened.file), kind: isModel(happened.file) ? MODEL : null },
       }
     case 'wished':
-      return { ...now, wishes: wish(now.wishes, happened.part) }
+      return { ...now, refusal: null, wishes: wish(now.wishes, happened.part) }
     case 'mapped':
       return { ...now, wishes: { ...now.wishes, fields: { ...now.wishes.fields, [happened.field]: happened.column } } }
     case 'looking':
@@ -164,6 +169,11 @@ export function needsCrs(now: Intake): boolean {
   return now.found !== null && now.found.crs === null && now.wishes.crs === null && now.found.crs_proposals.length > 0
 }
 
+/** Whether the file is loaded as a model, with nothing to look at or to map before. */
+export function asModel(now: Intake): boolean {
+  return now.file !== null && isModel(now.file) && kindOf(now) === MODEL
+}
+
 /** What is asked about the file; null while there is none. */
 export function question(now: Intake): Question | null {
   if (now.group === null || now.file === null) return null
@@ -173,25 +183,26 @@ export function question(now: Intake): Question | null {
 
 /** What stands in the way of loading; empty where nothing does. */
 export function obstacles(now: Intake): readonly ('looking' | 'kind' | 'crs' | 'missing' | 'place')[] {
+  const misplaced = place(now.wishes.at) === 'wrong' ? ['place' as const] : []
+  if (asModel(now)) return misplaced
   if (!now.found || now.looking) return ['looking']
   const found = [
     kindOf(now) === null && 'kind' as const,
     needsCrs(now) && 'crs' as const,
     now.found.missing.length > 0 && 'missing' as const,
-    place(now.wishes.at) === 'wrong' && 'place' as const,
   ]
-  return found.filter((one) => one !== false)
+  return [...found.filter((one) => one !== false), ...misplaced]
 }
 
 /** The order as it stands: exactly the columns that are shown are read; null where it is not ready. */
 export function order(now: Intake, dryRun: boolean): Order | null {
   const asked = question(now)
   const kind = kindOf(now)
-  if (!asked || !now.found || kind === null || obstacles(now).length > 0) return null
+  if (!asked || kind === null || obstacles(now).length > 0) return null
   const at = place(now.wishes.at)
   return {
     ...asked, kind,
-    fields: { ...Object.fromEntries(now.found.mapping.map((one) => [one.field, one.column])), ...now.wishes.fields },
+    fields: { ...Object.fromEntries((now.found?.mapping ?? []).map((one) => [one.field, one.column])), ...now.wishes.fields },
     source: now.wishes.source.trim() || null,
     full: now.wishes.full, dry_run: dryRun, units: true,
     ...(at === null || at === 'wrong' ? {} : { at }),

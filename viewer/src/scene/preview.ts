@@ -15,6 +15,7 @@ const EDGE = Color.fromCssColorString('#d6006e')
 const ABOVE_GROUND_M = 0.6
 const FLIGHT_S = 1.2
 const NARROW_PX = 640
+const CROWD = 150
 
 type Position = readonly [number, number]
 
@@ -68,9 +69,12 @@ export class Preview implements Layer {
       }))
     }
     const points = new PointPrimitiveCollection()
-    for (const place of shapes.flatMap((one) => one.points)) {
+    const places = shapes.flatMap((one) => one.points)
+    // Rings of hundreds would hide each other's points.
+    const [pixelSize, outlineWidth] = places.length > CROWD ? [5, 0] : [9, 2]
+    for (const place of places) {
       points.add({
-        position: at(place), pixelSize: 9, color: EDGE, outlineColor: Color.WHITE, outlineWidth: 2,
+        position: at(place), pixelSize, color: EDGE, outlineColor: Color.WHITE, outlineWidth,
         disableDepthTestDistance: Number.POSITIVE_INFINITY,
       })
     }

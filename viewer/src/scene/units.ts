@@ -68,27 +68,36 @@ export class Units implements Layer {
       for (const feature of this.index.of(tile, worn.building)) feature.show = false
     }
     const features = this.index.of(tile, building)
-    const storey = storeyOf(features, state.selection.unit)
-    features.forEach((feature, order) => dress(feature, order, state, storey))
+    const storeys = storeysOf(features, state.selection.unit)
+    // A flat on several storeys is a feature on each, and of one shade.
+    const ranks = new Map<number | null, number>()
+    for (const feature of features) {
+      const unit = numberOf(feature, 'id')
+      const rank = ranks.get(unit) ?? ranks.size
+      ranks.set(unit, rank)
+      dress(feature, unit, rank, state, storeys)
+    }
     this.painted.set(tile, { building, serial: this.serial })
     if (features.length > 0 && stage.opened.peek() !== building) stage.opened.value = building
     stage.redraw()
   }
 }
 
-function storeyOf(features: readonly Cesium3DTileFeature[], unit: number | null): number | null {
-  const chosen = unit === null ? undefined : features.find((one) => numberOf(one, 'id') === unit)
-  return chosen ? numberOf(chosen, 'storey_no') : null
+function storeysOf(features: readonly Cesium3DTileFeature[], unit: number | null): ReadonlySet<number | null> {
+  const chosen = unit === null ? [] : features.filter((one) => numberOf(one, 'id') === unit)
+  return new Set(chosen.map((one) => numberOf(one, 'storey_no')))
 }
 
 /** Show a unit or not, in the colour of its kind, its storey's, or the one of the selected. */
-function dress(feature: Cesium3DTileFeature, order: number, state: State, storey: number | null): void {
+function dress(
+  feature: Cesium3DTileFeature, unit: number | null, rank: number, state: State, storeys: ReadonlySet<number | null>,
+): void {
   const no = numberOf(feature, 'storey_no') ?? 0
   feature.show =
     state.isolation === 'all' || (state.isolation === 'upto' ? no <= state.storey : no === state.storey)
-  if (numberOf(feature, 'id') === state.selection.unit) feature.color = colour(SELECTED)
-  else if (no === storey) feature.color = colour(SELECTED_STOREY)
-  else feature.color = shaded(KIND[String(feature.getProperty('kind'))] ?? PAPER, (order + no) & 1)
+  if (unit === state.selection.unit) feature.color = colour(SELECTED)
+  else if (storeys.has(no)) feature.color = colour(SELECTED_STOREY)
+  else feature.color = shaded(KIND[String(feature.getProperty('kind'))] ?? PAPER, (rank + no) & 1)
 }
 
 /** Every other unit a shade darker, so that neighbours can be told apart. */

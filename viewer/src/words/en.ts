@@ -75,7 +75,7 @@ export const en = {
   storeyOf: (label: string, of: number): string => `${label} of ${of}`,
   floors: (above: number, below: number): string =>
     below > 0 ? `${above} above, ${below} below` : `${above}`,
-  floorLabel: (label: string): string => `Storey ${label}`,
+  floorLabel: (label: string): string => (numbered(label) ? `Storey ${label}` : label),
   roomsAtStorey: (label: string, n: number): string => `Storey ${label}, ${n} units`,
   organisationsHere: (n: number): string => (n === 1 ? '1 organisation' : `${n} organisations`),
   emptyTitle: 'No city here yet',

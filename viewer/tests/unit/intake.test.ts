@@ -119,6 +119,17 @@ describe('the intake', () => {
   })
 })
 
+describe('the model of a building', () => {
+  it('is loaded as what it is, without columns and without a look, where it is told to stand', () => {
+    const model = after({ what: 'dropped', group: 'g1234567', files: [{ name: 'duplex.ifc', size: 9 }] }, { what: 'chosen', file: 'duplex.ifc' })
+    expect([kindOf(model), obstacles(model)]).toEqual(['model', []])
+    const placed = step(model, { what: 'wished', part: { at: ['113.75', '23.02', '12'] } })
+    expect(order(placed, true)).toMatchObject({ file: 'duplex.ifc', kind: 'model', at: [113.75, 23.02, 12], fields: {} })
+    expect(obstacles(step(model, { what: 'wished', part: { at: ['113.75', '', ''] } }))).toEqual(['place'])
+    expect(obstacles(step(model, { what: 'wished', part: { kind: 'buildings' } }))).toEqual(['looking'])
+  })
+})
+
 describe('the place of a model', () => {
   it('is three numbers, two, or nothing', () => {
     expect(place(['', ' ', ''])).toBeNull()

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact'
 import type { Inspection } from '../../api/types'
 import { ending } from '../../intake/files'
-import { kindOf, obstacles } from '../../intake/machine'
+import { asModel, kindOf, obstacles } from '../../intake/machine'
 import { Mapping } from './mapping'
 import type { Props } from './index'
 import { Options } from './options'
@@ -27,9 +27,9 @@ export function Check({ store, desk }: Props) {
             <Mapping store={store} desk={desk} found={found} />
             <FirstRows store={store} found={found} personal={isPersonal(desk, kindOf(now))} />
             <Columns store={store} found={found} />
-            <Options store={store} desk={desk} />
           </>
         )}
+        {(found || asModel(now)) && <Options store={store} desk={desk} />}
       </div>
       <footer class="acts foot">
         <p class="hint" role="status">

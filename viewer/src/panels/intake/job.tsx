@@ -28,7 +28,8 @@ function Running({ store, desk, job }: Of) {
   const t = store.t.value.intake
   const { language } = store.state.value
   const say = (n: number): string => n.toLocaleString(language)
-  const [done, total] = [job.rows_done ?? 0, job.rows_total]
+  // A table does not know its rows beforehand; the look into it counted them.
+  const [done, total] = [job.rows_done ?? 0, job.rows_total ?? desk.intake.value.found?.rows ?? null]
   const step = job.step === null ? t.states[job.state] : (t.jobSteps[job.step] ?? job.step)
   return (
     <>
@@ -36,7 +37,7 @@ function Running({ store, desk, job }: Of) {
         <span>{step}</span>
         {job.state === 'running' && done > 0 && <output>{total ? t.of(say(done), say(total)) : t.done(say(done))}</output>}
       </p>
-      <progress class="whole" aria-label={step} {...(total ? { max: total, value: done } : {})} />
+      <progress class="whole" aria-label={step} {...(total && done > 0 ? { max: total, value: Math.min(done, total) } : {})} />
       {job.state === 'waiting' && desk.jobs.value?.workers === 0 && <p class="alarm">⚠ {t.noWorker}</p>}
       <p class="hint">{t.keepsGoing}</p>
       <footer class="acts foot">

@@ -1,10 +1,8 @@
 /** How the file is loaded: who gives it, whether it is complete, where a model stands. */
 import type { Wishes } from '../../intake/machine'
-import { kindOf, place } from '../../intake/machine'
+import { kindOf, MODEL, place } from '../../intake/machine'
 import { Line } from './check'
 import type { Props } from './index'
-
-const MODEL = 'model'
 
 export function Options({ store, desk }: Props) {
   const t = store.t.value.intake
