@@ -29,10 +29,6 @@ class Settings(BaseSettings):
     city_name: str = Field(
         "", description="what the viewer calls the city; empty: its largest area"
     )
-    plane_epsg: int | None = Field(
-        None,
-        description="CRS for metres (EPSG); empty: the data's CGCS2000 3° zone, where it has one",
-    )
     geoid_offset: float = Field(
         0.0,
         description="metres from the height datum (1985) up to the ellipsoid, unless a grid says",

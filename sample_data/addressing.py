@@ -8,7 +8,7 @@ import numpy as np
 from sample_data import blocks, names, places, rooms
 from sample_data.buildings import Buildings, build, estate_name, word
 from sample_data.files import Columns
-from sample_data.places import Community, Plan, to_degrees
+from sample_data.places import Plan, to_degrees
 from sample_data.town import road
 
 LADDER = (
@@ -183,8 +183,3 @@ def _towers(plan: Plan, buildings: Buildings) -> Iterator[Row]:
 def of_room(plan: Plan, buildings: Buildings, i: int, number: str) -> str:
     """The address of a room as text."""
     return text(ladder(plan, buildings, i) | {"户室": number}, 1)
-
-
-def community_of(community: Community) -> str:
-    """Town and community, as the beginning of an address."""
-    return f"东莞市{places.TOWNS[community.town][0]}{community.name}"

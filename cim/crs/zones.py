@@ -13,7 +13,6 @@ Bounds = tuple[float, float, float, float]
 """West, south, east, north in the units of the numbers, whatever they are."""
 
 MILLION = 1_000_000
-FALSE_EASTING = 500_000
 _DEGREE = 110_900.0
 """Metres of a degree of latitude, near enough to tell which zones China has there."""
 

@@ -98,10 +98,12 @@ def _restored(column: pa.Array, kind: str | None) -> pa.Array:
     return pc.if_else(quoted, pc.utf8_slice_codeunits(column, 1), column)
 
 
-def origins(path: Path, encoding: str | None, mends: Mends) -> dict[str, list[Any]]:
+def origins(
+    path: Path, layer: str | None, encoding: str | None, mends: Mends
+) -> dict[str, list[Any]]:
     """Where every row of a mended file was set aside: columns row_no, file, origin."""
     found: dict[str, list[Any]] = {"row_no": [], "file": [], "origin": []}
-    source = readers.read(path, encoding=encoding)
+    source = readers.read(path, layer=layer, encoding=encoding)
     if not {mends.file, mends.row} <= set(source.fields):
         return found
     for batch in source.batches:

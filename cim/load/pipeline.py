@@ -226,7 +226,7 @@ def _compare(stage: Stage, job: Job, report: Report) -> None:
     stage.analyse()
     by_place = "ext_id" not in job.mapping.columns and not job.kind.key
     if job.mends is not None:
-        where = mending.origins(job.path, job.encoding, job.mends)
+        where = mending.origins(job.path, job.source.layer, job.encoding, job.mends)
         returning.recognise(stage, job.kind.name, where, by_place=by_place)
     if by_place:
         returning.number_repeats(stage)
@@ -299,8 +299,8 @@ def _complete(stage: Stage, job: Job) -> None:
         return
     types = {"row_no": "int8", "record": "jsonb", "record_enc": "bytea", "geom": "bytea"}
     stage.run(statements.create_stage("stage_records", types))
-    again = mending.read(job.path, job.source.layer, job.encoding, job.mends)
-    for batch in again.batches:
+    source = mending.read(job.path, job.source.layer, job.encoding, job.mends)
+    for batch in source.batches:
         here = np.isin(batch.row_no, lacking, assume_unique=True)
         places = np.flatnonzero(here).tolist()
         if places:

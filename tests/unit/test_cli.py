@@ -63,7 +63,8 @@ def test_an_interruption_is_said_in_both_languages(run: Callable[[BaseException]
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("CIM_DATABASE_URL", "mysql://secret@host/x"), ("CIM_PLANE_EPSG", "secret")]
+    ("name", "value"),
+    [("CIM_DATABASE_URL", "mysql://secret@host/x"), ("CIM_UPLOAD_DAYS", "secret")],
 )
 def test_a_setting_that_makes_no_sense_is_named_but_not_repeated(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str

@@ -226,3 +226,21 @@ def test_another_file_under_the_same_name_is_doubted() -> None:
 def test_addresses_are_told_from_names() -> None:
     assert values.is_address(pa.array([f"东城街道东城中路{n}号" for n in range(9)]))
     assert not values.is_address(pa.array([f"紫荆公寓{c}" for c in "甲乙丙丁戊己"]))
+
+
+def test_oddities_name_the_rows_as_a_spreadsheet_does_blank_ones_counted(tmp_path: Path) -> None:
+    (tmp_path / "houses.csv").write_text(
+        "编号,名称,层数,经度,纬度\n"
+        "B1,一号楼,6,113.75,23.02\n"
+        "\n\n\n"
+        "B2,锟斤拷,6,113.75,23.02\n"
+        "\n"
+        "B1,三号楼,6,0,0\n",
+        "utf-8",
+    )
+    settings = Settings(_env_file=None, data_dir=tmp_path)
+    found = inspect(settings, tmp_path / "houses.csv", "facilities")
+    assert "wrong encoding: 1 (6,)" in said(found)
+    assert "no place was known: 1 (8,)" in said(found)
+    assert "another row has: 1 (8,)" in said(found)
+    assert found.preview["numbers"] == [2, 6, 8]

@@ -5,8 +5,10 @@ from collections import Counter
 from datetime import UTC, date, datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from cim.codes.identifiers import CITIZEN_ID
 from cim.load.fields import strings
@@ -23,10 +25,9 @@ MOST_DIFFERENT, MOST_KEYS = 20_000, 250_000
 LONGEST = 60
 """Characters of a value that are shown."""
 
-GARBLED = re.compile(r"\ufffd|锟斤拷|烫烫|屯屯屯|ï¿½|Ã[\x80-\xbf]|â€|Ð[\x80-\xbf]")
+_GARBLED = r"\x{FFFD}|锟斤拷|烫烫|屯屯屯|ï¿½|Ã[\x{80}-\x{BF}]|â€|Ð[\x{80}-\x{BF}]"
 """What text becomes that was read in another encoding than it was written in."""
 
-_GARBLED = r"\x{FFFD}|锟斤拷|烫烫|屯屯屯|ï¿½|Ã[\x{80}-\x{BF}]|â€|Ð[\x{80}-\x{BF}]"
 _NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
 _WITH_UNIT = (
     r"(?i)^[-+]?[\d,.，．０-９]{0,9}[\d０-９]\s*"
@@ -67,6 +68,7 @@ class Tally:
         self.more = False
         self.repeated: list[int] = []
         self.repeats = 0
+        self.uncounted = False
         self.samples: list[str] = []
         self.least: Any = None
         self.most: Any = None
@@ -75,28 +77,28 @@ class Tally:
         self.where: dict[str, list[int]] = {}
         self.personal = bool(_PERSONAL.search(name))
 
-    def add(self, column: pa.Array, first_row: int) -> None:
-        """Look at the values of a batch."""
+    def add(self, column: pa.Array, row_no: NDArray[np.int64]) -> None:
+        """Look at the values of a batch, whose rows have these numbers in the file."""
         words = strings(column)
         self.rows += len(words)
         self.filled += len(words) - words.null_count
         self.types[_type(column.type)] += 1
-        self._differ(words, first_row)
+        self._differ(words, row_no)
         self._span(column, words)
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            self._read(words, first_row)
-        self._dates(column, words, first_row)
-        self._persons(words, first_row)
+            self._read(words, row_no)
+        self._dates(column, words, row_no)
+        self._persons(words, row_no)
 
-    def note(self, what: str, mask: Any, first_row: int) -> None:
+    def note(self, what: str, mask: Any, row_no: NDArray[np.int64]) -> None:
         """Count what is odd where a mask says so, and remember the first rows."""
         places = pc.indices_nonzero(pc.fill_null(mask, False))
         if len(places):
             self.odd[what] += len(places)
             rows = self.where.setdefault(what, [])
-            rows += [p.as_py() + first_row for p in places[: LISTED - len(rows)]]
+            rows += row_no[places[: LISTED - len(rows)].to_numpy()].tolist()
 
-    def _differ(self, words: pa.Array, first_row: int) -> None:
+    def _differ(self, words: pa.Array, row_no: NDArray[np.int64]) -> None:
         different = words.unique().drop_null()
         if len(self.samples) < SHOWN:
             new = [text for text in different[:SHOWN].to_pylist() if text not in self.samples]
@@ -106,15 +108,15 @@ class Tally:
             return
         hashed = {hash(text) for text in different.to_pylist()}
         if len(hashed) < filled or not self.seen.isdisjoint(hashed):
-            self._repeat(words, first_row)
+            self._repeat(words, row_no)
         self.seen |= hashed
         limit = MOST_DIFFERENT if self.repeats > self.rows // 100 else MOST_KEYS
         self.more = len(self.seen) > limit
 
-    def _repeat(self, words: pa.Array, first_row: int) -> None:
+    def _repeat(self, words: pa.Array, row_no: NDArray[np.int64]) -> None:
         """Count values that came before, while they are few."""
         if self.repeats > max(self.rows // 10, 1000):
-            self.repeats += 1
+            self.uncounted = True
             return
         here: set[int] = set()
         for place, text in enumerate(words.to_pylist()):
@@ -124,7 +126,7 @@ class Tally:
             if mark in here or mark in self.seen:
                 self.repeats += 1
                 if len(self.repeated) < LISTED:
-                    self.repeated.append(first_row + place)
+                    self.repeated.append(int(row_no[place]))
             here.add(mark)
 
     def _span(self, column: pa.Array, words: pa.Array) -> None:
@@ -139,30 +141,30 @@ class Tally:
             self.least = low if self.least is None else min(self.least, low)
             self.most = high if self.most is None else max(self.most, high)
 
-    def _read(self, words: pa.Array, first_row: int) -> None:
+    def _read(self, words: pa.Array, row_no: NDArray[np.int64]) -> None:
         """What is odd about text: garbled, numbers with units, words among numbers."""
-        self.note("garbled", pc.match_substring_regex(words, _GARBLED), first_row)
+        self.note("garbled", pc.match_substring_regex(words, _GARBLED), row_no)
         unit = pc.match_substring_regex(words, _WITH_UNIT)
-        self.note("unit", unit, first_row)
-        self.note("mixed", pc.invert(pc.match_substring_regex(words, r"[\d０-９]")), first_row)
+        self.note("unit", unit, row_no)
+        self.note("mixed", pc.invert(pc.match_substring_regex(words, r"[\d０-９]")), row_no)
 
-    def _dates(self, column: pa.Array, words: pa.Array, first_row: int) -> None:
+    def _dates(self, column: pa.Array, words: pa.Array, row_no: NDArray[np.int64]) -> None:
         today = datetime.now(UTC).date()
         if pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
-            self.note("future", pc.greater(pc.cast(column, pa.date32()), today), first_row)
+            self.note("future", pc.greater(pc.cast(column, pa.date32()), today), row_no)
             return
         later = [_after(text, today) for text in self.samples]
         if any(later) or any(_DAY.match(text) for text in self.samples):
             mask = pa.array([bool(v) and _after(v, today) for v in words.to_pylist()])
-            self.note("future", mask, first_row)
+            self.note("future", mask, row_no)
 
-    def _persons(self, words: pa.Array, first_row: int) -> None:
+    def _persons(self, words: pa.Array, row_no: NDArray[np.int64]) -> None:
         long = pc.greater_equal(pc.utf8_length(words), 11)
         if not pc.any(pc.fill_null(long, False)).as_py():
             return
         for what, pattern in (("citizen", CITIZEN_ID), ("mobile", MOBILE)):
             mask = pc.match_substring_regex(words, f"^(?:{_plain(pattern.pattern)})$")
-            self.note(what, mask, first_row)
+            self.note(what, mask, row_no)
         if self.odd["citizen"] or self.odd["mobile"]:
             self.personal = True
 

@@ -39,8 +39,8 @@ class Places:
         self.drawn: list[tuple[int, Any]] = []
         self.broken = 0
 
-    def add(self, wkb: NDArray[np.object_], first_row: int) -> None:
-        """Look at the geometries of a batch."""
+    def add(self, wkb: NDArray[np.object_], row_no: NDArray[np.int64]) -> None:
+        """Look at the geometries of a batch, whose rows have these numbers in the file."""
         shapes = shapely.from_wkb(wkb, on_invalid="ignore")
         known = ~shapely.is_missing(shapes) & ~shapely.is_empty(shapes)
         for number, count in zip(*np.unique(shapely.get_type_id(shapes[known]), return_counts=True),
@@ -59,8 +59,8 @@ class Places:
         box = shapely.bounds(shapes)
         self.bounds = _wider(self.bounds, box)
         self.middles.append((box[:, :2] + box[:, 2:]) / 2)
-        self.rows.append(here + first_row)
-        self._draw(shapes, here + first_row)
+        self.rows.append(row_no[here])
+        self._draw(shapes, row_no[here])
 
     def _draw(self, shapes: NDArray[np.object_], rows: NDArray[np.int64]) -> None:
         """Keep every so-manieth outline; where there are too many, every second of those."""

@@ -70,10 +70,11 @@ def inspect(
             sampled = True
             continue
         looked += len(batch)
+        row_no = batch.row_no
         for tally in tallies:
-            tally.add(batch.columns.column(tally.name), batch.first_row)
+            tally.add(batch.columns.column(tally.name), row_no)
         if batch.geometry is not None:
-            places.add(batch.geometry, batch.first_row)
+            places.add(batch.geometry, row_no)
         if trial is not None:
             trial.add(batch)
     columns = [t.done(hidden=hidden, personal_kind=hidden) for t in tallies]
@@ -97,7 +98,7 @@ def _open(path: Path, kind: str | None, request: Request) -> _Look:
         raise SourceError(f"{path.name} has no rows", f"{path.name} 中没有数据行")
     peek = Places(None, None)
     if first.geometry is not None:
-        peek.add(first.geometry, 1)
+        peek.add(first.geometry, first.row_no)
     name = path.name if source.layer in (None, path.stem) else f"{path.name} {source.layer}"
     scores, guesses = kinds.score(name, source.fields, first, peek.types)
     chosen = kind or (scores[0].name if scores[0].score >= kinds.LIKELY else None)
@@ -164,10 +165,10 @@ def _key(look: _Look, tallies: list[Tally]) -> list[Oddity]:
     tally = next((t for t in tallies if t.name == column), None)
     if tally is None or not tally.repeats:
         return []
-    many = "" if tally.repeats < tally.rows // 10 else " at least"
+    many = tally.uncounted or tally.more
     return [
         Oddity(
-            f"rows whose key ({column}) another row has{many}",
+            f"rows whose key ({column}) another row has{' at least' if many else ''}",
             f"编号（{column}）重复的行{'（至少）' if many else ''}",
             tally.repeats,
             tuple(tally.repeated),

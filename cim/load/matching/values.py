@@ -168,12 +168,3 @@ def _are_storeys(floors: np.ndarray[Any, Any], heights: np.ndarray[Any, Any]) ->
         each = heights[both] / floors[both]
         usual = ((each >= 2) & (each <= 6)).mean() >= 0.9
         return bool(usual and 2.5 <= np.median(each) <= 5)
-
-
-def looks_personal(texts: list[str]) -> str | None:
-    """`id` or `phone` where a part of some texts has the shape of a citizen's number or a phone."""
-    if any(CITIZEN_ID.fullmatch(text.strip().upper()) for text in texts):
-        return "id"
-    if any(MOBILE.fullmatch(text.strip()) for text in texts):
-        return "phone"
-    return None

@@ -33,7 +33,6 @@ _LINE = 1 << 20
 _SEPARATORS = ",\t;|"
 _SAID = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 _QUOTES = re.compile(r'"[^"]*"')
-_ROW = re.compile(r"Row #(\d+)")
 _MOSTLY, _FEW = 0.5, 10
 """Of how many rows uneven ones may be how many, before the table is called none."""
 

@@ -37,15 +37,6 @@ def staged(table: Table, column: str, kept: Mapping[str, str] | None = None) -> 
     return f"coalesce(s.{column}, {default.arg})"
 
 
-def number_repeats(rows: str) -> str:
-    """Make keys that were made from the place unique: the second at one place gets #2."""
-    return f"""
-        UPDATE {rows} s SET ext_id = s.ext_id || '#' || n.nth
-        FROM (SELECT row_no, row_number() OVER (PARTITION BY ext_id ORDER BY row_no) AS nth
-              FROM {rows}) n
-        WHERE n.row_no = s.row_no AND n.nth > 1"""
-
-
 def repeats_of(rows: str) -> str:
     """Condition: an earlier row of the file has the same key."""
     return f"""EXISTS (SELECT FROM (SELECT ext_id, min(row_no) AS first FROM {rows}
