@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,9 @@ def _faults(job: Job, rows: Rows) -> dict[str, Any]:
 
 
 def as_came(job: Job, batch: Batch, places: list[int]) -> dict[str, Any]:
-    """Rows as the file has them: in clear, or sealed for personal data."""
+    """Rows as the file has them: in clear without what is withheld, or sealed as personal data."""
+    if job.mapping.withheld:
+        batch = replace(batch, columns=batch.columns.drop_columns(list(job.mapping.withheld)))
     found: list[Any] = records(batch, places) if places else []
     nothing = [None] * len(places)
     geometry = nothing if batch.geometry is None else [batch.geometry[p] for p in places]

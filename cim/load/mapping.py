@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cim.errors import BadMapping
-from cim.load import matching
+from cim.load import matching, private
 from cim.load.fields import Field
 from cim.load.mending import Mends
 from cim.load.source import Batch
@@ -30,12 +30,16 @@ _OPTIONS = ("crs", "source", "layer", "encoding")
 
 @dataclass(frozen=True)
 class Settled:
-    """A settled mapping: field → column, which of them were guessed, and columns left over."""
+    """A settled mapping: field → column, which of them were guessed, and columns left over.
+
+    `withheld` are those of neither, which tell who somebody is and are kept nowhere.
+    """
 
     columns: dict[str, str]
     guessed: tuple[str, ...]
     rest: tuple[str, ...]
     notes: tuple[tuple[str, str], ...] = ()
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,8 +122,9 @@ def settle(
     """What each field is read from: as wished, else the column that is surely meant.
 
     A column whose values are not the field's is left to `attrs`, and so is a key that does not
-    tell rows apart.  Raises BadMapping for a field or column that does not exist and for a
-    required field without one.
+    tell rows apart; columns that tell who somebody is are not, where the kind is not `personal`.
+    Raises BadMapping for a field or column that does not exist and for a required field without
+    one.
     """
     fields = list(fields)
     check(fields, columns, wish)
@@ -131,8 +136,10 @@ def settle(
                   and each.field.name not in wish)  # fmt: skip
     _complete(fields, columns, chosen)
     taken = set(chosen.values())
-    rest = tuple(column for column in columns if column not in taken)
-    return Settled(chosen, guessed, rest, notes)
+    rest = [column for column in columns if column not in taken]
+    hidden = () if personal else private.withheld(rest, sample)
+    open_ = tuple(column for column in rest if column not in hidden)
+    return Settled(chosen, guessed, open_, (*notes, *private.told(hidden)), hidden)
 
 
 def check(fields: list[Field], columns: list[str], wish: Mapping[str, str | None]) -> None:

@@ -83,3 +83,21 @@ def test_a_file_that_grows_while_it_is_read_leaves_nothing(
         pipeline.load(connection, settings, KINDS["buildings"], path, request, grow)
     assert connection.execute(text("SELECT count(*) FROM city.building")).scalar_one() == 0
     assert connection.execute(text("SELECT count(*) FROM platform.data_import")).scalar_one() == 0
+
+
+def test_who_owns_a_house_is_kept_nowhere_and_that_is_told(
+    connection: Connection, settings: Settings, tmp_path: Path
+) -> None:
+    owner = "测试甲,99000019900101001X,12345678901"
+    lines = [HEAD + ",产权人,备注,电话,居民户数"]
+    lines += [f"{house(n)},{owner},{n}" for n in (1, 2)] + [f"{house(3, '-9')},{owner},3"]
+    report = load(connection, settings, tmp_path / "houses.csv", "\n".join(lines).encode())
+    assert (report.counts.new, report.set_aside) == (2, 1)
+    told = [zh for _, zh in report.notes if "个人信息" in zh]
+    assert told == ["可能含个人信息的列未导入：产权人、备注、电话；人口数据请按 people 种类导入"]
+    kept = (
+        "SELECT attrs::text FROM city.building UNION SELECT record::text FROM platform.quarantine"
+    )
+    words = "".join(connection.execute(text(kept)).scalars())
+    assert "居民户数" in words
+    assert not any(part in words for part in owner.split(","))

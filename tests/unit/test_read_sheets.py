@@ -186,6 +186,12 @@ def test_a_heading_over_two_rows_gives_the_lower_names_and_the_upper_where_they_
     assert [batch.row_no.tolist() for batch in source.batches] == [[3]]
 
 
+def test_a_title_may_be_merged_over_more_cells_than_any_row_has(tmp_path: Path) -> None:
+    path = one(tmp_path, [["房屋清单"], ["编号", "层数"], ["A1", 6]], ["A1:F1"])
+    assert readers.read(path).fields == ["编号", "层数"]
+    assert table(path) == {3: ["A1", "6"]}
+
+
 def test_cells_merged_downwards_stand_in_each_row_and_that_is_told(tmp_path: Path) -> None:
     rows: Cells = [
         NAMES, ["1栋", "101", 1], [None, "201", 2], [None, "301", 3], ["2栋", "101", 1],

@@ -119,7 +119,8 @@ def _names(rows: Sequence[Row], first: int, last: int, merged: Sequence[Merge]) 
     if last > first:
         for r0, c0, r1, c1 in merged:
             if first <= r0 <= last and r0 == r1:
-                levels[r0 - first][c0 : c1 + 1] = [levels[r0 - first][c0]] * (c1 + 1 - c0)
+                end = min(c1 + 1, width)  # more cells may be merged than any row has
+                levels[r0 - first][c0:end] = levels[r0 - first][c0 : c0 + 1] * (end - c0)
     chains = [[name for name in column if name] for column in zip(*levels, strict=True)]
     lowest = Counter(chain[-1] for chain in chains if chain)
     names = []
