@@ -1446,6 +1446,61 @@ export interface components {
         /**
          * Inspection
          * @description What a look into a file shows; nothing was loaded.
+         * @example {
+         *       "file": "楼栋.shp",
+         *       "layer": null,
+         *       "layers": [
+         *         "楼栋"
+         *       ],
+         *       "format": "ESRI Shapefile",
+         *       "encoding": "GB18030",
+         *       "rows": 118000,
+         *       "crs": null,
+         *       "crs_proposals": [
+         *         {
+         *           "code": "EPSG:4547",
+         *           "sure": 80,
+         *           "en": "CGCS2000, 114° E",
+         *           "zh": "CGCS2000，中央经线 114°"
+         *         }
+         *       ],
+         *       "extent": [
+         *         113.8,
+         *         22.9,
+         *         113.9,
+         *         23
+         *       ],
+         *       "geometry": {
+         *         "Polygon": 118000
+         *       },
+         *       "kinds": [
+         *         {
+         *           "name": "buildings",
+         *           "score": 97
+         *         }
+         *       ],
+         *       "kind": "buildings",
+         *       "columns": [],
+         *       "mapping": [],
+         *       "missing": [],
+         *       "oddities": [],
+         *       "preview": {
+         *         "columns": [
+         *           "层数"
+         *         ],
+         *         "rows": [
+         *           [
+         *             "6"
+         *           ]
+         *         ],
+         *         "numbers": [
+         *           1
+         *         ]
+         *       },
+         *       "footprints": null,
+         *       "sampled": false,
+         *       "notes": []
+         *     }
          */
         Inspection: {
             /** File */
@@ -1598,6 +1653,35 @@ export interface components {
         /**
          * Jobs
          * @description The caller's latest jobs, newest first.
+         * @example {
+         *       "imports": [
+         *         {
+         *           "id": 12,
+         *           "group": "6f1e0a86-52a4-4f0c-9d0e-1a2b3c4d5e6f",
+         *           "file": "楼栋.shp",
+         *           "kind": "buildings",
+         *           "dry_run": false,
+         *           "request": {
+         *             "crs": "EPSG:4547",
+         *             "fields": {},
+         *             "source": "housing",
+         *             "units": true
+         *           },
+         *           "state": "running",
+         *           "step": "read",
+         *           "rows_done": 20000,
+         *           "rows_total": 118000,
+         *           "cancelling": false,
+         *           "report": null,
+         *           "error": null,
+         *           "quarantine": null,
+         *           "created_at": "2026-11-22T02:00:00Z",
+         *           "started_at": "2026-11-22T02:00:01Z",
+         *           "finished_at": null
+         *         }
+         *       ],
+         *       "workers": 1
+         *     }
          */
         Jobs: {
             /** Imports */
@@ -1654,6 +1738,32 @@ export interface components {
         /**
          * Kinds
          * @description Everything a file can be loaded as, in the order in which a city is loaded.
+         * @example {
+         *       "kinds": [
+         *         {
+         *           "name": "buildings",
+         *           "zh": "建筑",
+         *           "en": "footprints of buildings",
+         *           "geometry": "polygon",
+         *           "personal": false,
+         *           "fields": [
+         *             {
+         *               "name": "height",
+         *               "zh": "高度",
+         *               "en": "height, m",
+         *               "type": "number",
+         *               "required": false
+         *             }
+         *           ]
+         *         }
+         *       ],
+         *       "formats": [
+         *         ".csv",
+         *         ".gpkg",
+         *         ".shp",
+         *         ".xlsx"
+         *       ]
+         *     }
          */
         Kinds: {
             /** Kinds */
@@ -2634,6 +2744,19 @@ export interface components {
         /**
          * Uploads
          * @description The files of a group.
+         * @example {
+         *       "uploads": [
+         *         {
+         *           "id": "0b0c4d1f9a5e4c3e8d5f2a6b7c8d9e0f",
+         *           "group": "6f1e0a86-52a4-4f0c-9d0e-1a2b3c4d5e6f",
+         *           "file": "楼栋.shp",
+         *           "size": 5242880,
+         *           "offset": 1048576,
+         *           "complete": false,
+         *           "expires_at": "2026-11-29T02:00:00Z"
+         *         }
+         *       ]
+         *     }
          */
         Uploads: {
             /** Uploads */
@@ -3559,7 +3682,9 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description bytes in all */
                 "Upload-Length": number;
+                /** @description filename, group */
                 "Upload-Metadata": string;
                 /** @description 1.0.0 */
                 "Tus-Resumable"?: string | null;
@@ -3800,6 +3925,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description bytes so far */
                 "Upload-Offset": number;
                 /** @description 1.0.0 */
                 "Tus-Resumable"?: string | null;
