@@ -37,7 +37,7 @@ intake = Table(
         server_default=sql("'waiting'"),
         comment="waiting, running, done, failed, cancelled",
     ),
-    Column("step", Text, comment="read, compare, keep, units"),
+    Column("step", Text, comment="wait, read, compare, keep, units, commit"),
     Column("rows_done", BigInteger, comment="rows so far"),
     Column("rows_total", BigInteger, comment="rows in all, where known"),
     Column("report", JSONB, comment="the outcome, as `cim load` prints it"),

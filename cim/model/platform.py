@@ -53,7 +53,12 @@ quarantine = Table(
     Column("source_id", SmallInteger, nullable=False, comment="the system it came from"),
     Column("ext_id", Text, comment="the row's key in its source, where it has one"),
     Column("file", Text, nullable=False, comment="the file's name"),
-    Column("row_no", BigInteger, nullable=False, comment="row in the file, 1 for the first record"),
+    Column(
+        "row_no",
+        BigInteger,
+        nullable=False,
+        comment="row in the file: of tables as a spreadsheet shows it, of others from 1",
+    ),
     Column("field", Text, comment="the field at fault"),
     Column("value", Text, comment="the value at fault; NULL for personal data"),
     Column("reason", Text, nullable=False, comment="code of the reason"),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -11,7 +12,11 @@ from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection, text
 
 from cim.codes import LISTS
+from cim.commands.check import examine
 from cim.errors import StoreLocale, StoreVersion
+from cim.intake.bringing import Units, bring
+from cim.load.kinds import KINDS
+from cim.load.pipeline import Request
 from cim.model import metadata
 from cim.settings import Settings
 from cim.store import engine as engines
@@ -59,6 +64,21 @@ def plain_c(url_of: Callable[..., str], settings: Settings) -> Iterator[Settings
     yield from _database(url_of, settings, "LOCALE 'C'")
 
 
+@pytest.fixture
+def landed(bare: Settings) -> Settings:
+    """Settings of a city that the first program loaded and nobody has migrated since."""
+    tables = files("cim.store.migrations") / "versions" / "0001_initial.sql"
+    with psycopg.connect(bare.database_url or "", autocommit=True) as connection:
+        connection.execute(
+            "CREATE SCHEMA platform;"
+            "CREATE TABLE platform.alembic_version (version_num varchar(32) PRIMARY KEY);"
+            "INSERT INTO platform.alembic_version VALUES ('0001')"
+        )
+        for script in (tables.read_bytes(), Path(__file__).with_name("city_0001.sql").read_bytes()):
+            connection.execute(script)
+    return bare
+
+
 def _database(url_of: Callable[..., str], settings: Settings, locale: str) -> Iterator[Settings]:
     name = f"cim_test_{uuid4().hex[:8]}"
     made = SQL(f"CREATE DATABASE {{}} TEMPLATE template0 ENCODING 'UTF8' {locale}")
@@ -90,6 +110,53 @@ def test_migrations_end_where_the_tables_stand(connection: Connection, bare: Set
     for subject, rows in stands.items():
         assert rows, subject
         assert migrated[subject] == rows, "a migration is missing: cim.store.migrations.freeze"
+
+
+def test_a_city_of_the_first_program_comes_up_with_all_its_rows(
+    landed: Settings, connection: Connection
+) -> None:
+    kept = """
+        SELECT (SELECT array_agg(b.* ORDER BY b.id)::text FROM city.building b),
+               (SELECT array_agg(s.* ORDER BY s.id)::text FROM city.storey s),
+               (SELECT array_agg(u.* ORDER BY u.id)::text FROM city.unit u),
+               (SELECT array_agg(a.* ORDER BY a.id)::text FROM city.std_address a),
+               (SELECT array_agg(q.* ORDER BY q.id)::text FROM platform.quarantine q),
+               (SELECT array_agg(c.* ORDER BY c.id)::text FROM platform.change c)"""
+    engine = engines.open_engine(landed)
+    with engine.begin() as old:
+        before = old.execute(text(kept)).one()
+        assert None not in before
+        assert migrate(old) == ("0001", head())
+        assert old.execute(text(kept)).one() == before
+        stands = catalogue(old)
+    engine.dispose()
+    assert stands == catalogue(connection)
+
+
+def test_what_the_first_program_set_aside_is_mended_in_this_one(
+    landed: Settings, tmp_path: Path
+) -> None:
+    engine = engines.open_engine(landed)
+    with engine.begin() as connection:
+        migrate(connection)
+    houses = tmp_path / "buildings.csv"
+    square = "POLYGON(({0} 23.02,{1} 23.02,{1} 23.0202,{0} 23.0202,{0} 23.02))"
+    houses.write_text(
+        "编号,名称,地上层数,高度,每层户数,单元数,wkt\n"
+        f'B1,一号楼,2,6.4,2,1,"{square.format("113.75", "113.7502")}"\n'
+        f'B2,二号楼,3,6.4,2,1,"{square.format("113.751", "113.7512")}"\n',
+        "utf-8",
+    )
+    ask = Request(crs="4490")
+    report = bring(landed, KINDS["buildings"], houses, ask, units=Units(), keep=True)
+    assert (report.counts.new, report.counts.unchanged, report.set_aside) == (1, 1, 0)
+    with engine.begin() as connection:
+        still = "SELECT count(*) FROM platform.quarantine WHERE cleared_at IS NULL"
+        assert connection.execute(text(still)).scalar_one() == 0
+        rooms = "SELECT room_no FROM city.unit WHERE building_id = 1 AND ended_at IS NULL"
+        assert "101" in connection.execute(text(rooms)).scalars().all()
+        assert examine(connection)["whole"]
+    engine.dispose()
 
 
 def test_two_commands_migrating_at_once_take_turns(bare: Settings) -> None:
