@@ -117,7 +117,8 @@ def test_the_divisions_form_a_tree_and_dongguan_has_no_counties(
     assert (outlines.counts.changed, outlines.set_aside) == (33, 0)
     drawn = "SELECT count(*) FROM city.admin_area WHERE level = 4 AND geom IS NOT NULL"
     assert one(connection, drawn) == 33
-    villages = """SELECT count(*) FROM city.admin_area v JOIN city.admin_area t ON t.id = v.parent_id
+    villages = """SELECT count(*) FROM city.admin_area v
+                   JOIN city.admin_area t ON t.id = v.parent_id
                    WHERE v.level = 5 AND t.name = '虎门镇' AND left(v.code, 9) = t.code"""
     assert one(connection, villages) == 32
 
