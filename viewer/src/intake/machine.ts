@@ -130,13 +130,13 @@ function wishesOf(job: Job): Wishes {
     return typeof value === 'string' ? value : null
   }
   const fields = job.request['fields']
-  const at = job.request['at']
+  const at = (text('at') ?? '').split(',')
   return {
     kind: job.kind, crs: text('crs'), layer: text('layer'), encoding: text('encoding'),
     fields: fields && typeof fields === 'object' ? (fields as Wishes['fields']) : {},
     source: text('source') ?? job.report?.source ?? stem(job.file),
     full: job.request['full'] === true,
-    at: Array.isArray(at) && at.length === 3 ? [String(at[0]), String(at[1]), String(at[2])] : ['', '', ''],
+    at: [at[0] ?? '', at[1] ?? '', at[2] ?? ''],
   }
 }
 

@@ -100,6 +100,7 @@ describe('the intake', () => {
   it('takes up a job of an earlier visit with all that it was asked with', () => {
     const taken = after({ what: 'job', job: JOB })
     expect(taken.wishes).toMatchObject({ kind: 'buildings', crs: 'EPSG:4547', source: '规划局', full: true, fields: { ext_id: '编号' } })
+    expect(after({ what: 'job', job: { ...JOB, request: { at: '113.7,23.01,12.0' } } }).wishes.at).toEqual(['113.7', '23.01', '12.0'])
     expect(question(step(taken, { what: 'changing' }))).toMatchObject({ group: 'g1234567', file: '房屋.shp', encoding: 'GBK' })
   })
 
