@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from cim import __version__
-from cim.errors import CimError
+from cim.errors import CimError, why
 
 
 def summarise(command: EntryPoint) -> str:
@@ -155,7 +155,7 @@ def _blame(error: Exception) -> None:
 def _blame_file(error: OSError) -> None:
     """Say which file or folder the system did not give."""
     click.echo(f"cim: {error.filename} cannot be used: {error.strerror}", err=True)
-    click.echo(f"cim: 无法使用 {error.filename}：{error.strerror}", err=True)
+    click.echo(f"cim: 无法使用 {error.filename}：{why(error)[1]}", err=True)
 
 
 def _own_up(error: Exception) -> None:

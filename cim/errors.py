@@ -26,6 +26,8 @@ Every error carries one sentence in English and one in Chinese, both fit to show
 none carries personal data.
 """
 
+import errno
+
 
 class CimError(Exception):
     """Base of every deliberate error; `str()` is the English sentence, `zh` the Chinese one."""
@@ -34,6 +36,36 @@ class CimError(Exception):
         """Keep both sentences; `zh` falls back to the English one."""
         super().__init__(en)
         self.zh = zh or en
+
+
+_WHY = {
+    errno.ENOENT: "文件不存在",
+    errno.EACCES: "没有权限",
+    errno.EPERM: "没有权限",
+    errno.EROFS: "磁盘为只读",
+    errno.ENOSPC: "磁盘空间不足",
+    errno.EDQUOT: "磁盘配额已满",
+    errno.EFBIG: "超过允许的文件大小",
+    errno.EIO: "磁盘读写错误",
+    errno.ELOOP: "符号链接循环",
+    errno.ENAMETOOLONG: "文件名过长",
+    errno.EISDIR: "它是文件夹",
+    errno.ENOTDIR: "路径中有一段不是文件夹",
+    errno.EEXIST: "已存在",
+    errno.EMFILE: "打开的文件过多",
+    errno.ENOMEM: "内存不足",
+    errno.EBUSY: "正被其他程序使用",
+}
+
+
+def why(error: OSError) -> tuple[str, str]:
+    """What the system said of a file, in English and in Chinese; never a path.
+
+    >>> why(OSError(errno.ENOSPC, "No space left on device"))
+    ('No space left on device', '磁盘空间不足')
+    """
+    en = error.strerror or type(error).__name__
+    return en, _WHY.get(error.errno or 0, en)
 
 
 class NotFound(CimError):

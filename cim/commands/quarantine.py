@@ -10,6 +10,7 @@ from typing import TextIO
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy import Connection, text
 
 from cim import settings as settings_module
@@ -59,10 +60,12 @@ def listing(kind: str | None = None, reason: str | None = None) -> None:
     if not found:
         click.echo("nothing is set aside 没有暂存的数据")
         return
-    table = Table("kind 种类", "source 来源", "file 文件", "reason 原因", "rows 行数")
+    table = Table("kind 种类")
+    for title in ("source 来源", "file 文件", "reason 原因", "rows 行数"):
+        table.add_column(title, overflow="fold")
     for row in found:
         why = f"{row.reason}\n{row.reason_en}\n{row.reason_zh}"
-        table.add_row(row.kind, row.source, row.file, why, f"{row.rows:,}")
+        table.add_row(row.kind, Text(row.source), Text(row.file), why, f"{row.rows:,}")
     Console().print(table)
 
 

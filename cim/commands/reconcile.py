@@ -10,6 +10,7 @@ import click
 import orjson
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy import Connection
 
 from cim import settings as settings_module
@@ -63,13 +64,13 @@ def propose(first: str, second: str, least: int, dry_run: bool) -> None:
       cim reconcile propose 测绘2024 房产登记 --least 50
     """
     with _city() as connection:
-        pair = _sources(connection, first, second)
+        first, second, pair = _sources(connection, first, second)
         connection.execute(matches.FORGET, pair)
         connection.execute(matches.PROPOSE, pair | {"least": least})
         found = connection.execute(matches.SUMMARY, pair).one()
         if dry_run:
             connection.rollback()
-    table = Table(title=f"{first} · {second}", title_justify="left", show_header=False)
+    table = Table(title=Text(f"{first} · {second}"), title_justify="left", show_header=False)
     table.add_column(overflow="fold")
     table.add_column(justify="right")
     for label, number in (
@@ -80,7 +81,7 @@ def propose(first: str, second: str, least: int, dry_run: bool) -> None:
         (f"only in 仅见于 {first}", found.in_a - found.paired_a),
         (f"only in 仅见于 {second}", found.in_b - found.paired_b),
     ):  # fmt: skip
-        table.add_row(label, f"{number:,}")
+        table.add_row(Text(label), f"{number:,}")
     Console().print(table)
     if dry_run:
         click.echo("dry run: nothing was kept 试运行：未保存任何内容")
@@ -116,7 +117,7 @@ def listing(decision: str | None, limit: int, file: Path | None) -> None:
         also = " ".join(word for word, true in row["reasons"].items() if true)
         table.add_row(
             str(row["id"]), str(row["score"]), _percent(row["overlap"]), also,
-            _named(row, "a"), _named(row, "b"), DECISIONS[row["decision"]],
+            Text(_named(row, "a")), Text(_named(row, "b")), DECISIONS[row["decision"]],
         )  # fmt: skip
     Console().print(table)
 
@@ -164,8 +165,8 @@ def accept(first: str, second: str, above: int, dry_run: bool) -> None:
       cim reconcile accept 测绘2024 房产登记 --above 95
     """
     with _city() as connection:
-        asked = _sources(connection, first, second)
-        asked |= {"least": above, "decision": "same", "by": getpass.getuser()}
+        _, _, pair = _sources(connection, first, second)
+        asked = {**pair, "least": above, "decision": "same", "by": getpass.getuser()}
         count = connection.execute(matches.ACCEPT, asked).rowcount
         if dry_run:
             connection.rollback()
@@ -174,8 +175,12 @@ def accept(first: str, second: str, above: int, dry_run: bool) -> None:
         click.echo("dry run: nothing was kept 试运行：未保存任何内容")
 
 
-def _sources(connection: Connection, first: str, second: str) -> dict[str, Any]:
-    """The ids of two sources; NotFound names those there are."""
+def _sources(connection: Connection, first: str, second: str) -> tuple[str, str, dict[str, int]]:
+    """Two sources in the order in which they were compared first, and their ids.
+
+    Pairs are kept in one order alone, so that no pair is decided twice.  NotFound names the
+    sources that there are.
+    """
     known = {row.name: row.id for row in connection.execute(matches.SOURCES)}
     for name in (first, second):
         if name not in known:
@@ -185,4 +190,7 @@ def _sources(connection: Connection, first: str, second: str) -> dict[str, Any]:
             )
     if first == second:
         raise NotFound("a source is not compared with itself", "不能与自身比对")
-    return {"a": known[first], "b": known[second]}
+    pair = {"a": known[first], "b": known[second]}
+    if connection.execute(matches.TURNED, pair).scalar_one():
+        return second, first, {"a": pair["b"], "b": pair["a"]}
+    return first, second, pair

@@ -48,7 +48,7 @@ def progress(name: str, quiet: bool) -> Iterator[pipeline.Progress]:
         yield line
         return
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
+        TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(),
         TextColumn("{task.completed:,} rows 行"), TimeElapsedColumn(), console=console,
     )  # fmt: skip
     with bar:
@@ -68,7 +68,8 @@ def outcome(report: Report, dry_run: bool) -> None:
         click.echo(f"{en}\n{zh}")
     for name in report.guessed:
         click.echo(f"{name} ← {report.mapping[name]}  (guessed 按列名推断)")
-    table = Table(title=f"{report.file} → {report.kind} ({report.source})", show_header=False)
+    title = Text(f"{report.file} → {report.kind} ({report.source})")
+    table = Table(title=title, show_header=False)
     table.add_column(overflow="fold")
     table.add_column(justify="right")
     counts = report.counts
@@ -104,11 +105,13 @@ def _aside(report: Report) -> None:
     """The first rows that were set aside, one by one."""
     if not report.first:
         return
-    table = Table("row 行", "field 字段", "value 值", "reason 原因", title=report.file)
+    table = Table("row 行", "column 列", "value 值", title=Text(report.file))
+    table.add_column("reason 原因", overflow="fold")
     for row in report.first:
         en, zh = REASONS[row.reason]
         value = Text((row.value or "")[:60], overflow="fold")
-        table.add_row(f"{row.row_no:,}", row.field or "", value, f"{en}\n{zh}")
+        where = report.mapping.get(row.field or "", row.field or "")
+        table.add_row(f"{row.row_no:,}", Text(where, overflow="fold"), value, f"{en}\n{zh}")
     Console().print(table)
     if report.set_aside > len(report.first):
         rest = report.set_aside - len(report.first)
@@ -132,7 +135,7 @@ def inspection(found: Inspection) -> None:
 
 
 def _heading(found: Inspection) -> Table:
-    table = Table(title=found.file, show_header=False)
+    table = Table(title=Text(found.file), show_header=False)
     table.add_column()
     table.add_column(overflow="fold")
     kinds = ", ".join(f"{kind.name} ({kind.score})" for kind in found.kinds[:3]) or "?"

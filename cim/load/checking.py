@@ -1,6 +1,7 @@
 """A batch on its way: checked in a thread, and made ready to be sent while another is written."""
 
 import gc
+import re
 import sys
 from collections import deque
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from cim.errors import SourceError
 from cim.load import checks
 from cim.load.kind import SEALED, Context, Kind
 from cim.load.mapping import Settled
@@ -26,6 +28,9 @@ AHEAD = 3
 
 LONGEST_KEY = 500
 """Characters of a key; an index cannot hold one of some thousands."""
+
+_ROUNDED = re.compile(r"\d(\.\d+)?E\+\d{2,3}")
+"""A long number as a spreadsheet writes it."""
 
 SWITCH = 0.0005
 """Seconds that a thread waits for Python's lock; the usual ten times that held the others up."""
@@ -105,6 +110,7 @@ def _keys(job: Job, rows: Rows) -> np.ndarray[Any, Any]:
     if "ext_id" in job.mapping.columns:
         keys = rows.words("ext_id")
         rows.set_aside(keys == np.array(None), "ext_id", "missing")
+        _rounded(job, rows, keys)
         if max(map(len, filter(None, keys.tolist())), default=0) > LONGEST_KEY:
             long = np.array([key is not None and len(key) > LONGEST_KEY for key in keys], bool)
             rows.set_aside(long, "ext_id", "too_long")
@@ -113,6 +119,23 @@ def _keys(job: Job, rows: Rows) -> np.ndarray[Any, Any]:
     if job.kind.key:
         return checks.key_from_fields(rows, job.kind.key)
     return checks.key_from_place(rows)
+
+
+def _rounded(job: Job, rows: Rows, keys: np.ndarray[Any, Any]) -> None:
+    """Keys of which a spreadsheet has left some digits: 4.42E+11.
+
+    Of rows that come back mended none is taken: that their keys were right is why they are known.
+    """
+    bad = np.array([key is not None and bool(_ROUNDED.fullmatch(key)) for key in keys], bool)
+    if job.mends is not None and bad.any():
+        where, column = int(rows.row_no[bad][0]), job.mapping.columns["ext_id"]
+        raise SourceError(
+            f"{job.path.name} row {where}: a spreadsheet has rounded {column} (as in 4.42E+11); "
+            "export the rows again, and open them with that column imported as text",
+            f"{job.path.name} 第 {where} 行：“{column}”已被电子表格改成科学计数"
+            "（如 4.42E+11）；请重新导出，并在打开时将该列按文本导入",
+        )
+    rows.set_aside(bad, "ext_id", "rounded", keys)
 
 
 def _staged(job: Job, rows: Rows) -> dict[str, Any]:

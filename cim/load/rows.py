@@ -39,6 +39,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "高度与层数不相符",
     ),
     "duplicate": ("another row of the file has this key", "文件中另有一行使用相同编号"),
+    "rounded": (
+        "a spreadsheet has rounded this code; import the column as text and load it again",
+        "编号已被电子表格改成科学计数；请将该列按文本导入后重新载入",
+    ),
     "companion": (
         "another row of this key was set aside: the two belong together",
         "相同编号的另一行已暂存，须一并修改后导入",
@@ -157,7 +161,7 @@ class Rows:
         self.faults.place += places.tolist()
         self.faults.field += [field] * len(places)
         self.faults.value += [
-            None if values is None or values[place] is None else str(values[place])[:200]
+            None if values is None or values[place] is None else _typed(values[place])[:200]
             for place in places
         ]
         self.faults.reason += [reason] * len(places)
@@ -194,6 +198,12 @@ def objects(columns: Mapping[str, Any], count: int) -> list[bytes]:
         )
         for row in zip(*columns.values(), strict=True)
     ]
+
+
+def _typed(value: Any) -> str:
+    """A value as a person would type it: whole numbers without a decimal point."""
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+    return f"{value:.0f}" if whole else str(value)
 
 
 def known(value: object) -> bool:

@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from cim.errors import SourceError
+
 BATCH_ROWS = 16_384
 """Rows a reader puts in a batch, at most: the unit of memory."""
 
@@ -59,6 +61,17 @@ class Source:
     encoding: str | None = None
     layers: tuple[str, ...] = ()
     notes: list[tuple[str, str]] = field(default_factory=list)
+
+
+def no_rows(file: str, source: Source) -> SourceError:
+    """The refusal of a file without rows, with the other layers or sheets where there are some."""
+    others = [name for name in source.layers if name != source.layer][:20]
+    if not others:
+        return SourceError(f"{file} has no rows", f"{file} 中没有数据行")
+    return SourceError(
+        f"{file}: {source.layer} has no rows; choose another with --layer: {', '.join(others)}",
+        f"{file}：“{source.layer}”中没有数据行；请用 --layer 指定其他：{'、'.join(others)}",
+    )
 
 
 def without_nul(columns: pa.RecordBatch) -> pa.RecordBatch:

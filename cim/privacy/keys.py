@@ -5,7 +5,7 @@ import secrets
 import stat
 from pathlib import Path
 
-from cim.errors import PrivacyError
+from cim.errors import PrivacyError, why
 from cim.privacy.vault import LEAST_SECRET, Vault
 from cim.settings import Settings
 
@@ -58,7 +58,7 @@ def read_key(path: Path) -> bytes:
     except OSError as error:
         raise PrivacyError(
             f"The key file {path} cannot be read: {error.strerror}.",
-            f"无法读取密钥文件 {path}：{error.strerror}。",
+            f"无法读取密钥文件 {path}：{why(error)[1]}。",
         ) from None
     if stat.S_IMODE(mode) & 0o077:
         raise PrivacyError(

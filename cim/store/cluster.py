@@ -22,7 +22,7 @@ import psutil
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
-from cim.errors import StoreError, StoreLocale
+from cim.errors import StoreError, StoreLocale, why
 from cim.store import faults, tuning
 from cim.store.programs import Programs, choose, installed
 
@@ -148,7 +148,7 @@ class Cluster:
         except OSError as error:
             raise faults.meaning(error) or StoreError(
                 f"the data folder {self.lock.parent} cannot be written: {error.strerror}",
-                f"数据目录 {self.lock.parent} 无法写入:{error.strerror}",
+                f"数据目录 {self.lock.parent} 无法写入:{why(error)[1]}",
             ) from None
         try:
             flock(handle, LOCK_EX)
@@ -187,7 +187,7 @@ class Cluster:
         except OSError as error:
             raise faults.meaning(error) or StoreError(
                 f"the folder {folder} cannot be made: {error.strerror}",
-                f"无法创建目录 {folder}:{error.strerror}",
+                f"无法创建目录 {folder}:{why(error)[1]}",
             ) from None
         if self.account.foreign:
             os.chown(folder, self.account.uid, self.account.gid)

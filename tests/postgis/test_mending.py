@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from sqlalchemy import Connection, text
 
-from cim.errors import BadMapping
+from cim.errors import BadMapping, SourceError
 from cim.load import mapping, setaside
 from cim.load.kinds import KINDS
 from cim.load.mapping import BESIDE
@@ -284,3 +284,22 @@ def test_what_is_mended_may_be_said_in_the_request_instead_of_beside_the_file(
     assert office.rows("SELECT attrs FROM city.building") == [(None,)]
     with pytest.raises(BadMapping):
         office.load(out, "buildings", full=True, **asked)
+
+
+def test_keys_that_a_spreadsheet_has_rounded_are_refused_and_the_rows_wait_on(
+    office: Office,
+) -> None:
+    rows = [{"编号": f"44190000000{n}", "高度": -1, "wkt": SQUARE} for n in (1, 2)]
+    office.load(table(office.folder / "b.csv", rows), "buildings", crs="EPSG:4490")
+    (out,) = office.export()
+    mend(out, {("b.csv", 3): {"编号": "4.42E+11", "高度": 5}})
+    with pytest.raises(SourceError, match="row 3: a spreadsheet has rounded 编号"):
+        office.load(out)
+    assert office.waiting == 2
+
+
+def test_a_rounded_key_in_a_file_of_its_own_waits_with_its_row(office: Office) -> None:
+    rows = [{"编号": key, "高度": 3, "wkt": SQUARE} for key in ("4.42E+11", "441900000002")]
+    report = office.load(table(office.folder / "b.csv", rows), "buildings", crs="EPSG:4490")
+    assert (report.counts.new, report.aside) == (1, {"rounded": 1})
+    assert [(row.row_no, row.value) for row in report.first] == [(2, "4.42E+11")]

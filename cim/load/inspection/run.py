@@ -20,7 +20,7 @@ from cim.load.mapping import Settled
 from cim.load.matching import Guess
 from cim.load.matching.values import MOBILE
 from cim.load.pipeline import Request
-from cim.load.source import Batch, Source
+from cim.load.source import Batch, Source, no_rows
 from cim.privacy.masks import HIDDEN
 from cim.settings import Settings
 
@@ -95,7 +95,7 @@ def _open(path: Path, kind: str | None, request: Request) -> _Look:
     _no_names(path, source)
     first = next(source.batches, None)
     if first is None or len(first) == 0:
-        raise SourceError(f"{path.name} has no rows", f"{path.name} 中没有数据行")
+        raise no_rows(path.name, source)
     peek = Places(None, None)
     if first.geometry is not None:
         peek.add(first.geometry, first.row_no)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from cim.errors import SourceError, UnknownFormat
+from cim.errors import SourceError, UnknownFormat, why
 from cim.load.readers import parquet, sheet, table, vector, zipped
 from cim.load.source import Batch, Source
 
@@ -64,7 +64,7 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
     except OSError as error:
         raise SourceError(
             f"{path.name} cannot be opened: a part of it is {error.strerror}",
-            f"{path.name} 无法打开：其组成文件{error.strerror}",
+            f"{path.name} 无法打开：其组成文件{why(error)[1]}",
         ) from error
     source = reader(path, layer=layer, encoding=encoding)
     return dataclasses.replace(source, batches=_steady(path, before, source.batches))
@@ -93,7 +93,7 @@ def _reader(path: Path) -> Callable[..., Source]:
     except OSError as error:
         raise SourceError(
             f"{path.name} cannot be opened: {error.strerror}",
-            f"{path.name} 无法打开：{error.strerror}",
+            f"{path.name} 无法打开：{why(error)[1]}",
         ) from error
     suffix = path.suffix.lower()
     if stat.S_ISDIR(kind) and suffix not in _FOLDERS:

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from cim.errors import SourceError
+from cim.errors import SourceError, why
 
 MOST_FILES = 10_000
 """Files an archive may hold."""
@@ -180,8 +180,8 @@ def _unplaced(path: Path, error: OSError) -> SourceError:
             f"{path.name} cannot be unpacked: no room in the folder for temporary files",
             f"{path.name} 无法解压：临时文件夹空间不足",
         )
-    what = error.strerror or type(error).__name__
-    return SourceError(f"{path.name} cannot be unpacked: {what}", f"{path.name} 无法解压：{what}")
+    en, zh = why(error)
+    return SourceError(f"{path.name} cannot be unpacked: {en}", f"{path.name} 无法解压：{zh}")
 
 
 def real_size(path: Path, most: int) -> int:

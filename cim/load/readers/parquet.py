@@ -53,11 +53,7 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
         names = file.schema_arrow.names
         where = _place(path, file.schema_arrow)
     except _FAULTS as error:
-        what = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SourceError(
-            f"{path.name} is no readable Parquet file: {what}",
-            f"{path.name} 不是可读的 Parquet 文件：{what}",
-        ) from error
+        raise _unreadable(path, error) from error
     if len(names) > heading.MOST_COLUMNS:
         raise heading.too_wide(path.name, len(names))
     if len(set(names)) < len(names):
@@ -68,6 +64,19 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
         fields=[name for name in names if name not in where.without],
         count=file.metadata.num_rows,
         format="GeoParquet" if where.encoding else "Parquet",
+    )
+
+
+def _unreadable(path: Path, error: Exception) -> SourceError:
+    what = str(error).partition("\n")[0]
+    if "magic bytes" in what or "smaller than" in what:
+        return SourceError(
+            f"{path.name} is no Parquet file, or is cut off",
+            f"{path.name} 不是 Parquet 文件，或不完整",
+        )
+    return SourceError(
+        f"{path.name} is no readable Parquet file: {what or type(error).__name__}",
+        f"{path.name} 不是可读的 Parquet 文件：{what or type(error).__name__}",
     )
 
 

@@ -59,7 +59,8 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
     if first is None:
         raise _empty(path)
     rows = _rows(first)
-    found = heading.find(path.name, rows, [tuple(item) for item in sheet.known["merged"]])
+    name = path.name if len(sheet.known["sheets"]) < 2 else f"{path.name} {sheet.known['sheet']}"
+    found = heading.find(name, rows, [tuple(item) for item in sheet.known["merged"]])
     kept = {name: place for place, name in enumerate(found.names) if name}
     where = place.columns(list(kept))
     return Source(

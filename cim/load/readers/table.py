@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pc_csv
 from numpy.typing import NDArray
 
-from cim.errors import SourceError
+from cim.errors import SourceError, why
 from cim.load.readers import encoding as texts
 from cim.load.readers import heading, place
 from cim.load.source import BATCH_ROWS, Batch, Source, without_nul
@@ -345,7 +345,7 @@ def _reason(error: Exception) -> tuple[str, str]:
             "文字不是统一的 UTF-8、UTF-16 或 GB18030 编码；请用 --encoding 指定",
         )
     if isinstance(error, OSError):
-        return (error.strerror or type(error).__name__,) * 2
+        return why(error)
     if "straddl" in str(error):
         return (
             "a cell is larger than 4 MB, or its quotation mark is never closed",

@@ -56,6 +56,10 @@ _COUNTED = (".fgb", ".gdb")
 
 _MEANINGS = {
     "Error occurred in": ("is damaged or cut off", "已损坏或不完整"),
+    "Unexpected I/O failure": ("is damaged or cut off", "已损坏或不完整"),
+    "Unterminated": ("is cut off", "不完整"),
+    "Too many nested": ("is nested deeper than is read", "嵌套层数过多"),
+    "Too many characters": ("holds a value that is too long", "含有过长的值"),
     "SHAPE_RESTORE_SHX": (
         "lacks the .shx file that belongs beside it",
         "缺少与其同名的 .shx 文件",
@@ -257,9 +261,11 @@ def _broken(path: Path, error: Exception, row: int | None = None) -> Exception:
         return SourceError(
             f"{path.name} is JSON, but no GeoJSON", f"{path.name} 是 JSON，但不是 GeoJSON"
         )
+    line = re.search(r"At line (\d+)", what)
+    at, zai = (f" (line {line[1]})", f"（第 {line[1]} 行）") if line else ("", "")
     for sign, (en, zh) in _MEANINGS.items():
         if sign in what:
-            return SourceError(f"{path.name} {en}", f"{path.name} {zh}")
+            return SourceError(f"{path.name} {en}{at}", f"{path.name} {zh}{zai}")
     where, wo = (f" after row {row - 1}", f"（第 {row - 1} 行之后）") if row else ("", "")
     return SourceError(
         f"{path.name} cannot be read{where}: {what}", f"{path.name} 无法读取{wo}：{what}"
