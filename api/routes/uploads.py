@@ -342,6 +342,7 @@ async def delete_upload(
     speak(version)
     row = await found(store, caller, name)
     async with store.transaction() as connection:
+        await connection.execute(queries.lock_uploads())  # no job may be asked for meanwhile
         if (await connection.execute(queries.jobs_of_group(row.group_name))).first():
             raise Conflict(
                 f"{row.file} is being loaded; cancel that first.",

@@ -6,7 +6,7 @@ from typing import Any
 
 from cim.store import columns
 from cim.store.queries import load
-from cim.store.queries import mending as statements
+from cim.store.queries import returning as statements
 from cim.store.stage import FAULTS, ROWS, Stage
 
 MOST = 10

@@ -112,9 +112,11 @@ def test_the_command_goes_from_proposal_to_decision(
     assert "cim reconcile propose" in run(reconcile, ["list"]).output
     made = run(reconcile, ["propose", "survey", "register", "--least", "60"])
     assert made.exit_code == 0
+    turned = run(reconcile, ["propose", "register", "survey", "--least", "60"])
+    assert turned.output == made.output, "the other way round they are the same pairs"
     listed = run(reconcile, ["list"])
     assert "A" in listed.output and "待定" in listed.output
-    accepted = run(reconcile, ["accept", "survey", "register", "--above", "60"])
+    accepted = run(reconcile, ["accept", "register", "survey", "--above", "60"])
     assert accepted.output.startswith("1 pairs: same")
     with engine.connect() as connection:
         key = connection.execute(text("SELECT id FROM platform.match")).scalar_one()

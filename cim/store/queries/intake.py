@@ -8,11 +8,14 @@ from sqlalchemy.dialects.postgresql import insert
 from cim.model.intake import intake, upload
 
 UPLOADS_LOCK = 0x75706C
-"""The advisory lock under which an upload is announced, so that two do not share the last room."""
+"""The advisory lock under which uploads are announced, loaded and deleted.
+
+Two do not share the last room, and no job is asked for whose files are just taken away.
+"""
 
 
 def lock_uploads() -> TextClause:
-    """Wait for others that announce an upload, until the transaction ends."""
+    """Wait for others that announce, load or delete an upload, until the transaction ends."""
     return text(f"SELECT pg_advisory_xact_lock({UPLOADS_LOCK})")
 
 

@@ -18,6 +18,12 @@ SOURCES = text(
 )
 """The sources that buildings came from."""
 
+TURNED = text(
+    """SELECT EXISTS (SELECT FROM platform.match WHERE object_type = 'building'
+                       AND source_a = :b AND source_b = :a)"""
+)
+"""Whether the two sources were compared the other way round before."""
+
 _OVERLAPPING = f"""
     SELECT a_id, b_id, shared / nullif(area_a + area_b - shared, 0) AS overlap FROM (
         SELECT a.id AS a_id, b.id AS b_id, ST_Area(a.footprint) AS area_a,
