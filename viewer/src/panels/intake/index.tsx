@@ -1,5 +1,5 @@
 /** The page where files are brought in: fetched when somebody first wants it. */
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import '../../style/intake.css'
 import { createDesk, type Desk } from '../../intake/desk'
 import { STEPS, stepOf } from '../../intake/machine'
@@ -24,7 +24,8 @@ export function Page({ store, desk }: Props) {
   const step = stepOf(now)
   const heading = useRef<HTMLHeadingElement>(null)
   const body = useRef<HTMLDivElement>(null)
-  useEffect(() => {
+  // At once, not after the next picture: keys must not go to what is behind the page.
+  useLayoutEffect(() => {
     const before = document.activeElement as HTMLElement | null
     heading.current?.focus()
     return () => (before?.isConnected ? before : document.getElementById('open-intake'))?.focus()
