@@ -95,17 +95,16 @@ def build_tile(layer: Layer, table: Table, key: Key, rows: Rows) -> Tile:
     top = np.asarray(rows["top"], float) + rows["shift"]
     made = prisms(rows["outline"], bottom, top, tiles3d.frame(key), closed=layer.closed)
     fine = np.flatnonzero(made.reasons == Reason.FINE)
-    ids, first, feature = np.unique(
-        np.asarray(rows["id"])[fine], return_index=True, return_inverse=True
-    )
+    ids = np.asarray(rows["id"])[fine]
     wrong = np.flatnonzero((made.reasons != Reason.FINE) & ~np.isin(rows["id"], ids))
     skipped = tuple({int(rows["id"][row]): int(made.reasons[row]) for row in wrong}.items())
     if not fine.size:
         return Tile(b"", made.region, 0, skipped)
-    # A unit on several storeys is one feature of several prisms.
-    mesh = replace(made.mesh, features=feature[made.mesh.features])
-    kept = {item.id: _take(rows[item.id], fine[first]) for item in layer.properties}
-    content = gltf.write(mesh, table, table.columns(kept), label=layer.label, colour=layer.colour)
+    # A unit on several storeys is a feature on each, so that storeys can be shown alone.
+    kept = {item.id: _take(rows[item.id], fine) for item in layer.properties}
+    content = gltf.write(
+        made.mesh, table, table.columns(kept), label=layer.label, colour=layer.colour
+    )
     return Tile(content, made.region, ids.size, skipped)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiling.reading import Malformed, Subtree, read_glb, read_subtree
-from tiling.rules import RULES, Content
+from tiling.rules import RULES, Content, names
 from tiling.tree import deinterleave
 
 Floats = NDArray[np.float64]
@@ -280,7 +280,7 @@ def _check_content(walk: _Walk, uri: str, matrix: Floats, region: Floats | None)
         for rule, findings in RULES.items():
             for en, zh in findings(content):
                 walk.fault(uri, rule, en, zh)
-        walk.ids.append(content.glb.column("id"))
+        walk.ids.append(names(content.glb))
     except FileNotFoundError:
         walk.fault(uri, "12", "available, but not there", "标为可用但文件不存在")
     except (Malformed, OSError, LookupError, ValueError, TypeError) as fault:
@@ -289,7 +289,7 @@ def _check_content(walk: _Walk, uri: str, matrix: Floats, region: Floats | None)
 
 def _check_whole(walk: _Walk, document: dict[str, Any]) -> None:
     """Each feature stands once, as many as promised, and no file is left over."""
-    ids = np.concatenate([np.empty(0, np.uint32), *walk.ids])
+    ids = np.concatenate([np.empty(0, np.uint64), *walk.ids])
     walk.report.features = ids.size
     if np.unique(ids).size != ids.size:
         walk.fault("tileset.json", "19", "a feature stands in two tiles", "同一要素出现在多个瓦片")

@@ -155,8 +155,7 @@ def counted(content: Content) -> Iterator[Finding]:
         yield "featureCount is not the number of features", "featureCount 与要素数不符"
     if table["count"] != features["featureCount"]:
         yield "the property table is of another length", "属性表行数与要素数不符"
-    ids = content.glb.column("id")
-    if np.unique(ids).size != table["count"]:
+    if np.unique(names(content.glb)).size != table["count"]:
         yield "an id stands twice in the tile", "瓦片内标识重复"
     item = content.glb.document["accessors"][content.attribute("_FEATURE_ID_0")]
     if item["componentType"] not in (5121, 5123, 5126) or item.get("normalized"):
@@ -217,6 +216,16 @@ RULES: dict[str, Callable[[Content], Iterator[Finding]]] = {
     "primitive": drawn_once,
 }
 """Every rule by its number."""
+
+
+def names(glb: Glb) -> NDArray[np.uint64]:
+    """What tells each feature from all others: its id, of a unit with its storey, (n,)."""
+    ids: NDArray[np.uint64] = glb.column("id").astype(np.uint64)
+    try:
+        storeys = glb.column("storey_id").astype(np.uint64)
+    except KeyError:
+        return ids
+    return (ids << np.uint64(32)) | storeys
 
 
 def _tables(content: Content) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine, text
@@ -50,9 +49,14 @@ def test_a_model_is_tried_then_loaded_tiled_and_found_whole(
     assert cim("tile", "check").exit_code == 0
     tiles = sorted((settings.tiles_dir / "units" / "current").resolve().rglob("*.glb"))
     with engine.connect() as connection:
-        wanted = set(connection.execute(text("SELECT id FROM city.unit")).scalars())
-    found = np.concatenate([read_glb(tile).column("id") for tile in tiles])
-    assert set(found.tolist()) == wanted and len(found) == len(wanted) == 3
+        stands = "SELECT id, storey_id FROM city.unit UNION SELECT unit_id, storey_id FROM"
+        wanted = set(map(tuple, connection.execute(text(f"{stands} city.unit_storey"))))
+    found = [
+        pair
+        for glb in map(read_glb, tiles)
+        for pair in zip(*(glb.column(name).tolist() for name in ("id", "storey_id")), strict=True)
+    ]
+    assert set(found) == wanted and len(found) == 6 and len({unit for unit, _ in found}) == 3
     assert cim("check").exit_code == 0
 
 

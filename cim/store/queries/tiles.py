@@ -34,10 +34,6 @@ SKIP_TYPES = {"tileset": "text", "object_id": "int8", "reason_en": "text", "reas
 """The columns of platform.tile_skip, as they are copied in."""
 
 
-_door = storey.alias("door")
-"""The storey of a unit's door, where another one of its storeys is looked at."""
-
-
 def building_extents() -> Select[Any]:
     """Every building to be shown: id, west, south, east, north, height, weight 1, corners."""
     return select(
@@ -108,18 +104,18 @@ def building_rows(name: str) -> Select[Any]:
 def unit_rows(name: str) -> CompoundSelect[Any]:
     """The units of a tileset, tile by tile in the order of level and cell.
 
-    A unit on several storeys has a row on each, alike but for outline, bottom and top.
+    A unit on several storeys has a row on each.
     """
-    own = _unit_rows(_units(), _unit_outline(), unit.c, storey.c)
-    further = _unit_rows(_parts(), unit_storey.c.outline, unit_storey.c, _door.c).where(
+    own = _unit_rows(_units(), _unit_outline(), unit.c)
+    further = _unit_rows(_parts(), unit_storey.c.outline, unit_storey.c).where(
         unit_storey.c.outline.is_not(None)
     )
     both = union_all(*(rows.where(tile_member.c.tileset == name) for rows in (own, further)))
     return both.order_by("level", "cell")
 
 
-def _unit_rows(units: FromClause, outline: ColumnElement[Any], part: Any, door: Any) -> Select[Any]:
-    """Rows of units: `part` has their `z_bottom` and `z_top`, `door` is the storey they name."""
+def _unit_rows(units: FromClause, outline: ColumnElement[Any], part: Any) -> Select[Any]:
+    """Rows of units: `part` has their `z_bottom` and `z_top`."""
     ground = building.c.ground_elev
     return (
         select(
@@ -131,8 +127,8 @@ def _unit_rows(units: FromClause, outline: ColumnElement[Any], part: Any, door: 
             (ground + func.coalesce(part.z_top, storey.c.elev_top)).label("top"),
             *_centre(),
             unit.c.building_id,
-            door.id.label("storey_id"),
-            door.no.label("storey_no"),
+            storey.c.id.label("storey_id"),
+            storey.c.no.label("storey_no"),
             unit.c.kind,
             (unit.c.geom_status == "generated").label("generated"),
         )
@@ -243,7 +239,6 @@ def _parts() -> FromClause:
     return (
         unit_storey.join(unit, unit.c.id == unit_storey.c.unit_id)
         .join(storey, storey.c.id == unit_storey.c.storey_id)
-        .join(_door, _door.c.id == unit.c.storey_id)
         .join(building, building.c.id == unit.c.building_id)
     )
 

@@ -5,6 +5,7 @@ import type { GridStorey, GridUnit } from '../api/types'
 import { KIND } from '../colours'
 import type { Store } from '../store'
 import { inWords } from '../words'
+import { breadth } from '../words/labels'
 import { arrange, type Cell, type Layout, type Move, type Row, step } from './floor-layout'
 
 const KEYS: Readonly<Record<string, Move>> = {
@@ -47,6 +48,7 @@ export function Floors({ store }: { store: Store }) {
         <table
           ref={table} role="grid" class="grid" aria-labelledby="floors-title"
           aria-describedby="floors-hint" onKeyDown={onKeyDown}
+          style={{ '--label': `${Math.max(...all.rows.map((row) => breadth(row.storey.label)))}ch` }}
         >
           <Head layout={all} store={store} />
           <tbody>

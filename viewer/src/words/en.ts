@@ -1,4 +1,5 @@
 import { intakeEn } from './intake-en'
+import { numbered } from './labels'
 import { qualityEn } from './quality-en'
 
 export const en = {
@@ -76,7 +77,7 @@ export const en = {
   floors: (above: number, below: number): string =>
     below > 0 ? `${above} above, ${below} below` : `${above}`,
   floorLabel: (label: string): string => (numbered(label) ? `Storey ${label}` : label),
-  roomsAtStorey: (label: string, n: number): string => `Storey ${label}, ${n} units`,
+  roomsAtStorey: (label: string, n: number): string => `${numbered(label) ? `Storey ${label}` : label}, ${n} units`,
   organisationsHere: (n: number): string => (n === 1 ? '1 organisation' : `${n} organisations`),
   emptyTitle: 'No city here yet',
   emptyText:

@@ -1,5 +1,6 @@
 import type { Words } from './en'
 import { intakeZh } from './intake-zh'
+import { numbered } from './labels'
 import { qualityZh } from './quality-zh'
 
 export const zh = {
@@ -76,7 +77,7 @@ export const zh = {
   storeyOf: (label: string, of: number) => `${numbered(label) ? `${label} 层` : label}（共 ${of} 层）`,
   floors: (above: number, below: number) => (below > 0 ? `地上 ${above}，地下 ${below}` : `${above}`),
   floorLabel: (label: string) => (numbered(label) ? `${label} 层` : label),
-  roomsAtStorey: (label: string, n: number) => `${label} 层，${n} 户`,
+  roomsAtStorey: (label: string, n: number) => `${numbered(label) ? `${label} 层` : label}，${n} 户`,
   organisationsHere: (n: number) => `${n} 家单位`,
   emptyTitle: '这里还没有城市',
   emptyText: '用下面两条命令装入一份建筑轮廓并生成三维瓦片，然后刷新本页；没有数据时，可先用示例城市：',
