@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from cim import crs, derive
-from cim.errors import CimError, NotFound
+from cim.errors import CimError, MissingCrs, NotFound
 from cim.load import models
 from cim.load.models import sandbox
 from cim.load.pipeline import Request
@@ -240,6 +240,48 @@ def test_a_model_is_laid_on_a_building_by_its_outline(load: Loader, connection: 
     assert all(float(part) > 0.9 for (part,) in rows(connection, share))
     with pytest.raises(NotFound):
         load(two_flats(), building=10**9)
+
+
+def test_a_model_loaded_again_without_a_place_stands_where_it_stood(
+    load: Loader, connection: Connection
+) -> None:
+    drawing, outline = two_flats(), "SELECT ST_AsText(footprint, 6) FROM city.building"
+    load(drawing, at="113.75,23.02,30")
+    before = rows(connection, outline)
+    again = load(drawing)
+    assert any("--at 113.75,23.02,30" in en for en, _ in again.notes)
+    assert rows(connection, outline) == before
+    assert (again.counts.new, again.counts.changed, again.counts.missing) == (0, 0, 0)
+
+    load(drawing, rotation=0.0)  # turned where it stands
+    turned = load(drawing)
+    assert any("--at 113.75,23.02,0" in en for en, _ in turned.notes)
+    assert rows(connection, outline) != before
+    load(drawing, at="113.75,23.02,30")
+    assert rows(connection, outline) == before
+
+
+def test_what_was_said_of_one_model_is_not_said_of_another(load: Loader) -> None:
+    load(two_flats(), at=AT, source="office")
+    with pytest.raises(MissingCrs):
+        load(two_flats(), source="office")  # another building of the same office
+    drawing = two_flats()
+    load(drawing, at=AT, source="one")
+    with pytest.raises(MissingCrs):
+        load(drawing, source="another")
+
+
+def test_a_model_laid_on_a_building_is_laid_on_it_again_until_that_has_ended(
+    load: Loader, connection: Connection
+) -> None:
+    drawing, building = two_flats(), footprint(connection, 9.0)
+    load(drawing, building=building)
+    again = load(drawing)
+    assert any(f"--building {building}" in en for en, _ in again.notes)
+    assert (again.counts.new, again.counts.changed) == (0, 0)
+    connection.execute(text("UPDATE city.building SET ended_at = now()"))
+    with pytest.raises(MissingCrs):
+        load(drawing)
 
 
 def test_a_flat_of_the_register_gets_the_outline_of_the_model(

@@ -11,7 +11,7 @@ from shapely import Geometry
 from sqlalchemy import Connection
 
 from cim.errors import NotFound, SourceError
-from cim.load.models import laying, placement, sandbox
+from cim.load.models import laying, placement, remembering, sandbox
 from cim.load.models.drawing import Drawn, draw
 from cim.load.models.laying import Placed
 from cim.load.models.model import Model
@@ -77,9 +77,11 @@ def load(
     count = len(drawn.floors) + len(drawn.flats) + len(drawn.rooms)
     progress("compare", count, count)
     here = _begin(connection, path, name, request)
+    request, recalled = remembering.recall(here, model.guid, request)
     placed = _placed(here, path.name, model, drawn, request)
+    remembering.keep(here, model.guid, request)
     report = Report("model", path.name, name, placed.place.how, read=count)
-    report.notes += [*placed.place.notes, *_far(here, placed.ground)]
+    report.notes += [*recalled, *placed.place.notes, *_far(here, placed.ground)]
     building_id = _building(here, placed, report, request)
     progress("keep", count, count)
     _enter(here, placed, building_id, report)

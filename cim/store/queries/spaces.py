@@ -18,6 +18,14 @@ BUILDING = """
            source_id = :source_id AND ext_id IS NOT DISTINCT FROM :guid AS own
     FROM city.building WHERE id = :id AND ended_at IS NULL"""
 
+LAST_PLACE = """
+    SELECT mapping->'place' AS place FROM platform.data_import
+    WHERE kind = 'model' AND source_id = :source_id AND id < :import_id
+      AND mapping->'place'->>'model' IS NOT DISTINCT FROM CAST(:guid AS text)
+      AND mapping->'place' IS NOT NULL
+    ORDER BY id DESC LIMIT 1"""
+"""What was last said of where this model stands."""
+
 OVERLAPPED = """
     WITH model AS (SELECT ST_SetSRID(ST_GeomFromWKB(:outline), 4490) AS outline)
     SELECT b.id, b.name,
@@ -141,6 +149,11 @@ def end_missing(table: str) -> str:
 
 _GONE = """t.source_id = :source_id AND t.building_id = :building_id AND t.ended_at IS NULL
     AND t.ext_id IS NOT NULL AND NOT (t.ext_id = ANY(CAST(:keys AS text[])))"""
+
+KEEP_PLACE = """
+    UPDATE platform.data_import
+    SET mapping = jsonb_build_object('place', CAST(:place AS jsonb)) WHERE id = :import_id"""
+"""An import of a model has no columns: its mapping is how it was placed."""
 
 REMEMBER = "CREATE TEMPORARY TABLE stage_model ON COMMIT DROP AS SELECT CAST(:id AS bigint) AS id"
 """The building that was loaded, for the derivation that follows."""
