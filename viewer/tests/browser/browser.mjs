@@ -47,7 +47,9 @@ export async function open(browser, origin, hash, seen, options = {}) {
     if (purpose) seen.purposes?.push(purpose)
   })
   page.on('console', (message) => {
-    if (message.type() === 'error' && !HARMLESS.test(message.text())) seen.complaints.push(message.text())
+    if (message.type() === 'error' && !HARMLESS.test(message.text())) {
+      seen.complaints.push(`${message.text()} ${message.location().url}`)
+    }
   })
   page.on('pageerror', (error) => seen.complaints.push(String(error)))
   await page.goto(`${origin}/?test&lite${hash}`)
