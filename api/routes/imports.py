@@ -288,7 +288,7 @@ def wish(asked: Inspect) -> Request:
 
 def request_of(asked: ImportRequest) -> dict[str, Any]:
     """What is kept of an order: all that the load must know, beside the kind and the file."""
-    kept = ("fields", "crs", "layer", "encoding", "source", "full", "units", "building")
+    kept = ("fields", "crs", "layer", "encoding", "source", "full", "units", "building", "rotation")
     place = None if asked.at is None else ",".join(map(repr, asked.at))
     further = {"at": place, "every_space": asked.every_space}
     return {name: getattr(asked, name) for name in kept} | further

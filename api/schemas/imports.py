@@ -195,6 +195,13 @@ class ImportRequest(Inspect):
     building: int | None = Field(
         None, ge=1, le=2**63 - 1, description="the building whose footprint a model is laid on"
     )
+    rotation: float | None = Field(
+        None,
+        ge=-360,
+        le=360,
+        description="of a model laid on a building, or standing where it stood: degrees clockwise "
+        "from north",
+    )
     every_space: bool = Field(False, description="of a model: every room is a unit of its own")
 
 

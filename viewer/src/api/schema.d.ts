@@ -1404,6 +1404,11 @@ export interface components {
              */
             building?: number | null;
             /**
+             * Rotation
+             * @description of a model laid on a building, or standing where it stood: degrees clockwise from north
+             */
+            rotation?: number | null;
+            /**
              * Every Space
              * @description of a model: every room is a unit of its own
              * @default false
