@@ -170,12 +170,22 @@ def is_local(headers: Mapping[str, str], client: str | None) -> bool:
     """
     if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         return False
+    # What browsers that send no Sec-Fetch-Site say of a page elsewhere.
+    if not is_loopback(named(headers.get("origin", "http://localhost").partition("://")[2])):
+        return False
     proxied = ("forwarded", "x-real-ip", "via")
     if any(name in proxied or name.startswith("x-forwarded-") for name in map(str.lower, headers)):
         return False
-    host = headers.get("host", "").strip()
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    return is_loopback(client or "") and is_loopback(name)
+    return is_loopback(client or "") and is_loopback(named(headers.get("host", "").strip()))
+
+
+def named(host: str) -> str:
+    """The name or address in a host with its port.
+
+    >>> named("localhost:8000"), named("[::1]:8000")
+    ('localhost', '::1')
+    """
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
 
 def is_loopback(host: str) -> bool:

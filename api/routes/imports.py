@@ -20,6 +20,7 @@ from api.routes.uploads import REFUSALS, place
 from api.schemas.imports import ImportRequest, Inspect, Inspection, Job, Jobs, Kinds
 from cim.errors import Conflict, InvalidQuery, NoRoom, NotFound
 from cim.intake import aside, inspecting, queue
+from cim.intake.children import CLOSED
 from cim.load import models
 from cim.load.kinds import KINDS as TABLES
 from cim.load.mending import Mends
@@ -40,7 +41,7 @@ PIECE = 1 << 18
 KINDS = TABLES | {models.KIND.name: models.KIND}
 """What can be handed in: kinds of tables, and models."""
 
-ENDINGS = frozenset({*READERS, *models.ENDINGS})
+ENDINGS = frozenset({*READERS, *models.ENDINGS}) - CLOSED
 """How the names of files end that can be loaded."""
 
 LOOKS = asyncio.Semaphore(2)
@@ -312,9 +313,21 @@ def chosen(settings: Settings, rows: Sequence[Any], file: str | None) -> Path:
         meant = [one for one in places if one.file == file]
         if not meant:
             raise NotFound("The group has no file of this name.", "该组中没有这个名称的文件。")
-        return meant[0].whole
+        return opened(meant[0].whole)
     readable = [one for one in places if Path(one.file).suffix.lower() in ENDINGS]
     if len(readable) != 1:
         names = "、".join(one.file for one in places)
         raise InvalidQuery(f"say which file is meant: {names}.", f"请指明要载入的文件：{names}。")
     return readable[0].whole
+
+
+def opened(path: Path) -> Path:
+    """The same path; InvalidQuery for a format that is closed here, for it leads to other files."""
+    if path.suffix.lower() in CLOSED:
+        raise InvalidQuery(
+            f"{path.name} is of a format that may lead to other files; load it on the server with "
+            "`cim load`, or save it as GeoPackage.",
+            f"{path.name} 的格式可能引用其他文件；请在服务器上用 cim load 载入，"
+            "或另存为 GeoPackage。",
+        )
+    return path

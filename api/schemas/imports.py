@@ -1,13 +1,16 @@
 """Bringing files in: kinds, uploads, what a look into a file shows, jobs."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.common import Answer, Bounds, Sentence, example
 
 Group = str
+Word = Annotated[str, Field(max_length=300, pattern="^[^\\x00]*$")]
+"""A text that a database keeps: not long, without NUL."""
+Number = Annotated[float, Field(allow_inf_nan=False)]
 GROUP = r"^[0-9A-Za-z][0-9A-Za-z_-]{7,63}$"
 """What a group of uploads may be called: a UUID, made by whoever sends the files."""
 
@@ -149,12 +152,12 @@ class Inspect(Asked):
     """Which file to look into, and what is known of it already."""
 
     group: Group = Field(pattern=GROUP)
-    file: str | None = Field(None, max_length=300, description="without: the one that can be read")
-    kind: str | None = Field(None, max_length=50, description="without: the likeliest")
-    crs: str | None = Field(None, max_length=100)
-    layer: str | None = Field(None, max_length=300)
-    encoding: str | None = Field(None, max_length=50)
-    fields: dict[str, str | None] = Field(default_factory=dict, max_length=200)
+    file: Word | None = Field(None, description="without: the one that can be read")
+    kind: Word | None = Field(None, max_length=50, description="without: the likeliest")
+    crs: Word | None = Field(None, max_length=100)
+    layer: Word | None = None
+    encoding: Word | None = Field(None, max_length=50)
+    fields: dict[Word, Word | None] = Field(default_factory=dict, max_length=200)
     mends: int | None = Field(
         None,
         ge=1,
@@ -183,12 +186,12 @@ class ImportRequest(Inspect):
         },
     )
 
-    kind: str = Field(max_length=50)
-    source: str | None = Field(None, max_length=200)
+    kind: Word = Field(max_length=50)
+    source: Word | None = Field(None, max_length=200)
     full: bool = Field(False, description="the file is complete: what it lacks has ended")
     dry_run: bool = Field(False, description="do everything but keep it")
     units: bool = Field(True, description="make storeys and units of what came in")
-    at: tuple[float, float, float] | None = Field(
+    at: tuple[Number, Number, Number] | None = Field(
         None,
         description="where the middle of a model stands: degrees east, north, clockwise from north",
     )

@@ -7,6 +7,7 @@ The order comes as JSON on the standard input, the answer goes as JSON to the st
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 from contextlib import suppress
@@ -17,7 +18,7 @@ from typing import Any
 import orjson
 
 from cim.errors import CimError, SourceError
-from cim.intake.children import environment
+from cim.intake.children import environment, go_first
 from cim.intake.runner import own_up
 from cim.load.mending import Mends
 from cim.load.pipeline import Request
@@ -25,6 +26,9 @@ from cim.settings import Settings
 
 LIMIT = 60.0
 """Seconds that a look may take."""
+
+MEMORY = 4 << 30
+"""Bytes that a look may take; what it needs does not grow with the file."""
 
 
 async def inspect(
@@ -80,21 +84,35 @@ async def inspect(
 def look(order: dict[str, Any]) -> dict[str, Any]:
     """Carry out an order; its answer, or the two sentences of what stands against it."""
     try:
-        from cim.load import inspection  # noqa: PLC0415 - with all its libraries, for this alone
+        # With all their libraries, for this alone.
+        from cim.load import inspection, models  # noqa: PLC0415 - as said
+        from cim.load.models import looking  # noqa: PLC0415 - as said
 
         settings = Settings.model_validate(order["settings"])
         asked = order["request"]
         if asked["mends"] is not None:
             asked["mends"] = Mends.read(asked["mends"])
-        found = inspection.inspect(settings, Path(order["path"]), order["kind"], Request(**asked))
+        path, request = Path(order["path"]), Request(**asked)
+        if path.suffix.lower() in models.ENDINGS:
+            found = looking.look(path, request)
+        else:
+            found = inspection.inspect(settings, path, order["kind"], request)
         notes = [{"en": en, "zh": zh} for en, zh in found.notes]
         return {"found": found.as_json() | {"notes": notes}}
     except CimError as error:
         return {"error": [str(error), error.zh]}
+    except MemoryError:
+        name = Path(order["path"]).name
+        most = f"{MEMORY >> 30} GB"
+        return {
+            "error": [f"{name} needs over {most} to look into", f"检查 {name} 需要超过 {most} 内存"]
+        }
     except Exception as error:
         return {"fault": list(own_up(error))}
 
 
 if __name__ == "__main__":
+    go_first()
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     answer = look(orjson.loads(sys.stdin.buffer.read()))
     sys.stdout.buffer.write(orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY))

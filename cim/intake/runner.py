@@ -21,6 +21,7 @@ from sqlalchemy import Engine, text
 
 from cim.errors import CimError, SourceError
 from cim.intake.bringing import Units, bring
+from cim.intake.children import go_first
 from cim.load import models
 from cim.load.kinds import KINDS
 from cim.load.mending import Mends
@@ -194,6 +195,7 @@ def own_up(error: Exception) -> tuple[str, str]:
 
 if __name__ == "__main__":
     code = 1
+    go_first()
     try:
         run(Settings.model_validate_json(sys.stdin.readline()), int(sys.argv[1]))
         code = 0

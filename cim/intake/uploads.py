@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cim.errors import Conflict, InvalidQuery, NoRoom, TooLarge
+from cim.errors import Conflict, InvalidQuery, NoRoom, NotFound, TooLarge
 from cim.settings import Settings
 
 GIGABYTE = 10**9
@@ -175,7 +175,10 @@ class Writer:
         self.offset = offset
 
     def write(self, content: bytes) -> None:
-        """Add bytes; TooLarge, and as it was, where they are more than were announced."""
+        """Add bytes; TooLarge, and as it was, where they are more than were announced.
+
+        NoRoom where the disk has become too full: what was announced has no room reserved.
+        """
         if self.offset + len(content) > self.place.size:
             self.offset = self.began
             os.ftruncate(self.descriptor, self.began)
@@ -183,6 +186,9 @@ class Writer:
                 f"{self.place.file} has more bytes than the {self.place.size:,} announced.",
                 f"{self.place.file} 的数据超过了声明的 {self.place.size:,} 字节。",
             )
+        disk = os.fstatvfs(self.descriptor)
+        if disk.f_bavail * disk.f_frsize < len(content) + RESERVE:
+            raise FULL
         view = memoryview(content)
         try:
             while view:
@@ -195,8 +201,16 @@ class Writer:
             raise FULL from error
 
     def settle(self) -> None:
-        """Put what was added on the disk for good; a whole file takes its name."""
+        """Put what was added on the disk for good; a whole file takes its name.
+
+        NotFound where the file was deleted meanwhile.
+        """
         os.fdatasync(self.descriptor)
+        if os.fstat(self.descriptor).st_nlink == 0:
+            raise NotFound(
+                f"{self.place.file} was deleted while it was sent.",
+                f"{self.place.file} 在上传过程中已被删除。",
+            )
         if self.offset == self.place.size:
             finish(self.place)
 

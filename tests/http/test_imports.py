@@ -272,3 +272,48 @@ def test_a_file_that_would_lead_elsewhere_is_not_read(
         group = hand_in(client, officer, vrt.encode(), name)
         told = client.post("/imports/inspect", headers=officer, json={"group": group})
         assert "secret-row" not in told.text, name
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"source": "a\0b"},
+        {"layer": "\0"},
+        {"crs": "\0"},
+        {"encoding": "\0"},
+        {"fields": {"code": "\0"}},
+        {"fields": {"\0": "code"}},
+        {"fields": {"code": "\ud800"}},
+        {"fields": {"code": "x" * 301}},
+        {"at": [float("nan"), 23, 0]},
+        {"at": [113, float("inf"), 0]},
+    ],
+)
+def test_what_no_database_keeps_is_refused_with_its_name(
+    client: TestClient, officer: Headers, odd: dict[str, Any]
+) -> None:
+    group = hand_in(client, officer, footprints())
+    order = json.dumps({"group": group, "kind": "buildings"} | odd)
+    told = client.post(
+        "/imports", headers=officer | {"Content-Type": "application/json"}, content=order
+    )
+    assert told.status_code == 422
+    assert next(iter(odd)) in told.json()["detail"]
+
+
+def test_a_model_is_looked_into_like_any_file(client: TestClient, officer: Headers) -> None:
+    for name in ("model.ifc", "model.ifczip"):
+        group = hand_in(client, officer, b"no model at all", name)
+        told = client.post("/imports/inspect", headers=officer, json={"group": group})
+        assert told.status_code == 422
+        assert "IFC" in told.json()["detail"]
+
+
+def test_a_format_that_leads_to_other_files_is_closed_and_not_offered(
+    client: TestClient, officer: Headers
+) -> None:
+    assert ".gml" not in client.get("/kinds", headers=officer).json()["formats"]
+    group = hand_in(client, officer, b"<gml/>", "roads.gml")
+    told = ask(client, officer, group, file="roads.gml")
+    assert told.status_code == 422
+    assert "cim load" in told.json()["detail_zh"]

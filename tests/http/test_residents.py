@@ -221,6 +221,10 @@ def test_sessions_say_who_and_what_for(client: TestClient, key: Any) -> None:
         ("127.0.0.1", "http://127.0.0.1:8000", {"X-Forwarded-Proto": "https"}, False),
         ("127.0.0.1", "http://127.0.0.1:8000", {"Sec-Fetch-Site": "cross-site"}, False),
         ("127.0.0.1", "http://127.0.0.1:8000", {"Sec-Fetch-Site": "same-origin"}, True),
+        ("127.0.0.1", "http://127.0.0.1:8000", {"Origin": "http://city.example:8000"}, False),
+        ("127.0.0.1", "http://127.0.0.1:8000", {"Origin": "null"}, False),
+        ("127.0.0.1", "http://127.0.0.1:8000", {"Origin": "http://[broken"}, False),
+        ("127.0.0.1", "http://127.0.0.1:8000", {"Origin": "http://localhost:5173"}, True),
     ],
 )
 def test_the_demo_officer_sits_at_this_machine(

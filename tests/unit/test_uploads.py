@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from cim.errors import Conflict, InvalidQuery, NoRoom, TooLarge
+from cim.errors import Conflict, InvalidQuery, NoRoom, NotFound, TooLarge
 from cim.intake import uploads
 from cim.intake.uploads import Place, clean_name
 from cim.settings import Settings
@@ -121,3 +121,25 @@ def test_strays_go_and_links_out_are_not_followed(settings: Settings, tmp_path: 
     uploads.delete_strays(settings, {"known"})
     assert sorted(path.name for path in settings.uploads_dir.iterdir()) == ["known", "link"]
     assert (outside / "kept").exists()
+
+
+def test_a_file_that_is_deleted_while_it_is_sent_is_told(place: Place) -> None:
+    with pytest.raises(NotFound, match="deleted"), uploads.writing(place, 0) as writer:
+        writer.write(b"12345")
+        uploads.delete(place)
+        writer.write(b"67890")
+        writer.settle()
+    assert not place.folder.exists()
+
+
+def test_what_was_announced_does_not_fill_the_disk_that_the_database_needs(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = os.statvfs(place.folder)
+    with uploads.writing(place, 0) as writer:
+        writer.write(b"12345")
+        monkeypatch.setattr(uploads, "RESERVE", disk.f_blocks * disk.f_frsize)
+        with pytest.raises(NoRoom):
+            writer.write(b"67890")
+        writer.settle()
+    assert place.offset == 5
