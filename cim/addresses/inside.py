@@ -7,7 +7,7 @@ from cim.addresses import outside
 from cim.addresses.ladder import LADDER
 from cim.addresses.outside import Step, inner_village, lengthen
 from cim.addresses.walk import Walk
-from cim.addresses.words import ESTATES, HAMLETS, NUMBER_OF, TOWERS
+from cim.addresses.words import ESTATES, HAMLETS, NUMBER_OF, TOKENS, TOWERS
 
 _NUMBERED: Final = re.compile(
     "第?[0-9A-Z-]+(?:号楼|栋楼|栋|幢|座|棟)?|[甲乙丙丁戊](?:栋|幢|座|号楼)"
@@ -16,6 +16,7 @@ _NUMBERED: Final = re.compile(
 
 _SHOP: Final = re.compile("号(?:商铺|门面|门市|车间)$")
 _COUNTERS: Final = frozenset("号室房户层楼单梯门栋幢座组队区期米路街道巷弄年月日平次个人元份之至")
+_BRACKETED: Final = frozenset(("entrance_no", "floor_no", "room_no"))
 _PHONE: Final = re.compile("([0-9]{3,4})-([0-9]{4,8})|()([0-9]{7,})")
 
 
@@ -204,8 +205,12 @@ def dashed(walk: Walk, found: re.Match[str]) -> None:
 
 
 def aside(walk: Walk, found: re.Match[str]) -> None:
-    """What stands in brackets."""
+    """What stands in brackets: a remark, but for a storey or room that is said nowhere else."""
     close(walk, found.start())
+    within = TOKENS.fullmatch(walk.text, found.start() + 1, found.end() - 1)
+    level = within.lastgroup if within else None
+    if level in _BRACKETED and LADDER["door_no"] <= walk.rank < LADDER[level]:
+        walk.take(level, found.end() - 1, found.start() + 1)
     walk.leave(found.end())
 
 

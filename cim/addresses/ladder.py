@@ -65,7 +65,7 @@ _SQUAD = re.compile(r"第?\(?([0-9]+)\)?(?:村民小组|居民小组|小组|组|
 _LANE = re.compile(f"([东南西北中前后]?)([{NUMERALS}]{{1,4}})(横?巷|街|弄|排)")
 _HAMLET = re.compile(f"([{NUMERALS}]{{1,4}})(坊|围)")
 _OFFICE = re.compile(r"(?:街道)?办事处$|街道办$")
-_COMMITTEE = re.compile(r"(?:居民|村民)?委(?:员)?会$|居委会$|村委$")
+_COMMITTEE = re.compile(r"(?:居民|村民)?委(?:员)?会$|居委会$|(?<=村)村委会$|村委$")
 
 
 def canonical(level: str, value: str, city: str | None = None) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 from cim.addresses.gazetteer import DONGGUAN, Found, Gazetteer
 from cim.addresses.ladder import LADDER
 from cim.addresses.walk import Walk
-from cim.addresses.words import FUNCTIONAL, OPENING, PROVINCES
+from cim.addresses.words import FUNCTIONAL, OPENING, PROVINCES, VILLAGE_AGAIN
 
 _SHORT_ENDS: Final = frozenset(
     "aside numbered_squad building_name entrance_no floor_no room_no squad lane door_no bare "
@@ -22,7 +22,7 @@ FIRST_OF_TOWNS: Final = _FUNCTIONAL | DONGGUAN.firsts
 """Characters that a town begins with which is known without a gazetteer."""
 
 _AREA_GOES_ON: Final = re.compile("路|社区")
-_GOES_ON: Final = re.compile("[东南西北中]?(?:路|街(?!道)|大道)|社区|工业")
+_GOES_ON: Final = re.compile("[东南西北中]?(?:路|街(?!道)|大道)|社区|工业|镇(?![东南西北中])")
 _WORD_AHEAD: Final = re.compile("[东南西北中]?路|大道|[镇街村道]|社区|$")
 _OFFICE: Final = re.compile("办事处|(?:居民|村民|民|居|村)?委(?:员)?会|村委")
 
@@ -90,6 +90,8 @@ def _known(walk: Walk, gazetteer: Gazetteer, end: int, step: str) -> bool:
     if level in walk.levels:
         return False
     office = _OFFICE.match(walk.text, found.end) if found.whole else None
+    if level == "village" and found.whole and found.place.name.endswith("村") and not office:
+        office = VILLAGE_AGAIN.match(walk.text, found.end)
     walk.spell(level, office.end() if office else found.end, found.place.name)
     return True
 

@@ -14,7 +14,7 @@ NUMERALS: Final = "".join(_DIGITS) + "".join(_TENS)
 
 COUNTED: Final = (
     "号|栋|幢|座|单元|梯|层|楼(?![村镇街路社])|(?:室|房|户)(?![屋湾村巷庄社街路])|组|队|巷|弄|期|区"
-    rf"|村民小组|居民小组|门(?![^0-9{NUMERALS}(\0])|排(?=[0-9{NUMERALS}])|\)(?![^组队\0])"
+    rf"|村民小组|居民小组|小组|门(?![^0-9{NUMERALS}(\0])|排(?=[0-9{NUMERALS}])|\)(?![^组队\0])"
 )
 """Words before which a Chinese numeral counts something, so 三单元 is 3单元 and 八一路 stays."""
 
@@ -29,6 +29,8 @@ _DASH = re.compile(r"[‐-―−﹘﹣~〜_]++")
 _BRANCH = re.compile(r"(?<=[0-9号])之(?=[0-9一二三四五六七八九十])")
 _AFTER = re.compile(f"号-([{NUMERALS}]++)")
 _NUMBER_SIGN = re.compile(r"(?<=[0-9A-Z])#(楼?)")
+_BLOCK_SIGN = re.compile(r"(?<=[0-9A-Z])#(?=-[0-9]{1,2}-[0-9]{3,4}(?![0-9]))")
+"""15#-2-402: a building, an entrance and a room."""
 _OPENING: Final = "[【〔〖{「『《"
 _CLOSING: Final = "]】〕〗}」』》"
 _BRACKET = re.compile(f"[{re.escape(_OPENING + _CLOSING)}]")
@@ -98,7 +100,9 @@ def normalise(text: str) -> str:
     if "号-" in plain:
         plain = _AFTER.sub(_after, plain)
     plain = _BRACKET.sub(lambda found: "(" if found[0] in _OPENING else ")", plain)
-    return _NUMBER_SIGN.sub(r"号\1", plain) if "#" in plain else plain
+    if "#" in plain:
+        plain = _NUMBER_SIGN.sub(r"号\1", _BLOCK_SIGN.sub("号楼", plain))
+    return plain
 
 
 def _gap(found: re.Match[str]) -> str:

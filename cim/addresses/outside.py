@@ -18,6 +18,11 @@ Step = Callable[[Walk, re.Match[str]], None]
 
 _LETTERS: Final = re.compile("[A-Z ]{2,40}+(?=[一-鿿])")
 _ESTATE_VILLAGE: Final = re.compile("[一二三四五六七八九十新师工]村$|[里坊]$|[0-9]区$")
+_OFF_ROAD: Final = re.compile(
+    "(?![与和及交])(?![东南西北][延侧]|延长线|延伸)[一-鿿]{3,6}+(?<![线段街路内])(?<!自编|地址)"
+)
+"""A lane off a road that has no word of its own: 十全街吴衙场29号."""
+_BESIDE: Final = ("旁", "旁边", "侧", "对面", "附近", "隔壁")
 _HAN: Final = re.compile("[^一-鿿㐀-䶿]")
 
 
@@ -40,8 +45,17 @@ def area(level: str) -> Step:
             walk.take(slot, found.end())
         elif slot == "town" and walk.rank == LADDER["town"] and "街道" in found.group():
             walk.leave(found.end())
+        elif slot == "town" and _town_in_park(walk, found.start()):
+            walk.take(slot, found.end())
+            walk.rank = LADDER[slot]
 
     return step
+
+
+def _town_in_park(walk: Walk, end: int) -> bool:
+    """金桥开发区金河镇: behind a park that no town was named before."""
+    free = "town" not in walk.levels and "village" not in walk.levels
+    return free and walk.last == "zone" and end - walk.start <= 6
 
 
 def _second_county(walk: Walk, end: int) -> None:
@@ -83,10 +97,24 @@ def village(walk: Walk, found: re.Match[str]) -> None:
         walk.again("village", found.end())
     elif walk.rank < LADDER["village"]:
         walk.take("village", found.end())
+    elif _below_area(walk):
+        walk.take("village", found.end())
+        walk.rank = LADDER["village"]
     elif walk.rank < LADDER["natural_village"] and "社区" not in words:
         walk.take("natural_village", found.end())
     elif walk.rank == LADDER["road"]:
         _village_at_road(walk, found, words)
+
+
+def _below_area(walk: Walk) -> bool:
+    """Right behind a park, or behind a 管理区 that is no town's: that stands above the village."""
+    if walk.rank == LADDER["zone"]:
+        return walk.last == "zone" and "village" not in walk.levels
+    managed = walk.last == "village" and walk.words("village").endswith("管理区")
+    if managed and "county" in walk.levels and "town" not in walk.levels:
+        walk.rename("village", "town")
+        return True
+    return False
 
 
 def _village_at_road(walk: Walk, found: re.Match[str], words: str) -> None:
@@ -111,11 +139,14 @@ def _goes_on(walk: Walk, found: re.Match[str]) -> bool:
 
 
 def squad(walk: Walk, found: re.Match[str]) -> None:
-    """3组, (3)组, and a bare (3) behind a village."""
+    """3组, (3)组, 西3组, and a bare (3) behind a village."""
     if walk.rank > LADDER["natural_village"]:
         return
-    _village_waiting(walk, found.start())
-    if "squad" not in walk.levels and walk.start == found.start():
+    begin = found.start()
+    if begin == walk.start + 1 and walk.text[walk.start] in "东南西北中上下前后":
+        begin = walk.start
+    _village_waiting(walk, begin)
+    if "squad" not in walk.levels and walk.start == begin:
         walk.take("squad", found.end())
 
 
@@ -265,9 +296,21 @@ def door(walk: Walk, found: re.Match[str]) -> bool:
             walk
         )
     elif walk.rank == LADDER["road"] and "lane" not in walk.levels:
+        _off_road(walk, found.start())
         lengthen(walk, "road", found.start())
     yard = found.group().endswith("院") and "door_no" not in walk.levels
     return walk.rank < LADDER["door_no"] or yard
+
+
+def _off_road(walk: Walk, end: int) -> None:
+    """十全街吴衙场29号: a name of its own behind a road is a lane off it, unless an estate's."""
+    if walk.idle(end):
+        return
+    words = walk.text[walk.start : end]
+    if words.endswith(_BESIDE):
+        walk.leave(end)
+    elif _OFF_ROAD.fullmatch(words) and not words.endswith(ESTATES + TOWERS):
+        walk.take("lane", end)
 
 
 def lengthen(walk: Walk, level: str, end: int) -> None:
