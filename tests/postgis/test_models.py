@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from cim import crs, derive
 from cim.errors import CimError, MissingCrs, NotFound
 from cim.load import models
-from cim.load.models import sandbox
+from cim.load.models import looking, sandbox
 from cim.load.pipeline import Request
 from cim.load.report import Report
 from cim.settings import Settings
@@ -416,3 +416,16 @@ def test_what_is_no_model_is_refused_with_a_sentence(
 def test_a_model_without_storeys_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CimError, match="no storeys"):
         sandbox.read(Drawing().write(tmp_path / "bare.ifc"))
+
+
+def test_a_model_is_looked_at_before_it_is_loaded(tmp_path: Path) -> None:
+    path = two_flats().write(tmp_path / "tower.ifc")
+    lost = looking.look(path, Request())
+    assert (lost.kind, lost.extent, lost.footprints) == ("model", None, None)
+    assert "--at" in lost.notes[-1][1]
+    assert [row[0] for row in lost.preview["rows"]] == ["首层", "二层"]
+    placed = looking.look(path, Request(at=AT))
+    assert placed.extent is not None
+    west, south, east, north = placed.extent
+    lon, lat = (float(part) for part in AT.split(",")[:2])
+    assert west < lon < east and south < lat < north
