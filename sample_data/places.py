@@ -98,7 +98,6 @@ class Plan:
 
     seed: int
     communities: tuple[Community, ...]
-    cell_size: tuple[float, float]
 
     @property
     def buildings(self) -> int:
@@ -142,7 +141,7 @@ def lay_out(buildings: int, seed: int) -> Plan:
                 buildings=share + (index < rest),
             )
         )
-    return Plan(seed, tuple(communities), size)
+    return Plan(seed, tuple(communities))
 
 
 def _claim(

@@ -1,5 +1,4 @@
 /** One object per colour scheme: the scene styles from it and the legend reads it. */
-import type { Scheme } from './state'
 
 export interface Swatch { readonly key: string; readonly colour: string }
 
@@ -52,8 +51,3 @@ export const GROUND = {
     estate: '#22312b', estateLine: '#3f5f4e', ink: '#05080bc0',
   },
 } as const
-
-/** The colours that a legend lists for a scheme. */
-export function swatches(scheme: Scheme): readonly Swatch[] {
-  return scheme === 'use' ? USE : scheme === 'height' ? HEIGHT : []
-}

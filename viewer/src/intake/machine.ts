@@ -217,10 +217,3 @@ export function place(typed: Wishes['at']): [number, number, number] | null | 'w
     Math.abs(lon) <= 180 && Math.abs(lat) <= 90 && Math.abs(turn) <= 360
   return right ? [lon, lat, turn] : 'wrong'
 }
-
-/** How much of the group has been sent, 0 to 1. */
-export function sentShare(now: Intake): number {
-  const size = now.files.reduce((sum, one) => sum + one.size, 0)
-  const sent = now.files.reduce((sum, one) => sum + (one.state === 'sent' ? one.size : one.sent), 0)
-  return size === 0 ? (allSent(now) ? 1 : 0) : sent / size
-}

@@ -39,7 +39,6 @@ export const en = {
   floorGridHint: 'Arrow keys move, Enter selects',
   unit: 'Unit',
   building: 'Building',
-  selectedUnit: 'Selected unit',
   address: 'Address',
   composed: 'composed of building and room',
   storey: 'Storey',
@@ -89,8 +88,6 @@ export const en = {
   emptyDrop: 'Or drop a file into this window.',
   retry: 'Try again',
   failed: 'The 3D view cannot start: this browser has no WebGL 2.',
-  notHere: 'No unit is at this point.',
-  attribution: 'Data: this city',
   canvas:
     '3D city: drag to move, wheel to zoom, click to select a unit; ' +
     'search and the floor grid select the same things',

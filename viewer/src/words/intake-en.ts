@@ -37,7 +37,6 @@ export const intakeEn = {
   crsDeclared: (name: string): string => `The file says ${name}.`,
   crsAbsent: 'The file does not say in which coordinate system it is. Choose one: the map shows at once where the data then lie.',
   crsOther: 'Another system',
-  crsOwn: 'As the file says',
   crsCode: 'EPSG number, gcj02 or bd09',
   use: 'Apply',
   likely: (n: number): string => `${n} %`,

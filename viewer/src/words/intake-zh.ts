@@ -39,7 +39,6 @@ export const intakeZh = {
   crsDeclared: (name: string) => `文件注明为 ${name}。`,
   crsAbsent: '文件没有注明坐标系。请选择一个，地图会立即显示数据落在哪里。',
   crsOther: '其他坐标系',
-  crsOwn: '按文件注明',
   crsCode: 'EPSG 编号、gcj02 或 bd09',
   use: '采用',
   likely: (n: number) => `${n}%`,

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Job } from '../../src/api/types'
 import { bytes, ending, stem, survey } from '../../src/intake/files'
 import {
-  allSent, type Happening, type Intake, kindOf, NOTHING, obstacles, order, place, question, sentShare, step, stepOf,
+  allSent, type Happening, type Intake, kindOf, NOTHING, obstacles, order, place, question, step, stepOf,
 } from '../../src/intake/machine'
 import { apart, around, beside, type Box } from '../../src/intake/place'
 import { FOUND, JOB } from './intake-fixtures'
@@ -59,10 +59,9 @@ describe('the intake', () => {
     ].map(stepOf)).toEqual(['files', 'files', 'check', 'load', 'result'])
   })
 
-  it('knows how much of the group has been sent', () => {
+  it('knows when the whole group has been sent', () => {
     const half = after(...DROPPED.slice(0, 1), { what: 'sending', name: '房屋.shp', part: { state: 'sending', sent: 200 } })
-    expect([sentShare(half), allSent(half)]).toEqual([0.5, false])
-    expect([sentShare(after(...DROPPED)), allSent(after(...DROPPED))]).toEqual([1, true])
+    expect([allSent(half), allSent(after(...DROPPED))]).toEqual([false, true])
   })
 
   it('waits for a coordinate system that the file does not say', () => {

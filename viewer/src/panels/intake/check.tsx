@@ -1,11 +1,10 @@
 /** The second step: what the file holds, where it lies, what its columns are, and how to load it. */
-import type { ComponentChildren } from 'preact'
 import type { Inspection } from '../../api/types'
 import { ending } from '../../intake/files'
 import { asModel, kindOf, obstacles } from '../../intake/machine'
 import { Mapping } from './mapping'
-import type { Props } from './index'
 import { Options } from './options'
+import { Line, type Props } from './parts'
 import { Place } from './place'
 import { Columns, FirstRows, Oddities } from './table'
 
@@ -121,9 +120,4 @@ function Count({ store, found }: { store: Props['store']; found: Inspection }) {
       {found.sampled && ` · ${t.sampled}`}
     </small>
   )
-}
-
-/** A name and what stands beside it; `id` is that of the control. */
-export function Line({ name, id, children }: { name: string; id: string; children: ComponentChildren }) {
-  return <div><dt><label for={id}>{name}</label></dt><dd>{children}</dd></div>
 }

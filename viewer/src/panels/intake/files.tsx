@@ -2,7 +2,7 @@
 import { useRef } from 'preact/hooks'
 import { bytes } from '../../intake/files'
 import type { Sending } from '../../intake/machine'
-import type { Props } from './index'
+import type { Props } from './parts'
 
 export function Files({ store, desk }: Props) {
   const t = store.t.value.intake

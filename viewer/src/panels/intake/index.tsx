@@ -1,13 +1,14 @@
 /** The page where files are brought in: fetched when somebody first wants it. */
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import '../../style/intake.css'
-import { createDesk, type Desk } from '../../intake/desk'
+import { createDesk } from '../../intake/desk'
 import { STEPS, stepOf } from '../../intake/machine'
 import { createSender } from '../../intake/sending'
 import type { Store } from '../../store'
 import { Check } from './check'
 import { Files } from './files'
 import { JobPage } from './job'
+import type { Props } from './parts'
 import { RecentJobs } from './recent'
 
 /** The page over a desk of its own, which goes on working while the page is closed. */
@@ -15,8 +16,6 @@ export function createIntake(store: Store) {
   const desk = createDesk(store, createSender(store.client.address('uploads')))
   return () => <Page store={store} desk={desk} />
 }
-
-export interface Props { readonly store: Store; readonly desk: Desk }
 
 export function Page({ store, desk }: Props) {
   const t = store.t.value.intake

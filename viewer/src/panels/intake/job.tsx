@@ -1,7 +1,7 @@
 /** The last steps: a job while it runs, and what it did. */
 import type { Job, Outcome } from '../../api/types'
 import { ended } from '../../intake/machine'
-import type { Props } from './index'
+import type { Props } from './parts'
 
 type Of = Props & { readonly job: Job }
 

@@ -1,6 +1,6 @@
 /** Which column each field is read from: proposed with a reason, and changed by hand. */
 import type { Inspection, Mapped } from '../../api/types'
-import type { Props } from './index'
+import type { Props } from './parts'
 
 export function Mapping({ store, desk, found }: Props & { found: Inspection }) {
   const t = store.t.value.intake

@@ -1,8 +1,7 @@
 /** How the file is loaded: who gives it, whether it is complete, where a model stands. */
 import type { Wishes } from '../../intake/machine'
 import { kindOf, MODEL, place } from '../../intake/machine'
-import { Line } from './check'
-import type { Props } from './index'
+import { Line, type Props } from './parts'
 
 export function Options({ store, desk }: Props) {
   const t = store.t.value.intake

@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals'
 import type { Inspection } from '../../api/types'
 import { apart } from '../../intake/place'
-import type { Props } from './index'
+import type { Props } from './parts'
 
 export function Place({ store, desk, found }: Props & { found: Inspection }) {
   const t = store.t.value.intake

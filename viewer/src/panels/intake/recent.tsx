@@ -1,6 +1,6 @@
 /** The caller's latest jobs, each a link to its page. */
 import { moment } from '../../words'
-import type { Props } from './index'
+import type { Props } from './parts'
 import { kindName } from './job'
 
 export function RecentJobs({ store, desk }: Props) {

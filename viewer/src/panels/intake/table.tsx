@@ -1,6 +1,6 @@
 /** What is in the file: its first rows, its columns, and what stands out. */
 import type { Column, Inspection, Oddity } from '../../api/types'
-import type { Props } from './index'
+import type { Props } from './parts'
 
 interface Of { readonly store: Props['store']; readonly found: Inspection }
 
