@@ -69,6 +69,7 @@ def refresh(stage: Stage, column: str) -> None:
 
 def settle_areas(stage: Stage) -> None:
     """Codes by name where a row has none; an area known from another source changes hands."""
+    stage.keys.clear()  # by name, they become others
     stage.run(statements.AREAS_BY_NAME)
     stage.set_aside("s.code IS NULL OR s.level IS NULL", "code", "unknown_area", value="s.name")
     stage.set_aside(statements.repeats("code"), "code", "duplicate", value="s.code")
