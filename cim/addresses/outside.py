@@ -4,13 +4,14 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from cim.addresses.ladder import COUNTYLESS, LADDER
+from cim.addresses.ladder import COUNTYLESS, LADDER, canonical
 from cim.addresses.walk import Walk
 from cim.addresses.words import (
     COUNTY_CITIES,
     ESTATES,
     TOWERS,
     VILLAGE_GOES_ON,
+    VILLAGE_PARK,
     VILLAGE_SIDE,
 )
 
@@ -93,7 +94,10 @@ def village(walk: Walk, found: re.Match[str]) -> None:
         if walk.last == "village" and found.group() != "村":
             walk.again("village", found.end())
         return
-    if words == walk.levels.get("village") and walk.rank < LADDER["road"]:
+    if walk.rank < LADDER["road"] and walk.levels.get("village") in (
+        words,
+        canonical("village", words),
+    ):
         walk.again("village", found.end())
     elif walk.rank < LADDER["village"]:
         walk.take("village", found.end())
@@ -133,6 +137,8 @@ def _goes_on(walk: Walk, found: re.Match[str]) -> bool:
         if after:
             again = text[walk.start : end + 1] == walk.levels.get("town")
             return again or not (after.group() == "镇" and walk.rank >= LADDER["town"])
+        if VILLAGE_PARK.match(text, end) and text[walk.start : end] != walk.words("village"):
+            return walk.rank in (LADDER["village"], LADDER["squad"])
         if VILLAGE_SIDE.match(text, end):
             return walk.rank != LADDER["town"]
     return text.startswith(("社区", "居委"), end) and walk.rank < LADDER["village"]

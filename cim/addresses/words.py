@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 _NUM = r"(?<![0-9A-Z])[0-9A-Z]{1,6}+(?:-[0-9A-Z]{1,6}+){0,3}+"
-_VILLAGE_AGAIN = "村(?!民?委|民小组|口|里|落|[尾头前后边]|[东南西北](?!路))"
+_VILLAGE_AGAIN = "村(?=$|[0-9(]|中心[路街]|[中大]街|村民?委)"
 _SHOP = "(?:商铺|铺位|门面|门市)"
 _ORDINAL = "(?:第?[一二三四五六七八九十]{1,2}|[东南西北中上下新])?"
 _NAMED = rf"(?!{_ORDINAL}(?:路|街|巷|大道|社区|居委|村民?委))"
@@ -54,9 +54,9 @@ _NUMBERED: Final = {
 _NUMBER_FIRST = "(0-9A-Z第负地甲乙丙丁戊特临东西南北中左右前后主附裙辅副首底夹顶架房商门铺"
 
 _NAMING: Final = {
-    "group": r"村民小组|居民小组|(?<![小])组(?![织建合团装])",
+    "group": r"村民小组|居民小组|小组(?!长)|(?<!小)组(?![织建合团装])",
     "village": r"社区居民委员会|社区居委会|居民委员会|村民委员会|居委会|村委会|村委|社区"
-    rf"|管理区|村(?!民?委|民小组|口|里|落|{_VILLAGE_AGAIN})",
+    rf"|管理区|村(?!民?委|民小组|口|里|落|部|{_VILLAGE_AGAIN})",
     "zone": r"(?:高新技术产业|高新技术|经济技术|经济|旅游)?开发区|旅游度假区|度假区|高新区"
     r"|经开区|保税区|出口加工区|工业园区|产业园区|科技园区|工业园|产业园|科技园|创业园|软件园"
     r"|创新园|工业区|工业坊|工业城|物流园|园区|历史(?:文化)?街区(?!社区)"
@@ -91,6 +91,9 @@ TOKENS: Final = re.compile(
 
 VILLAGE_GOES_ON: Final = re.compile(r"[镇区]|大道|[路街]")
 """What makes 村 a part of a longer name: of a town, a county or a road."""
+
+VILLAGE_PARK: Final = re.compile("第?[一二三四]?(?:工业|产业园|科技园)")
+"""What makes 村 below a village a part of a park's name: 陈村工业区."""
 
 VILLAGE_AGAIN: Final = re.compile(_VILLAGE_AGAIN)
 """The word behind a name that ends in 村 itself: 招村村."""
