@@ -42,6 +42,10 @@ def nothing(stage: Stage) -> None:
     """No step at this point."""
 
 
+def wait(stage: Stage, last: int) -> None:
+    """Nothing is done with a batch before the whole file is read."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of thing that can be loaded.
@@ -53,6 +57,7 @@ class Kind:
     `key` are fields that make up a row's key where the file names none; without, the place does.
     `key_names` are further names of the key's column; without `key_kept` the table keeps no key of
     the source, and `key` alone tells rows apart.
+    `follow` is told the number of the last row that was staged, while further ones are being read.
     Steps on the whole file, in the database, in this order:
     `settle` (look up references, set aside what is wrong; before duplicates are looked for),
     `repeated` (what to do with several rows of one key), `place` (what depends on where the row
@@ -78,6 +83,7 @@ class Kind:
     fold: Callable[[Rows], None] | None = None
     adds: dict[str, str] = field(default_factory=dict)
     key: tuple[str, ...] = ()
+    follow: Callable[[Stage, int], None] = wait
     settle: Callable[[Stage], None] = nothing
     repeated: Callable[[Stage], None] = merge.first_stays
     place: Callable[[Stage], None] = nothing

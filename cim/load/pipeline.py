@@ -15,12 +15,12 @@ from cim import privacy
 from cim.errors import BadMapping, SourceError
 from cim.load import again, coordinates, mapping, mending
 from cim.load.checking import Checked, Job, ahead, as_came, undisturbed
-from cim.load.kind import Context, Kind, nothing
+from cim.load.kind import Context, Kind
 from cim.load.mapping import Settled
 from cim.load.mending import Mends
 from cim.load.report import Aside, Report
 from cim.load.rows import REASONS
-from cim.load.source import Batch
+from cim.load.source import Batch, no_rows
 from cim.settings import Settings
 from cim.store import again as proofs
 from cim.store import columns, ladders, places, returning, touched
@@ -90,6 +90,8 @@ def load(
         if last is None:
             for checked in ahead(pool, job, batches):
                 _write(stage, checked, report)
+                if len(checked.rows):
+                    kind.follow(stage, int(checked.rows.row_no[-1]))
                 progress("read", report.read, job.source.count)
             progress("compare", report.read, report.read)
             _compare(stage, job, report)
@@ -128,7 +130,7 @@ def _open(
     source = mending.read(path, request.layer, request.encoding, request.mends)
     first = next(source.batches, None)
     if first is None or len(first) == 0:
-        raise SourceError(f"{path.name} has no rows", f"{path.name} 中没有数据行")
+        raise no_rows(path.name, source)
     system = coordinates.settle(path.name, source, first, request.crs) if kind.geometry else None
     if kind.geometry and kind.needs_geometry and first.geometry is None:
         raise SourceError(
@@ -237,7 +239,7 @@ def _compare(stage: Stage, job: Job, report: Report) -> None:
             )
         )
     kind = job.kind
-    if by_place or job.mends is not None or kind.settle is not nothing:
+    if by_place or job.mends is not None:
         stage.keys.clear()  # what the rows are known by may have become something else
     kind.settle(stage)
     returning.together(stage, kind.name, kept=kind.key_kept, mended=job.mends is not None)

@@ -9,8 +9,8 @@ from typing import Any
 from cim.addresses import Gazetteer
 from cim.model.addresses import address_link
 from cim.store import bulk
+from cim.store.queries import following, linked
 from cim.store.queries import ladders as statements
-from cim.store.queries import linked
 from cim.store.queries import links as references
 from cim.store.queries import load as common
 from cim.store.stage import FAULTS, ROWS, Counts, Stage
@@ -19,10 +19,11 @@ _COLUMNS = (*statements.PLACE, *statements.BELOW, "full_text", "norm_text", "lev
             "admin_area_id")  # fmt: skip
 """What every file of addresses writes."""
 
-_REFERENCES = (
-    ("building_ref", "city.building", "stage_building_keys", "no_building", "ambiguous_building"),
-    ("unit_ref", "city.unit", "stage_unit_keys", "no_unit", "ambiguous_unit"),
-)
+_REFERENCES = {
+    "building_ref": ("city.building", "no_building", "ambiguous_building"),
+    "unit_ref": ("city.unit", "no_unit", "ambiguous_unit"),
+}
+"""By reference: the table, and why a row is set aside whose key nobody has, or several."""
 
 
 def gazetteer(stage: Stage) -> Gazetteer:
@@ -31,27 +32,82 @@ def gazetteer(stage: Stage) -> Gazetteer:
     return Gazetteer((level, name, parent) for level, name, parent in found)
 
 
+def follow(stage: Stage, last: int) -> None:
+    """What can be said of rows while others are being read: their places, and what they are of.
+
+    `last` is the number of the last row that was staged.  Rows that name a key, of a source that
+    comes for the first time, need nothing but themselves; all others wait for the whole file.
+    """
+    if stage.followed is None:
+        stage.followed = (0, 0, 0)
+        for name, types in _FILLED.items():
+            stage.run(common.create_stage(name, types))
+    block, row, rows = stage.followed
+    if stage.rows - rows < (1 if last == _END else MANY):
+        return
+    since = {"block": f"({block},0)", "row": row}
+    batch = following.staged_from(ROWS)
+    stage.run(statements.places(batch), **since)
+    key = {"source_id": stage.source_id}
+    refs = _staged_references(stage)
+    if refs and not stage.geometry and not stage.number(common.knows_source(stage.table), **key):
+        name = "stage_batch"
+        keys = {ref: references.keys(name, ref, _REFERENCES[ref][0]) for ref in refs}
+        of = following.coded(batch, refs)
+        sql = following.known_by_code(name, of, keys, stage.types)
+        stage.run(sql, **key, **since)
+    stage.followed = (max(stage.number(following.BLOCKS) - 1, 0), last, stage.rows)
+
+
+MANY = 50_000
+"""Rows that are looked at together: tables that are read as a whole for them are read seldom."""
+
+_END = 1 << 62
+"""Beyond the last row of any file."""
+
+_FILLED = {
+    "stage_places": statements.PLACES,
+    "stage_known": statements.KNOWN,
+    "stage_lost": following.LOST,
+}
+"""Temporary tables that are filled batch by batch."""
+
+
+def _staged_references(stage: Stage) -> list[str]:
+    return [ref for ref in _REFERENCES if stage.has(ref)]
+
+
 def settle(stage: Stage) -> None:
-    """The places and keys of the file; rows whose key nobody has are set aside."""
-    _make(stage, "stage_places", statements.places(ROWS))
-    for reference, table, name, unknown, several in _REFERENCES:
-        if not stage.has(reference):
-            continue
-        key = {"source_id": stage.source_id}
-        _make(stage, name, references.keys(name, ROWS, reference, table), **key)
+    """The keys of the file that are still to be found; rows whose key nobody has are set aside."""
+    follow(stage, _END)
+    for name in ("stage_places", "stage_known"):
+        _analyse(stage, name)
+    rest = following.not_known(ROWS) if _waiting(stage) else None
+    for ref in _staged_references(stage):
+        table, unknown, several = _REFERENCES[ref]
+        if rest:
+            found = references.keys(rest, ref, table)
+            _make(stage, following.keys_of(ref), found, source_id=stage.source_id)
+            stage.run(following.lose(ref))
         for condition, reason in (("id = -1", several), ("id IS NULL", unknown)):
-            if stage.number(f"SELECT count(*) FROM {name} WHERE {condition}"):
-                stage.set_aside(
-                    f"s.{reference} IN (SELECT ref FROM {name} WHERE {condition})",
-                    reference,
-                    reason,
-                    value=f"s.{reference}",
-                )
+            lost = f"SELECT ref FROM stage_lost WHERE field = '{ref}' AND {condition}"
+            if stage.number(f"SELECT count(*) FROM ({lost}) x"):
+                stage.set_aside(f"s.{ref} IN ({lost})", ref, reason, value=f"s.{ref}")
+
+
+def _waiting(stage: Stage) -> bool:
+    """Whether there are rows of which nothing is known yet."""
+    known, staged = (f"SELECT count(*) FROM {name}" for name in ("stage_known", ROWS))
+    return stage.number(known) < stage.number(staged)
 
 
 def _make(stage: Stage, name: str, sql: str, **parameters: Any) -> None:
-    """Run a statement that makes a temporary table, and let the planner know its size."""
-    stage.run(sql, **parameters)
+    """Keep what a query gives as a temporary table, and let the planner know its size."""
+    stage.run(f"CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS {sql}", **parameters)
+    _analyse(stage, name)
+
+
+def _analyse(stage: Stage, name: str) -> None:
     stage.run(common.COARSE)
     stage.run(f"ANALYZE {name}")
     stage.run(common.USUAL)
@@ -61,10 +117,14 @@ def enter(stage: Stage) -> Counts:
     """Into the table, with the buildings' addresses that rooms need, and linked."""
     key = {"source_id": stage.source_id}
     again = bool(stage.number(common.knows_source(stage.table), **key))
-    _meet(stage)
-    if again:
-        stage.run(statements.adopt(ROWS), **key)
-    _make(stage, "stage_known", statements.known(ROWS, again), **(key if again else {}))
+    if stage.number(f"SELECT count(*) FROM (SELECT FROM {FAULTS} LIMIT 1) x"):
+        stage.run(following.LEAVE)
+    if _waiting(stage):
+        _meet(stage, following.not_known(ROWS))
+        if again:
+            stage.run(statements.adopt(ROWS), **key)
+        stage.run(statements.known(ROWS, again), **(key if again else {}))
+        _analyse(stage, "stage_known")
     unlinked = stage.number(
         "SELECT count(*) FROM stage_known "
         "WHERE level >= 9 AND building_id IS NULL AND estate_id IS NULL"
@@ -76,9 +136,9 @@ def enter(stage: Stage) -> Counts:
     return counts
 
 
-def _meet(stage: Stage) -> None:
-    """What each row is the address of: by code, by the ladder, else by place."""
-    coded = [ref for ref, *_ in _REFERENCES if stage.has(ref)]
+def _meet(stage: Stage, rows: str) -> None:
+    """What each of the rows is the address of: by code, by the ladder, else by place."""
+    coded = _staged_references(stage)
     without = " AND ".join(f"{ref} IS NULL" for ref in coded) or "true"
     if stage.number(f"SELECT count(*) FROM (SELECT FROM {ROWS} WHERE {without} LIMIT 1) x"):
         stage.run(statements.TOWNS_WITHOUT_WORD)
@@ -86,11 +146,11 @@ def _meet(stage: Stage) -> None:
         stage.run(statements.BUILDINGS_OF_ESTATES)
         stage.run(statements.ESTATES)
     if stage.geometry:
-        _make(stage, "stage_points", linked.points(ROWS, stage.types))
+        _make(stage, "stage_points", linked.points(rows, stage.types))
         unsure = stage.number("SELECT count(*) FROM stage_points WHERE unsure")
         if unsure:
             stage.tallies["unsure_place"] = unsure
-    _make(stage, "stage_met", statements.met(ROWS, stage.types))
+    _make(stage, "stage_met", statements.met(rows, stage.types))
     _make(stage, "stage_doors", statements.DOORS)
     _make(stage, "stage_rooms", statements.ROOMS)
 

@@ -13,6 +13,7 @@ def settle_buildings(stage: Stage) -> None:
     A row without a key of a building is of the one whose footprint takes most of its outline.
     """
     key = {"source_id": stage.source_id}
+    stage.keys.clear()  # by place, they become others
     if stage.has("building"):
         stage.run(statements.FIND_BUILDINGS, **key)
         stage.set_aside(

@@ -55,6 +55,8 @@ class Stage:
     `guards` names columns with the column that says how their value was come by: what was given
     stays.  `rows` counts what was staged, however many of them are set aside later;
     `snapshot` which transactions had ended when the load began;
+    `followed` says up to which block of the staging table and which row, and how many, rows were
+    looked at as they came;
     `stood` tells the state of the places in which the rows were put as they were read.
     """
 
@@ -73,6 +75,7 @@ class Stage:
     tallies: dict[str, int] = field(default_factory=dict)
     rows: int = 0
     keys: list[NDArray[np.int64]] = field(default_factory=list)
+    followed: tuple[int, int, int] | None = None
     stood: str | None = None
     snapshot: str | None = None
 

@@ -294,3 +294,39 @@ def test_blank_rows_between_addresses_confuse_no_place(bring: Any) -> None:
     assert (report.counts.new, report.set_aside) == (3, 0)
     rooms = "SELECT building_name, room_no FROM city.std_address WHERE level = 15 ORDER BY 1, 2"
     assert bring.rows(rooms) == [("1栋", "101"), ("1栋", "102"), ("2栋", "101")]
+
+
+def test_what_is_said_of_rows_as_they_come_is_what_is_said_of_the_whole_file(
+    connection: Connection, bring: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {"地址编号": "A0", "地址全文": "虎门镇浦江路9号", "幢编号": "B1"}
+    house, room = "虎门镇丰泰花园", "虎门镇丰泰花园1栋2单元803室"
+    texts = [
+        (room, "B1"), ("虎门镇浦江路7号", "B9"), (f"{house}1栋803", "B1"),
+        (f"{house}2栋801", ""), (f"{house}2栋801室", "B2"), (room, "B2"), (f"{house}3栋", "B3"),
+        (f"{house}1栋1单元", "B1"), (f"{house}2栋", ""), ("？？？", "B1"), (f"{house}1栋", "B1"),
+        (f"{house}1栋1单元803", ""), (f"{house}4栋701", "B4"), (f"{house}4栋702", "B4"),
+    ]  # fmt: skip
+    keys = [f"A{1 + n - n // 12}" for n in range(len(texts))]
+    rows = [known] + [
+        {"地址编号": key, "地址全文": words, "幢编号": building, "房屋编号": "U1" if n == 4 else ""}
+        for n, (key, (words, building)) in enumerate(zip(keys, texts, strict=True))
+    ]
+
+    def left(first: list[dict[str, str]]) -> tuple[Any, ...]:
+        with connection.begin_nested() as point:
+            if first:
+                bring("addresses", first)
+            report = bring("addresses", rows)
+            parents = """SELECT a.norm_text, p.norm_text, p.ext_id FROM city.std_address a
+                         LEFT JOIN city.std_address p ON p.id = a.parent_id"""
+            found = links(connection), matched(connection), set(bring.rows(parents)), report.aside
+            point.rollback()
+        return found
+
+    whole = left([known])  # a source that is known: its rows are looked at when all are there
+    assert whole[3] == {"duplicate": 1, "no_building": 1, "no_levels": 1}
+    monkeypatch.setattr("cim.load.readers.table.BATCH_ROWS", 3)
+    for many in (1, 5, 1000):
+        monkeypatch.setattr("cim.store.ladders.MANY", many)
+        assert left([]) == whole

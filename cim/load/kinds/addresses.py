@@ -189,6 +189,7 @@ KIND = Kind(
     },
     key=("norm_text",),
     key_names=("地址编号", "address_id", "地址标识"),
+    follow=ladders.follow,
     settle=ladders.settle,
     again=(admin_area, estate, street, building, entrance, unit, std_address, address_link),
     enter=ladders.enter,

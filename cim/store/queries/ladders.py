@@ -15,6 +15,39 @@ PLACE: Final = tuple(name for name, level in LADDER.items() if level <= 12)
 BELOW: Final = tuple(name for name, level in LADDER.items() if level > 12)
 """Levels within it."""
 
+_LISTED = ", ".join(PLACE)
+
+PLACES: Final = {
+    "place_no": "int8",
+    "place_text": "text",
+    **dict.fromkeys(PLACE, "text"),
+    "level": "int2",
+    "building_id": "int8",
+    "estate_id": "int8",
+    "score": "int2",
+}
+"""The temporary table `stage_places`."""
+
+KNOWN: Final = {
+    "row_no": "int8",
+    "place_no": "int8",
+    "level": "int2",
+    "status": "text",
+    "address_id": "int8",
+    "kept": "bool",
+    "building_id": "int8",
+    "entrance_id": "int8",
+    "unit_id": "int8",
+    "estate_id": "int8",
+    "admin_area_id": "int8",
+    "method": "text",
+    "score": "int2",
+}
+"""The temporary table `stage_known`: what each row is the address of, and its id.
+
+`kept` are rows that the store has.
+"""
+
 SEPARATOR: Final = "\x1f"
 """Stands between the levels of a place; no normalised text has it."""
 
@@ -38,15 +71,14 @@ NAMES: Final = """
 
 
 def places(rows: str) -> str:
-    """A temporary table `stage_places`: the places, and room for what is found for each."""
+    """The places that these rows carry, into `stage_places`."""
     listed = ", ".join(f"p[{n}] AS {name}" for n, name in enumerate(PLACE, 1))
     return f"""
-        CREATE TEMPORARY TABLE stage_places ON COMMIT DROP AS
-        SELECT place_no, place_text, {listed}, {_deepest()} AS level,
-            NULL::bigint AS building_id, NULL::bigint AS estate_id, NULL::smallint AS score
+        INSERT INTO stage_places (place_no, place_text, {_LISTED}, level)
+        SELECT place_no, place_text, {listed}, {_deepest()} AS level
         FROM (SELECT row_no AS place_no, place_text,
                   string_to_array(place, E'\\x1f', '') AS p
-              FROM {rows} WHERE place IS NOT NULL OFFSET 0) s"""
+              FROM {rows} s WHERE place IS NOT NULL OFFSET 0) s"""
 
 
 def _deepest() -> str:
@@ -136,8 +168,11 @@ ESTATES: Final = """
 """Estates by name, for addresses that end there, where only one fits."""
 
 
-def met(rows: str, staged: Iterable[str]) -> str:
-    """A temporary table `stage_met`: every row with what is known of it before its rooms.
+PLACES_OF: Final = "JOIN stage_places p USING (place_no)"
+
+
+def met(rows: str, staged: Iterable[str], places: str = PLACES_OF) -> str:
+    """Every row with what is known of it before its rooms, for `stage_met`.
 
     By code (of the unit, else of the building), else by the ladder, else by place.
     """
@@ -160,7 +195,6 @@ def met(rows: str, staged: Iterable[str]) -> str:
         point, near, area = "CASE WHEN s.level >= 9 THEN g.building_id END", "g.score", "g.area_id"
     by_code = f"coalesce({', '.join(code)})" if code else "NULL::bigint"
     return f"""
-        CREATE TEMPORARY TABLE stage_met ON COMMIT DROP AS
         SELECT m.*, coalesce(x.admin_area_id, m.area_id) AS admin_area_id FROM (
             SELECT s.row_no, s.place_no, s.level, s.status, s.entrance_no, s.room_no,
                 coalesce({", ".join([*building, "p.building_id", point])}) AS building_id,
@@ -173,12 +207,11 @@ def met(rows: str, staged: Iterable[str]) -> str:
                      WHEN {point} IS NOT NULL THEN 'place' END AS method,
                 CASE WHEN {by_code} IS NOT NULL THEN 100::smallint
                      ELSE coalesce(p.score, {near}) END AS score
-            FROM {rows} s JOIN stage_places p USING (place_no){joins}) m
+            FROM {rows} s {places}{joins}) m
         LEFT JOIN city.building x ON x.id = m.building_id"""
 
 
 DOORS: Final = """
-    CREATE TEMPORARY TABLE stage_doors ON COMMIT DROP AS
     SELECT d.building_id, d.entrance_no, min(e.id) AS id
     FROM (SELECT DISTINCT building_id, entrance_no FROM stage_met
           WHERE building_id IS NOT NULL AND entrance_no IS NOT NULL) d
@@ -188,39 +221,38 @@ DOORS: Final = """
 """Entrances of known buildings, by name or number."""
 
 ROOMS: Final = """
-    CREATE TEMPORARY TABLE stage_rooms ON COMMIT DROP AS
+    WITH named AS MATERIALIZED (
+        SELECT u.id, u.building_id, u.entrance_id, u.room_no
+        FROM (SELECT DISTINCT building_id FROM stage_met
+              WHERE room_no IS NOT NULL AND unit_id IS NULL) b
+        JOIN city.unit u ON u.building_id = b.building_id AND u.ended_at IS NULL)
     SELECT m.row_no, min(d.id) AS entrance_id,
         CASE WHEN count(u.id) = 1 THEN min(u.id) END AS unit_id
     FROM stage_met m
     LEFT JOIN stage_doors d USING (building_id, entrance_no)
-    LEFT JOIN city.unit u ON u.building_id = m.building_id AND u.room_no = m.room_no
-        AND u.ended_at IS NULL
+    LEFT JOIN named u ON u.building_id = m.building_id AND u.room_no = m.room_no
         AND (m.entrance_no IS NULL OR u.entrance_id = d.id OR u.entrance_id IS NULL)
     WHERE m.level >= 13 AND m.building_id IS NOT NULL AND m.unit_id IS NULL
     GROUP BY m.row_no"""
 """Units of known buildings by room number, behind the entrance where one is given.
 
-None for a number that several units of the building have.
+None for a number that several units of the building have.  The units of a building are read once,
+not once for each of its rooms.
 """
 
 
 def known(rows: str, again: bool) -> str:
-    """A temporary table `stage_known`: what each row is the address of, and its id.
-
-    `kept` are rows that the store has; only where the source came `again` are they looked for.
-    """
+    """Fill `stage_known` from what was met; where the source came `again`, `kept` is looked for."""
     kept, ids, joined = "false", NEXT, ""
     if again:
         kept, ids = "t.id IS NOT NULL", f"coalesce(t.id, {NEXT})"
         joined = f"""JOIN {rows} s ON s.row_no = m.row_no
         LEFT JOIN city.std_address t ON t.source_id = :source_id AND t.ext_id = s.ext_id"""
     return f"""
-        CREATE TEMPORARY TABLE stage_known ON COMMIT DROP AS
-        SELECT m.row_no, m.place_no, m.level, m.status, {ids} AS address_id,
-            {kept} AS kept,
-            m.building_id, coalesce(m.entrance_id, r.entrance_id) AS entrance_id,
-            coalesce(m.unit_id, r.unit_id) AS unit_id, m.estate_id, m.admin_area_id,
-            m.method, m.score
+        INSERT INTO stage_known ({", ".join(KNOWN)})
+        SELECT m.row_no, m.place_no, m.level, m.status, {ids}, {kept},
+            m.building_id, coalesce(m.entrance_id, r.entrance_id),
+            coalesce(m.unit_id, r.unit_id), m.estate_id, m.admin_area_id, m.method, m.score
         FROM stage_met m LEFT JOIN stage_rooms r USING (row_no) {joined}"""
 
 
@@ -248,7 +280,6 @@ def adopt(rows: str) -> str:
 
 
 ABOVE: Final = f"""
-    CREATE TEMPORARY TABLE stage_above ON COMMIT DROP AS
     SELECT n.place_text, n.place_no, n.admin_area_id,
         coalesce(t.id, f.id, {NEXT}) AS id,
         t.id IS NULL AND f.id IS NULL AS made, coalesce(t.free, f.id IS NULL) AS free
@@ -269,8 +300,6 @@ ABOVE: Final = f"""
 
 `free` are those that were made for rooms, now or earlier, and that no file speaks of.
 """
-
-_LISTED = ", ".join(PLACE)
 
 PARENTS: Final = f"""
     INSERT INTO city.std_address

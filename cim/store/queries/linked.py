@@ -24,14 +24,13 @@ _METRES: Final = """CROSS JOIN LATERAL (SELECT
 
 
 def points(rows: str, staged: Iterable[str]) -> str:
-    """A temporary table `stage_points`: each place of unlinked rows with its building and area.
+    """For `stage_points`: each place of unlinked rows with its building and area.
 
     The building that the point lies in, else the nearest within NEAR; of several equally near the
     one whose middle is nearest, with half the score (`unsure`).
     """
     coded = [f"AND s.{ref} IS NULL" for ref in ("building_ref", "unit_ref") if ref in staged]
     return f"""
-        CREATE TEMPORARY TABLE stage_points ON COMMIT DROP AS
         SELECT r.geom, n.building_id, n.unsure, a.id AS area_id,
             ((CASE WHEN n.d = 0 THEN {WITHIN} ELSE 70 * (1 - n.d / {NEAR}) END)
                 * (CASE WHEN n.unsure THEN 0.5 ELSE 1 END))::smallint AS score
@@ -59,7 +58,6 @@ def points(rows: str, staged: Iterable[str]) -> str:
 
 
 MEANT: Final = """
-    CREATE TEMPORARY TABLE stage_meant ON COMMIT DROP AS
     SELECT m.address_id, m.kept, m.status, m.method, m.score, m.whole,
         (ARRAY['building', 'entrance', 'unit', 'estate'])[m.kind] AS object_type,
         (ARRAY[m.building_id, m.entrance_id, m.unit_id, m.estate_id])[m.kind] AS object_id,

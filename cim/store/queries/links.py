@@ -16,17 +16,15 @@ def found_keys(rows: str, reference: str, table: str, join: str = "") -> str:
             WHEN bool_or(t.source_id = :source_id)
                 THEN min(t.id) FILTER (WHERE t.source_id = :source_id)
             WHEN count(*) = 1 THEN min(t.id) ELSE -1 END AS id
-        FROM (SELECT DISTINCT {reference} AS ref FROM {rows} WHERE {reference} IS NOT NULL) r
+        FROM (SELECT DISTINCT {reference} AS ref FROM {rows} w WHERE {reference} IS NOT NULL) r
         {join} JOIN ({SOURCES}
             JOIN {table} t ON t.source_id = y.id AND t.ended_at IS NULL) ON t.ext_id = r.ref
         GROUP BY r.ref"""
 
 
-def keys(name: str, rows: str, reference: str, table: str) -> str:
-    """A temporary table of every key that is named, with its id; NULL where none has it."""
-    return f"""
-        CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS
-        {found_keys(rows, reference, table, "LEFT")}"""
+def keys(rows: str, reference: str, table: str) -> str:
+    """Every key that is named, with its id; NULL where none has it."""
+    return found_keys(rows, reference, table, "LEFT")
 
 
 def by_key(rows: str, reference: str, column: str, table: str) -> str:
