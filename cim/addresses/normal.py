@@ -14,7 +14,7 @@ NUMERALS: Final = "".join(_DIGITS) + "".join(_TENS)
 
 COUNTED: Final = (
     "号|栋|幢|座|单元|梯|层|楼(?![村镇街路社])|(?:室|房|户)(?![屋湾村巷庄社街路])|组|队|巷|弄|期|区"
-    rf"|村民小组|居民小组|小组|门(?![^0-9{NUMERALS}(\0])|排(?=[0-9{NUMERALS}])|\)(?![^组队\0])"
+    rf"|(?:[村居]民)?小组|门(?![^0-9{NUMERALS}(\0])|排(?=[0-9{NUMERALS}])|\)(?![^组队\0])"
 )
 """Words before which a Chinese numeral counts something, so 三单元 is 3单元 and 八一路 stays."""
 

@@ -94,10 +94,7 @@ def village(walk: Walk, found: re.Match[str]) -> None:
         if walk.last == "village" and found.group() != "村":
             walk.again("village", found.end())
         return
-    if walk.rank < LADDER["road"] and walk.levels.get("village") in (
-        words,
-        canonical("village", words),
-    ):
+    if LADDER["village"] <= walk.rank < LADDER["road"] and _said(walk, words):
         walk.again("village", found.end())
     elif walk.rank < LADDER["village"]:
         walk.take("village", found.end())
@@ -108,6 +105,12 @@ def village(walk: Walk, found: re.Match[str]) -> None:
         walk.take("natural_village", found.end())
     elif walk.rank == LADDER["road"]:
         _village_at_road(walk, found, words)
+
+
+def _said(walk: Walk, words: str) -> bool:
+    """塘厦村塘厦村委会: the village once more, maybe by its office."""
+    said = walk.levels.get("village")
+    return said is not None and said in (words, canonical("village", words))
 
 
 def _below_area(walk: Walk) -> bool:
