@@ -1,5 +1,6 @@
 """What every request passes through, as plain ASGI: guards, HEAD, the size of bodies, headers."""
 
+import asyncio
 from collections.abc import MutableMapping
 
 from fastapi import Request
@@ -10,6 +11,9 @@ from api.errors import problem, unforeseen
 
 LARGEST_BODY = 1_000_000
 """Bytes of a request's body; ten thousand ids are a fifth of it."""
+
+PATIENCE = 60.0
+"""Seconds in which a body must have come that is read whole."""
 
 STREAMED = ("PATCH", "/uploads/")
 """Method and path of bodies that are not read whole: they are written as they come."""
@@ -87,10 +91,12 @@ class Headers:
 class Limits:
     """Refuses bodies above a size, announced or not."""
 
-    def __init__(self, app: ASGIApp, largest: int = LARGEST_BODY) -> None:
-        """Wrap the app; `largest` is in bytes."""
+    def __init__(
+        self, app: ASGIApp, largest: int = LARGEST_BODY, patience: float = PATIENCE
+    ) -> None:
+        """Wrap the app; `largest` is in bytes, `patience` in seconds."""
         self.app = app
-        self.largest = largest
+        self.largest, self.patience = largest, patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body whole up to the limit, so that nothing runs on half of it."""
@@ -101,13 +107,16 @@ class Limits:
         ):
             await self.app(scope, receive, send)
             return
-        body, more = b"", True
-        while more and len(body) <= self.largest:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
+        try:
+            body = await asyncio.wait_for(self._whole(receive), self.patience)
+        except TimeoutError:
+            answer = problem(
+                Request(scope), 408, "The request took too long to arrive.", "请求传输超时。"
+            )
+            await answer(scope, receive, send)
+            return
+        if body is None:
+            return
         if len(body) > self.largest:
             answer = problem(
                 Request(scope),
@@ -123,3 +132,14 @@ class Limits:
             return kept.pop() if kept else await receive()
 
         await self.app(scope, replay, send)
+
+    async def _whole(self, receive: Receive) -> bytes | None:
+        """The body as far as the limit; None where the connection was lost."""
+        body, more = b"", True
+        while more and len(body) <= self.largest:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        return body

@@ -1,12 +1,13 @@
 """Bringing files in: what they may be, a look into one, jobs that load them."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query
+from fastapi import Request as HttpRequest
 from fastapi.responses import Response, StreamingResponse
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
@@ -47,6 +48,9 @@ ENDINGS = frozenset({*READERS, *models.ENDINGS}) - CLOSED
 LOOKS = asyncio.Semaphore(2)
 """Files are looked into two at a time: each look is a process."""
 
+HUNG_UP = 0.5
+"""Seconds between two questions whether the caller still waits."""
+
 UNREADY: dict[int | str, dict[str, Any]] = {
     404: {**PROBLEM, "description": "No such group or file"},
     409: {**PROBLEM, "description": "A file of the group is not whole yet"},
@@ -83,6 +87,7 @@ async def kinds(caller: IntakeDep) -> Response:
     responses=UNREADY,
 )
 async def inspect_upload(
+    http: HttpRequest,
     asked: Inspect,
     caller: IntakeDep,
     store: IntakeStoreDep,
@@ -100,9 +105,31 @@ async def inspect_upload(
     if asked.mends is not None:
         known = await mending(store, settings, engine, caller, asked.mends)
         kind, request = known.pop("kind"), Request(**known | {"mends": Mends.read(known["mends"])})
+    found = await unless_gone(http, look(settings, path, kind, request))
+    return json(found, **PRIVATE) if found else Response(status_code=408)
+
+
+async def look(settings: Settings, path: Path, kind: str | None, request: Request) -> Any:
+    """Look into a file when it is its turn."""
     async with LOOKS:
-        found = await inspecting.inspect(settings, path, kind, request)
-    return json(found, **PRIVATE)
+        return await inspecting.inspect(settings, path, kind, request)
+
+
+async def unless_gone(http: HttpRequest, work: Coroutine[Any, Any, Any]) -> Any:
+    """The outcome of some work; it is given up, and None, where the caller has hung up.
+
+    Whoever changes a wish asks anew, and should not wait behind looks that nobody awaits.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=HUNG_UP)
+            if not task.done() and await http.is_disconnected():
+                return None
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @router.post(

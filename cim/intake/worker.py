@@ -67,7 +67,8 @@ class Worker:
             try:
                 await self._work(jobs)
             except (CimError, ProcrastinateException, OSError) as error:
-                self.say(f"the queue cannot be reached: {error}", f"无法访问任务队列：{error}")
+                why = " ".join(str(error.__cause__ or error).split())
+                self.say(f"the queue cannot be reached: {why}", f"无法访问任务队列：{why}")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), ROUND)
 

@@ -1,5 +1,6 @@
 """Jobs over HTTP: who may ask for what, what is refused, and what waits without a worker."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable
@@ -8,9 +9,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from fastapi import Request as HttpRequest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
+from api.routes import imports
 from cim.settings import Settings
 
 Headers = dict[str, str]
@@ -317,3 +320,20 @@ def test_a_format_that_leads_to_other_files_is_closed_and_not_offered(
     told = ask(client, officer, group, file="roads.gml")
     assert told.status_code == 422
     assert "cim load" in told.json()["detail_zh"]
+
+
+def test_a_look_is_given_up_when_its_caller_hangs_up() -> None:
+    ended: list[str] = []
+
+    async def endless() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("given up")
+
+    async def gone() -> Any:
+        return {"type": "http.disconnect"}
+
+    asked = HttpRequest({"type": "http", "method": "POST", "path": "/", "headers": []}, gone)
+    assert asyncio.run(imports.unless_gone(asked, endless())) is None
+    assert ended == ["given up"]

@@ -1,14 +1,17 @@
 """Sending files by tus 1.0: what broke off is gone on with, and nothing leaves its folder."""
 
+import asyncio
 import base64
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
+from api.middleware import Limits
 from cim.intake import uploads
 from cim.settings import Settings
 
@@ -244,3 +247,20 @@ def test_a_symbolic_link_in_the_way_is_not_followed(
     part.symlink_to(target)
     assert send(client, tus, address, b"abc").status_code >= 400
     assert target.read_bytes() == b""
+
+
+def test_a_body_that_never_comes_is_not_waited_for() -> None:
+    async def silent() -> Any:
+        await asyncio.sleep(60)
+
+    async def unreached(*_: Any) -> None:
+        raise AssertionError("it ran on half a body")
+
+    said: list[Any] = []
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/imports", "headers": []}
+    asyncio.run(Limits(unreached, patience=0.05)(scope, silent, send))
+    assert said[0]["status"] == 408
