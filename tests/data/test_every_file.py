@@ -64,13 +64,15 @@ def test_every_file_is_read_or_refused_in_both_languages(folder: str) -> None:
         assert outcome["repaired"] >= 7
 
 
-@pytest.mark.parametrize("suffix", ["json", "city.json"])
-def test_city_models_are_called_what_they_are(suffix: str) -> None:
-    for path in sorted((DATA / FOLDERS[2] / "data").glob(f"*.{suffix}")):
+def test_city_models_are_called_what_they_are() -> None:
+    called = 0
+    for path in sorted((DATA / FOLDERS[2] / "data").glob("*.json")):
         with pytest.raises(CimError) as refused:
             readers.read(path)
         if '"type": "CityJSON' in path.read_text("utf-8"):
             assert "CityJSON, which is not read yet" in str(refused.value), path.name
+            called += 1
+    assert called > 10
 
 
 def test_city_models_in_xml_are_too() -> None:
