@@ -1,10 +1,11 @@
 """Fields by which a row says what it belongs to, and the check that gets them into one spelling."""
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cim.addresses import Address, canonical, join, normalise, parse
+from cim.addresses import LADDER, canonical, join, normalise, parse_many
 from cim.load.fields import Field
 from cim.load.kind import Context
 from cim.load.rows import Rows
@@ -79,22 +80,28 @@ def spell(rows: Rows, context: Context) -> None:
             )
     if "address" not in context.mapped:
         return
-    found = [
-        None if text is None else parse(text, context.gazetteer)
-        for text in rows.words("address").tolist()
-    ]
-    parts = [_parts(address) for address in found]
-    for n, name in enumerate(BY_ADDRESS):
-        rows.columns[name] = np.array([part[n] for part in parts] or [], dtype=object)
+    found = parse_many(rows.words("address").tolist(), context.gazetteer)
+    rows.columns |= {
+        "address_norm": _filled(found["norm_text"].tolist()),
+        "address_place": _filled(_places(found)),
+        "address_room": found["room_no"],
+        "address_entrance": found["entrance_no"],
+    }
 
 
-def _parts(address: Address | None) -> tuple[str | None, ...]:
-    if address is None or not address.levels:
-        return (None, None, None, None)
-    levels = address.levels
-    return (
-        address.norm_text or None,
-        place_of(levels) or None,
-        levels.get("room_no"),
-        levels.get("entrance_no"),
-    )
+def _places(found: dict[str, NDArray[Any]]) -> list[str]:
+    """The joined text down to the building of each row; each different place is joined once."""
+    above = [name for name in LADDER if name not in PLACE_LEVELS]
+    levels = list(zip(*(found[name].tolist() for name in above), strict=True))
+    known = {
+        words: place_of({name: word for name, word in zip(above, words, strict=True) if word})
+        for words in set(levels)
+    }
+    return [known[words] for words in levels]
+
+
+def _filled(texts: list[str]) -> NDArray[np.object_]:
+    """Texts, None where there is none."""
+    filled = np.full(len(texts), None, dtype=object)
+    filled[:] = [text or None for text in texts]
+    return filled

@@ -55,7 +55,8 @@ def follow(stage: Stage, last: int) -> None:
         keys = {ref: references.keys(name, ref, _REFERENCES[ref][0]) for ref in refs}
         of = following.coded(batch, refs)
         sql = following.known_by_code(name, of, keys, stage.types)
-        stage.run(sql, **key, **since)
+        feed = {"object_type": stage.object_type, "import_id": stage.import_id}
+        stage.run(sql, **key, **since, **feed)
     stage.followed = (max(stage.number(following.BLOCKS) - 1, 0), last, stage.rows)
 
 
@@ -116,9 +117,10 @@ def _analyse(stage: Stage, name: str) -> None:
 def enter(stage: Stage) -> Counts:
     """Into the table, with the buildings' addresses that rooms need, and linked."""
     key = {"source_id": stage.source_id}
+    feed = {"object_type": stage.object_type, "import_id": stage.import_id}
     again = bool(stage.number(common.knows_source(stage.table), **key))
     if stage.number(f"SELECT count(*) FROM (SELECT FROM {FAULTS} LIMIT 1) x"):
-        stage.run(following.LEAVE)
+        stage.run(following.LEAVE, **feed)
     if _waiting(stage):
         _meet(stage, following.not_known(ROWS))
         if again:

@@ -53,9 +53,9 @@ def lose(reference: str) -> str:
 def known_by_code(name: str, rows: str, keys: Mapping[str, str], staged: Iterable[str]) -> str:
     """Fill `stage_known` for new rows that name keys: what `met`, DOORS, ROOMS and `known` do.
 
-    All in one statement, so that nothing is staged in between; keys that do not lead to one thing
-    are kept in `stage_lost`.  `name` is what `rows` go by in the queries of `keys`, one for each
-    reference.
+    All in one statement, so that nothing is staged in between, and with their lines in the feed;
+    keys that do not lead to one thing are kept in `stage_lost`.  `name` is what `rows` go by in
+    the queries of `keys`, one for each reference.
     """
     needed = ", ".join((*_MET, *keys))
     steps = {name: f"SELECT {needed} FROM {rows} s"}
@@ -67,7 +67,11 @@ def known_by_code(name: str, rows: str, keys: Mapping[str, str], staged: Iterabl
     }
     tables = [f"{step} AS MATERIALIZED ({made})" for step, made in steps.items()]
     lost = [f"lost_{ref} AS ({lose(ref)})" for ref in keys]
-    return f"WITH {', '.join(tables + lost)} {known(name, again=False)}"
+    return f"""
+        WITH {", ".join(tables + lost)},
+        fresh AS ({known(name, again=False, told=True)} RETURNING address_id)
+        INSERT INTO platform.change (object_type, object_id, op, import_id)
+        SELECT :object_type, address_id, 'insert', :import_id FROM fresh"""
 
 
 BLOCKS: Final = """
@@ -75,6 +79,11 @@ BLOCKS: Final = """
 """Blocks of the staging table."""
 
 LEAVE: Final = """
-    DELETE FROM stage_known k
-    WHERE NOT EXISTS (SELECT FROM stage_rows s WHERE s.row_no = k.row_no)"""
+    WITH gone AS (
+        DELETE FROM stage_known k
+        WHERE NOT EXISTS (SELECT FROM stage_rows s WHERE s.row_no = k.row_no)
+        RETURNING address_id)
+    DELETE FROM platform.change c USING gone g
+    WHERE c.object_type = :object_type AND c.object_id = g.address_id
+      AND c.import_id = :import_id"""
 """Rows that were set aside after they were looked at."""

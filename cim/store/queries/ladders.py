@@ -42,10 +42,11 @@ KNOWN: Final = {
     "admin_area_id": "int8",
     "method": "text",
     "score": "int2",
+    "told": "bool",
 }
 """The temporary table `stage_known`: what each row is the address of, and its id.
 
-`kept` are rows that the store has.
+`kept` are rows that the store has; `told` those that the change feed speaks of already.
 """
 
 SEPARATOR: Final = "\x1f"
@@ -241,7 +242,7 @@ not once for each of its rooms.
 """
 
 
-def known(rows: str, again: bool) -> str:
+def known(rows: str, again: bool, told: bool = False) -> str:
     """Fill `stage_known` from what was met; where the source came `again`, `kept` is looked for."""
     kept, ids, joined = "false", NEXT, ""
     if again:
@@ -252,7 +253,8 @@ def known(rows: str, again: bool) -> str:
         INSERT INTO stage_known ({", ".join(KNOWN)})
         SELECT m.row_no, m.place_no, m.level, m.status, {ids}, {kept},
             m.building_id, coalesce(m.entrance_id, r.entrance_id),
-            coalesce(m.unit_id, r.unit_id), m.estate_id, m.admin_area_id, m.method, m.score
+            coalesce(m.unit_id, r.unit_id), m.estate_id, m.admin_area_id, m.method, m.score,
+            {told}
         FROM stage_met m LEFT JOIN stage_rooms r USING (row_no) {joined}"""
 
 
@@ -324,7 +326,8 @@ def insert(entered: str, columns: Iterable[str]) -> str:
 
 RECORD: Final = """
     INSERT INTO platform.change (object_type, object_id, op, import_id)
-    SELECT :object_type, address_id, 'insert', :import_id FROM stage_known WHERE NOT kept
+    SELECT :object_type, address_id, 'insert', :import_id FROM stage_known
+    WHERE NOT kept AND NOT told
     UNION ALL SELECT :object_type, id, 'insert', :import_id FROM stage_above WHERE made"""
 
 HANG: Final = """
