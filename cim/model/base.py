@@ -2,19 +2,23 @@
 
 from typing import Any
 
-from geoalchemy2 import Geometry
 from sqlalchemy import (
     BigInteger,
     Column,
     DateTime,
+    Dialect,
     ForeignKey,
     Identity,
+    LargeBinary,
     MetaData,
     SmallInteger,
     Text,
+    TypeDecorator,
+    event,
 )
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
 
 SRID = 4490
 """CGCS2000 longitude/latitude; heights are columns, never z of a footprint."""
@@ -38,18 +42,45 @@ def identity(comment: str = "our key; never an official code") -> Column[int]:
     return Column("id", BigInteger, Identity(), primary_key=True, comment=comment)
 
 
+class Shape(TypeDecorator[bytes]):
+    """GeoAlchemy2's Geometry, which is asked for when a table is made or its DDL written.
+
+    Importing it takes a quarter of a second, for dialects that are not ours; most commands make no
+    table, and rows travel by `cim.store.columns`.
+    """
+
+    impl = LargeBinary
+    cache_ok = True
+    spatial_index = False
+    """None is made unasked: GeoAlchemy2 looks here."""
+
+    def __init__(self, kind: str) -> None:
+        """Of a kind of geometry as PostGIS calls it, such as POINTZ."""
+        super().__init__()
+        self.kind = kind
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """What stands for it in the database."""
+        from geoalchemy2 import Geometry  # noqa: PLC0415 - said above
+
+        dimension = 3 if self.kind.endswith("Z") else 2
+        made: TypeEngine[Any] = Geometry(
+            self.kind, srid=SRID, dimension=dimension, spatial_index=self.spatial_index
+        )
+        return made
+
+
+@event.listens_for(metadata, "before_create")
+def _listen(*_: Any, **__: Any) -> None:
+    """Let GeoAlchemy2 listen from the first table on: in the middle of one it would stumble."""
+    import geoalchemy2  # noqa: F401, PLC0415 - importing it is what makes it listen
+
+
 def geometry(
     name: str, kind: str, comment: str, *, nullable: bool = True, z: bool = False
 ) -> Column[Any]:
     """A geometry column in CGCS2000 degrees; its GiST index is declared with the table."""
-    return Column(
-        name,
-        Geometry(
-            kind + ("Z" if z else ""), srid=SRID, dimension=3 if z else 2, spatial_index=False
-        ),
-        nullable=nullable,
-        comment=comment,
-    )
+    return Column(name, Shape(kind + ("Z" if z else "")), nullable=nullable, comment=comment)
 
 
 def reference(name: str, target: str, comment: str, *, nullable: bool = True) -> Column[int]:
