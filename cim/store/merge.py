@@ -64,10 +64,10 @@ def by_source(stage: Stage) -> Counts:
     key = {"source_id": stage.source_id}
     feed = {"object_type": stage.object_type, "import_id": stage.import_id}
     table = stage.table
-    total = stage.number(f"SELECT count(*) FROM {ROWS}")
-    counts, met = Counts(), 0
+    counts, total, met = Counts(), stage.rows, 0
     known = stage.number(statements.knows_source(table), **key)
     if known:
+        total = stage.number(f"SELECT count(*) FROM {ROWS}")
         again = [name for name in names if name not in stage.insert_only]
         counts.changed = stage.run(statements.changed_rows(ROWS, table, again, stage.kept()), **key)
         stage.run(statements.update_changed(ROWS, table, again, stage.kept()))
@@ -79,9 +79,10 @@ def by_source(stage: Stage) -> Counts:
             counts.ended = stage.run(statements.end_missing(ROWS, FAULTS, table), **key, **feed)
     near = f"s.{stage.geometry}" if stage.geometry else "s.row_no"
     order = near if total <= SORTED else None
-    if total > met:
+    if total > met or not known:
         insert = statements.insert_new(ROWS, table, names, order, first=not known)
         with bulk.indexes_after(stage):
             counts.new = stage.run(insert, **key, **feed)
-    counts.unchanged = total - counts.new - counts.changed
+    if known:
+        counts.unchanged = total - counts.new - counts.changed
     return counts
