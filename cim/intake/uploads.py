@@ -219,8 +219,13 @@ class Writer:
 def writing(place: Place, offset: int) -> Iterator[Writer]:
     """A writer that goes on at `offset`.
 
-    Raises Conflict where the file has another number of bytes, is whole, or is being written.
+    One that is gone from the disk begins again.  Raises Conflict where the file has another number
+    of bytes, is whole, or is being written.
     """
+    if offset == 0 and not place.part.exists() and not place.whole.exists():
+        place.folder.mkdir(mode=0o700, exist_ok=True)
+        with suppress(FileExistsError):
+            create(place)
     try:
         descriptor = os.open(place.part, os.O_WRONLY | os.O_NOFOLLOW)
     except OSError as error:

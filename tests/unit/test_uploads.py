@@ -143,3 +143,14 @@ def test_what_was_announced_does_not_fill_the_disk_that_the_database_needs(
             writer.write(b"67890")
         writer.settle()
     assert place.offset == 5
+
+
+def test_a_file_that_vanished_from_the_disk_can_be_sent_again(place: Place) -> None:
+    uploads.delete(place)
+    assert (place.offset, place.complete) == (0, False)
+    with uploads.writing(place, 0) as writer:
+        writer.write(b"1234567890")
+        writer.settle()
+    assert place.whole.read_bytes() == b"1234567890"
+    with pytest.raises(Conflict), uploads.writing(place, 0):
+        pass
