@@ -264,7 +264,7 @@ def _keep(stage: Stage, job: Job, report: Report) -> None:
     report.first = [Aside(*row) for row in returning.first(stage, personal=job.kind.personal)]
     if job.mends is not None:
         report.mended = returning.clear(stage, **key)
-    stage.run(statements.CLEAR_QUARANTINE, **key, whole=job.mends is None)
+    returning.supersede(stage, **key, whole=job.mends is None)
     sentences = {code: REASONS[code] for code in report.aside}
     stage.run(
         statements.KEEP_FAULTS,

@@ -55,3 +55,13 @@ def number_repeats(stage: Stage) -> None:
 def clear(stage: Stage, **key: Any) -> int:
     """Close what came back, whether it came in or is set aside anew; how many rows that were."""
     return stage.run(statements.CLEAR, **key)
+
+
+def supersede(stage: Stage, *, whole: bool, **key: Any) -> None:
+    """Close what waited under the keys of this file, which says what holds of them now.
+
+    Of a `whole` file also what waited of it without a key.
+    """
+    stage.run(statements.WHOLE)
+    stage.run(statements.SUPERSEDE, **key, whole=whole)
+    stage.run(statements.USUAL)

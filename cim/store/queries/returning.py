@@ -87,3 +87,20 @@ def number_repeats(rows: str, faults: str) -> str:
 FIRST = """
     SELECT row_no, field, value, reason FROM stage_faults ORDER BY row_no LIMIT :most"""
 """The first rows set aside."""
+
+WHOLE, USUAL = "SET LOCAL enable_nestloop = off", "SET LOCAL enable_nestloop = on"
+"""Rows set aside a moment ago are not counted yet: a plan for a few of them, row by row, would
+take hours for many."""
+
+SUPERSEDE = """
+    UPDATE platform.quarantine q SET cleared_at = now()
+    WHERE q.cleared_at IS NULL AND q.id IN (
+        SELECT o.id FROM platform.quarantine o
+        JOIN (SELECT ext_id FROM stage_rows UNION SELECT ext_id FROM stage_faults) here
+          ON here.ext_id = o.ext_id
+        WHERE o.kind = :kind AND o.source_id = :source_id AND o.cleared_at IS NULL
+        UNION ALL
+        SELECT o.id FROM platform.quarantine o
+        WHERE o.kind = :kind AND o.source_id = :source_id AND o.cleared_at IS NULL
+          AND o.ext_id IS NULL AND o.file = :file AND :whole)"""
+"""Rows that arrived well, and rows that are set aside anew: the newest line holds."""
