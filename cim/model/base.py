@@ -45,8 +45,8 @@ def identity(comment: str = "our key; never an official code") -> Column[int]:
 class Shape(TypeDecorator[bytes]):
     """GeoAlchemy2's Geometry, which is asked for when a table is made or its DDL written.
 
-    Importing it takes a quarter of a second, for dialects that are not ours; most commands make no
-    table, and rows travel by `cim.store.columns`.
+    Importing it takes a tenth of a second, most of it for databases that are not ours; few
+    commands make a table, and rows travel by `cim.store.columns`.
     """
 
     impl = LargeBinary
