@@ -1,6 +1,7 @@
 """The `cim` command: each package registers its own subcommands in pyproject.toml."""
 
 import ast
+import io
 import os
 import signal
 import sys
@@ -112,6 +113,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand; a deliberate error becomes two sentences and exit code 2."""
+        _any_terminal()
         try:
             return super().invoke(ctx)
         except CimError as error:
@@ -133,6 +135,13 @@ class Commands(click.Group):
                 raise
             _blame(error)
             sys.exit(2)
+
+
+def _any_terminal() -> None:
+    """What a terminal has no letter for (Chinese in ASCII, m² in GBK) is a ? and ends nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="replace")
 
 
 def _stopped() -> NoReturn:

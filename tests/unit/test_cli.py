@@ -1,5 +1,8 @@
 """What every command says when it fails."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import click
@@ -80,3 +83,15 @@ def test_a_folder_that_the_system_refuses_is_named(run: Callable[[BaseException]
     assert result.exit_code == 2
     assert "/srv/city cannot be used: Permission denied" in result.stderr
     assert "程序内部错误" not in result.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "gbk", "latin-1"])
+def test_a_terminal_without_chinese_letters_ends_nothing(encoding: str) -> None:
+    found = subprocess.run(
+        [sys.executable, "-m", "cim", "load", "--fields", "buildings"],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+        check=False,
+    )
+    assert (found.returncode, found.stderr) == (0, b"")
+    assert b"floors_above" in found.stdout
