@@ -70,24 +70,25 @@ def serving(environment: dict[str, str]) -> Iterator[str]:
         server.stdout.close()
 
 
+def walked(environment: dict[str, str], script: str, *words: str) -> dict[str, Any]:
+    """What a walk of viewer/tests/browser/ through the city, on a service of its own, reports."""
+    node = shutil.which("node")
+    assert node, "node is not on PATH: run the tests by `make test`, or `scripts/node pytest`"
+    with serving(environment) as origin:
+        done = subprocess.run(
+            [node, str(WALK.with_name(script)), origin, str(PICTURES), *words],
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = json.loads(done.stdout)
+    assert isinstance(report, dict)
+    return report
+
+
 @pytest.fixture(scope="module")
 def walk(environment: dict[str, str]) -> Callable[..., dict[str, Any]]:
     """Walks through the city, or clicks on one building's wall, and says what was seen."""
-
-    def go(*only: int) -> dict[str, Any]:
-        node = shutil.which("node")
-        assert node, "node is not on PATH: run the tests by `make test`, or `scripts/node pytest`"
-        with serving(environment) as origin:
-            done = subprocess.run(
-                [node, str(WALK), origin, str(PICTURES), *map(str, only)],
-                capture_output=True,
-                text=True,
-                timeout=900,
-                check=False,
-            )
-        assert done.returncode == 0, done.stderr[-3000:]
-        report = json.loads(done.stdout)
-        assert isinstance(report, dict)
-        return report
-
-    return go
+    return lambda *only: walked(environment, WALK.name, *map(str, only))

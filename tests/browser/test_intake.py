@@ -4,9 +4,6 @@ viewer/tests/browser/intake.mjs goes her way and reports what she saw; each test
 it.  The pictures it took are in screenshots/, to be looked at.
 """
 
-import json
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,29 +13,11 @@ from sqlalchemy import Engine, text
 
 from sample_data.make import make
 from tests.browser import officer
-from tests.browser.conftest import PICTURES, WALK, serving
+from tests.browser.conftest import walked
 
 SOURCE = "南城街道新村"
 FIT = officer.HOUSES - len(officer.BAD)
 """Rows of the shapefile that come in as they are; of two with one number, one thing is made."""
-
-
-def go(environment: dict[str, str], *words: str) -> dict[str, Any]:
-    """Walk the officer's way on a service of its own, and give what was reported."""
-    node = shutil.which("node")
-    assert node, "node is not on PATH: run the tests by `make test`, or `scripts/node pytest`"
-    with serving(environment) as origin:
-        done = subprocess.run(
-            [node, str(WALK.with_name("intake.mjs")), origin, str(PICTURES), *words],
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr[-3000:]
-    report = json.loads(done.stdout)
-    assert isinstance(report, dict)
-    return report
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +37,7 @@ def seen(
     folder = tmp_path_factory.mktemp("officer")
     officer.footprints(folder)
     officer.addresses(folder)
-    return go(environment, str(folder))
+    return walked(environment, "intake.mjs", str(folder))
 
 
 def counts(result: dict[str, Any]) -> dict[str, int]:
@@ -205,7 +184,7 @@ def broken(
     """What is seen where the line breaks, the page is closed, and the job is cancelled."""
     path = tmp_path_factory.mktemp("large") / "全市地址.csv"
     write_large(path)
-    return go(environment, str(path), "broken")
+    return walked(environment, "intake.mjs", str(path), "broken")
 
 
 def write_large(path: Path) -> None:
