@@ -162,14 +162,6 @@ FILL_RECORDS = """
     UPDATE stage_faults f SET record = r.record, record_enc = r.record_enc, geom = r.geom
     FROM stage_records r WHERE r.row_no = f.row_no AND f.record IS NULL AND f.record_enc IS NULL"""
 
-CLEAR_QUARANTINE = """
-    UPDATE platform.quarantine q SET cleared_at = now()
-    WHERE q.kind = :kind AND q.source_id = :source_id AND q.cleared_at IS NULL
-      AND (EXISTS (SELECT FROM stage_rows s WHERE s.ext_id = q.ext_id)
-           OR EXISTS (SELECT FROM stage_faults f WHERE f.ext_id = q.ext_id)
-           OR (q.ext_id IS NULL AND q.file = :file AND :whole))"""
-"""Rows that arrived well, and rows that are set aside anew: the newest line holds."""
-
 KEEP_FAULTS = """
     INSERT INTO platform.quarantine (import_id, kind, source_id, ext_id, file, row_no, field,
         value, reason, reason_en, reason_zh, record, record_enc, geom)
