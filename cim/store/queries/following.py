@@ -21,9 +21,13 @@ _NO_PLACES: Final = """CROSS JOIN (
 
 
 def staged_from(rows: str) -> str:
-    """The rows that were staged last: from a block of the table on, and after a row number."""
+    """The rows that were staged last: from a block of the table on, and after a row number.
+
+    What block and number say is much the same: the planner is kept from multiplying the two, as it
+    would think of a few rows and compare each with each.
+    """
     return f"""(SELECT * FROM {rows}
-        WHERE ctid >= CAST(:block AS tid) AND row_no > :row)"""
+        WHERE ctid >= CAST(:block AS tid) AND row_no + 0 > :row)"""
 
 
 def coded(rows: str, refs: Iterable[str]) -> str:
