@@ -35,7 +35,9 @@ _WITH_UNIT = (
 )
 _DAY = re.compile(r"^(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})")
 _PERSONAL = re.compile(
-    r"姓名|户主|业主|联系人|法人|身份证|证件号|手机|电话|phone|mobile|id_?card", re.I
+    r"姓名|户主|业主|产权人|权利人|房东|租客|租户|承租人|联系人|法人|身份证|证件号"
+    r"|手机|电话|phone|mobile|id_?card",
+    re.I,
 )
 
 SENTENCES: dict[str, tuple[str, str]] = {
@@ -252,7 +254,7 @@ def _shown(value: Any) -> str | float | None:
 def sounds_personal(name: str) -> bool:
     """Whether a column by its name holds what tells who somebody is.
 
-    >>> sounds_personal("户主姓名"), sounds_personal("建筑名称")
-    (True, False)
+    >>> sounds_personal("户主姓名"), sounds_personal("产权人"), sounds_personal("建筑名称")
+    (True, True, False)
     """
     return bool(_PERSONAL.search(names.plain(name)))
