@@ -47,7 +47,7 @@ IN: list[tuple[str, str, Wish, tuple[int, int, int]]] = [
     (DIVISIONS + "streets.csv", "areas", {}, (401, 401, 0)),
     (DIVISIONS + "villages.csv", "areas", {}, (7903, 7903, 0)),
     ("addresses/cpca/cpca/resources/adcodes.csv", "areas", {"crs": "EPSG:4490"}, (3511, 3511, 0)),
-    ("addresses/cpca/tests/addr.csv", "addresses", {}, (18145, 16584, 1561)),
+    ("addresses/cpca/tests/addr.csv", "addresses", {}, (18145, 16586, 1559)),
     (PRAGUE + "bubenec.gpkg", "estates", {"layer": "plots", "fields": {"name": "ID"}},
      (407, 407, 0)),
     (PRAGUE + "tests.gpkg", "buildings", {"layer": "os"}, (16, 16, 0)),
