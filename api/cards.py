@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from api.access import RESIDENTS, Caller
-from cim.addresses.compose import building_words, compose, room_words, storey_words
+from cim.addresses.compose import building_words, compose, room_words, spaced, storey_words
 from cim.crs.geoid import Geoid
 
 Json = dict[str, Any]
@@ -46,7 +46,7 @@ def unit_address(found: Json) -> Json:
             del steps["entrance_no"]
         tail, below = compose([], steps)
         return {
-            "text": loaded["text"] + tail,
+            "text": spaced([loaded["text"], tail]),
             "levels": loaded["levels"] | below,
             "source": "composed",
         }

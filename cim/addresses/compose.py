@@ -58,4 +58,15 @@ def compose(
     steps = {LEVELS[level]: name for level, name in sorted(areas) if level in LEVELS}
     steps |= {field: words for field, words in below.items() if words}
     ladder = {field: canonical(field, words) for field, words in steps.items()}
-    return "".join(steps.values()), ladder
+    return spaced(steps.values()), ladder
+
+
+def spaced(words: Iterable[str]) -> str:
+    """Words one after the other; two Latin ones, which would run together, with a space.
+
+    >>> spaced(["示范小区", "3栋", "8层", "803室"]), spaced(["duplex", "Level 1", "A室"])
+    ('示范小区3栋8层803室', 'duplex Level 1 A室')
+    >>> spaced([])
+    ''
+    """
+    return re.sub(r"(?<=[0-9A-Za-z])\0(?=[0-9A-Za-z])", " ", "\0".join(words)).replace("\0", "")
