@@ -26,7 +26,7 @@ data_import = Table(
     Column("file", Text, nullable=False, comment="the file's name, without its folder"),
     Column("layer", Text, comment="the layer within it"),
     Column("source_id", SmallInteger, nullable=False, comment="the system it came from"),
-    Column("mapping", JSONB, comment="field → column"),
+    Column("mapping", JSONB, comment="field → column; of a model, where it was put"),
     Column("crs", Text, comment="coordinate system it was read in"),
     Column(
         "stats", JSONB, comment="rows read, new, changed, unchanged, repaired, set aside, missing"

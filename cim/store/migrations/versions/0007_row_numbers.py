@@ -1,4 +1,4 @@
-"""What the numbers of rows mean, and the steps of a job, are said as they are."""
+"""What row numbers, the steps of a job and a mapping hold is said as it is."""
 
 from alembic import op
 
@@ -15,4 +15,6 @@ def upgrade() -> None:
             IS 'row in the file: of tables as a spreadsheet shows it, of others from 1';
         COMMENT ON COLUMN platform.intake.step
             IS 'wait, read, compare, keep, units, commit';
+        COMMENT ON COLUMN platform.data_import.mapping
+            IS 'field → column; of a model, where it was put';
     """)
