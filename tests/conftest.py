@@ -79,8 +79,12 @@ def _sweep(connection: psycopg.Connection[tuple[str]]) -> None:
 
 @pytest.fixture(autouse=True)
 def interruptible() -> Iterator[None]:
-    """Ctrl-C ends the tests, though a command that was stopped in one of them ignores it."""
-    usual = signal.getsignal(signal.SIGINT)
+    """Ctrl-C ends the tests, and what they start, however they themselves were started.
+
+    A shell starts what runs in the background with interrupts ignored, and a program hands that
+    on; a command that was stopped in a test ignores them too.
+    """
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, usual)
 

@@ -118,7 +118,7 @@ def _request(options: dict[str, object]) -> tuple[Request, dict[str, bool]]:
     """What was asked of the file, and how it is to be brought."""
     how = {name: bool(options.pop(name)) for name in ("dry_run", "no_units", "quiet")}
     pairs, file = options.pop("pairs"), options.pop("mapping_file")
-    return Request(fields=mapping.said(pairs), mapping=file, **options), how  # type: ignore[arg-type]
+    return Request(fields=mapping.said(pairs), mapping=file, **options), how  # type: ignore[arg-type]  # named as its fields
 
 
 def _target(words: tuple[str, ...]) -> tuple[str | None, Path]:

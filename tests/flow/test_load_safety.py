@@ -46,8 +46,6 @@ class Load:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            # A shell starts what runs in the background with Ctrl-C ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads
         )
         assert self.process.stderr is not None
         self.heard: list[str] = []

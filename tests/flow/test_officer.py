@@ -121,8 +121,6 @@ def test_ctrl_c_leaves_nothing_however_often_it_is_pressed(
     running = subprocess.Popen(
         [sys.executable, "-m", "cim", *words],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        # What a shell runs in the background has interrupts ignored, and hands that on.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads
     )  # fmt: skip
     assert running.stderr is not None
     assert "read" in running.stderr.readline()

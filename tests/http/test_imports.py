@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from api.routes import imports
+from api.schemas.imports import Inspection
 from cim.settings import Settings
 
 Headers = dict[str, str]
@@ -119,7 +120,6 @@ def test_a_file_is_looked_into(client: TestClient, officer: Headers) -> None:
 def test_what_a_look_shows_has_the_form_that_is_documented(
     client: TestClient, officer: Headers
 ) -> None:
-    from api.schemas.imports import Inspection  # noqa: PLC0415 - next to what it is asked of
 
     people = "姓名,身份证号,房号\n甲,00000019000101000X,101\n".encode()
     for content, name in ((footprints(), "a.geojson"), (people, "people.csv")):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,6 @@ def test_heights_in_centimetres_are_suspected(look: Callable[..., Inspection]) -
 
 
 def test_personal_data_are_shown_nowhere(look: Callable[..., Inspection]) -> None:
-    from datetime import date  # noqa: PLC0415 - only these two need it
 
     people = {
         "姓名": [f"测试甲{n}" for n in range(6)],

@@ -212,7 +212,9 @@ def _plain(pattern: str) -> str:
 
 def _after(text: str, today: date) -> bool:
     found = _DAY.match(text)
-    return bool(found) and tuple(map(int, found.groups())) > (today.year, today.month, today.day)  # type: ignore[union-attr]
+    if found is None:
+        return False
+    return tuple(map(int, found.groups())) > (today.year, today.month, today.day)
 
 
 def _numbers(column: pa.Array, words: pa.Array) -> pa.Array | None:
