@@ -37,7 +37,7 @@ export function Findings({ store, title, checks }: { store: Store; title: string
   return (
     <section aria-label={title}>
       <h3>{title}</h3>
-      <ul class="checks">
+      <ul class="told">
         {checks.map((check) => (
           <li key={check.name}>
             <button

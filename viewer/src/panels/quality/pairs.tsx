@@ -31,7 +31,7 @@ export function Pairs({ store }: { store: Store }) {
         </p>
       )}
       {pairs.value.length === 0 && <p class="hint">{t.noPairs} <code>cim reconcile propose A B</code></p>}
-      <ul class="checks">
+      <ul class="told">
         {pairs.value.map((one) => (
           <li key={one.id} class="pair">
             <button type="button" class="plain" onClick={() => store.select({ building: one.a_id, unit: null }, true)}>
