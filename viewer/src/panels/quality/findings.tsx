@@ -52,7 +52,7 @@ export function Findings({ store, title, checks }: { store: Store; title: string
                 <small>
                   {t.onMap(items.value.filter((one) => one.lon !== null).length, measure(check.count, '', language))}
                 </small>
-                <ul class="found">
+                <ul class="instances">
                   {items.value.map((one) => (
                     <li key={one.no}>
                       <button type="button" class="plain" onClick={() => go(one)}>
