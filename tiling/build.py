@@ -1,14 +1,13 @@
 """From rows to a tileset on disk.
 
-`build_tile` is the heart: a pure function from the rows of one tile to its bytes.  `build` assigns
-every building to a tile, streams the rows through it in the order of the tiles, and lets the new
+`build` assigns every building to a tile, has the tiles made out of their rows, and lets the new
 tileset take the old one's place only when it is whole.
 """
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -23,20 +22,15 @@ from cim.crs.geoid import Geoid, geoid
 from cim.settings import Settings
 from cim.store import columns
 from cim.store.queries import tiles as queries
-from tiling import gltf, subtree, tiles3d
-from tiling.folder import Folder, store
+from tiling import subtree, tiles3d
+from tiling.batch import Work, carried_out, tiles
+from tiling.folder import Folder
 from tiling.layers import Layer
-from tiling.mesh import REASONS, Reason, prisms
+from tiling.mesh import REASONS, Reason
 from tiling.metadata import Table
 from tiling.subtree import Region
+from tiling.tile import Tile
 from tiling.tree import Key, assign
-
-Rows = Mapping[str, Any]
-"""Columns of equal length: id, outline (WKB), bottom, top (m in the height datum), shift (m up to
-the ellipsoid), and the layer's properties."""
-
-WAITING = 8
-"""Tiles handed to an executor and not yet back: what bounds the memory."""
 
 WORTH_SHARING = 100_000
 """Features from which further processes are worth their start."""
@@ -45,19 +39,6 @@ METRES_A_DEGREE = 111_320.0
 
 Progress = Callable[[int, int], None]
 """Called with the features done and their total."""
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One tile as built: its bytes (empty where no feature had a mesh), region and features.
-
-    `skipped` are ids left out, each with its Reason.
-    """
-
-    content: bytes
-    region: Region
-    features: int
-    skipped: tuple[tuple[int, int], ...]
 
 
 @dataclass
@@ -87,27 +68,6 @@ class _Run:
     bytes: int = 0
 
 
-def build_tile(layer: Layer, table: Table, key: Key, rows: Rows) -> Tile:
-    """The tile of a key from its rows: pure, and the same bytes in whatever order they come."""
-    order = np.lexsort((np.asarray(rows["bottom"], float), np.asarray(rows["id"])))
-    rows = {name: _take(values, order) for name, values in rows.items()}
-    bottom = np.asarray(rows["bottom"], float) + rows["shift"]
-    top = np.asarray(rows["top"], float) + rows["shift"]
-    made = prisms(rows["outline"], bottom, top, tiles3d.frame(key), closed=layer.closed)
-    fine = np.flatnonzero(made.reasons == Reason.FINE)
-    ids = np.asarray(rows["id"])[fine]
-    wrong = np.flatnonzero((made.reasons != Reason.FINE) & ~np.isin(rows["id"], ids))
-    skipped = tuple({int(rows["id"][row]): int(made.reasons[row]) for row in wrong}.items())
-    if not fine.size:
-        return Tile(b"", made.region, 0, skipped)
-    # A unit on several storeys is a feature on each, so that storeys can be shown alone.
-    kept = {item.id: _take(rows[item.id], fine) for item in layer.properties}
-    content = gltf.write(
-        made.mesh, table, table.columns(kept), label=layer.label, colour=layer.colour
-    )
-    return Tile(content, made.region, ids.size, skipped)
-
-
 def build(
     settings: Settings,
     engine: Engine,
@@ -132,9 +92,9 @@ def build(
     ):
         run = _Run()
         table, total = _prepare(connection, layer, heights, run, built)
-        work = _Work(layer, table, folder.fresh)
+        work = Work(layer, table, folder.fresh)
         shared = executor if total >= WORTH_SHARING else None
-        for done in _carried_out(work, _tiles(connection, layer, heights), shared):
+        for done in carried_out(work, tiles(connection, layer, heights), shared):
             _note(run, *done)
             if progress:
                 progress(run.features + len(run.skipped), total)
@@ -143,23 +103,6 @@ def build(
             transaction.rollback()
     built.seconds = monotonic() - began
     return built
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What a worker needs to know, whichever process it is in."""
-
-    layer: Layer
-    table: Table
-    folder: Path | None
-
-    def __call__(self, key: Key, rows: Rows) -> tuple[Key, Tile, bytes]:
-        """Build a tile and put it on disk; its bytes stay behind, a digest comes back."""
-        tile = build_tile(self.layer, self.table, key, rows)
-        if self.folder and tile.content:
-            store(self.folder / tiles3d.content_path(key), tile.content)
-        digest = blake2b(tile.content, digest_size=16).digest()
-        return key, replace(tile, content=b""), digest + len(tile.content).to_bytes(8, "big")
 
 
 def _prepare(
@@ -238,55 +181,6 @@ def _table(connection: Connection, layer: Layer) -> Table:
     return Table(layer.label, layer.title, layer.properties, codes)
 
 
-def _tiles(connection: Connection, layer: Layer, heights: Geoid) -> Iterator[tuple[Key, Rows]]:
-    """The rows of each tile in turn, out of batches that end anywhere."""
-    key: Key | None = None
-    pieces: list[Rows] = []
-    for batch in columns.read(connection, layer.rows(layer.name)):
-        places = np.array(batch["longitude"], float), np.array(batch["latitude"], float)
-        rows: dict[str, Any] = {**batch, "shift": heights.height(*places)}
-        level, cell = np.array(rows.pop("level")), np.array(rows.pop("cell"))
-        cuts = np.flatnonzero((np.diff(level) != 0) | (np.diff(cell) != 0)) + 1
-        starts = np.concatenate([[0], cuts])
-        for start, end in zip(starts, [*cuts, level.size], strict=True):
-            found = Key(int(level[start]), int(cell[start]))
-            if key is not None and key != found:
-                yield key, _joined(pieces)
-                pieces = []
-            key = found
-            pieces.append({name: values[start:end] for name, values in rows.items()})
-    if key is not None:
-        yield key, _joined(pieces)
-
-
-def _joined(pieces: list[Rows]) -> Rows:
-    if len(pieces) == 1:
-        return pieces[0]
-    return {
-        name: np.concatenate([piece[name] for piece in pieces])
-        if isinstance(first, np.ndarray)
-        else [value for piece in pieces for value in piece[name]]
-        for name, first in pieces[0].items()
-    }
-
-
-def _carried_out(
-    work: _Work, tiles: Iterator[tuple[Key, Rows]], executor: Executor | None
-) -> Iterator[tuple[Key, Tile, bytes]]:
-    """Every tile's result in order, with no more than WAITING tiles under way."""
-    if executor is None:
-        for key, rows in tiles:
-            yield work(key, rows)
-        return
-    waiting: deque[Future[tuple[Key, Tile, bytes]]] = deque()
-    for key, rows in tiles:
-        waiting.append(executor.submit(work, key, rows))
-        if len(waiting) >= WAITING:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
 def _note(run: _Run, key: Key, tile: Tile, digest: bytes) -> None:
     run.skipped += tile.skipped
     run.features += tile.features
@@ -334,9 +228,3 @@ def _record(connection: Connection, run: _Run, built: Built) -> None:
         "skipped": len(run.skipped),
     }
     connection.execute(queries.record(values))
-
-
-def _take(values: Any, places: NDArray[np.int64]) -> Any:
-    if isinstance(values, np.ndarray):
-        return values[places]
-    return [values[place] for place in places.tolist()]

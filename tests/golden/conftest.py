@@ -10,10 +10,10 @@ import pytest
 import shapely
 
 from tiling import subtree, tiles3d
-from tiling.build import build_tile
 from tiling.folder import store
 from tiling.layers import BUILDINGS, UNITS, Layer
 from tiling.metadata import Table
+from tiling.tile import build_tile
 from tiling.tree import Capacity, Key, assign
 
 Rows = dict[str, Any]
