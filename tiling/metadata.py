@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from cim.errors import TilingError
 
 COMPONENTS: dict[str, str] = {
+    "INT8": "<i1",
     "UINT8": "<u1",
     "INT16": "<i2",
     "UINT16": "<u2",
+    "INT32": "<i4",
     "UINT32": "<u4",
+    "INT64": "<i8",
     "UINT64": "<u8",
     "FLOAT32": "<f4",
     "FLOAT64": "<f8",

@@ -1,12 +1,20 @@
-"""Reading tiles back, strictly: GLB and subtree files, byte by byte as the formats say."""
+"""Reading tiles back, strictly: glTF, b3dm and subtree files, byte by byte as the formats say.
 
+What is stored in few bytes comes back as it was meant: quantized and normalized numbers, buffers
+in EXT_meshopt_compression, contents that are gzip files.
+"""
+
+import base64
+import gzip
 import json
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import meshopt
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +23,12 @@ from tiling.metadata import decode
 ACCESSOR_TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 """numpy's name of glTF's component types."""
 
-WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
+WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
+
+MESHOPT = "EXT_meshopt_compression"
+
+Fetch = Callable[[str], bytes]
+"""Gives the bytes of a file that a glTF refers to, by its URI."""
 
 
 class Malformed(Exception):
@@ -27,61 +40,186 @@ class Malformed(Exception):
         self.zh = zh
 
 
+class Unjudged(Malformed):
+    """A file may well be sound, but is of a kind that is not read here."""
+
+
 @dataclass(frozen=True)
 class Glb:
-    """A binary glTF: its document and its binary chunk, with the offset the chunk had."""
+    """A glTF: its document and its binary chunk, with the offset the chunk had in the file.
+
+    `shift` is what a b3dm moves it by (RTC_CENTER), in the tile's axes; `views` keeps what was
+    decompressed.
+    """
 
     document: dict[str, Any]
     data: bytes
     offset: int
     size: int
+    shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    fetch: Fetch | None = field(default=None, repr=False)
+    views: dict[int, bytes] = field(default_factory=dict, repr=False)
 
     def accessor(self, number: int) -> NDArray[Any]:
-        """The values of an accessor, (count,) or (count, width)."""
+        """The values of an accessor as they are stored, (count,) or (count, width)."""
         item = self.document["accessors"][number]
-        view = self.document["bufferViews"][item["bufferView"]]
+        if "sparse" in item:
+            raise Unjudged("a sparse accessor", "稀疏访问器")
         kind, width = np.dtype(ACCESSOR_TYPES[item["componentType"]]), WIDTHS[item["type"]]
-        stride = view.get("byteStride", kind.itemsize * width)
-        start = view.get("byteOffset", 0) + item.get("byteOffset", 0)
-        if start + stride * (item["count"] - 1) + kind.itemsize * width > len(self.data):
-            raise Malformed(f"accessor {number} runs past the end", f"访问器 {number} 越界")
         shape = (item["count"], width) if width > 1 else (item["count"],)
+        if "bufferView" not in item:
+            return np.zeros(shape, kind)
+        view = self.document["bufferViews"][item["bufferView"]]
+        data = self.view(item["bufferView"])
+        stride = view.get("byteStride", kind.itemsize * width)
+        start = item.get("byteOffset", 0)
+        if start + stride * (item["count"] - 1) + kind.itemsize * width > len(data):
+            raise Malformed(f"accessor {number} runs past the end", f"访问器 {number} 越界")
         strides = (stride, kind.itemsize)[: len(shape)]
-        return np.ndarray(shape, kind, self.data, start, strides)
+        return np.ndarray(shape, kind, data, start, strides)
+
+    def values(self, number: int) -> NDArray[np.float64]:
+        """The values of an accessor as numbers: those that are normalized between -1 and 1."""
+        stored = self.accessor(number)
+        found = stored.astype(float)
+        if self.document["accessors"][number].get("normalized") and stored.dtype.kind in "iu":
+            found = np.maximum(found / np.iinfo(stored.dtype).max, -1)
+        return found
 
     def view(self, number: int) -> bytes:
-        """The bytes of a buffer view."""
-        item = self.document["bufferViews"][number]
-        start = item.get("byteOffset", 0)
-        return self.data[start : start + item["byteLength"]]
+        """The bytes of a buffer view, decompressed; raises Malformed where they are not there."""
+        if number not in self.views:
+            item = self.document["bufferViews"][number]
+            packed = item.get("extensions", {}).get(MESHOPT)
+            self.views[number] = _unpacked(self, number, packed) if packed else self._piece(item)
+        return self.views[number]
 
-    def column(self, name: str) -> NDArray[Any]:
-        """The numbers of a property of the first property table."""
+    def column(self, name: str, table: int = 0) -> NDArray[Any]:
+        """The numbers of a property of a property table."""
         metadata = self.document["extensions"]["EXT_structural_metadata"]
-        table = metadata["propertyTables"][0]
-        item = metadata["schema"]["classes"][table["class"]]["properties"][name]
-        return decode(item, self.view(table["properties"][name]["values"]), table["count"])
+        found = metadata["propertyTables"][table]
+        item = metadata["schema"]["classes"][found["class"]]["properties"][name]
+        return decode(item, self.view(found["properties"][name]["values"]), found["count"])
+
+    def _piece(self, item: Mapping[str, Any]) -> bytes:
+        """A stretch of a buffer."""
+        start, length = item.get("byteOffset", 0), item["byteLength"]
+        data = self._buffer(item["buffer"])
+        if start + length > len(data):
+            raise Malformed("a buffer view runs past the end", "缓冲视图越界")
+        return data[start : start + length]
+
+    def _buffer(self, number: int) -> bytes:
+        uri = self.document["buffers"][number].get("uri")
+        if uri is None and number == 0:
+            return self.data
+        if uri is None:
+            raise Malformed(f"buffer {number} has no content", f"缓冲区 {number} 没有内容")
+        if uri.startswith("data:"):
+            return base64.b64decode(uri.partition(",")[2])
+        if self.fetch is None:
+            raise Unjudged("a buffer in a file of its own", "缓冲区在单独的文件中")
+        return self.fetch(uri)
+
+
+def _unpacked(glb: Glb, number: int, packed: Mapping[str, Any]) -> bytes:
+    """The bytes of a view in EXT_meshopt_compression."""
+    item = glb.document["bufferViews"][number]
+    count, stride = packed["count"], packed["byteStride"]
+    if count * stride != item["byteLength"]:
+        raise Malformed(
+            f"view {number} is not as long as it unpacks to", f"缓冲视图 {number} 解压长度不符"
+        )
+    data = glb._piece(packed)
+    try:
+        found = meshopt.decode_gltf_buffer(
+            data, count, stride, packed["mode"], packed.get("filter", "NONE")
+        )
+    except (ValueError, TypeError, KeyError, AssertionError) as fault:
+        raise Malformed(
+            f"view {number} cannot be unpacked: {fault}", f"缓冲视图 {number} 无法解压：{fault}"
+        ) from fault
+    return bytes(found.tobytes())
 
 
 def read_glb(path: Path) -> Glb:
     """Read a .glb; raises Malformed where its header or chunks are wrong."""
-    content = path.read_bytes()
+    return parse_content(path.read_bytes())
+
+
+def parse_content(content: bytes, fetch: Fetch | None = None) -> Glb:
+    """A tile's content: .glb, .gltf or .b3dm, or one of them as a gzip file.
+
+    Raises Malformed where it breaks its format, Unjudged for formats that are not read here.
+    """
+    if content[:2] == b"\x1f\x8b":
+        content = unzipped(content)
+    magic = content[:4]
+    if magic == b"b3dm":
+        return _b3dm(content, fetch)
+    if magic in (b"pnts", b"i3dm", b"cmpt", b"vctr", b"geom", b"subt"):
+        raise Unjudged(f"contents of format {magic.decode()}", f"{magic.decode()} 格式的内容")
+    if content.lstrip()[:1] == b"{":
+        return _gltf(content, fetch)
+    return _glb(content, 0, fetch)
+
+
+def unzipped(content: bytes) -> bytes:
+    """What a gzip file holds; raises Malformed where it is none."""
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as fault:
+        raise Malformed(f"no gzip file: {fault}", f"不是 gzip 文件：{fault}") from fault
+
+
+def _gltf(content: bytes, fetch: Fetch | None) -> Glb:
+    try:
+        document = json.loads(content)
+    except ValueError as fault:
+        raise Malformed(f"no glTF: {fault}", f"不是 glTF：{fault}") from fault
+    if "root" in document:
+        raise Unjudged("tilesets without .json in their name", "名称不含 .json 的外部瓦片集")
+    return Glb(document, b"", 0, len(content), fetch=fetch)
+
+
+def _glb(content: bytes, before: int, fetch: Fetch | None) -> Glb:
+    """A GLB that has `before` bytes of another format before it."""
     try:
         magic, version, size = struct.unpack_from("<4sII", content)
         length, kind = struct.unpack_from("<I4s", content, 12)
         document = json.loads(content[20 : 20 + length])
         start = 20 + length
-        binary, second = struct.unpack_from("<I4s", content, start)
+        binary, second = (0, b"BIN\0")
+        if start < size:
+            binary, second = struct.unpack_from("<I4s", content, start)
     except (struct.error, ValueError) as fault:
         raise Malformed(f"no GLB: {fault}", f"不是 GLB：{fault}") from fault
     sound = (
         (magic, version, size, kind, second) == (b"glTF", 2, len(content), b"JSON", b"BIN\0")
-        and start + 8 + binary == size
+        and start + (8 + binary if start < size else 0) == size
         and size % 4 == 0
     )
     if not sound:
         raise Malformed("the GLB header or its chunks are wrong", "GLB 文件头或数据块有误")
-    return Glb(document, content[start + 8 :], start + 8, size)
+    return Glb(document, content[start + 8 :], before + start + 8, size, fetch=fetch)
+
+
+def _b3dm(content: bytes, fetch: Fetch | None) -> Glb:
+    """The GLB within a b3dm of 3D Tiles 1.0, moved by its RTC_CENTER."""
+    try:
+        _, version, size, *lengths = struct.unpack_from("<4s6I", content)
+        features = json.loads(content[28 : 28 + lengths[0]] or b"{}")
+    except (struct.error, ValueError) as fault:
+        raise Malformed(f"no b3dm: {fault}", f"不是 b3dm：{fault}") from fault
+    start = 28 + sum(lengths)
+    if (version, size) != (1, len(content)) or start % 8 or size % 8:
+        raise Malformed("the b3dm header or its padding is wrong", "b3dm 文件头或填充有误")
+    inner = content[start:]
+    if len(inner) >= 12:  # the padding after the GLB is the b3dm's
+        inner = inner[: struct.unpack_from("<I", inner, 8)[0]]
+    glb = _glb(inner, start, fetch)
+    x, y, z = features.get("RTC_CENTER", (0.0, 0.0, 0.0))
+    return Glb(glb.document, glb.data, glb.offset, glb.size, (x, y, z), fetch)
 
 
 @dataclass(frozen=True)
@@ -104,14 +242,49 @@ class Subtree:
                 view = self.document["bufferViews"][table["properties"][name]["values"]]
                 start = view["byteOffset"]
                 piece = self.data[start : start + view["byteLength"]]
+                width = item.get("count", 1)
                 values = decode(item, piece, table["count"])
-                return values.reshape(table["count"], item.get("count", 1))
+                return values.reshape(table["count"], width).astype(float)
         return None
 
 
 def read_subtree(path: Path, levels: int) -> Subtree:
     """Read a .subtree of a quadtree with `levels` levels; raises Malformed where it is wrong."""
-    content = path.read_bytes()
+    return parse_subtree(path.read_bytes(), levels)
+
+
+def parse_subtree(
+    content: bytes, levels: int, children: int = 4, fetch: Fetch | None = None
+) -> Subtree:
+    """A subtree of `levels` levels, whose tiles have 4 children or, in an octree, 8.
+
+    Raises Malformed where the file breaks its format.
+    """
+    if content[:2] == b"\x1f\x8b":
+        content = unzipped(content)
+    document, data = _subtree_parts(content)
+    data = data if "uri" not in _first(document, "buffers") else _outside(document, fetch)
+    if any(view.get("byteOffset", 0) % 8 for view in document.get("bufferViews", [])):
+        raise Malformed(
+            "a buffer view does not start at a multiple of 8", "缓冲视图起点不是 8 的倍数"
+        )
+    count = (children**levels - 1) // (children - 1)
+    contents = [
+        _bits(document, data, item, count) for item in document.get("contentAvailability", [])
+    ]
+    return Subtree(
+        document,
+        data,
+        _bits(document, data, document["tileAvailability"], count),
+        np.logical_or.reduce(contents) if contents else np.zeros(count, bool),
+        _bits(document, data, document["childSubtreeAvailability"], children**levels),
+    )
+
+
+def _subtree_parts(content: bytes) -> tuple[dict[str, Any], bytes]:
+    """The document and the binary part of a subtree file, which may also be JSON alone."""
+    if content.lstrip()[:1] == b"{":
+        return json.loads(content), b""
     try:
         magic, version, text, binary = struct.unpack_from("<4sIQQ", content)
         document = json.loads(content[24 : 24 + text])
@@ -120,19 +293,19 @@ def read_subtree(path: Path, levels: int) -> Subtree:
     whole = 24 + text + binary == len(content)
     if (magic, version) != (b"subt", 1) or not whole or text % 8 or binary % 8:
         raise Malformed("the subtree header or its padding is wrong", "subtree 文件头或填充有误")
-    data = content[24 + text :]
-    if any(view.get("byteOffset", 0) % 8 for view in document.get("bufferViews", [])):
-        raise Malformed(
-            "a buffer view does not start at a multiple of 8", "缓冲视图起点不是 8 的倍数"
-        )
-    count = (4**levels - 1) // 3
-    return Subtree(
-        document,
-        data,
-        _bits(document, data, document["tileAvailability"], count),
-        _bits(document, data, document["contentAvailability"][0], count),
-        _bits(document, data, document["childSubtreeAvailability"], 4**levels),
-    )
+    return document, content[24 + text :]
+
+
+def _first(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(iter(document.get(name, [])), {})
+    return found
+
+
+def _outside(document: Mapping[str, Any], fetch: Fetch | None) -> bytes:
+    """The buffer of a subtree in a file of its own."""
+    if fetch is None or len(document["buffers"]) > 1:
+        raise Unjudged("subtrees with several buffers", "含多个缓冲区的 subtree")
+    return fetch(document["buffers"][0]["uri"])
 
 
 def _bits(
