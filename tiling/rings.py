@@ -8,6 +8,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from cim.geometry.wkb import Blobs, ragged
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -74,6 +76,11 @@ def parse(outlines: Sequence[bytes | None]) -> Rings:
     >>> parse([]).points.shape
     (0, 2)
     """
+    if isinstance(outlines, Blobs):
+        plain = ragged(outlines)
+        if plain is not None:
+            return Rings(*plain)
+        outlines = list(outlines)
     shapes = shapely.from_wkb(np.array(outlines, dtype=object), on_invalid="ignore")
     parts, owner = shapely.get_parts(shapes, return_index=True)
     sound = (shapely.get_type_id(parts) == POLYGON) & ~shapely.is_empty(parts)

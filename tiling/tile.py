@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cim.geometry.wkb import Blobs
 from tiling import gltf, tiles3d
 from tiling.layers import Layer
 from tiling.mesh import Reason, prisms
@@ -54,6 +55,6 @@ def build_tile(layer: Layer, table: Table, key: Key, rows: Rows) -> Tile:
 
 
 def _take(values: Any, places: NDArray[np.int64]) -> Any:
-    if isinstance(values, np.ndarray):
+    if isinstance(values, np.ndarray | Blobs):
         return values[places]
     return [values[place] for place in places.tolist()]
