@@ -1,21 +1,37 @@
 """From heights of the city's datum (1985) to heights above the ellipsoid.
 
 The distance between the two is a constant, or a raster of geoid heights that rasterio reads
-(`.gtx`, GeoTIFF …) in longitude and latitude, in metres.
+(`.gtx`, GeoTIFF …) in longitude and latitude, in metres.  Models of the whole world go by their
+names (`egm96`, `egm2008`) or by those of their files in PROJ, and are found where PROJ has them.
 """
 
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from pyproj import datadir
 from rasterio.errors import RasterioError
 
 from cim.errors import TilingError
 from cim.settings import Settings
 
 Floats = NDArray[np.float64]
+
+MODELS: dict[str, tuple[str, ...]] = {
+    "egm96": ("us_nga_egm96_15.tif", "egm96_15.gtx"),
+    "egm2008": ("us_nga_egm08_25.tif", "egm08_25.gtx"),
+}
+"""Geoids of the whole world, with the names of their grids in PROJ's data."""
+
+CITY, ELLIPSOID = "1985", "ellipsoid"
+"""What heights are above, besides the MODELS: the city's own height datum, and the ellipsoid."""
+
+_DEBIAN = Path("/usr/share/proj")
 
 
 @dataclass(frozen=True)
@@ -82,22 +98,68 @@ class Geoid:
 
 def geoid(settings: Settings) -> Geoid:
     """The city's geoid, read once; raises TilingError where its grid is missing or unreadable."""
-    path = settings.geoid_grid
-    if path is None:
+    if settings.geoid_grid is None:
         return Geoid("constant", settings.geoid_offset)
-    if not path.is_file():
-        raise TilingError(
-            f"no geoid grid at {path}: set CIM_GEOID_GRID to a file, or give CIM_GEOID_OFFSET",
-            f"找不到大地水准面格网 {path}：请把 CIM_GEOID_GRID 指向文件，或改用 CIM_GEOID_OFFSET",
-        )
-    return read_grid(path)
+    return read_grid(find_grid(settings.geoid_grid))
 
 
+def find_grid(wanted: Path, beside: Path | None = None) -> Path:
+    """The file of a grid: as it stands, or by a name of `MODELS` or of PROJ's data.
+
+    It is looked for where PROJ looks, and in the folder `beside`.  Raises TilingError where there
+    is none.
+    """
+    if wanted.is_file():
+        return wanted
+    names = MODELS.get(str(wanted).lower(), (wanted.name,))
+    if wanted.name == str(wanted):
+        for folder in _folders(beside):
+            for name in names:
+                if (folder / name).is_file():
+                    return folder / name
+    raise TilingError(
+        f"no geoid grid at {wanted}: set CIM_GEOID_GRID to a file, install PROJ's grids (on Debian: "
+        "apt-get install proj-data), or give CIM_GEOID_OFFSET",
+        f"找不到大地水准面格网 {wanted}：请把 CIM_GEOID_GRID 指向文件，或安装 PROJ 格网"
+        "（Debian：apt-get install proj-data），或改用 CIM_GEOID_OFFSET",
+    )
+
+
+def _folders(beside: Path | None) -> Iterator[Path]:
+    if beside is not None:
+        yield beside
+    for listed in (os.environ.get("PROJ_DATA", ""), datadir.get_data_dir()):
+        yield from (Path(folder) for folder in listed.split(os.pathsep) if folder)
+    yield from (Path(datadir.get_user_data_dir()), _DEBIAN)
+
+
+def to_city(settings: Settings, heights: str) -> Callable[[Floats, Floats], Floats | float]:
+    """What to add to heights above `heights` to have them in the city's datum, at places in degrees.
+
+    `heights` is CITY, ELLIPSOID or a name of MODELS.  Raises TilingError where a grid is missing.
+
+    >>> above = to_city(Settings(geoid_offset=-4.0), "ellipsoid")
+    >>> above(np.array([113.75]), np.array([23.02]))
+    array([4.])
+    """
+    grid = settings.geoid_grid
+    if heights == CITY or (grid and (grid.name in MODELS.get(heights, ()) or str(grid) == heights)):
+        return lambda longitude, latitude: 0.0
+    own = geoid(settings)
+    if heights == ELLIPSOID:
+        return lambda longitude, latitude: -own.height(longitude, latitude)
+    other = read_grid(find_grid(Path(heights), grid.parent if grid else None))
+    return lambda longitude, latitude: (
+        other.height(longitude, latitude) - own.height(longitude, latitude)
+    )
+
+
+@lru_cache(maxsize=2)
 def read_grid(path: Path) -> Geoid:
     """A geoid from a raster in degrees; rows may run either way, longitudes 0 to 360 or ±180."""
     try:
         with rasterio.open(path) as raster:
-            values = raster.read(1, masked=True).filled(np.nan).astype(np.float64)
+            values = raster.read(1, masked=True, out_dtype=np.float32).filled(np.nan)
             transform = raster.transform
     except RasterioError as fault:
         raise TilingError(

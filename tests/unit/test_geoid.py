@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 
 from cim.crs import ecef
-from cim.crs.geoid import geoid_height
+from cim.crs.geoid import geoid_height, to_city
 from cim.errors import TilingError
 from cim.settings import Settings
 
@@ -120,3 +120,34 @@ def test_a_frame_places_points_to_the_nanometre(
 def test_a_frame_refuses_what_it_cannot_place() -> None:
     with pytest.raises(ValueError, match="too far"):
         ecef.Frame(0, 0).place(np.array([20.0]), np.array([0.0]))
+
+
+def test_a_model_of_the_world_is_found_by_its_name_where_proj_has_it(
+    plane: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane.rename(tmp_path / "us_nga_egm08_25.tif")
+    monkeypatch.setenv("PROJ_DATA", str(tmp_path))
+    for name in ("egm2008", "us_nga_egm08_25.tif"):
+        there = np.array([113.75]), np.array([23.02])
+        assert geoid_height(settings(geoid_grid=Path(name)), *there) == pytest.approx([343.95])
+
+
+def test_heights_of_other_surfaces_are_brought_to_the_citys(plane: Path, tmp_path: Path) -> None:
+    there = np.array([113.75]), np.array([23.02])  # where the plane is 343.95
+    city = settings(geoid_offset=-4.0)
+    assert to_city(city, "1985")(*there) == 0
+    assert to_city(city, "ellipsoid")(*there) == pytest.approx([4.0])
+    grid = plane.rename(tmp_path / "egm96_15.gtx")
+    assert to_city(settings(geoid_grid=grid), "egm96")(*there) == 0, "the city's own datum"
+    other = raster(tmp_path / "own.tif", np.full((5, 5), 300.0), Affine(1, 0, 109.5, 0, -1, 24.5))
+    assert to_city(settings(geoid_grid=other), "egm96")(*there) == pytest.approx([43.95])
+
+
+def test_a_model_whose_grid_is_nowhere_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROJ_DATA", str(tmp_path))
+    monkeypatch.setattr("cim.crs.geoid._DEBIAN", tmp_path)
+    with pytest.raises(TilingError, match="no geoid grid at egm2008.*proj-data") as caught:
+        to_city(settings(), "egm2008")
+    assert "找不到大地水准面格网" in caught.value.zh
