@@ -22,6 +22,7 @@ from cim.load.rows import Rows, records
 from cim.load.source import Batch, Source
 from cim.store import columns
 from cim.store.stage import KEY_TYPES
+from cim.store.straight import Straight
 
 AHEAD = 3
 """Batches that are being checked while another is written."""
@@ -49,6 +50,7 @@ class Job:
     types: dict[str, str]
     encoding: str | None
     mends: Mends | None
+    straight: Straight | None = None
 
 
 @dataclass
@@ -102,7 +104,10 @@ def _check(job: Job, batch: Batch) -> Checked:
         kind.fold(rows)
     made = _staged(job, rows)
     keys = np.fromiter(map(hash, made["ext_id"].tolist()), np.int64)
-    staged = columns.encode(made, KEY_TYPES | job.types)
+    if job.straight is None:
+        staged = columns.encode(made, KEY_TYPES | job.types)
+    else:
+        staged = columns.encode(job.straight.rows(made), job.straight.types)
     return Checked(rows, staged, _faults(job, rows), keys)
 
 

@@ -13,6 +13,7 @@ from cim.privacy import Vault
 from cim.settings import Settings
 from cim.store import merge
 from cim.store.stage import Counts, Stage
+from cim.store.straight import Terms
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Kind:
     `fold` is the last to see a batch, when it is known which rows are in: what many rows share need
     be sent only once.
     `adds` names columns (with PostgreSQL types) that the checks fill in beyond the mapped fields.
+    `adds_of_solids` are those that come with the solids of a city model.
     `key` are fields that make up a row's key where the file names none; without, the place does.
     `key_names` are further names of the key's column; without `key_kept` the table keeps no key of
     the source, and `key` alone tells rows apart.
@@ -63,6 +65,8 @@ class Kind:
     `repeated` (what to do with several rows of one key), `place` (what depends on where the row
     is), `enter` (compare with what is there and write), `finish`.
     Those of a `standing` kind are told what areas, grids and estates there are.
+    `straight` are the terms on which its first rows are written without being staged; None for a
+    kind whose steps look at every row.
     `again` names the tables in which its rows are looked up: where those, the file and its rows are
     as they were at its last load, the file is not read again; None for a kind that always is.
     `guarded` names fields with the column that says how their value was come by: a file without
@@ -82,6 +86,7 @@ class Kind:
     checks: tuple[Check, ...] = ()
     fold: Callable[[Rows], None] | None = None
     adds: dict[str, str] = field(default_factory=dict)
+    adds_of_solids: dict[str, str] = field(default_factory=dict)
     key: tuple[str, ...] = ()
     follow: Callable[[Stage, int], None] = wait
     settle: Callable[[Stage], None] = nothing
@@ -96,6 +101,7 @@ class Kind:
     derives: bool = False
     again: tuple[Table, ...] | None = None
     standing: bool = False
+    straight: Terms | None = None
 
     @property
     def all_fields(self) -> tuple[Field, ...]:

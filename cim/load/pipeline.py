@@ -23,7 +23,7 @@ from cim.load.rows import REASONS
 from cim.load.source import Batch, no_rows
 from cim.settings import Settings
 from cim.store import again as proofs
-from cim.store import columns, ladders, places, returning, touched
+from cim.store import columns, ladders, places, returning, straight, touched
 from cim.store.queries import load as statements
 from cim.store.stage import Counts, Stage
 
@@ -88,6 +88,7 @@ def load(
         look = again.look(pool, settings, kind, path, request)
         last = again.known(stage, kind, look)
         if last is None:
+            job = _straight(stage, job)
             for checked in ahead(pool, job, batches):
                 _write(stage, checked, report)
                 if len(checked.rows):
@@ -143,6 +144,8 @@ def _open(
     vault = privacy.open_vault(settings) if kind.personal else None
     context = Context(settings, frozenset(settled.columns), vault)
     types = _types(kind, settled, system)
+    if source.solids and system is not None:
+        types |= kind.adds_of_solids
     encoding, mends = request.encoding, request.mends
     job = Job(kind, path, source, settled, system, context, types, encoding, mends)
 
@@ -211,6 +214,13 @@ def _guards(job: Job) -> dict[str, str]:
     return silent | {how: how for how in silent.values()}
 
 
+def _straight(stage: Stage, job: Job) -> Job:
+    """The job of a file whose rows can be written where they belong at once, where they can."""
+    if "ext_id" in job.mapping.columns and job.mends is None:
+        stage.straight = straight.begin(stage, job.kind.name, job.kind.straight, job.source.count)
+    return replace(job, straight=stage.straight)
+
+
 def _write(stage: Stage, checked: Checked, report: Report) -> None:
     rows = checked.rows
     report.read += len(rows)
@@ -225,6 +235,8 @@ def _write(stage: Stage, checked: Checked, report: Report) -> None:
 
 def _compare(stage: Stage, job: Job, report: Report) -> None:
     """What needs the whole file or the database; then into the table."""
+    if stage.straight is not None:
+        straight.take_back(stage)
     stage.analyse()
     by_place = "ext_id" not in job.mapping.columns and not job.kind.key
     if job.mends is not None:

@@ -22,15 +22,19 @@ TIMES = 10
 
 
 @contextmanager
-def indexes_after(stage: Stage, table: Table | None = None) -> Iterator[None]:
+def indexes_after(
+    stage: Stage, table: Table | None = None, rows: int | None = None
+) -> Iterator[None]:
     """Write the staged rows within this block: to the stage's own table, or to another one.
+
+    `rows` says how many come, where they are not staged yet.
 
     Where they are many for the table, its indexes and foreign keys are made at the end of the
     block.  No unique index tells about doubled keys within the block, only at its end.
     """
     table = stage.table if table is None else table
     with trusted(stage.connection) as kept, rebuilt(
-        stage.connection, table, stage.rows, keys_too=not kept
+        stage.connection, table, stage.rows if rows is None else rows, keys_too=not kept
     ):  # fmt: skip
         yield
 
@@ -49,7 +53,7 @@ def rebuilt(
     if rows < WORTH or not connection.execute(statements.bound(few)).scalar_one():
         yield
         return
-    if not _locked(connection, name):
+    if not locked(connection, name):
         yield
         return
     indexes = connection.execute(statements.bound(statements.INDEXES), {"table": name}).all()
@@ -68,7 +72,7 @@ def rebuilt(
         connection.exec_driver_sql(f"ALTER TABLE {name} {', '.join(adds)}")
 
 
-def _locked(connection: Connection, name: str) -> bool:
+def locked(connection: Connection, name: str) -> bool:
     """Whether the table is ours alone until the transaction ends; nobody is waited for."""
     try:
         with connection.begin_nested():

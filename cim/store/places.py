@@ -19,9 +19,14 @@ def of_stage(stage: Stage, *, least_area: float, most_area: float, tiny: float) 
         if odd:
             stage.tallies["tiny"] = odd
     known = _known(stage)
-    if known and stage.stood != _state(stage):
+    if known and changed(stage):
         stage.run(statements.index_points(ROWS))
         stage.run(statements.place_points(ROWS, known))
+
+
+def changed(stage: Stage) -> bool:
+    """Whether the places are no longer those that rows were put in as they were read."""
+    return stage.stood != _state(stage)
 
 
 def outlines(stage: Stage) -> dict[str, Outlines]:

@@ -6,7 +6,7 @@ light of the whole file or of the database is said here, by `Stage.set_aside`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from sqlalchemy import Connection, Table
 
 from cim.store import columns
 from cim.store.queries import load as statements
+
+if TYPE_CHECKING:
+    from cim.store.straight import Straight
 
 ROWS, FAULTS = "stage_rows", "stage_faults"
 """The temporary tables: rows that are in so far, and rows that are not."""
@@ -55,9 +58,9 @@ class Stage:
     `guards` names columns with the column that says how their value was come by: what was given
     stays.  `rows` counts what was staged, however many of them are set aside later;
     `snapshot` which transactions had ended when the load began;
-    `followed` says up to which block of the staging table and which row, and how many, rows were
-    looked at as they came;
-    `stood` tells the state of the places in which the rows were put as they were read.
+    `followed` is what a kind keeps of the rows that it looked at as they came;
+    `stood` tells the state of the places in which the rows were put as they were read;
+    `straight` that they are written where they belong at once.
     """
 
     connection: Connection
@@ -75,9 +78,10 @@ class Stage:
     tallies: dict[str, int] = field(default_factory=dict)
     rows: int = 0
     keys: list[NDArray[np.int64]] = field(default_factory=list)
-    followed: tuple[int, int, int] | None = None
+    followed: Any = None
     stood: str | None = None
     snapshot: str | None = None
+    straight: "Straight | None" = None
 
     def create(self) -> None:
         """Make the temporary tables, and drop those of an earlier load in this transaction."""
@@ -93,7 +97,7 @@ class Stage:
         self.rows += rows.rows
         if keys is not None:
             self.keys.append(keys)
-        return columns.send(self.connection, ROWS, rows)
+        return columns.send(self.connection, self.table.fullname if self.straight else ROWS, rows)
 
     def add_faults(self, faults: Mapping[str, Sequence[Any]]) -> int:
         """Append rows that did not."""
@@ -101,7 +105,9 @@ class Stage:
 
     def all_differ(self) -> bool:
         """Whether no two rows have one key, as far as that is known without asking the database."""
-        hashes = np.sort(np.concatenate([*self.keys, np.empty(0, np.int64)]))
+        hashes = np.concatenate([*self.keys, np.empty(0, np.int64)])
+        self.keys[:] = [hashes]
+        hashes.sort()
         return len(hashes) == self.rows and not (hashes[1:] == hashes[:-1]).any()
 
     def run(self, sql: str, **parameters: Any) -> int:
