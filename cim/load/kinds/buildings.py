@@ -12,7 +12,7 @@ from cim.load.rows import Rows
 from cim.model.buildings import building
 from cim.model.places import admin_area, estate, grid
 from cim.settings import Settings
-from cim.store import merge, places, solids
+from cim.store import merge, places
 from cim.store.straight import Terms
 
 USES = {
@@ -78,19 +78,18 @@ FIELDS = (
     Field("name", "text", "名称", "name", ("建筑名称", "楼名", "name:zh", "bldg_name", "mc")),
     Field(
         "height", "number", "高度", "height above ground, m",
-        ("建筑高度", "房屋高度", "楼高", "height_ag", "bldg_h", "hgt", "building:height", "gd",
-         "measuredHeight", "building_height"),
+        ("建筑高度", "房屋高度", "楼高", "height_ag", "bldg_h", "hgt", "building:height", "gd"),
         most=1000,
     ),
     Field(
         "floors_above", "integer", "地上层数", "storeys above ground",
         ("层数", "总层数", "楼层", "楼层数", "floor", "floors", "floors_ag", "storeys", "levels",
-         "building:levels", "num_floors", "storeysAboveGround", "cs"),
+         "building:levels", "num_floors", "cs"),
         most=200, staged="int2",
     ),
     Field(
         "floors_below", "integer", "地下层数", "basement storeys",
-        ("地下楼层", "floors_bg", "basements", "building:levels:underground", "storeysBelowGround"),
+        ("地下楼层", "floors_bg", "basements", "building:levels:underground"),
         least=0, most=20, staged="int2",
     ),
     Field(
@@ -99,10 +98,9 @@ FIELDS = (
         codes="building_use", words=USES,
     ),
     Field("built_year", "year", "建成年份", "year of completion",
-          ("建成年代", "竣工年份", "建造年代", "year", "year_built", "start_date",
-           "yearOfConstruction", "dateOfConstruction")),
+          ("建成年代", "竣工年份", "建造年代", "year", "year_built", "start_date")),
     Field("ground_elev", "number", "地面高程", "ground in the height datum, m",
-          ("地面标高", "高程", "ground", "base_elev", "TerrainHeight", "ground_height"), least=-500, most=9000),
+          ("地面标高", "高程", "ground", "base_elev"), least=-500, most=9000),
     Field("units_per_floor", "integer", "每层户数", "units on a typical floor", ("一层户数",),
           least=0, most=500, staged="int2"),
     Field("entrance_count", "integer", "单元数", "entrances", ("entrances", "梯数"),
@@ -119,17 +117,6 @@ FIELDS = (
     Field("kind", "code", "幢类", "自然幢, 逻辑幢, 附属", ("幢类型",), words=SORTS),
     Field("state", "code", "状态", "planned, existing …", ("建筑状态",), words=STATES),
 )  # fmt: skip
-
-
-def from_solids(rows: Rows, context: Context) -> None:
-    """Height and ground of the solid, where the row has one and does not say them itself."""
-    if rows.batch.solids is None:
-        return
-    base, top = rows.numbers("base"), rows.numbers("top")
-    height, ground = rows.numbers("height"), rows.numbers("ground_elev")
-    with np.errstate(invalid="ignore"):
-        rows.columns["height"] = np.where(~(height > 0) & (top > base), top - base, height)
-    rows.columns["ground_elev"] = np.where(np.isnan(ground), base, ground)
 
 
 def heights(rows: Rows, context: Context) -> None:
@@ -203,7 +190,7 @@ KIND = Kind(
     fields=FIELDS,
     geometry="polygon",
     geometry_column="footprint",
-    checks=(from_solids, heights, footprint_areas, standing_in),
+    checks=(heights, footprint_areas, standing_in),
     standing=True,
     key_names=(
         "幢编号",
@@ -228,8 +215,6 @@ KIND = Kind(
         "grid_id": "int8",
         "estate_id": "int8",
     },
-    adds_of_solids=solids.STAGED | {"ground_elev": "float8"},
-    enter=solids.by_source,
     repeated=merge.pieces_join,
     place=lambda stage: places.of_stage(
         stage, least_area=LEAST_AREA, most_area=MOST_AREA, tiny=TINY
