@@ -14,6 +14,7 @@ from cim.crs.plane import (
     is_approximate,
     is_ours,
     is_projected,
+    split,
     to_4490,
     zone,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "is_approximate",
     "is_ours",
     "is_projected",
+    "split",
     "to_4490",
     "zone",
 ]

@@ -11,10 +11,13 @@ from cim.geometry import validity
 from cim.load.fields import PARSERS, Field
 from cim.load.mapping import Settled
 from cim.load.rows import Rows, known, objects
-from cim.load.source import Batch
+from cim.load.source import Batch, Solids
 
 DERIVED_KEY = "@"
 """What keys that were made from the place begin with."""
+
+HIGHEST = 10_000.0
+"""Metres above or below the height datum that nothing built reaches."""
 
 
 def read_fields(batch: Batch, mapping: Settled, fields: tuple[Field, ...]) -> Rows:
@@ -81,6 +84,26 @@ def read_geometry(rows: Rows, kind: str, system: str, *, needed: bool) -> None:
         rows.set_aside(refused == reason, "geometry", reason)
     rows.geometry = mended.geometry
     rows.repaired = parsed.repaired | mended.repaired
+    if rows.batch.solids is not None:
+        read_solids(rows, rows.batch.solids, system)
+
+
+def read_solids(rows: Rows, solids: Solids, system: str) -> None:
+    """Surfaces into degrees, beside the rows: columns `solid`, `solid_lods`, `base`, `top`."""
+    found = shapely.from_wkb(solids.surfaces)
+    points, row = shapely.get_coordinates(found, include_z=True, return_index=True)
+    lon, lat = crs.to_4490(points[:, 0], points[:, 1], system)
+    bad = ~(np.isfinite(lon) & np.isfinite(lat) & (np.abs(lon) <= 180) & (np.abs(lat) <= 90))
+    bad |= np.abs(points[:, 2]) > HIGHEST
+    outside = np.zeros(len(rows), bool)
+    outside[row[bad]] = True
+    placed = np.column_stack((np.where(bad, 0.0, lon), np.where(bad, 0.0, lat), points[:, 2]))
+    found = shapely.set_coordinates(found, placed)
+    found[outside] = None
+    rows.set_aside(outside, "geometry", "out_of_range")
+    rows.columns["solid"] = np.array(shapely.to_wkb(found), dtype=object)
+    rows.columns["solid_lods"] = solids.lods
+    rows.columns["base"], rows.columns["top"] = solids.base, solids.top
 
 
 def to_degrees(

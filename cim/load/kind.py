@@ -55,6 +55,7 @@ class Kind:
     `fold` is the last to see a batch, when it is known which rows are in: what many rows share need
     be sent only once.
     `adds` names columns (with PostgreSQL types) that the checks fill in beyond the mapped fields.
+    `adds_of_solids` are those that come with the solids of a city model.
     `key` are fields that make up a row's key where the file names none; without, the place does.
     `key_names` are further names of the key's column; without `key_kept` the table keeps no key of
     the source, and `key` alone tells rows apart.
@@ -85,6 +86,7 @@ class Kind:
     checks: tuple[Check, ...] = ()
     fold: Callable[[Rows], None] | None = None
     adds: dict[str, str] = field(default_factory=dict)
+    adds_of_solids: dict[str, str] = field(default_factory=dict)
     key: tuple[str, ...] = ()
     follow: Callable[[Stage, int], None] = wait
     settle: Callable[[Stage], None] = nothing

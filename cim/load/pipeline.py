@@ -144,6 +144,8 @@ def _open(
     vault = privacy.open_vault(settings) if kind.personal else None
     context = Context(settings, frozenset(settled.columns), vault)
     types = _types(kind, settled, system)
+    if source.solids and system is not None:
+        types |= kind.adds_of_solids
     encoding, mends = request.encoding, request.mends
     job = Job(kind, path, source, settled, system, context, types, encoding, mends)
 

@@ -15,6 +15,22 @@ BATCH_ROWS = 16_384
 
 
 @dataclass(frozen=True)
+class Solids:
+    """Surfaces of the rows of a batch, in three dimensions.
+
+    `surfaces` are WKB collections of multipolygons (objects: bytes or None) in the file's system,
+    z in metres of the height datum: one for each level of detail that `lods` names, with commas
+    between, the one to be shown first.  `base` and `top` are the lowest and highest z of that one,
+    NaN where there is none.
+    """
+
+    surfaces: NDArray[np.object_]
+    lods: NDArray[np.object_]
+    base: NDArray[np.float64]
+    top: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Batch:
     """Some rows of a file.
 
@@ -22,7 +38,7 @@ class Batch:
     where the file has none.  `first_row` is the number of the first row: 1 for the first record, in
     tables what a spreadsheet shows.  `numbers` are those of all rows, ascending, where some are
     left out between them.  `broken` says of rows that are none, as the file has them, why: a code
-    of `cim.load.rows.REASONS`, or None for a sound row.
+    of `cim.load.rows.REASONS`, or None for a sound row.  `solids` are there for city models alone.
     """
 
     columns: pa.RecordBatch
@@ -30,6 +46,7 @@ class Batch:
     first_row: int
     numbers: NDArray[np.int64] | None = None
     broken: NDArray[np.object_] | None = None
+    solids: Solids | None = None
 
     def __len__(self) -> int:
         """Rows in the batch."""
@@ -49,7 +66,8 @@ class Source:
 
     `crs` is what `cim.crs` takes, or None where the file does not say; `count` is the number of
     rows, or None where only reading would tell.  `layers` are the names of all layers or sheets;
-    `notes` what was taken how, in both languages: a reader may add to them until its end.
+    `notes` what was taken how, in both languages: a reader may add to them until its end; `solids`
+    whether its batches have some.
     """
 
     batches: Iterator[Batch]
@@ -61,6 +79,7 @@ class Source:
     encoding: str | None = None
     layers: tuple[str, ...] = ()
     notes: list[tuple[str, str]] = field(default_factory=list)
+    solids: bool = False
 
 
 def no_rows(file: str, source: Source) -> SourceError:

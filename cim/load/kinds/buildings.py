@@ -12,7 +12,7 @@ from cim.load.rows import Rows
 from cim.model.buildings import building
 from cim.model.places import admin_area, estate, grid
 from cim.settings import Settings
-from cim.store import merge, places
+from cim.store import merge, places, solids
 from cim.store.straight import Terms
 
 USES = {
@@ -78,18 +78,19 @@ FIELDS = (
     Field("name", "text", "名称", "name", ("建筑名称", "楼名", "name:zh", "bldg_name", "mc")),
     Field(
         "height", "number", "高度", "height above ground, m",
-        ("建筑高度", "房屋高度", "楼高", "height_ag", "bldg_h", "hgt", "building:height", "gd"),
+        ("建筑高度", "房屋高度", "楼高", "height_ag", "bldg_h", "hgt", "building:height", "gd",
+         "measuredHeight", "building_height"),
         most=1000,
     ),
     Field(
         "floors_above", "integer", "地上层数", "storeys above ground",
         ("层数", "总层数", "楼层", "楼层数", "floor", "floors", "floors_ag", "storeys", "levels",
-         "building:levels", "num_floors", "cs"),
+         "building:levels", "num_floors", "storeysAboveGround", "cs"),
         most=200, staged="int2",
     ),
     Field(
         "floors_below", "integer", "地下层数", "basement storeys",
-        ("地下楼层", "floors_bg", "basements", "building:levels:underground"),
+        ("地下楼层", "floors_bg", "basements", "building:levels:underground", "storeysBelowGround"),
         least=0, most=20, staged="int2",
     ),
     Field(
@@ -98,9 +99,11 @@ FIELDS = (
         codes="building_use", words=USES,
     ),
     Field("built_year", "year", "建成年份", "year of completion",
-          ("建成年代", "竣工年份", "建造年代", "year", "year_built", "start_date")),
+          ("建成年代", "竣工年份", "建造年代", "year", "year_built", "start_date",
+           "yearOfConstruction", "dateOfConstruction")),
     Field("ground_elev", "number", "地面高程", "ground in the height datum, m",
-          ("地面标高", "高程", "ground", "base_elev"), least=-500, most=9000),
+          ("地面标高", "高程", "ground", "base_elev", "TerrainHeight", "ground_height"),
+          least=-500, most=9000),
     Field("units_per_floor", "integer", "每层户数", "units on a typical floor", ("一层户数",),
           least=0, most=500, staged="int2"),
     Field("entrance_count", "integer", "单元数", "entrances", ("entrances", "梯数"),
@@ -117,6 +120,19 @@ FIELDS = (
     Field("kind", "code", "幢类", "自然幢, 逻辑幢, 附属", ("幢类型",), words=SORTS),
     Field("state", "code", "状态", "planned, existing …", ("建筑状态",), words=STATES),
 )  # fmt: skip
+
+
+def from_solids(rows: Rows, context: Context) -> None:
+    """Height and ground of the solid, where the row has one and does not say them itself."""
+    if rows.batch.solids is None:
+        return
+    base, top = rows.numbers("base"), rows.numbers("top")
+    height, ground = rows.numbers("height"), rows.numbers("ground_elev")
+    with np.errstate(invalid="ignore"):
+        rows.columns["height"] = np.where(~(height > 0) & (top > base), top - base, height)
+    rows.columns["ground_elev"] = np.where(np.isnan(ground), base, ground)
+    known = ~np.isnan(rows.numbers("ground_elev"))
+    rows.columns["ground_method"] = np.where(known, "given", "default").astype(object)
 
 
 def heights(rows: Rows, context: Context) -> None:
@@ -190,7 +206,7 @@ KIND = Kind(
     fields=FIELDS,
     geometry="polygon",
     geometry_column="footprint",
-    checks=(heights, footprint_areas, standing_in),
+    checks=(from_solids, heights, footprint_areas, standing_in),
     standing=True,
     key_names=(
         "幢编号",
@@ -215,6 +231,8 @@ KIND = Kind(
         "grid_id": "int8",
         "estate_id": "int8",
     },
+    adds_of_solids=solids.STAGED | {"ground_elev": "float8", "ground_method": "text"},
+    enter=solids.by_source,
     repeated=merge.pieces_join,
     place=lambda stage: places.of_stage(
         stage, least_area=LEAST_AREA, most_area=MOST_AREA, tiny=TINY

@@ -14,12 +14,13 @@ from functools import partial
 from pathlib import Path
 
 from cim.errors import SourceError, UnknownFormat, why
-from cim.load.readers import parquet, sheet, table, vector, zipped
+from cim.load.readers import cityjson, parquet, sheet, table, vector, zipped
 from cim.load.source import Batch, Source
 
 READERS: dict[str, Callable[..., Source]] = {
     ".geojson": vector.read,
-    ".json": vector.read,
+    ".json": cityjson.read_or_vector,
+    ".jsonl": cityjson.read,
     ".geojsonl": vector.read,
     ".gpkg": vector.read,
     ".shp": vector.read,
@@ -41,6 +42,7 @@ READERS: dict[str, Callable[..., Source]] = {
 
 LAYERS: dict[Callable[..., Source], Callable[[Path], list[str]]] = {
     vector.read: vector.layers,
+    cityjson.read_or_vector: cityjson.layers_or_vector,
     sheet.read: sheet.layers,
 }
 """Reader → the names of a file's layers or sheets, where it may have several."""

@@ -117,7 +117,11 @@ def _json(path: Path) -> None:
             path, "is not in UTF-8, as JSON has to be", "不是 UTF-8 编码（JSON 必须为 UTF-8）"
         )
     if _CITYJSON.search(head):
-        raise _other(path, "is CityJSON, which is not read yet", "是 CityJSON，目前尚不支持")
+        raise _other(
+            path,
+            "is CityJSON; give it the ending .city.json",
+            "是 CityJSON；请将扩展名改为 .city.json",
+        )
     if not start.startswith((b"{", b"[", b"\x1e")) or _RUN.search(head):
         raise _other(path, "is no GeoJSON", "不是 GeoJSON")
     _utf8(path)

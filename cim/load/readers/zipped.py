@@ -13,7 +13,7 @@ from cim.load.source import Batch, Source
 
 _DRAWN = (".shp", ".gpkg", ".fgb", ".geojson", ".geojsonl", ".gml", ".kml", ".gdb", ".geoparquet")
 _TABLES = (".parquet", ".xlsx", ".xlsm", ".xls", ".ods", ".csv", ".tsv")
-_PERHAPS = (".json", ".txt")
+_PERHAPS = (".json", ".jsonl", ".txt")
 _NAMED = 20
 
 Reader = Callable[..., Source]

@@ -1,0 +1,160 @@
+"""CityJSON 1.0 to 2.0 and its lines (CityJSONSeq): buildings with their solids, one row each."""
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import ijson
+import numpy as np
+import orjson
+import pyarrow as pa
+from pyproj.exceptions import ProjError
+
+from cim import crs
+from cim.errors import SourceError
+from cim.load.readers import citymodel, citystreams, vector
+from cim.load.readers.citymodel import Feature
+from cim.load.readers.citystreams import KEY, Document, Lines
+from cim.load.source import BATCH_ROWS, Batch, Solids, Source, without_nul
+
+_FIRST_ROWS = 2_048
+"""Rows of a batch: solids are larger than rows."""
+
+_SIGN = re.compile(rb'"type"\s*:\s*"CityJSON\w*"|"CityObjects"\s*:')
+_EPSG = re.compile(r"EPSG(?:/[\w.]*)?[/:]+(\d+)$|^(\d+)$", re.IGNORECASE)
+_PEEK = 1 << 20
+
+
+def is_one(path: Path) -> bool:
+    """Whether a file of JSON, or of lines of it, is CityJSON, by its beginning and its end."""
+    with path.open("rb") as file:
+        head = file.read(_PEEK)
+        file.seek(max(path.stat().st_size - _PEEK, 0))
+        return bool(_SIGN.search(head) or _SIGN.search(file.read()))
+
+
+def read_or_vector(path: Path, *, layer: str | None = None, encoding: str | None = None) -> Source:
+    """Open JSON as CityJSON where it is that, else as GDAL takes it."""
+    if is_one(path):
+        return read(path, layer=layer, encoding=encoding)
+    return vector.read(path, layer=layer, encoding=encoding)
+
+
+def layers_or_vector(path: Path) -> list[str]:
+    """Names of the layers of JSON; CityJSON has none."""
+    return [] if is_one(path) else vector.layers(path)
+
+
+def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -> Source:
+    """Open CityJSON or its lines.
+
+    A row is a Building with its parts and installations: `geometry` its footprint, `solids` its
+    surfaces by level of detail, columns its attributes.  Raises SourceError where it is no CityJSON
+    of a version that is read, is cut off, or names vertices that are no numbers.
+    """
+    try:
+        model = citystreams.opened(path)
+        model.look()
+    except (ijson.JSONError, orjson.JSONDecodeError, UnicodeDecodeError) as error:
+        raise _broken(path) from error
+    if layer is not None:
+        raise SourceError(f"{path.name} has no layers", f"{path.name} 中没有图层")
+    system, notes = _system(model.header)
+    return Source(
+        batches=_batches(path, model),
+        crs=system,
+        fields=[KEY, *model.index.columns],
+        count=None,
+        format=f"CityJSON {model.header.get('version')}",
+        encoding="UTF-8",
+        notes=[*notes, *model.index.notes()],
+        solids=True,
+    )
+
+
+def _system(header: dict[str, Any]) -> tuple[str | None, list[tuple[str, str]]]:
+    """The system of the plane, and what is to be said of the heights."""
+    metadata = header.get("metadata")
+    said = metadata.get("referenceSystem") if isinstance(metadata, dict) else None
+    if not said:
+        return None, []
+    found = _EPSG.search(str(said))
+    spec = f"EPSG:{found[1] or found[2]}" if found else str(said)
+    try:
+        plane, vertical = crs.split(spec)
+    except (ProjError, ValueError):
+        return spec, []  # whoever settles the system refuses it, in a sentence
+    if vertical is None:
+        return plane, []
+    return plane, [
+        (
+            f"heights are in {vertical}, and are taken for heights of the city's datum",
+            f"高程系统为 {vertical}，按城市高程基准直接采用",
+        )
+    ]
+
+
+def _batches(path: Path, model: Document | Lines) -> Iterator[Batch]:
+    """Rows in the order in which buildings are complete."""
+    columns = model.index.columns
+    schema = pa.schema([(KEY, pa.string()), *((name, kind) for name, (_, kind) in columns.items())])
+    names = [name for name, _ in columns.values()]
+    projected = _projected(model.header)
+    found, row, seen = model.features(), 1, set[str]()
+    try:
+        while some := list(islice(found, min(_FIRST_ROWS, BATCH_ROWS))):
+            made = [citymodel.building(one, projected=projected) for one in some]
+            broken = np.array([one.broken for one in made], dtype=object)
+            for place, one in enumerate(some):
+                if one.key in seen:
+                    broken[place] = "duplicate"
+                seen.add(one.key)
+            yield Batch(
+                without_nul(_columns(some, names, schema)),
+                np.array([one.footprint for one in made], dtype=object),
+                row,
+                broken=broken if any(item is not None for item in broken) else None,
+                solids=Solids(
+                    np.array([one.surfaces for one in made], dtype=object),
+                    np.array([one.lods for one in made], dtype=object),
+                    np.array([one.base for one in made], np.float64),
+                    np.array([one.top for one in made], np.float64),
+                ),
+            )
+            row += len(some)
+    except (ijson.JSONError, orjson.JSONDecodeError) as error:
+        raise _broken(path) from error
+
+
+def _projected(header: dict[str, Any]) -> bool:
+    """Whether vertices are metres, as far as the file says."""
+    system, _ = _system(header)
+    try:
+        return system is None or crs.is_projected(system)
+    except SourceError:
+        return True
+
+
+def _columns(some: list[Feature], names: list[str], schema: pa.Schema) -> pa.RecordBatch:
+    """Ids and the attributes of these names as columns of the file's types."""
+    listed = [one.attributes for one in some]
+    arrays = [pa.array([one.key for one in some], pa.string())]
+    for name, kind in zip(names, schema.types[1:], strict=True):
+        arrays.append(pa.array([_as(item.get(name), kind) for item in listed], kind))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _as(value: Any, kind: pa.DataType) -> Any:
+    if value is None or not pa.types.is_string(kind):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _broken(path: Path) -> SourceError:
+    return SourceError(
+        f"{path.name} is no JSON, or is cut off", f"{path.name} 不是有效的 JSON，或文件不完整"
+    )
