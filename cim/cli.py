@@ -142,8 +142,8 @@ class Commands(click.Group):
             _stopped()
         except click.UsageError as error:
             raise _in_both(error) from error
-        except (click.ClickException, click.exceptions.Exit):
-            raise
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+            raise  # a pipe that nobody reads any more (`| head`) is ended quietly by click
         except click.Abort:
             click.echo("\ncim: nothing was done\ncim: 已取消，未做任何操作", err=True)
             sys.exit(1)

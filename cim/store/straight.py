@@ -66,7 +66,8 @@ def begin(stage: Stage, kind: str, terms: Terms | None, rows: int | None) -> Str
     """Lock the table, put its indexes away, and say how rows are to be sent.
 
     None where the usual way is to be gone: few rows or nobody knows how many, the table holds some,
-    somebody is at it, rows of the source wait in the quarantine, or a column would be converted.
+    somebody is at it, rows of the source wait in the quarantine, or what is staged is not what the
+    columns of the table hold.
     """
     table = stage.table
     if terms is None or rows is None or rows < bulk.WORTH:
@@ -78,7 +79,8 @@ def begin(stage: Stage, kind: str, terms: Terms | None, rows: int | None) -> Str
     types = {row.name: plain_type(row.type) for row in known}
     sent = KEY_TYPES | stage.types
     written = ["ext_id", *stage.written]
-    if any(plain_type(sent[name]) != types[name] for name in written):
+    more = set(stage.types).difference(stage.written, terms.lost)
+    if more or any(plain_type(sent[name]) != types[name] for name in written):
         return None
     if not bulk.locked(stage.connection, table.fullname):
         return None
