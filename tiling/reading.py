@@ -224,13 +224,22 @@ def _b3dm(content: bytes, fetch: Fetch | None) -> Glb:
 
 @dataclass(frozen=True)
 class Subtree:
-    """A subtree: its document, binary part, and availability bits unpacked."""
+    """A subtree: its document, binary part, and availability bits unpacked.
+
+    `several` has the contents' bits, one array a content of the tiles.
+    """
 
     document: dict[str, Any]
     data: bytes
     tiles: NDArray[np.bool_]
-    contents: NDArray[np.bool_]
+    several: tuple[NDArray[np.bool_], ...]
     children: NDArray[np.bool_]
+
+    @property
+    def contents(self) -> NDArray[np.bool_]:
+        """Which tiles have any content."""
+        found: NDArray[np.bool_] = np.logical_or.reduce([np.zeros_like(self.tiles), *self.several])
+        return found
 
     def rows(self, schema: Mapping[str, Any], semantic: str) -> NDArray[np.float64] | None:
         """Tile metadata by its semantic, a row an available tile; None where there is none."""
@@ -269,14 +278,13 @@ def parse_subtree(
             "a buffer view does not start at a multiple of 8", "缓冲视图起点不是 8 的倍数"
         )
     count = (children**levels - 1) // (children - 1)
-    contents = [
-        _bits(document, data, item, count) for item in document.get("contentAvailability", [])
-    ]
     return Subtree(
         document,
         data,
         _bits(document, data, document["tileAvailability"], count),
-        np.logical_or.reduce(contents) if contents else np.zeros(count, bool),
+        tuple(
+            _bits(document, data, item, count) for item in document.get("contentAvailability", [])
+        ),
         _bits(document, data, document["childSubtreeAvailability"], children**levels),
     )
 
@@ -294,6 +302,20 @@ def _subtree_parts(content: bytes) -> tuple[dict[str, Any], bytes]:
     if (magic, version) != (b"subt", 1) or not whole or text % 8 or binary % 8:
         raise Malformed("the subtree header or its padding is wrong", "subtree 文件头或填充有误")
     return document, content[24 + text :]
+
+
+def extensions(item: Any) -> set[str]:
+    """Names of all extensions used anywhere in a document.
+
+    >>> sorted(extensions({"extensions": {"A": {"extensions": {"B": {}}}}, "extras": {}}))
+    ['A', 'B']
+    """
+    if isinstance(item, list):
+        return set().union(*map(extensions, item))
+    if not isinstance(item, Mapping):
+        return set()
+    found = set(item.get("extensions", {}))
+    return found.union(*(extensions(value) for name, value in item.items() if name != "extras"))
 
 
 def _first(document: Mapping[str, Any], name: str) -> dict[str, Any]:

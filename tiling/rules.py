@@ -1,22 +1,23 @@
-"""What a tile's content must keep to: one function a rule, gathered in RULES.
+"""What a tile's content must keep to: one function a rule, gathered in RULES and HOUSE.
 
 The numbers are those of docs/reference/tiles.md; many of these faults no other validator sees.
+RULES hold for every tileset; HOUSE for those that this service writes, besides.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cim.crs.ecef import from_geodetic, to_geodetic
-from tiling.metadata import COMPONENTS
-from tiling.reading import Glb
+from cim.crs.ecef import from_geodetic
+from tiling import table_rules
+from tiling.content import Content, Floats, Part
+from tiling.reading import MESHOPT, extensions
+from tiling.table_rules import Finding
 
-Floats = NDArray[np.float64]
-Finding = tuple[str, str]
-"""What is wrong, in English and Chinese."""
+QUANTIZED = "KHR_mesh_quantization"
+
+EDGES = "EXT_mesh_primitive_edge_visibility"
 
 FARTHEST_NODE = 1e5
 """Metres a node may move its mesh: beyond that somebody put earth-centred metres there."""
@@ -27,174 +28,197 @@ FARTHEST_VERTEX = 16_384.0
 THINNEST = 5e-3
 """Metres: which way a thinner triangle looks is decided by the rounding of its corners."""
 
-SLACK_DEGREES, SLACK_METRES = 1e-9, 1e-3
-"""What regions may be overstepped by: rounding, no more."""
+SLACK_METRES = 1e-3
+"""What bounds may be overstepped by: rounding, no more."""
 
+NORMAL_LENGTH = {5120: 0.02, 5122: 1e-3, 5126: 1e-3}
+"""How far a normal's length may be from 1, by its component type."""
 
-@dataclass(frozen=True)
-class Content:
-    """A tile's content with what surrounds it.
-
-    `matrix` (4, 4) takes the tile's frame to earth-centred metres; `region` is the tile's, west,
-    south, east, north in radians and two heights, None where it has no region.
-    """
-
-    glb: Glb
-    matrix: Floats
-    region: Floats | None
-
-    @property
-    def node(self) -> Floats:
-        """Where the one node moves the mesh, in glTF's axes."""
-        translation: Floats = np.array(
-            self.glb.document["nodes"][0].get("translation", [0, 0, 0]), float
-        )
-        return translation
-
-    @property
-    def positions(self) -> Floats:
-        """Earth-centred positions, (n, 3)."""
-        local = self.glb.accessor(self.attribute("POSITION")).astype(float) + self.node
-        return _z_up(local) @ self.matrix[:3, :3].T + self.matrix[:3, 3]
-
-    @property
-    def normals(self) -> Floats:
-        """Earth-centred normals, (n, 3)."""
-        found = self.glb.accessor(self.attribute("NORMAL")).astype(float)
-        turned: Floats = _z_up(found) @ self.matrix[:3, :3].T
-        return turned
-
-    @property
-    def feature_ids(self) -> NDArray[np.int64]:
-        """The feature of each vertex."""
-        return self.glb.accessor(self.attribute("_FEATURE_ID_0")).astype(np.int64)
-
-    @property
-    def triangles(self) -> NDArray[np.int64]:
-        """Vertices of each triangle, (m, 3)."""
-        indices = self.glb.accessor(self.primitive["indices"])
-        return indices.astype(np.int64).reshape(-1, 3)
-
-    @property
-    def primitive(self) -> dict[str, Any]:
-        """The one primitive, as the document describes it."""
-        found: dict[str, Any] = self.glb.document["meshes"][0]["primitives"][0]
-        return found
-
-    def attribute(self, name: str) -> int:
-        """The accessor of an attribute."""
-        return int(self.primitive["attributes"][name])
+SURFACE = 6.3e6, 6.4e6
+"""Metres from the Earth's centre between which its surface is."""
 
 
 def inside(content: Content) -> Iterator[Finding]:
-    """5: every vertex lies in its tile's region."""
-    if content.region is None:
-        return
-    longitude, latitude, height = to_geodetic(content.positions)
-    region = content.region.copy()
-    region[:4] = np.degrees(region[:4])
-    west, south, east, north, low, high = region
-    out = (longitude < west - SLACK_DEGREES) | (longitude > east + SLACK_DEGREES)
-    out |= (latitude < south - SLACK_DEGREES) | (latitude > north + SLACK_DEGREES)
-    out |= (height < low - SLACK_METRES) | (height > high + SLACK_METRES)
-    if out.any():
-        yield f"{out.sum()} vertices outside the tile's region", f"{out.sum()} 个顶点超出瓦片范围"
+    """5: every vertex lies in its tile's volume and in those of the tiles above."""
+    for number, volume in enumerate(content.volumes or ()):
+        out = volume.outside(content.places, SLACK_METRES + content.step)
+        if not out:
+            continue
+        if number == 0:
+            yield f"{out} vertices outside the tile's volume", f"{out} 个顶点超出瓦片范围"
+        else:
+            yield (
+                f"{out} vertices outside the volume of a tile above",
+                f"{out} 个顶点超出上级瓦片范围",
+            )
 
 
 def placed(content: Content) -> Iterator[Finding]:
     """14: vertices are about the tile's own origin; no earth-centred metres in a node."""
-    if np.abs(content.node).max() > FARTHEST_NODE:
-        yield "a node moves its mesh by earth-centred metres", "节点平移使用了地心坐标"
-    local = content.glb.accessor(content.attribute("POSITION"))
-    if np.abs(local).max() > FARTHEST_VERTEX:
-        yield "vertices too far from their origin for float32", "顶点离原点过远，单精度不足"
+    nodes = content.glb.document.get("nodes", [])
+    for node in nodes:
+        moved = node["matrix"][12:15] if "matrix" in node else node.get("translation", [0])
+        if np.abs(np.array(moved, float)).max() > FARTHEST_NODE:
+            yield "a node moves its mesh by earth-centred metres", "节点平移使用了地心坐标"
+    farthest = FARTHEST_VERTEX if content.ours else FARTHEST_NODE
+    for part in content.parts:
+        reach = float(np.abs(part.stored).max(initial=0)) * part.scale
+        if reach > farthest and not (part.whole and part.step):
+            yield "vertices too far from their origin for float32", "顶点离原点过远，单精度不足"
 
 
 def upright(content: Content) -> Iterator[Finding]:
-    """15: roofs look along the ellipsoid's normal, and no face looks against its own triangle."""
-    positions, normals = content.positions, content.normals
-    longitude, latitude, height = to_geodetic(positions)
-    up = from_geodetic(longitude, latitude, height + 1) - positions
-    if np.einsum("ij,ij->i", up, normals).max() < 0.9:
-        yield "nothing looks up: the axes are turned", "没有朝上的面：坐标轴方向有误"
-    if np.abs(np.linalg.norm(normals, axis=1) - 1).max() > 1e-4:
-        yield "normals are not of length 1", "法线长度不为 1"
-    a, b, c = (positions[content.triangles[:, corner]] for corner in range(3))
+    """15: something looks up along the ellipsoid's normal."""
+    away = np.linalg.norm(content.positions, axis=1)
+    if not away.size or away.min() < SURFACE[0] or away.max() > SURFACE[1]:
+        return  # nowhere on Earth: there is no up
+    longitude, latitude, height = content.places.geodetic
+    normals = [part.normals for part in content.parts]
+    if all(found is not None for found in normals):
+        up = np.degrees(longitude), np.degrees(latitude)
+        looks = from_geodetic(*up, height + 1) - content.positions
+        if np.einsum("ij,ij->i", looks, content.normals).max() < 0.5:
+            yield "nothing looks up: the axes are turned", "没有朝上的面：坐标轴方向有误"
+
+
+def facing(content: Content) -> Iterator[Finding]:
+    """15: normals are of length 1, and no face looks against its own triangle."""
+    for part in content.parts:
+        normals = part.normals
+        if normals is None:
+            continue
+        kind = part.glb.document["accessors"][part.attribute("NORMAL")]["componentType"]
+        lengths = np.linalg.norm(normals, axis=1)
+        if np.abs(lengths - 1).max(initial=0) > NORMAL_LENGTH.get(kind, 1e-3):
+            yield "normals are not of length 1", "法线长度不为 1"
+        if part.triangles is not None and _against(part, normals):
+            yield "triangles run against their normals", "三角形绕向与法线相反"
+
+
+def _against(part: Part, normals: Floats) -> bool:
+    """Whether a triangle, thick enough to be sure of, looks against its normal."""
+    assert part.triangles is not None
+    a, b, c = (part.positions[part.triangles[:, corner]] for corner in range(3))
     face = np.cross(b - a, c - a)
     size = np.linalg.norm(face, axis=1)
-    along = np.einsum("ij,ij->i", face, normals[content.triangles[:, 0]])
-    longest = np.sqrt(
-        np.max([((b - a) ** 2).sum(1), ((c - b) ** 2).sum(1), ((a - c) ** 2).sum(1)], 0)
-    )
-    if ((along < 0.5 * size) & (size > THINNEST * longest)).any():
-        yield "triangles run against their normals", "三角形绕向与法线相反"
+    along = np.einsum("ij,ij->i", face, normals[part.triangles[:, 0]])
+    sides = [((b - a) ** 2).sum(1), ((c - b) ** 2).sum(1), ((a - c) ** 2).sum(1)]
+    thick = size > (THINNEST + 2 * part.step) * np.sqrt(np.max(sides, 0))
+    return bool(((along < 0.5 * size) & thick).any())
 
 
 def bounded(content: Content) -> Iterator[Finding]:
-    """16: the bounds of POSITION are exact, indices are short where they can be and in range."""
+    """16: the bounds of POSITION are exact, and every index is one of a vertex."""
+    for part in content.parts:
+        item = content.glb.document["accessors"][part.attribute("POSITION")]
+        stored = part.stored
+        for name, true in (("min", stored.min(axis=0)), ("max", stored.max(axis=0))):
+            if not np.array_equal(np.array(item.get(name, []), true.dtype), true):
+                yield f"POSITION's {name} is not exact", f"POSITION 的 {name} 不精确"
+        if part.triangles is not None and part.triangles.max(initial=-1) >= len(stored):
+            yield "an index points at no vertex", "索引超出顶点范围"
+
+
+def short(content: Content) -> Iterator[Finding]:
+    """16: indices are short where they can be."""
+    for part in content.parts:
+        if "indices" in part.primitive:
+            index = content.glb.document["accessors"][part.primitive["indices"]]
+            if len(part.stored) <= 65_535 and index["componentType"] == 5125:
+                yield "indices are longer than they need be", "索引类型过长"
+
+
+def quantized(content: Content) -> Iterator[Finding]:
+    """17: small numbers for positions and normals are declared, aligned, and normals normalized."""
     document = content.glb.document
-    item = document["accessors"][content.attribute("POSITION")]
-    local = content.glb.accessor(content.attribute("POSITION"))
-    for name, true in (("min", local.min(axis=0)), ("max", local.max(axis=0))):
-        if not np.array_equal(np.array(item.get(name, []), "<f4"), true):
-            yield f"POSITION's {name} is not exact", f"POSITION 的 {name} 不精确"
-    if content.triangles.max() >= len(local):
-        yield "an index points at no vertex", "索引超出顶点范围"
-    index = document["accessors"][content.primitive["indices"]]
-    if len(local) <= 65_535 and index["componentType"] == 5125:
-        yield "indices are longer than they need be", "索引类型过长"
+    required = document.get("extensionsRequired", [])
+    for part in content.parts:
+        for name in ("POSITION", "NORMAL"):
+            if name not in part.primitive["attributes"]:
+                continue
+            item = document["accessors"][part.attribute(name)]
+            if item["componentType"] == 5126:
+                continue
+            if QUANTIZED not in required:
+                yield f"{name} is quantized, and that is not required", f"{name} 已量化但未声明"
+            view = document["bufferViews"][item["bufferView"]]
+            if view.get("byteStride", 0) % 4 or item.get("byteOffset", 0) % 4:
+                yield f"{name} is not aligned to 4 bytes", f"{name} 未按 4 字节对齐"
+            if name == "NORMAL" and not item.get("normalized"):
+                yield "normals are not normalized", "法线未标为 normalized"
 
 
-def counted(content: Content) -> Iterator[Finding]:
-    """19: feature ids, featureCount, the property table and the distinct ids are as many."""
-    primitive = content.primitive
-    features = primitive["extensions"]["EXT_mesh_features"]["featureIds"][0]
-    table = _tables(content)[features.get("propertyTable", 0)]
-    used = np.unique(content.feature_ids)
-    if not np.array_equal(used, np.arange(features["featureCount"])):
-        yield "featureCount is not the number of features", "featureCount 与要素数不符"
-    if table["count"] != features["featureCount"]:
-        yield "the property table is of another length", "属性表行数与要素数不符"
-    if np.unique(names(content.glb)).size != table["count"]:
-        yield "an id stands twice in the tile", "瓦片内标识重复"
-    item = content.glb.document["accessors"][content.attribute("_FEATURE_ID_0")]
-    if item["componentType"] not in (5121, 5123, 5126) or item.get("normalized"):
-        yield "feature ids of an illegal type", "要素标识类型非法"
+def compressed(content: Content) -> Iterator[Finding]:
+    """18: views in EXT_meshopt_compression fit their buffer and their stride."""
+    document = content.glb.document
+    packed = [MESHOPT in view.get("extensions", {}) for view in document.get("bufferViews", [])]
+    if not any(packed):
+        return
+    buffers = document["buffers"]
+    bare = [number for number, item in enumerate(buffers) if number and "uri" not in item]
+    if MESHOPT not in document.get("extensionsRequired", []) and bare:
+        yield "a fallback buffer without content, not required", "回退缓冲区无内容却未声明必需"
+    for number in bare:
+        if not buffers[number].get("extensions", {}).get(MESHOPT, {}).get("fallback"):
+            yield "a buffer without content is no fallback", "无内容的缓冲区未标为 fallback"
+    for view in document["bufferViews"]:
+        found = view.get("extensions", {}).get(MESHOPT)
+        if found:
+            yield from _packed_view(view, found, buffers)
 
 
-def tabled(content: Content) -> Iterator[Finding]:
-    """21: columns are as long as their table, and start at a multiple of their component's size."""
-    schema = content.glb.document["extensions"]["EXT_structural_metadata"]["schema"]
-    for table in _tables(content):
-        described = schema["classes"][table["class"]]["properties"]
-        for name, column in table["properties"].items():
-            item = described[name]
-            view = content.glb.document["bufferViews"][column["values"]]
-            kind = np.dtype(COMPONENTS[item.get("componentType", "UINT8")])
-            flags = item["type"] == "BOOLEAN"
-            length = (table["count"] + 7) // 8 if flags else table["count"] * kind.itemsize
-            if view["byteLength"] != length:
-                yield f"column {name} is of the wrong length", f"属性列 {name} 长度有误"
-            if view.get("byteOffset", 0) % kind.itemsize:
-                yield f"column {name} is not aligned", f"属性列 {name} 未对齐"
+def _packed_view(
+    view: Mapping[str, Any], found: Mapping[str, Any], buffers: list[Mapping[str, Any]]
+) -> Iterator[Finding]:
+    stride, mode = found["byteStride"], found["mode"]
+    legal = stride % 4 == 0 and stride <= 256 if mode == "ATTRIBUTES" else stride in (2, 4)
+    if not legal or (mode == "TRIANGLES" and found["count"] % 3):
+        yield "a compressed view has an illegal stride or count", "压缩视图的步长或数量非法"
+    if view.get("byteStride", stride) != stride:
+        yield "a compressed view has two strides", "压缩视图的步长前后不一"
+    end = view.get("byteOffset", 0) + view["byteLength"]
+    if end > buffers[view["buffer"]]["byteLength"]:
+        yield "a compressed view reaches past its fallback", "压缩视图超出回退缓冲区"
+
+
+def seen_edges(content: Content) -> Iterator[Finding]:
+    """The visibility of edges has two bits for each edge of each triangle, and no more bytes."""
+    for part in content.parts:
+        found = part.primitive.get("extensions", {}).get(EDGES)
+        if found is None or part.triangles is None or "visibility" not in found:
+            continue
+        item = content.glb.document["accessors"][found["visibility"]]
+        count = (6 * len(part.triangles) + 7) // 8
+        if (item["componentType"], item["type"], item["count"]) != (5121, "SCALAR", count):
+            yield "edge visibility is not as long as the triangles", "边可见性长度与三角形不符"
+
+
+def declared(content: Content) -> Iterator[Finding]:
+    """25: every extension that is used is listed, as is every one that is required."""
+    document = content.glb.document
+    listed = set(document.get("extensionsUsed", []))
+    if extensions(document) - listed:
+        yield "extensionsUsed lacks one that is used", "extensionsUsed 缺少已使用的扩展"
+    if set(document.get("extensionsRequired", [])) - listed:
+        yield "an extension is required, but not used", "必需的扩展未列入 extensionsUsed"
+
+
+def declared_exactly(content: Content) -> Iterator[Finding]:
+    """25: no extension is listed that is not used."""
+    document = content.glb.document
+    if set(document.get("extensionsUsed", [])) - extensions(document) - {QUANTIZED}:
+        yield "extensionsUsed has one that is not used", "extensionsUsed 含未使用的扩展"
+    quantizing = any(part.stored.dtype.kind != "f" for part in content.parts)
+    if QUANTIZED in document.get("extensionsUsed", []) and not quantizing:
+        yield "extensionsUsed has one that is not used", "extensionsUsed 含未使用的扩展"
 
 
 def aligned(content: Content) -> Iterator[Finding]:
     """24: the binary chunk and every view in it start at multiples of 8, so 64-bit columns do."""
     views = content.glb.document["bufferViews"]
-    if content.glb.offset % 8 or any(view.get("byteOffset", 0) % 8 for view in views):
+    packed = [view.get("extensions", {}).get(MESHOPT, view) for view in views]
+    if content.glb.offset % 8 or any(view.get("byteOffset", 0) % 8 for view in packed):
         yield "the binary part is not aligned to 8 bytes", "二进制部分未按 8 字节对齐"
-
-
-def declared(content: Content) -> Iterator[Finding]:
-    """25: every extension that is used is listed, and none that is not."""
-    document = content.glb.document
-    used = set(document.get("extensions", {}))
-    for mesh in document["meshes"]:
-        for primitive in mesh["primitives"]:
-            used |= set(primitive.get("extensions", {}))
-    if used != set(document.get("extensionsUsed", [])):
-        yield "extensionsUsed is not what is used", "extensionsUsed 与实际不符"
 
 
 def drawn_once(content: Content) -> Iterator[Finding]:
@@ -204,36 +228,30 @@ def drawn_once(content: Content) -> Iterator[Finding]:
         yield "more than one primitive", "多于一个图元"
 
 
-RULES: dict[str, Callable[[Content], Iterator[Finding]]] = {
-    "5": inside,
-    "14": placed,
-    "15": upright,
-    "16": bounded,
-    "19": counted,
-    "21": tabled,
-    "24": aligned,
-    "25": declared,
-    "primitive": drawn_once,
-}
-"""Every rule by its number."""
+Rule = Callable[[Content], Iterator[Finding]]
 
+RULES: tuple[tuple[str, Rule], ...] = (
+    ("5", inside),
+    ("14", placed),
+    ("15", upright),
+    ("15", facing),
+    ("16", bounded),
+    ("17", quantized),
+    ("18", compressed),
+    ("19", table_rules.counted),
+    ("20", table_rules.named),
+    ("21", table_rules.tabled),
+    ("22", table_rules.missing),
+    ("25", declared),
+    ("edges", seen_edges),
+)
+"""Every rule of the formats, by its number."""
 
-def names(glb: Glb) -> NDArray[np.uint64]:
-    """What tells each feature from all others: its id, of a unit with its storey, (n,)."""
-    ids: NDArray[np.uint64] = glb.column("id").astype(np.uint64)
-    try:
-        storeys = glb.column("storey_id").astype(np.uint64)
-    except KeyError:
-        return ids
-    return (ids << np.uint64(32)) | storeys
-
-
-def _tables(content: Content) -> list[dict[str, Any]]:
-    metadata = content.glb.document["extensions"]["EXT_structural_metadata"]
-    found: list[dict[str, Any]] = metadata["propertyTables"]
-    return found
-
-
-def _z_up(vectors: Floats) -> Floats:
-    """glTF's x, y, z as east, north, up."""
-    return np.stack([vectors[:, 0], -vectors[:, 2], vectors[:, 1]], axis=-1)
+HOUSE: tuple[tuple[str, Rule], ...] = (
+    ("16", short),
+    ("19", table_rules.counted_exactly),
+    ("24", aligned),
+    ("25", declared_exactly),
+    ("primitive", drawn_once),
+)
+"""What our own tiles keep to besides."""

@@ -1,0 +1,125 @@
+"""What a walk through a tileset carries along: where it is, what it found, what is to judge."""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiling.reading import Malformed
+from tiling.volumes import Region, Volume
+
+Floats = NDArray[np.float64]
+
+UNREADABLE = (Malformed, OSError, LookupError, ValueError, TypeError, AttributeError)
+"""What reading a broken file may raise."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong: the file, the rule's number, and what it is in English and Chinese."""
+
+    file: str
+    rule: str
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A content to be judged: its path, its frame, the volumes it has to lie in.
+
+    `group` numbers the tileset in which each of its features may stand once; `ours` says whether
+    the rules of the house hold too.
+    """
+
+    uri: str
+    matrix: Floats
+    volumes: tuple[Volume, ...]
+    ours: bool
+    group: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a tile has from those above it: its file, frame, volumes (the nearest first) and error.
+
+    `files` are the tilesets that led here.
+    """
+
+    file: str
+    matrix: Floats
+    volumes: tuple[Volume, ...] = ()
+    error: float = np.inf
+    ours: bool = False
+    group: int = 0
+    schema: dict[str, Any] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+
+    def below(self, volume: Volume | None, error: float) -> "Place":
+        """The place of a tile with this volume, in the same frame.
+
+        A region within the region above stands for both.
+        """
+        if volume is None:
+            return replace(self, error=error)
+        above = self.volumes
+        if above and isinstance(volume, Region) and isinstance(above[0], Region):
+            above = above[1:] if volume.within(above[0]) else above
+        return replace(self, volumes=(volume, *above), error=error)
+
+    def piece(self, uri: str) -> Piece:
+        """A content that stands here."""
+        return Piece(uri, self.matrix, self.volumes, self.ours, self.group)
+
+
+@dataclass
+class Notes:
+    """What was found: faults, how many things could not be judged, and the files reached.
+
+    `promised` are the features that each group says it has, -1 where it says nothing; `titles`
+    its name.
+    """
+
+    faults: list[Fault] = field(default_factory=list)
+    unjudged: Counter[tuple[str, str]] = field(default_factory=Counter)
+    reached: set[str] = field(default_factory=set)
+    promised: list[int] = field(default_factory=list)
+    titles: list[str] = field(default_factory=list)
+
+    def fault(self, file: str, rule: str, en: str, zh: str) -> None:
+        """Note what is wrong."""
+        self.faults.append(Fault(file, rule, en, zh))
+
+    def broken(self, file: str, rule: str, fault: BaseException) -> None:
+        """Note that a file cannot be read."""
+        zh = getattr(fault, "zh", f"无法读取：{fault}")
+        self.fault(file, rule, f"cannot be read: {fault}", zh)
+
+    def reach(self, uri: str) -> None:
+        """Note that a file is referred to."""
+        self.reached.add(uri.partition("?")[0])
+
+    def nested(self, name: str, place: Place, volume: Volume | None) -> None:
+        """5: a region of ours lies in the region above."""
+        above = place.volumes[0] if place.volumes else None
+        if not (place.ours and isinstance(volume, Region) and isinstance(above, Region)):
+            return
+        if not volume.within(above):
+            self.fault(name, "5", "a region reaches out of its parent's", "包围区域超出父瓦片")
+
+    def legal(self, name: str, volume: Volume | None) -> None:
+        """3, 4: a volume that can be."""
+        if volume is None:
+            self.unjudged["bounding volumes of another kind", "其他类型的包围体"] += 1
+        elif not volume.legal():
+            rule = "3" if isinstance(volume, Region) else "4"
+            self.fault(name, rule, "an illegal bounding volume", "包围体非法")
+
+    def stepped(self, name: str, error: float, above: float) -> None:
+        """2: errors fall on the way down."""
+        if error > above:
+            self.fault(
+                name, "2", "a child's error is larger than its parent's", "子瓦片误差大于父瓦片"
+            )

@@ -1,0 +1,203 @@
+"""Where a tileset is read from: a folder, an archive (.3tz), or an address on the web.
+
+A source reads files by their path from tileset.json; it can be sent to another process.
+"""
+
+import gzip
+import struct
+from collections.abc import Iterator
+from hashlib import md5
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.error import HTTPError, URLError
+from urllib.parse import unquote, urljoin, urlsplit
+from urllib.request import Request, urlopen
+from zipfile import BadZipFile, ZipFile
+
+from cim.errors import NotFound
+from tiling.reading import Unjudged
+
+INDEX = "@3dtilesIndex1@"
+"""The last entry of a .3tz: where each file is, by a hash of its path."""
+
+PATIENCE = 60
+"""Seconds that a server may take for one file."""
+
+
+class Source(Protocol):
+    """Files of a tileset by their path from the folder that its tileset.json is in."""
+
+    def read(self, path: str) -> bytes:
+        """A file; raises FileNotFoundError where there is none, Unjudged where it is elsewhere."""
+
+    def files(self) -> set[str] | None:
+        """Every file there is; None where that cannot be known."""
+
+    def copy(self, path: str) -> bytes | None:
+        """The gzip file beside a file, if there is one."""
+
+
+class Folder:
+    """A folder on disk."""
+
+    def __init__(self, root: Path) -> None:
+        """Read below `root`."""
+        self.root = root
+
+    def read(self, path: str) -> bytes:
+        """The file's bytes."""
+        return (self.root / _local(path)).read_bytes()
+
+    def files(self) -> set[str]:
+        """Every file below the folder."""
+        return {
+            file.relative_to(self.root).as_posix()
+            for file in self.root.rglob("*")
+            if file.is_file()
+        }
+
+    def copy(self, path: str) -> bytes | None:
+        """The bytes of the gzip file beside it."""
+        local = _local(path)
+        try:
+            return (self.root / f"{local}.gz").read_bytes()
+        except FileNotFoundError:
+            return None
+
+
+class Web:
+    """A folder on a server; what it refers to on other servers is not read."""
+
+    def __init__(self, url: str) -> None:
+        """Read beside the tileset at `url`; the query of `url` is handed down to every file."""
+        self.url = url
+
+    def read(self, path: str) -> bytes:
+        """The file's bytes, unpacked where the server sent them gzipped."""
+        whole = urlsplit(urljoin(self.url, path))
+        first = urlsplit(self.url)
+        if (whole.scheme, whole.netloc) != (first.scheme, first.netloc):
+            raise Unjudged("contents on another server", "其他服务器上的内容")
+        whole = whole._replace(query=whole.query or first.query)
+        request = Request(whole.geturl(), headers={"Accept-Encoding": "gzip"})
+        try:
+            with urlopen(request, timeout=PATIENCE) as answer:
+                content: bytes = answer.read()
+                packed = answer.headers.get("Content-Encoding") == "gzip"
+        except HTTPError as fault:
+            fault.close()
+            if fault.code == 404:
+                raise FileNotFoundError(path) from fault
+            raise OSError(f"HTTP {fault.code}") from fault
+        except URLError as fault:
+            raise OSError(str(fault.reason)) from fault
+        return gzip.decompress(content) if packed else content
+
+    def files(self) -> None:
+        """A server does not say."""
+        return
+
+    def copy(self, path: str) -> None:
+        """A server sends copies when they are asked for."""
+        return
+
+
+class Archive:
+    """A .3tz: a zip file with an index."""
+
+    def __init__(self, path: Path) -> None:
+        """Read out of the archive at `path`."""
+        self.path = path
+        self._zip: ZipFile | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """An open file cannot travel to another process."""
+        return {"path": self.path, "_zip": None}
+
+    def read(self, path: str) -> bytes:
+        """The file's bytes."""
+        try:
+            return self._opened().read(_local(path))
+        except KeyError as fault:
+            raise FileNotFoundError(path) from fault
+        except NotImplementedError as fault:
+            raise Unjudged("entries packed by zstandard", "以 zstandard 压缩的条目") from fault
+
+    def files(self) -> set[str]:
+        """Every file in the archive."""
+        return set(self._opened().namelist()) - {INDEX}
+
+    def copy(self, path: str) -> None:
+        """An archive has no copies."""
+        return
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """What is wrong with the index, in English and Chinese."""
+        entries = self._opened().infolist()
+        if not entries or entries[-1].filename != INDEX:
+            yield "the archive does not end with its index", "归档末尾没有索引"
+            return
+        index = self._opened().read(INDEX)
+        found = [struct.unpack_from("<16sQ", index, start) for start in range(0, len(index), 24)]
+        true = {
+            md5(item.filename.encode(), usedforsecurity=False).digest(): item.header_offset
+            for item in entries[:-1]
+        }
+        if len(index) % 24 or dict(found) != true or len(found) != len(true):
+            yield "the index does not lead to the files", "索引与文件不符"
+        order = [struct.unpack("<QQ", digest) for digest, _ in found]
+        if order != sorted(order):
+            yield "the index is not sorted", "索引未排序"
+
+    def _opened(self) -> ZipFile:
+        if self._zip is None:
+            self._zip = ZipFile(self.path)
+        return self._zip
+
+
+def opened(place: str | Path) -> tuple[Source, str]:
+    """The source of a tileset and the name of its tileset.json there.
+
+    `place` is a folder, a tileset.json, a .3tz, or an http(s) URL of a tileset.json.  Raises
+    NotFound where there is nothing.
+    """
+    if str(place).startswith(("http://", "https://")):
+        return Web(str(place)), urlsplit(str(place)).path.rpartition("/")[2]
+    path = Path(place)
+    if path.suffix == ".3tz" and path.is_file():
+        try:
+            archive = Archive(path)
+            archive.files()
+        except BadZipFile as fault:
+            raise NotFound(f"{path} is no archive: {fault}", f"{path} 不是归档文件") from fault
+        return archive, "tileset.json"
+    if path.suffix == ".json" or path.is_file():
+        return Folder(path.parent), path.name
+    return Folder(path), "tileset.json"
+
+
+def joined(base: str, uri: str) -> str:
+    """A URI in a file at `base`, from the folder of the tileset.
+
+    >>> joined("explicit/a/tileset.json", "../../content/1.glb?v=2")
+    'content/1.glb?v=2'
+    >>> joined("tileset.json", "../content/1.glb")
+    '../content/1.glb'
+    """
+    if urlsplit(uri).scheme:
+        return uri
+    parts: list[str] = base.split("/")[:-1]
+    for part in uri.split("/"):
+        if part == ".." and parts and parts[-1] != "..":
+            parts.pop()
+        elif part not in (".", ""):
+            parts.append(part)
+    return "/".join(parts)
+
+
+def _local(path: str) -> str:
+    """A URI's path on disk; raises Unjudged where it is elsewhere."""
+    found = urlsplit(path)
+    if found.scheme or found.netloc:
+        raise Unjudged("contents on a server", "服务器上的内容")
+    return unquote(found.path)
