@@ -5,7 +5,7 @@ tileset take the old one's place only when it is whole.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +15,6 @@ from time import monotonic
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
 from cim.crs.geoid import Geoid, geoid
@@ -26,16 +25,15 @@ from tiling import subtree, tiles3d
 from tiling.batch import Work, carried_out, tiles
 from tiling.folder import Folder
 from tiling.layers import Layer
+from tiling.members import keep, place_all
 from tiling.mesh import REASONS, Reason
 from tiling.metadata import Table
 from tiling.subtree import Region
 from tiling.tile import Tile
-from tiling.tree import Key, assign
+from tiling.tree import DEEPEST, Key, bounds
 
 WORTH_SHARING = 100_000
 """Features from which further processes are worth their start."""
-
-METRES_A_DEGREE = 111_320.0
 
 Progress = Callable[[int, int], None]
 """Called with the features done and their total."""
@@ -113,66 +111,17 @@ def _prepare(
         connection.execute(statement)
     for name in connection.scalars(queries.unsampled()):  # a plan without statistics takes minutes
         connection.exec_driver_sql(f"ANALYZE city.{name}")
-    found = _extents(connection, layer)
-    placed = np.isfinite(found["west"])
-    run.skipped += [(int(lost), Reason.NO_OUTLINE) for lost in found["id"][~placed]]
-    found = {name: values[placed] for name, values in found.items()}
-    places = (found["west"] + found["east"]) / 2, (found["south"] + found["north"]) / 2
-    levels, cells = assign(
-        places,
-        _diagonals(found),
-        found["units"],
-        found["corners"] * layer.corner_vertices,
-        layer.capacity,
-    )
-    names = [layer.name] * levels.size
-    members: dict[str, Any] = {
-        "tileset": names,
-        "building_id": found["id"],
-        "level": levels,
-        "cell": cells,
-    }
-    columns.write(connection, "platform.tile_member", members, queries.MEMBER_TYPES)
-    connection.exec_driver_sql("ANALYZE platform.tile_member")
+    members = place_all(connection, layer)
+    run.skipped += [(int(lost), Reason.NO_OUTLINE) for lost in members.lost]
+    keep(connection, layer, members)
     built.height_model = heights.name
-    if levels.size:
-        middle = [np.array([(place.min() + place.max()) / 2]) for place in places]
-        built.height_shift = float(heights.height(middle[0], middle[1])[0])
-    return _table(connection, layer), int(found["units"].sum())
-
-
-def _extents(connection: Connection, layer: Layer) -> dict[str, NDArray[Any]]:
-    """The columns of the layer's extents, in the order of their ids."""
-    kinds: dict[str, Any] = {
-        "id": int,
-        "west": float,
-        "south": float,
-        "east": float,
-        "north": float,
-    }
-    kinds |= {"height": float, "corners": int, "units": int}
-    batches: list[dict[str, NDArray[Any]]] = [
-        {
-            name: np.array(batch[name], kind) if name in batch else np.ones(len(batch["id"]), kind)
-            for name, kind in kinds.items()
-        }
-        for batch in columns.read(connection, layer.extents())
-    ]
-    found = {
-        name: np.concatenate([np.empty(0, kind), *(batch[name] for batch in batches)])
-        for name, kind in kinds.items()
-    }
-    order = np.argsort(found["id"])
-    return {name: values[order] for name, values in found.items()}
-
-
-def _diagonals(found: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
-    """Size of each building in metres: the diagonal of its box and height."""
-    north = (found["north"] - found["south"]) * METRES_A_DEGREE
-    narrow = np.cos(np.radians(found["south"]))
-    east = (found["east"] - found["west"]) * METRES_A_DEGREE * narrow
-    size: NDArray[np.float64] = np.sqrt(north**2 + east**2 + found["height"] ** 2)
-    return size
+    if len(members):
+        middle = np.array([bounds(Key(DEEPEST, place)) for place in members.place.tolist()])
+        west, south = middle[:, :2].min(0)
+        east, north = middle[:, 2:].max(0)
+        centre = np.array([(west + east) / 2]), np.array([(south + north) / 2])
+        built.height_shift = float(heights.height(*centre)[0])
+    return _table(connection, layer), int(members.weight.sum())
 
 
 def _table(connection: Connection, layer: Layer) -> Table:

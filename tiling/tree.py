@@ -179,46 +179,54 @@ def assign(
     for level in range(CONTENT, DEEPEST):
         if not left.size:
             break
-        group = _runs(cells[left] >> 2 * (DEEPEST - level))
-        here = _fits(group, weight[left], vertices[left], capacity.leaf)[group]
+        group = runs(cells[left] >> 2 * (DEEPEST - level))
+        here = fits(group, weight[left], vertices[left], capacity.leaf)[group]
         here &= level >= capacity.highest_leaf
         if capacity.inner:
-            here |= _largest(group, left, size, vertices, natural[left] <= level, capacity.inner)
+            largest = (group, left, size[left], vertices[left])
+            here |= are_largest(*largest, natural[left] <= level, capacity.inner)
         levels[left[here]] = level
         left = left[~here]
     return levels, cells >> 2 * (DEEPEST - levels)
 
 
-def _runs(values: Integers) -> Integers:
-    """Number of the run of equal neighbours that each value belongs to."""
-    return np.concatenate([[0], np.cumsum(values[1:] != values[:-1])]).astype(np.int64)
+def runs(values: Integers) -> Integers:
+    """Number of the run of equal neighbours that each value belongs to.
+
+    >>> runs(np.array([7, 7, 3, 7])).tolist(), runs(np.array([], int)).tolist()
+    ([0, 0, 1, 2], [])
+    """
+    return np.cumsum(np.diff(values, prepend=values[:1]) != 0).astype(np.int64)
 
 
-def _fits(group: Integers, weight: Integers, vertices: Integers, most: int) -> NDArray[np.bool_]:
+def fits(group: Integers, weight: Integers, vertices: Integers, most: int) -> NDArray[np.bool_]:
     """Which groups fit into one tile."""
-    fits: NDArray[np.bool_] = (np.bincount(group, weight) <= most) & (
+    fit: NDArray[np.bool_] = (np.bincount(group, weight) <= most) & (
         np.bincount(group, vertices) <= VERTICES
     )
-    return fits
+    return fit
 
 
-def _largest(
+def are_largest(
     group: Integers,
-    features: Integers,
+    ids: Integers,
     size: Floats,
     vertices: Integers,
     allowed: NDArray[np.bool_],
     most: int,
 ) -> NDArray[np.bool_]:
-    """Which of the allowed are among the `most` largest of their group, and fit into one tile."""
+    """Which of the allowed are among the `most` largest of their group, and fit into one tile.
+
+    Of equals the one with the lower id comes first.
+    """
     chosen = np.flatnonzero(allowed)
-    order = chosen[np.lexsort((features[chosen], -size[features[chosen]], group[chosen]))]
-    run = _runs(group[order]) if order.size else order
+    order = chosen[np.lexsort((ids[chosen], -size[chosen], group[chosen]))]
+    run = runs(group[order])
     first = np.flatnonzero(np.diff(run, prepend=-1))
     rank = np.arange(order.size) - first[run]
-    total = np.cumsum(vertices[features[order]])
-    before = total[first] - vertices[features[order[first]]]
-    fits = (rank < most) & (total - before[run] <= VERTICES)
+    total = np.cumsum(vertices[order])
+    before = total[first] - vertices[order[first]]
+    fit = (rank < most) & (total - before[run] <= VERTICES)
     found = np.zeros(group.size, bool)
-    found[order[fits]] = True
+    found[order[fit]] = True
     return found

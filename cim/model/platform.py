@@ -14,7 +14,7 @@ from sqlalchemy import (
     Text,
 )
 from sqlalchemy import text as sql
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from cim.model.base import CITY, PLATFORM, identity, metadata, reference
 
@@ -157,6 +157,13 @@ tileset = Table(
     Column(
         "skipped", Integer, nullable=False, server_default=sql("0"), comment="features left out"
     ),
+    Column(
+        "format",
+        Text,
+        nullable=False,
+        server_default=sql("''"),
+        comment="digest of all that the tiles' bytes come from besides their rows",
+    ),
     schema=PLATFORM,
     comment="tilesets that were built",
 )
@@ -170,9 +177,73 @@ tile_member = Table(
     ),
     Column("level", SmallInteger, nullable=False, comment="level in the world quadtree"),
     Column("cell", BigInteger, nullable=False, comment="Morton code of the cell at that level"),
+    Column("place", BigInteger, nullable=False, comment="cell of its centre on the deepest level"),
+    Column("size", Float, nullable=False, comment="its diagonal, m"),
+    Column("weight", Integer, nullable=False, comment="features it counts for"),
+    Column("vertices", Integer, nullable=False, comment="vertices it costs, estimated"),
+    Column(
+        "highest",
+        SmallInteger,
+        nullable=False,
+        comment="highest level at which it may stand in a tile that has others below",
+    ),
     Index("ix_tile_member_cell", "tileset", "level", "cell"),
+    # Those that a tile above would have room for if another left it: few.
+    Index(
+        "ix_tile_member_lower",
+        "tileset",
+        "highest",
+        "place",
+        postgresql_where=sql("level > highest"),
+    ),
     schema=PLATFORM,
-    comment="which tile each building, or its units, is in",
+    comment="which tile each building, or its units, is in, and by what it was put there",
+)
+
+tile = Table(
+    "tile",
+    metadata,
+    Column("tileset", Text, primary_key=True, comment="the tileset"),
+    Column(
+        "level", SmallInteger, primary_key=True, autoincrement=False, comment="level in the world"
+    ),
+    Column(
+        "cell",
+        BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="Morton code of the cell at that level",
+    ),
+    Column(
+        "state",
+        SmallInteger,
+        nullable=False,
+        comment="0 published, 1 built since, 2 to be built: what a run that broke off goes on with",
+    ),
+    Column("digest", LargeBinary, comment="BLAKE2b of its bytes, 16 bytes"),
+    Column("size", Integer, comment="bytes"),
+    Column("packed", Integer, comment="bytes of its gzipped copy"),
+    Column("features", Integer, comment="features in it; 0 where none could be drawn"),
+    Column(
+        "region",
+        ARRAY(Float),
+        comment="west, south, east, north in degrees, lowest and highest ellipsoidal m",
+    ),
+    schema=PLATFORM,
+    comment="the tiles of each tileset",
+)
+
+tile_touched = Table(
+    "tile_touched",
+    metadata,
+    Column("tileset", Text, nullable=False, comment="the tileset"),
+    Column("building_id", BigInteger, comment="the building; NULL for all"),
+    Column(
+        "at", DateTime(timezone=True), nullable=False, server_default=sql("now()"), comment="when"
+    ),
+    Index("ix_tile_touched_tileset", "tileset"),
+    schema=PLATFORM,
+    comment="buildings of which something changed that their tiles do not show yet",
 )
 
 tile_skip = Table(
@@ -188,6 +259,22 @@ tile_skip = Table(
     ),
     Column("reason_en", Text, nullable=False, comment="why, in English"),
     Column("reason_zh", Text, nullable=False, comment="why, in Chinese"),
+    Column(
+        "level",
+        SmallInteger,
+        primary_key=True,
+        autoincrement=False,
+        server_default=sql("-1"),
+        comment="level of the tile it is missing from; -1 for a building that no tile can hold",
+    ),
+    Column(
+        "cell",
+        BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        server_default=sql("0"),
+        comment="Morton code of that tile's cell",
+    ),
     schema=PLATFORM,
     comment="features that no tile holds, with the reason",
 )

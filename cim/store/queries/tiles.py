@@ -1,5 +1,6 @@
 """Statements of the tiler: what there is, where it goes, and the rows of every tile in turn."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -16,6 +17,7 @@ from sqlalchemy import (
     column,
     delete,
     func,
+    literal,
     or_,
     select,
     table,
@@ -26,6 +28,7 @@ from sqlalchemy.dialects.postgresql import insert
 from cim.model.buildings import building, floor_plan, floor_slot, storey, unit, unit_storey
 from cim.model.platform import tile_member, tile_skip, tileset
 from cim.model.reference import code_item
+from cim.store.queries.members import any_of
 
 MEMBER_TYPES = {"tileset": "text", "building_id": "int8", "level": "int2", "cell": "int8"}
 """The columns of platform.tile_member, as they are copied in."""
@@ -34,27 +37,35 @@ SKIP_TYPES = {"tileset": "text", "object_id": "int8", "reason_en": "text", "reas
 """The columns of platform.tile_skip, as they are copied in."""
 
 
-def building_extents() -> Select[Any]:
-    """Every building to be shown: id, west, south, east, north, height, weight 1, corners."""
+def building_extents(among: Sequence[int] | None = None) -> Select[Any]:
+    """Every building to be shown: id, west, south, east, north, height, units 1, corners.
+
+    With `among` only those of these ids.
+    """
     return select(
         building.c.id,
         *_box(),
         building.c.height,
+        literal(1).label("units"),
         func.ST_NPoints(building.c.footprint).label("corners"),
-    ).where(_standing())
+    ).where(_standing(), *_among(building.c.id, among))
 
 
-def unit_extents() -> Select[Any]:
+def unit_extents(among: Sequence[int] | None = None) -> Select[Any]:
     """Every building with units to be shown: as `building_extents`, with its units and corners."""
     own = (
         select(unit.c.building_id, func.ST_NPoints(_unit_outline()).label("corners"))
         .select_from(_units())
-        .where(_present())
+        .where(_present(), *_among(unit.c.building_id, among))
     )
     further = (
         select(unit.c.building_id, func.ST_NPoints(unit_storey.c.outline).label("corners"))
         .select_from(_parts())
-        .where(_present(), unit_storey.c.outline.is_not(None))
+        .where(
+            _present(),
+            unit_storey.c.outline.is_not(None),
+            *_among(unit.c.building_id, among),
+        )
     )
     drawn = union_all(own, further).subquery()
     counted = (
@@ -75,7 +86,7 @@ def unit_extents() -> Select[Any]:
             counted.c.corners,
         )
         .select_from(building.join(counted, counted.c.building_id == building.c.id))
-        .where(_standing())
+        .where(_standing(), *_among(building.c.id, among))
     )
 
 
@@ -209,6 +220,10 @@ def _box() -> list[ColumnElement[Any]]:
 def _centre() -> list[ColumnElement[Any]]:
     west, south, east, north = (column.element for column in _box())
     return [((west + east) / 2).label("longitude"), ((south + north) / 2).label("latitude")]
+
+
+def _among(column: ColumnElement[int], ids: Sequence[int] | None) -> list[ColumnElement[bool]]:
+    return [] if ids is None else [column == any_of(ids)]
 
 
 def _standing() -> ColumnElement[bool]:
