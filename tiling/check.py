@@ -41,9 +41,9 @@ Ids = NDArray[np.uint64]
 class Report:
     """What was found in the tileset at `path`.
 
-    `unjudged` counts what is of a kind that is not read here; `ids` are the features of each
-    tileset within, by its number; `titles` what those call themselves; `khronos` says whether
-    Khronos' validator went through the contents too.
+    `unjudged` counts what is of a kind that is not read here; `held` are the features of each
+    content; `titles` what the tilesets within call themselves, by their number; `khronos` says
+    whether Khronos' validator went through the contents too.
     """
 
     path: str
@@ -51,9 +51,23 @@ class Report:
     features: int = 0
     faults: list[Fault] = field(default_factory=list)
     unjudged: Counter[tuple[str, str]] = field(default_factory=Counter)
-    ids: dict[int, Ids] = field(default_factory=dict)
+    held: list["Held"] = field(default_factory=list)
     titles: list[str] = field(default_factory=list)
     khronos: bool = False
+
+    def ids(self, group: int) -> Ids:
+        """What names each feature of one of the tilesets within, (n,)."""
+        return np.concatenate(
+            [np.empty(0, np.uint64), *(one.ids for one in self.held if one.piece.group == group)]
+        )
+
+
+@dataclass(frozen=True)
+class Held:
+    """A content, and what names each of its features, in the order of its table."""
+
+    piece: Piece
+    ids: Ids
 
 
 @dataclass
@@ -62,7 +76,7 @@ class Judged:
 
     faults: list[Fault] = field(default_factory=list)
     unjudged: Counter[tuple[str, str]] = field(default_factory=Counter)
-    ids: list[tuple[int, Ids]] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
     khronos: bool = False
 
 
@@ -83,22 +97,17 @@ def check(
     pieces = list(Walk(source, notes).pieces(name))
     report = Report(str(place), tiles=len(pieces), titles=notes.titles)
     handfuls = _judged(source, pieces, executor, khronos=khronos)
-    found: list[tuple[int, Ids]] = []
     done = 0
     for judged in handfuls:
         report.faults += judged.faults
         report.unjudged += judged.unjudged
         report.khronos |= judged.khronos
-        found += judged.ids
+        report.held += judged.held
         done = min(done + AT_ONCE, len(pieces))
         if progress:
             progress(done, len(pieces))
     report.faults += notes.faults
     report.unjudged += notes.unjudged
-    for group in range(len(notes.promised)):
-        report.ids[group] = np.concatenate(
-            [np.empty(0, np.uint64), *(ids for of, ids in found if of == group)]
-        )
     _counted(report, notes, name)
     _left_over(report, notes, source, name)
     return report
@@ -167,17 +176,17 @@ def _judge(source: Source, piece: Piece, found: Judged, validator: Validator) ->
         for en, zh in findings(content):
             found.faults.append(Fault(piece.uri, rule, en, zh))
     if piece.ours:
-        found.ids.append((piece.group, names(glb)))
+        found.held.append(Held(piece, names(glb)))
     else:
         count = sum(int(table["count"]) for table in tables(glb)[:1])
-        found.ids.append((piece.group, np.arange(count, dtype=np.uint64)))
+        found.held.append(Held(piece, np.arange(count, dtype=np.uint64)))
 
 
 def _counted(report: Report, notes: Notes, name: str) -> None:
     """19: each feature stands once, and there are as many as promised."""
-    for group, ids in report.ids.items():
+    for group, promised in enumerate(notes.promised):
+        ids = report.ids(group)
         report.features += ids.size
-        promised = notes.promised[group]
         if promised < 0:
             continue
         if np.unique(ids).size != ids.size:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
-from pathlib import Path
 
 import click
 from rich.console import Console
@@ -13,17 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy import Engine
 
 from cim import settings as configuration
-from cim.errors import NotFound
 from cim.store.engine import connect
 from cim.store.queries import tiles as queries
 from tiling.build import Built, build
-from tiling.check import Report, check
-from tiling.folder import CURRENT
+from tiling.check_command import check_command
 from tiling.layers import LAYERS
 from tiling.mesh import REASONS
-
-SHOWN = 20
-"""Faults printed before the rest is only counted."""
 
 
 @click.group()
@@ -83,32 +77,7 @@ def build_command(name: str, jobs: int, dry_run: bool) -> None:
             _summary(built, dry_run=dry_run)
 
 
-@tile.command("check")
-@click.argument("path", type=click.Path(path_type=Path), required=False)
-def check_command(path: Path | None) -> None:
-    """Check a tileset on disk, or those of this city where no PATH is given.
-
-    Every rule that a tileset can break unnoticed is gone through: bounds, errors, availability,
-    counts, heights, precision.  Exit code 1 where anything is wrong.
-
-    \b
-    Example:
-      cim tile check
-      cim tile check build/tiles/buildings/tileset.json
-    """
-    settings = configuration.load()
-    paths = [path] if path else [settings.tiles_dir / name / CURRENT for name in LAYERS]
-    found = [item for item in paths if item.exists()]
-    if not found:
-        raise NotFound(
-            f"no tileset at {paths[0]}: run `cim tile build` first",
-            f"{paths[0]} 处没有瓦片集：请先运行 `cim tile build`",
-        )
-    reports = [check(item) for item in found]
-    for report in reports:
-        _verdict(report)
-    if any(report.faults for report in reports):
-        raise SystemExit(1)
+tile.add_command(check_command)
 
 
 @tile.command("list")
@@ -179,20 +148,6 @@ def _summary(built: Built, *, dry_run: bool) -> None:
         click.echo(f"  {count:,} × {en} / {zh}")
     if dry_run:
         click.echo("  nothing was written (--dry-run) / 未写入任何文件")
-
-
-def _verdict(report: Report) -> None:
-    click.echo(
-        f"{report.path}: {report.tiles:,} tiles, {report.features:,} features, "
-        f"{len(report.faults):,} faults / {report.tiles:,} 个瓦片，{report.features:,} 个要素，"
-        f"{len(report.faults):,} 处错误"
-    )
-    for fault in report.faults[:SHOWN]:
-        click.echo(f"  {fault.file}: [{fault.rule}] {fault.en} / {fault.zh}")
-    if len(report.faults) > SHOWN:
-        click.echo(
-            f"  … {len(report.faults) - SHOWN:,} more / 另有 {len(report.faults) - SHOWN:,} 处"
-        )
 
 
 def _size(count: int) -> str:

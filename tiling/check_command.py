@@ -1,0 +1,180 @@
+"""`cim tile check`: is a tileset sound, and is it the city's?"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cim import settings as configuration
+from cim.crs.geoid import geoid
+from cim.errors import NotFound
+from cim.settings import Settings
+from cim.store.engine import connect
+from tiling.census import EXPECTED, compare
+from tiling.check import Report, check
+from tiling.folder import CURRENT
+
+SHOWN = 20
+"""Faults printed before the rest is only counted."""
+
+FILE = "tileset.json"
+
+
+@click.command("check")
+@click.argument("place", metavar="[PATH|URL]", required=False)
+@click.option("--all", "everything", is_flag=True, help="every tileset of this city")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=os.cpu_count() or 1,
+    show_default="one a processor",
+    help="processes that judge tiles",
+)
+@click.option(
+    "--against-database/--no-database",
+    "against",
+    default=None,
+    help="hold the tiles against the city's database  [default: for this city's own tilesets]",
+)
+@click.option(
+    "--khronos/--no-khronos",
+    default=True,
+    show_default=True,
+    help="let Khronos' glTF validator go through every tile too, where Node has it",
+)
+def check_command(
+    place: str | None, everything: bool, jobs: int, against: bool | None, khronos: bool
+) -> None:
+    """Check a tileset, or those of this city where none is named.
+
+    PATH is a folder, a tileset.json or a .3tz; a URL leads to a tileset.json.  Every rule that a
+    tileset can break unnoticed is gone through: bounds, errors, availability, counts, heights,
+    precision; and whether this city's tiles hold just what its database does.  Exit code 1 where
+    anything is wrong.
+
+    \b
+    Example:
+      cim tile check
+      cim tile check build/tiles/buildings/tileset.json
+      cim tile check http://127.0.0.1:8000/tiles/3d/buildings/tileset.json
+    """
+    if bool(place) == everything and place:
+        raise click.UsageError("either a PATH or URL, or --all / 或给出 PATH 或 URL，或用 --all")
+    settings = configuration.load()
+    sound = True
+    with _pool(jobs) as executor:
+        for one in [place] if place else own(settings):
+            with _bar(one) as progress:
+                task = progress.add_task(one, total=None)
+                report = check(
+                    one,
+                    executor=executor,
+                    progress=lambda done, total, bar=progress, task=task: bar.update(  # type: ignore[misc]
+                        task, completed=done, total=total
+                    ),
+                    khronos=khronos,
+                )
+            name = whose(settings, report)
+            counted = name is not None and (against or (against is None and inside(settings, one)))
+            if counted and name:
+                _count(settings, name, report)
+            elif against:
+                raise NotFound(
+                    f"{one} is no tileset that the database knows of",
+                    f"数据库中没有与 {one} 对应的瓦片集",
+                )
+            _verdict(report, counted=counted, khronos=khronos)
+            sound = sound and not report.faults
+    if not sound:
+        raise SystemExit(1)
+
+
+def own(settings: Settings) -> list[str]:
+    """Every tileset of this city that stands on disk; raises NotFound where there is none."""
+    folders = sorted(settings.tiles_dir.glob(f"*/{CURRENT}"))
+    found = [folder for folder in folders if (folder / FILE).is_file()]
+    if not found:
+        raise NotFound(
+            f"no tileset at {settings.tiles_dir}: run `cim tile build` first",
+            f"{settings.tiles_dir} 处没有瓦片集：请先运行 `cim tile build`",
+        )
+    explicit = [folder / "explicit" for folder in found]
+    further = [folder for folder in explicit if (folder / FILE).is_file()]
+    together = [settings.tiles_dir / FILE]
+    return [str(path) for path in (*found, *further, *filter(Path.is_file, together))]
+
+
+def inside(settings: Settings, place: str) -> bool:
+    """Whether a tileset is one of this city's own, on disk."""
+    path = Path(place).absolute()
+    return path.exists() and path.is_relative_to(settings.tiles_dir)
+
+
+def whose(settings: Settings, report: Report) -> str | None:
+    """The name of the one tileset a report is on, where the database can say what belongs there."""
+    if len(report.titles) != 1:
+        return None
+    return next((name for name in EXPECTED if name == report.titles[0].lower()), None)
+
+
+def _count(settings: Settings, name: str, report: Report) -> None:
+    """Hold a tileset against the database."""
+    engine = connect(settings)
+    try:
+        with engine.connect() as connection, connection.begin():
+            report.faults += compare(connection, name, report, geoid(settings))
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _pool(jobs: int) -> Iterator[Executor | None]:
+    """Processes that start afresh."""
+    if jobs == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as executor:
+        yield executor
+
+
+def _bar(name: str) -> Progress:
+    """A progress bar on the terminal, nothing where there is none."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn(name),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
+def _verdict(report: Report, *, counted: bool, khronos: bool) -> None:
+    click.echo(
+        f"{report.path}: {report.tiles:,} tiles, {report.features:,} features, "
+        f"{len(report.faults):,} faults / {report.tiles:,} 个瓦片，{report.features:,} 个要素，"
+        f"{len(report.faults):,} 处错误"
+    )
+    for fault in report.faults[:SHOWN]:
+        click.echo(f"  {fault.file}: [{fault.rule}] {fault.en} / {fault.zh}")
+    if len(report.faults) > SHOWN:
+        click.echo(
+            f"  … {len(report.faults) - SHOWN:,} more / 另有 {len(report.faults) - SHOWN:,} 处"
+        )
+    for (en, zh), count in sorted(report.unjudged.items()):
+        click.echo(f"  not judged: {count:,} × {en} / 未检查：{count:,} × {zh}")
+    if counted:
+        click.echo("  held against the database / 已与数据库核对")
+    if khronos and report.tiles and not report.khronos:
+        click.echo(
+            "  Khronos' glTF validator is not installed: `npm install gltf-validator` / "
+            "未安装 Khronos glTF 验证器"
+        )
