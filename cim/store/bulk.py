@@ -24,10 +24,10 @@ TIMES = 10
 @contextmanager
 def indexes_after(
     stage: Stage, table: Table | None = None, rows: int | None = None
-) -> Iterator[None]:
+) -> Iterator[bool]:
     """Write the staged rows within this block: to the stage's own table, or to another one.
 
-    `rows` says how many come, where they are not staged yet.
+    `rows` says how many come, where they are not staged yet.  Yields whether the indexes are gone.
 
     Where they are many for the table, its indexes and foreign keys are made at the end of the
     block.  No unique index tells about doubled keys within the block, only at its end.
@@ -35,26 +35,26 @@ def indexes_after(
     table = stage.table if table is None else table
     with trusted(stage.connection) as kept, rebuilt(
         stage.connection, table, stage.rows if rows is None else rows, keys_too=not kept
-    ):  # fmt: skip
-        yield
+    ) as dropped:  # fmt: skip
+        yield dropped
 
 
 @contextmanager
 def rebuilt(
     connection: Connection, table: Table, rows: int, *, keys_too: bool = True
-) -> Iterator[None]:
+) -> Iterator[bool]:
     """Insert `rows` rows within this block; nothing is dropped where the table holds many, or few
-    come, or where somebody is at the table just now.
+    come, or where somebody is at the table just now.  Yields whether it was.
 
     Without `keys_too` foreign keys stay as they are: for rows that are trusted.
     """
     name = table.fullname
     few = statements.holds_at_most(name, rows // TIMES)
     if rows < WORTH or not connection.execute(statements.bound(few)).scalar_one():
-        yield
+        yield False
         return
     if not locked(connection, name):
-        yield
+        yield False
         return
     indexes = connection.execute(statements.bound(statements.INDEXES), {"table": name}).all()
     keys = connection.execute(statements.bound(statements.FOREIGN_KEYS), {"table": name}).all()
@@ -65,7 +65,7 @@ def rebuilt(
         connection.exec_driver_sql(f"ALTER TABLE {name} {', '.join(drops)}")
     if indexes:
         connection.exec_driver_sql(f"DROP INDEX {', '.join(index for index, _ in indexes)}")
-    yield
+    yield True
     for _, definition in indexes:
         connection.exec_driver_sql(definition.replace("%", "%%"))
     if adds:

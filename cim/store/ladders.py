@@ -4,6 +4,8 @@ Everything is found for the places and keys that a file names, each once, and jo
 at the end, so that every row is written once, with all that is known of it.
 """
 
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
 from cim.addresses import Gazetteer
@@ -32,32 +34,79 @@ def gazetteer(stage: Stage) -> Gazetteer:
     return Gazetteer((level, name, parent) for level, name, parent in found)
 
 
+@dataclass
+class Followed:
+    """How far rows were looked at as they came.
+
+    `row` is the number of the last of them, `rows` how many there were; in `block` of the staging
+    table further ones begin.  `looked` counts those of which
+    everything is known.  `again` says that the source had come before, `direct` that rows are
+    written as they come, and `after` holds what is to be done with the tables once all are.
+    """
+
+    again: bool
+    block: int = 0
+    row: int = 0
+    rows: int = 0
+    looked: int = 0
+    direct: bool = False
+    after: ExitStack = field(default_factory=ExitStack)
+
+
 def follow(stage: Stage, last: int) -> None:
     """What can be said of rows while others are being read: their places, and what they are of.
 
     `last` is the number of the last row that was staged.  Rows that name a key, of a source that
-    comes for the first time, need nothing but themselves; all others wait for the whole file.
+    comes for the first time, need nothing but themselves, and are written where the city has few
+    addresses yet; all others wait for the whole file.
     """
     if stage.followed is None:
-        stage.followed = (0, 0, 0)
         for name, types in _FILLED.items():
             stage.run(common.create_stage(name, types))
-    block, row, rows = stage.followed
-    if stage.rows - rows < (1 if last == _END else MANY):
+        again = stage.number(common.knows_source(stage.table), source_id=stage.source_id)
+        stage.followed = Followed(bool(again))
+    now: Followed = stage.followed
+    if stage.rows - now.rows < (1 if last == _END else MANY):
         return
-    since = {"block": f"({block},0)", "row": row}
-    batch = following.staged_from(ROWS)
-    stage.run(statements.places(batch), **since)
-    key = {"source_id": stage.source_id}
     refs = _staged_references(stage)
-    if refs and not stage.geometry and not stage.number(common.knows_source(stage.table), **key):
-        name = "stage_batch"
-        keys = {ref: references.keys(name, ref, _REFERENCES[ref][0]) for ref in refs}
-        of = following.coded(batch, refs)
-        sql = following.known_by_code(name, of, keys, stage.types)
-        feed = {"object_type": stage.object_type, "import_id": stage.import_id}
-        stage.run(sql, **key, **since, **feed)
-    stage.followed = (max(stage.number(following.BLOCKS) - 1, 0), last, stage.rows)
+    coded = bool(refs) and not stage.geometry and not now.again
+    if coded and not now.looked:
+        _prepare(stage, now)
+    since = {"block": f"({now.block},0)", "row": now.row}
+    batch = following.staged_from(ROWS)
+    keys = {ref: references.keys("stage_batch", ref, _REFERENCES[ref][0]) for ref in refs}
+    feed = {"object_type": stage.object_type, "import_id": stage.import_id}
+    feed["source_id"] = stage.source_id
+    if now.direct:
+        sql = following.written_by_code(batch, keys, _names(stage))
+        now.looked += stage.run(sql, **since, **feed)
+    else:
+        stage.run(statements.places(batch), **since)
+        if coded:
+            of = following.coded(batch, refs)
+            sql = following.known_by_code("stage_batch", of, keys, stage.types)
+            now.looked += stage.run(sql, **since, **feed)
+    now.block, now.row = max(stage.number(following.BLOCKS) - 1, 0), last
+    now.rows = stage.rows
+
+
+def _prepare(stage: Stage, now: Followed) -> None:
+    """Find out whether rows are written as they come, and make ready for it.
+
+    They are where the table's indexes can be made after them: so keys may be doubled meanwhile.
+    """
+    stage.run(common.PLANNED_ANEW)
+    now.direct = now.after.enter_context(bulk.indexes_after(stage))
+    if not now.direct:
+        now.after.close()
+        return
+    now.after.enter_context(bulk.indexes_after(stage, address_link))
+    stage.run(common.create_stage("stage_homes", following.HOMES))
+    stage.run(following.HOMES_THERE)
+    stage.run(following.HOMES_BY_TEXT)
+    _make(stage, "stage_towns", following.TOWNS)
+    for setting in common.HASHED:
+        stage.run(setting)
 
 
 MANY = 50_000
@@ -74,6 +123,12 @@ _FILLED = {
 """Temporary tables that are filled batch by batch."""
 
 
+def _names(stage: Stage) -> list[str]:
+    """The columns of the table that are written."""
+    given = ("std_code", "position_quality", "attrs", "geom")
+    return [*_COLUMNS, *(name for name in given if stage.has(name))]
+
+
 def _staged_references(stage: Stage) -> list[str]:
     return [ref for ref in _REFERENCES if stage.has(ref)]
 
@@ -81,6 +136,8 @@ def _staged_references(stage: Stage) -> list[str]:
 def settle(stage: Stage) -> None:
     """The keys of the file that are still to be found; rows whose key nobody has are set aside."""
     follow(stage, _END)
+    for setting in common.SORTED:
+        stage.run(setting)
     for name in ("stage_places", "stage_known"):
         _analyse(stage, name)
     rest = following.not_known(ROWS) if _waiting(stage) else None
@@ -98,6 +155,8 @@ def settle(stage: Stage) -> None:
 
 def _waiting(stage: Stage) -> bool:
     """Whether there are rows of which nothing is known yet."""
+    if stage.followed.looked == stage.rows:
+        return False
     known, staged = (f"SELECT count(*) FROM {name}" for name in ("stage_known", ROWS))
     return stage.number(known) < stage.number(staged)
 
@@ -117,25 +176,76 @@ def _analyse(stage: Stage, name: str) -> None:
 def enter(stage: Stage) -> Counts:
     """Into the table, with the buildings' addresses that rooms need, and linked."""
     key = {"source_id": stage.source_id}
-    feed = {"object_type": stage.object_type, "import_id": stage.import_id}
-    again = bool(stage.number(common.knows_source(stage.table), **key))
+    now: Followed = stage.followed
+    gone = 0
     if stage.number(f"SELECT count(*) FROM (SELECT FROM {FAULTS} LIMIT 1) x"):
-        stage.run(following.LEAVE, **feed)
-    if _waiting(stage):
+        gone = _leave(stage)
+    rest = _waiting(stage)
+    if rest:
         _meet(stage, following.not_known(ROWS))
-        if again:
+        if now.again:
             stage.run(statements.adopt(ROWS), **key)
-        stage.run(statements.known(ROWS, again), **(key if again else {}))
+        stage.run(statements.known(ROWS, now.again), **(key if now.again else {}))
         _analyse(stage, "stage_known")
-    unlinked = stage.number(
-        "SELECT count(*) FROM stage_known "
-        "WHERE level >= 9 AND building_id IS NULL AND estate_id IS NULL"
-    )
-    if unlinked:
-        stage.tallies["unlinked"] = unlinked
-    counts = _write(stage, again)
-    _link(stage, again)
+    if not now.direct or rest:
+        unlinked = stage.number(
+            "SELECT count(*) FROM stage_known "
+            "WHERE level >= 9 AND building_id IS NULL AND estate_id IS NULL"
+        )
+        if unlinked:
+            stage.tallies["unlinked"] = unlinked
+    if now.direct:
+        new = _complete(stage, whole=not rest and not gone)
+        _link_rest(stage)
+        now.after.close()
+        return Counts(new=now.looked - gone + new)
+    counts = _write(stage, now.again)
+    _link(stage, now.again)
     return counts
+
+
+def _leave(stage: Stage) -> int:
+    """Rows that were set aside after they were looked at go again; how many of them there are."""
+    stage.run(common.create_stage("stage_gone", {"address_id": "int8", "written": "bool"}))
+    gone = stage.run(following.LEAVE_STAGE)
+    if gone:
+        _analyse(stage, "stage_gone")
+        feed = {"object_type": stage.object_type, "import_id": stage.import_id}
+        stage.run(following.LEAVE_FEED, **feed)
+        if stage.followed.direct:
+            for statement in following.LEAVE_TABLES:
+                stage.run(statement)
+    return gone
+
+
+def _complete(stage: Stage, *, whole: bool) -> int:
+    """What is still to be written, where rows were written as they came; how many rows that is.
+
+    `whole` says that all were, and that none of them was set aside later.
+    """
+    _make(stage, "stage_above", statements.ABOVE_FREE if whole else statements.above(homes=True))
+    feed = {"object_type": stage.object_type, "import_id": stage.import_id}
+    stage.run(statements.PARENTS, source_id=stage.source_id)
+    if whole:
+        stage.run(statements.RECORD_MADE, **feed)
+        return 0
+    names = _names(stage)
+    sql = statements.insert(statements.entry(ROWS, names), names)
+    new = stage.run(sql, source_id=stage.source_id)
+    stage.run(statements.RECORD, **feed)
+    stage.run(statements.HANG)
+    return new
+
+
+def _link_rest(stage: Stage) -> None:
+    """Links of what was not written as it came; and things with several addresses are told."""
+    rest = f"SELECT * FROM ({linked.meant('NOT k.written')}) m WHERE NOT m.kept"
+    stage.run(linked.link(rest))
+    _make(stage, "stage_several", linked.SEVERAL)
+    if stage.number("SELECT count(*) FROM (SELECT FROM stage_several LIMIT 1) x"):
+        _make(stage, "stage_meant", linked.MEANT_WITH_OTHERS)
+        stage.run(linked.TELL_APART)
+        stage.run(linked.LINK_AGAIN)
 
 
 def _meet(stage: Stage, rows: str) -> None:
@@ -159,8 +269,7 @@ def _meet(stage: Stage, rows: str) -> None:
 
 def _write(stage: Stage, again: bool) -> Counts:
     """New rows in, changed ones updated, and all rooms hung on the addresses of their buildings."""
-    given = [name for name in ("std_code", "position_quality", "attrs", "geom") if stage.has(name)]
-    names = [*_COLUMNS, *given]
+    names = _names(stage)
     entered = statements.entry(ROWS, names)
     key = {"source_id": stage.source_id}
     feed = {"object_type": stage.object_type, "import_id": stage.import_id}
@@ -177,7 +286,7 @@ def _write(stage: Stage, again: bool) -> Counts:
         counts.missing = stage.number(sql, **key)
         if stage.full:
             counts.ended = stage.run(common.end_missing(ROWS, FAULTS, table), **key, **feed)
-    _make(stage, "stage_above", statements.ABOVE)
+    _make(stage, "stage_above", statements.above())
     with bulk.indexes_after(stage):
         stage.run(statements.PARENTS, **key)
         counts.new = stage.run(statements.insert(entered, names), **key)
@@ -190,7 +299,7 @@ def _write(stage: Stage, again: bool) -> Counts:
 
 
 def _link(stage: Stage, again: bool) -> None:
-    _make(stage, "stage_meant", linked.MEANT)
+    _make(stage, "stage_meant", linked.meant())
     if again:
         stage.run(linked.UNLINK)
         stage.run(linked.STANDING)

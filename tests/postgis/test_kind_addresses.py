@@ -331,6 +331,8 @@ def test_what_is_said_of_rows_as_they_come_is_what_is_said_of_the_whole_file(
     whole = left([known])  # a source that is known: its rows are looked at when all are there
     assert whole[3] == {"duplicate": 1, "no_building": 1, "no_levels": 1}
     monkeypatch.setattr("cim.load.readers.table.BATCH_ROWS", 3)
-    for many in (1, 5, 1000):
-        monkeypatch.setattr("cim.store.ladders.MANY", many)
-        assert left([]) == whole
+    for worth in (1000, 1):  # rows that are worth being written as they come
+        monkeypatch.setattr("cim.store.bulk.WORTH", worth)
+        for many in (1, 5, 1000):
+            monkeypatch.setattr("cim.store.ladders.MANY", many)
+            assert left([]) == whole

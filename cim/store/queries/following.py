@@ -7,7 +7,18 @@ being parsed.
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from cim.store.queries.ladders import DOORS, ROOMS, known, met
+from cim.store.queries.ladders import (
+    DOORS,
+    KNOWN,
+    NEXT,
+    PLACE,
+    PLACE_COLUMNS,
+    ROOMS,
+    known,
+    met,
+    places_in,
+)
+from cim.store.queries.linked import link, meant_by
 
 LOST: Final = {"field": "text", "ref": "text", "id": "int8"}
 """The temporary table `stage_lost`: keys that nobody has (NULL), or several (-1)."""
@@ -61,33 +72,197 @@ def known_by_code(name: str, rows: str, keys: Mapping[str, str], staged: Iterabl
     keys that do not lead to one thing are kept in `stage_lost`.  `name` is what `rows` go by in
     the queries of `keys`, one for each reference.
     """
-    needed = ", ".join((*_MET, *keys))
-    steps = {name: f"SELECT {needed} FROM {rows} s"}
+    steps = {name: f"SELECT {', '.join((*_MET, *keys))} FROM {rows} s"}
     steps |= {keys_of(ref): found for ref, found in keys.items()}
     steps |= {
         "stage_met": met(name, staged, _NO_PLACES),
         "stage_doors": DOORS,
         "stage_rooms": ROOMS,
     }
-    tables = [f"{step} AS MATERIALIZED ({made})" for step, made in steps.items()]
-    lost = [f"lost_{ref} AS ({lose(ref)})" for ref in keys]
     return f"""
-        WITH {", ".join(tables + lost)},
+        WITH {_tables(steps)}, {_lost(keys)},
         fresh AS ({known(name, again=False, told=True)} RETURNING address_id)
         INSERT INTO platform.change (object_type, object_id, op, import_id)
         SELECT :object_type, address_id, 'insert', :import_id FROM fresh"""
 
 
+def _tables(steps: Mapping[str, str]) -> str:
+    return ", ".join(f"{step} AS MATERIALIZED ({made})" for step, made in steps.items())
+
+
+def _lost(keys: Iterable[str]) -> str:
+    return ", ".join(f"lost_{ref} AS ({lose(ref)})" for ref in keys)
+
+
+HOMES: Final = {"place_text": "text", "id": "int8", "made": "bool", "free": "bool"}
+"""The temporary table `stage_homes`: the address that rooms of a place hang on, by its text.
+
+`made` are those that no row has claimed yet: ids that are kept for them.  `free` as in
+`stage_above`.
+"""
+
+HOMES_BY_TEXT: Final = "CREATE UNIQUE INDEX ON stage_homes (place_text)"
+
+HOMES_THERE: Final = """
+    INSERT INTO stage_homes (place_text, id, made, free)
+    SELECT DISTINCT ON (norm_text) norm_text, id, false, ext_id IS NULL
+    FROM city.std_address WHERE level <= 12 AND ended_at IS NULL ORDER BY norm_text, id"""
+"""Addresses that the store has."""
+
+TOWNS: Final = """
+    SELECT regexp_replace(name, '(街道|镇|乡)$', '') AS short
+    FROM city.admin_area WHERE level = 4 AND ended_at IS NULL"""
+"""For `stage_towns`: by what a place may begin that TOWNS_WITHOUT_WORD would change."""
+
+_DOUBTED: Final = """
+    SELECT p.place_no FROM stage_fresh p
+    WHERE p.town IS NULL AND p.village IS NULL AND p.estate_name IS NOT NULL
+      AND EXISTS (SELECT FROM stage_towns t WHERE starts_with(p.estate_name, t.short))"""
+"""Places that may become others, if the file holds rows that name no key."""
+
+
+def _sought(keys: Iterable[str]) -> dict[str, str]:
+    """Building, entrance and unit of each row by the keys it names."""
+    joins, building, unit = "", [], "NULL::bigint AS entrance_id, NULL::bigint AS unit_id"
+    if "unit_ref" in keys:
+        joins += " LEFT JOIN stage_unit_keys k ON k.ref = s.unit_ref"
+        joins += " LEFT JOIN city.unit u ON u.id = k.id"
+        building.append("u.building_id")
+        unit = "u.entrance_id, u.id AS unit_id"
+    if "building_ref" in keys:
+        joins += " LEFT JOIN stage_building_keys b ON b.ref = s.building_ref"
+        building.append("b.id")
+    return {
+        "stage_met": f"""
+            SELECT {", ".join(f"s.{column}" for column in _MET)},
+                coalesce({", ".join(building)}) AS building_id, {unit}
+            FROM stage_batch s{joins}"""
+    }
+
+
+_HOMES: Final = {
+    "stage_areas": """
+        SELECT x.id AS building_id, x.admin_area_id
+        FROM (SELECT DISTINCT building_id FROM stage_met) d
+        JOIN city.building x ON x.id = d.building_id""",
+    "stage_doors": DOORS,
+    "stage_named": """
+        SELECT u.building_id, u.room_no, u.id, u.entrance_id
+        FROM (SELECT DISTINCT building_id FROM stage_met
+              WHERE room_no IS NOT NULL AND unit_id IS NULL) b
+        JOIN city.unit u ON u.building_id = b.building_id AND u.ended_at IS NULL""",
+    "stage_near": """
+        SELECT m.*, CASE WHEN m.unit_id IS NULL THEN d.id END AS door_id,
+            r.units, r.id AS room_id, r.entrance_id AS behind
+        FROM stage_met m LEFT JOIN stage_doors d USING (building_id, entrance_no)
+        LEFT JOIN (SELECT building_id, room_no, count(*) AS units, min(id) AS id,
+                       min(entrance_id) AS entrance_id
+                   FROM stage_named GROUP BY 1, 2) r
+            ON r.building_id = m.building_id AND r.room_no = m.room_no AND m.unit_id IS NULL""",
+    "stage_rooms": """
+        SELECT m.row_no, CASE WHEN count(*) = 1 THEN min(u.id) END AS unit_id
+        FROM stage_near m JOIN stage_named u USING (building_id, room_no)
+        WHERE m.units > 1
+          AND (m.entrance_no IS NULL OR u.entrance_id = m.door_id OR u.entrance_id IS NULL)
+        GROUP BY 1""",
+    "stage_texts": """
+        SELECT p.place_text, min(f.row_no) AS first FROM stage_fresh p
+        LEFT JOIN (SELECT place_no, min(row_no) AS row_no FROM stage_met
+                   WHERE level <= 12 AND building_id > 0 GROUP BY 1) f USING (place_no)
+        WHERE p.place_text <> '' GROUP BY 1""",
+    "stage_ids": f"""
+        SELECT t.place_text, t.first, h.id IS NULL AS is_new, coalesce(h.made, true) AS unclaimed,
+            coalesce(h.id, {NEXT}) AS id
+        FROM stage_texts t LEFT JOIN stage_homes h USING (place_text)""",
+    "stage_at": """
+        SELECT p.place_no, p.level AS place_level, i.id, CASE WHEN i.unclaimed THEN i.first END
+            AS first
+        FROM stage_fresh p LEFT JOIN stage_ids i USING (place_text)""",
+    "stage_new": f"""
+        SELECT m.row_no, m.place_no, m.level, m.status, a.place_level,
+            CASE WHEN m.row_no = a.first THEN a.id ELSE {NEXT} END AS address_id,
+            CASE WHEN m.level >= 13 THEN a.id END AS parent_id, m.building_id,
+            coalesce(m.entrance_id, m.door_id) AS entrance_id,
+            coalesce(m.unit_id, CASE
+                WHEN m.units > 1 THEN r.unit_id
+                WHEN m.entrance_no IS NULL OR m.behind = m.door_id OR m.behind IS NULL
+                    THEN m.room_id END) AS unit_id,
+            NULL::bigint AS estate_id, x.admin_area_id, 'code' AS method, 100::smallint AS score,
+            false AS kept, true AS told, true AS written
+        FROM stage_near m JOIN stage_at a USING (place_no) LEFT JOIN stage_rooms r USING (row_no)
+        LEFT JOIN stage_areas x USING (building_id) WHERE m.building_id > 0""",
+}
+"""What each row of a batch is, with its id, and that of the address above it.
+
+The first address of a building with a text is the one that rooms hang on; where rooms came first,
+it takes the id that was kept for it.  Rooms are found as ROOMS finds them, but no row is looked at
+twice where its number is one unit's.
+"""
+
+_HOMES_KEPT: Final = """
+    homes_new AS (
+        INSERT INTO stage_homes (place_text, id, made, free)
+        SELECT place_text, id, first IS NULL, first IS NULL FROM stage_ids WHERE is_new),
+    homes_claimed AS (
+        UPDATE stage_homes h SET made = false, free = false FROM stage_ids i
+        WHERE i.first IS NOT NULL AND NOT i.is_new AND i.unclaimed
+          AND i.place_text = h.place_text)"""
+
+
+def written_by_code(rows: str, keys: Mapping[str, str], columns: Iterable[str]) -> str:
+    """Write new rows that name keys, linked, and told in the feed; and keep all their places.
+
+    Rows wait whose place may become another (`stage_towns`), and those whose key nobody has.
+    Links to a thing that has several addresses are told apart at the end.  `stage_batch` is what
+    the rows go by in the queries of `keys`, one for each reference.
+    """
+    columns = list(columns)
+    of = {"admin_area_id": "k.admin_area_id", "norm_text": "p.place_text || s.tail"}
+    of |= {column: f"p.{column}" for column in PLACE}
+    values = ", ".join(of.get(column, f"s.{column}") for column in columns)
+    steps = {
+        "stage_fresh": places_in(rows),
+        "stage_batch": f"""SELECT {", ".join((*_MET, *keys))} FROM {coded(rows, keys)} s
+            WHERE place_no NOT IN ({_DOUBTED})""",
+    }
+    steps |= {keys_of(ref): found for ref, found in keys.items()}
+    return f"""
+        WITH {_tables(steps | _sought(keys) | _HOMES)}, {_lost(keys)}, {_HOMES_KEPT},
+        places AS (INSERT INTO stage_places ({PLACE_COLUMNS}) SELECT * FROM stage_fresh),
+        kept AS (INSERT INTO stage_known ({", ".join(KNOWN)})
+            SELECT {", ".join(KNOWN)} FROM stage_new),
+        addresses AS (
+            INSERT INTO city.std_address (id, source_id, ext_id, parent_id, {", ".join(columns)})
+            SELECT k.address_id, :source_id, s.ext_id, k.parent_id, {values}
+            FROM {rows} s JOIN stage_fresh p USING (place_no) JOIN stage_new k USING (row_no)),
+        links AS ({link(meant_by("stage_new"))})
+        INSERT INTO platform.change (object_type, object_id, op, import_id)
+        SELECT :object_type, address_id, 'insert', :import_id FROM stage_new"""
+
+
 BLOCKS: Final = """
     SELECT pg_relation_size('stage_rows') / current_setting('block_size')::int"""
-"""Blocks of the staging table."""
+"""Blocks of the staging table: copied rows go to its end."""
 
-LEAVE: Final = """
+
+LEAVE_STAGE: Final = """
     WITH gone AS (
         DELETE FROM stage_known k
         WHERE NOT EXISTS (SELECT FROM stage_rows s WHERE s.row_no = k.row_no)
-        RETURNING address_id)
-    DELETE FROM platform.change c USING gone g
+        RETURNING address_id, written)
+    INSERT INTO stage_gone (address_id, written) SELECT address_id, written FROM gone"""
+"""Rows that were set aside after they were looked at, into `stage_gone`."""
+
+LEAVE_FEED: Final = """
+    DELETE FROM platform.change c USING stage_gone g
     WHERE c.object_type = :object_type AND c.object_id = g.address_id
       AND c.import_id = :import_id"""
-"""Rows that were set aside after they were looked at."""
+"""Their lines in the feed."""
+
+LEAVE_TABLES: Final = (
+    """UPDATE city.std_address t SET parent_id = NULL FROM stage_gone g
+       WHERE t.parent_id = g.address_id""",
+    "DELETE FROM city.address_link l USING stage_gone g WHERE l.address_id = g.address_id",
+    "DELETE FROM city.std_address t USING stage_gone g WHERE t.id = g.address_id",
+)
+"""What hangs on them, their links, and themselves."""

@@ -43,10 +43,12 @@ KNOWN: Final = {
     "method": "text",
     "score": "int2",
     "told": "bool",
+    "written": "bool",
 }
 """The temporary table `stage_known`: what each row is the address of, and its id.
 
-`kept` are rows that the store has; `told` those that the change feed speaks of already.
+`kept` are rows that the store has; `told` those that the change feed speaks of already; `written`
+those that are in their table already, with their links.
 """
 
 SEPARATOR: Final = "\x1f"
@@ -71,15 +73,23 @@ NAMES: Final = """
 """Names of places that the city knows: level of the ladder, name, name of the place it lies in."""
 
 
-def places(rows: str) -> str:
-    """The places that these rows carry, into `stage_places`."""
+PLACE_COLUMNS: Final = f"place_no, place_text, {_LISTED}, level"
+"""What `places_in` gives."""
+
+
+def places_in(rows: str) -> str:
+    """The places that these rows carry."""
     listed = ", ".join(f"p[{n}] AS {name}" for n, name in enumerate(PLACE, 1))
     return f"""
-        INSERT INTO stage_places (place_no, place_text, {_LISTED}, level)
         SELECT place_no, place_text, {listed}, {_deepest()} AS level
         FROM (SELECT row_no AS place_no, place_text,
                   string_to_array(place, E'\\x1f', '') AS p
               FROM {rows} s WHERE place IS NOT NULL OFFSET 0) s"""
+
+
+def places(rows: str) -> str:
+    """The places that these rows carry, into `stage_places`."""
+    return f"INSERT INTO stage_places ({PLACE_COLUMNS}) {places_in(rows)}"
 
 
 def _deepest() -> str:
@@ -118,6 +128,7 @@ BUILDINGS_OF_ADDRESSES: Final = """
         FROM (SELECT DISTINCT place_text FROM stage_places WHERE place_text <> '') r
         JOIN city.std_address a
           ON a.norm_text = r.place_text AND a.level <= 12 AND a.ended_at IS NULL
+          AND NOT EXISTS (SELECT FROM stage_known k WHERE k.written AND k.address_id = a.id)
         JOIN city.address_link l
           ON l.address_id = a.id AND l.object_type = 'building' AND l.role <> '所在'
         WHERE l.method <> 'place'
@@ -125,7 +136,7 @@ BUILDINGS_OF_ADDRESSES: Final = """
     WHERE f.place_text = p.place_text"""
 """Buildings that an address with the same text down to the building is linked to.
 
-Not those that only lie near its point: another point says more.
+Not those that only lie near its point: another point says more.  Nor those that this file brings.
 """
 
 _SPELT: Final = (
@@ -254,7 +265,7 @@ def known(rows: str, again: bool, told: bool = False) -> str:
         SELECT m.row_no, m.place_no, m.level, m.status, {ids}, {kept},
             m.building_id, coalesce(m.entrance_id, r.entrance_id),
             coalesce(m.unit_id, r.unit_id), m.estate_id, m.admin_area_id, m.method, m.score,
-            {told}
+            {told}, false
         FROM stage_met m LEFT JOIN stage_rooms r USING (row_no) {joined}"""
 
 
@@ -264,7 +275,7 @@ def entry(rows: str, columns: Iterable[str]) -> str:
     of |= {"norm_text": "p.place_text || s.tail", "admin_area_id": "k.admin_area_id"}
     listed = ", ".join(f"{of.get(name, f's.{name}')} AS {name}" for name in columns)
     return f"""(
-        SELECT s.row_no, s.ext_id, k.address_id, k.place_no, k.kept, {listed}
+        SELECT s.row_no, s.ext_id, k.address_id, k.place_no, k.kept, k.written, {listed}
         FROM {rows} s JOIN stage_places p USING (place_no) JOIN stage_known k USING (row_no))"""
 
 
@@ -281,9 +292,19 @@ def adopt(rows: str) -> str:
                           WHERE o.source_id = :source_id AND o.ext_id = f.ext_id)"""
 
 
-ABOVE: Final = f"""
+def above(homes: bool = False) -> str:
+    """For `stage_above`: the address that rooms hang on.
+
+    One that is there, one that comes in, else one made for them; with the id that was kept for it,
+    where `stage_homes` were kept.  `free` are those that were made for rooms, now or earlier, and
+    that no file speaks of.
+    """
+    kept, joined = "", ""
+    if homes:
+        kept, joined = "h.id, ", "LEFT JOIN stage_homes h ON h.place_text = n.place_text AND h.made"
+    return f"""
     SELECT n.place_text, n.place_no, n.admin_area_id,
-        coalesce(t.id, f.id, {NEXT}) AS id,
+        coalesce(t.id, f.id, {kept}{NEXT}) AS id,
         t.id IS NULL AND f.id IS NULL AS made, coalesce(t.free, f.id IS NULL) AS free
     FROM (SELECT p.place_text, min(k.place_no) AS place_no, min(k.admin_area_id) AS admin_area_id
           FROM stage_known k JOIN stage_places p USING (place_no)
@@ -297,11 +318,17 @@ ABOVE: Final = f"""
     LEFT JOIN (
         SELECT p.place_text, min(k.address_id) AS id
         FROM stage_known k JOIN stage_places p USING (place_no)
-        WHERE k.level <= 12 AND NOT k.kept GROUP BY 1) f ON f.place_text = n.place_text"""
-"""The address that rooms hang on: one that is there, one that comes in, else one made for them.
+        WHERE k.level <= 12 AND NOT k.kept GROUP BY 1) f ON f.place_text = n.place_text
+    {joined}"""
 
-`free` are those that were made for rooms, now or earlier, and that no file speaks of.
-"""
+
+ABOVE_FREE: Final = """
+    SELECT p.place_text, min(k.place_no) AS place_no, min(k.admin_area_id) AS admin_area_id,
+        h.id, h.made, h.free
+    FROM (SELECT * FROM stage_homes WHERE free OFFSET 0) h
+    JOIN stage_places p USING (place_text) JOIN stage_known k USING (place_no)
+    WHERE k.level >= 13 GROUP BY 1, 4, 5, 6"""
+"""For `stage_above` where all rows are written: those of the homes that no file speaks of."""
 
 PARENTS: Final = f"""
     INSERT INTO city.std_address
@@ -321,20 +348,23 @@ def insert(entered: str, columns: Iterable[str]) -> str:
         FROM {entered} s
         LEFT JOIN (SELECT p.place_no, a.id FROM stage_places p JOIN stage_above a
                    USING (place_text)) a ON a.place_no = s.place_no AND s.level >= 13
-        WHERE NOT s.kept"""
+        WHERE NOT s.kept AND NOT s.written"""
 
 
-RECORD: Final = """
+RECORD_MADE: Final = """
     INSERT INTO platform.change (object_type, object_id, op, import_id)
-    SELECT :object_type, address_id, 'insert', :import_id FROM stage_known
-    WHERE NOT kept AND NOT told
-    UNION ALL SELECT :object_type, id, 'insert', :import_id FROM stage_above WHERE made"""
+    SELECT :object_type, id, 'insert', :import_id FROM stage_above WHERE made"""
+
+RECORD: Final = f"""{RECORD_MADE}
+    UNION ALL SELECT :object_type, address_id, 'insert', :import_id FROM stage_known
+    WHERE NOT kept AND NOT told"""
 
 HANG: Final = """
     UPDATE city.std_address t SET parent_id = a.id
     FROM stage_known k JOIN stage_places p USING (place_no) JOIN stage_above a USING (place_text)
-    WHERE k.kept AND k.level >= 13 AND t.id = k.address_id AND t.parent_id IS DISTINCT FROM a.id"""
-"""Hang each entrance, storey and room that was there on the address of its building."""
+    WHERE (k.kept OR k.written) AND k.level >= 13 AND t.id = k.address_id
+      AND t.parent_id IS DISTINCT FROM a.id"""
+"""Hang each entrance, storey and room that is there on the address of its building."""
 
 END_EMPTY: Final = """
     UPDATE city.std_address t SET ended_at = now(), updated_at = now()

@@ -57,31 +57,119 @@ def points(rows: str, staged: Iterable[str]) -> str:
             ORDER BY a.level DESC, a.id LIMIT 1) a ON true"""
 
 
-MEANT: Final = """
-    SELECT m.address_id, m.kept, m.status, m.method, m.score, m.whole,
-        (ARRAY['building', 'entrance', 'unit', 'estate'])[m.kind] AS object_type,
-        (ARRAY[m.building_id, m.entrance_id, m.unit_id, m.estate_id])[m.kind] AS object_id,
-        (CASE m.kind WHEN 3 THEN 15 WHEN 2 THEN 13 WHEN 4 THEN 10
-            ELSE m.place_level END)::smallint AS level
-    FROM (
-        SELECT k.*, p.level AS place_level,
-            k.level <= 12 OR (k.level = 13 AND k.entrance_id IS NOT NULL)
-                OR (k.level = 15 AND k.unit_id IS NOT NULL) AS whole,
-            CASE WHEN k.level = 15 AND k.unit_id IS NOT NULL THEN 3
-                 WHEN k.level >= 13 AND k.entrance_id IS NOT NULL THEN 2
-                 WHEN k.building_id IS NOT NULL THEN 1
-                 WHEN k.level = 10 AND k.estate_id IS NOT NULL THEN 4 END AS kind
-        FROM stage_known k JOIN stage_places p USING (place_no)) m
-    WHERE m.kind IS NOT NULL
+def meant_by(known: str) -> str:
+    """What the addresses of a query are the address of; it has `stage_known` and `place_level`."""
+    return f"""
+        SELECT m.row_no, m.address_id, m.kept, m.status, m.method, m.score, m.whole,
+            (ARRAY['building', 'entrance', 'unit', 'estate'])[m.kind] AS object_type,
+            (ARRAY[m.building_id, m.entrance_id, m.unit_id, m.estate_id])[m.kind] AS object_id,
+            (CASE m.kind WHEN 3 THEN 15 WHEN 2 THEN 13 WHEN 4 THEN 10
+                ELSE m.place_level END)::smallint AS level
+        FROM (
+            SELECT k.*,
+                k.level <= 12 OR (k.level = 13 AND k.entrance_id IS NOT NULL)
+                    OR (k.level = 15 AND k.unit_id IS NOT NULL) AS whole,
+                CASE WHEN k.level = 15 AND k.unit_id IS NOT NULL THEN 3
+                     WHEN k.level >= 13 AND k.entrance_id IS NOT NULL THEN 2
+                     WHEN k.building_id IS NOT NULL THEN 1
+                     WHEN k.level = 10 AND k.estate_id IS NOT NULL THEN 4 END AS kind
+            FROM {known} k) m
+        WHERE m.kind IS NOT NULL"""
+
+
+def meant(condition: str = "true") -> str:
+    """What each address of the file is the address of, and each one made for its rooms.
+
+    Of the rows of `stage_known` only those that meet a condition on `k`.
+    """
+    known = f"""(SELECT k.*, p.level AS place_level
+        FROM stage_known k JOIN stage_places p USING (place_no) WHERE {condition})"""
+    return f"""{meant_by(known)}
     UNION ALL
-    SELECT a.id, NOT a.made, '标准', min(k.method), max(k.score), true, 'building',
+    SELECT NULL, a.id, NOT a.made, '标准', min(k.method), max(k.score), true, 'building',
         k.building_id, min(p.level)
     FROM stage_above a JOIN stage_places p USING (place_text)
     JOIN stage_known k ON k.place_no = p.place_no AND k.level >= 13
-    WHERE a.free AND k.building_id IS NOT NULL GROUP BY 1, 2, k.building_id"""
-"""What each address of the file is the address of, and each one made for its rooms."""
+    WHERE a.free AND k.building_id IS NOT NULL GROUP BY 2, 3, k.building_id"""
+
 
 UNLINK: Final = """
+    DELETE FROM city.address_link l USING (
+        SELECT address_id FROM stage_known WHERE kept
+        UNION SELECT id FROM stage_above WHERE free AND NOT made) a
+    WHERE l.address_id = a.address_id AND l.method IN ('code', 'ladder', 'place')
+      AND NOT EXISTS (SELECT FROM stage_meant n WHERE n.address_id = l.address_id
+                      AND n.object_type = l.object_type AND n.object_id = l.object_id)"""
+"""Links that the file no longer means; those made otherwise stay."""
+
+STANDING: Final = """
+    DELETE FROM stage_meant m USING city.address_link l
+    WHERE l.address_id = m.address_id AND l.object_type = m.object_type
+      AND l.object_id = m.object_id AND l.method = m.method AND l.score = m.score
+      AND l.level = m.level AND (l.role <> '所在') = m.whole"""
+"""What is meant and stands already: nothing is to be written."""
+
+_COLUMNS = "address_id, object_type, object_id, role, method, score, level"
+
+_ROLE = """CASE WHEN NOT m.whole THEN '所在'
+             WHEN m.status = '曾用' THEN '历史' WHEN m.status = '别名' THEN '别名'
+             WHEN m.nth = 1 AND o.object_id IS NULL THEN '主'
+             ELSE '别名' END"""
+
+
+def _ranked(others: str = "true") -> str:
+    """What is meant (`m`), with its turn among the addresses of a thing, and its others (`o`)."""
+    return f"""(SELECT *, row_number() OVER (PARTITION BY object_id, object_type, whole
+              ORDER BY (status = '标准') DESC, score DESC, kept DESC,
+                  CASE WHEN kept THEN address_id ELSE row_no END, address_id) AS nth
+          FROM stage_meant) m
+    LEFT JOIN (
+        SELECT object_type, object_id, min(address_id) AS first, max(address_id) AS last
+        FROM city.address_link l WHERE role = '主'
+          AND (object_type, object_id) IN (SELECT object_type, object_id FROM stage_meant)
+          AND {others}
+        GROUP BY 1, 2) o ON o.object_type = m.object_type AND o.object_id = m.object_id
+            AND (o.first <> m.address_id OR o.last <> m.address_id)"""
+
+
+_LINKS = f"""
+    INSERT INTO city.address_link AS l ({_COLUMNS})
+    SELECT m.address_id, m.object_type, m.object_id, {_ROLE}, m.method, m.score, m.level
+    FROM {_ranked()}"""
+
+
+def link(meant: str) -> str:
+    """Links of new addresses, each as if its thing had no other."""
+    alone = _ROLE.replace("m.nth = 1 AND o.object_id IS NULL", "true")
+    return f"""INSERT INTO city.address_link ({_COLUMNS})
+        SELECT m.address_id, m.object_type, m.object_id, {alone}, m.method, m.score, m.level
+        FROM ({meant}) m"""
+
+
+SEVERAL: Final = """
+    SELECT object_type, object_id FROM city.address_link WHERE role <> '所在'
+    GROUP BY 1, 2 HAVING count(*) > 1
+    UNION SELECT 'building', k.building_id
+    FROM stage_above a JOIN stage_places p USING (place_text)
+    JOIN stage_known k ON k.place_no = p.place_no
+    WHERE a.free AND NOT a.made AND k.level >= 13 AND k.building_id IS NOT NULL"""
+"""For `stage_several`: things that have several addresses, those that were there among them."""
+
+MEANT_WITH_OTHERS: Final = f"""
+    SELECT m.* FROM ({meant()}) m JOIN stage_several USING (object_type, object_id)
+    WHERE m.whole"""
+"""What is meant of them."""
+
+TELL_APART: Final = f"""
+    UPDATE city.address_link l SET role = n.role FROM (
+        SELECT m.address_id, m.object_type, m.object_id, {_ROLE} AS role
+        FROM {_ranked("NOT EXISTS (SELECT FROM stage_meant n WHERE n.address_id = l.address_id)")}
+        WHERE NOT m.kept) n
+    WHERE l.address_id = n.address_id AND l.object_type = n.object_type
+      AND l.object_id = n.object_id AND l.role <> n.role"""
+"""Roles of links that were made as if their things had no other address."""
+
+LINK: Final = """
     DELETE FROM city.address_link l USING (
         SELECT address_id FROM stage_known WHERE kept
         UNION SELECT id FROM stage_above WHERE free AND NOT made) a
@@ -106,7 +194,9 @@ _LINKS = """
              WHEN m.nth = 1 AND o.object_id IS NULL THEN '主'
              ELSE '别名' END, m.method, m.score, m.level
     FROM (SELECT *, row_number() OVER (PARTITION BY object_id, object_type, whole
-              ORDER BY (status = '标准') DESC, score DESC, address_id) AS nth FROM stage_meant) m
+              ORDER BY (status = '标准') DESC, score DESC, kept DESC,
+                  CASE WHEN kept THEN address_id ELSE row_no END, address_id) AS nth
+          FROM stage_meant) m
     LEFT JOIN (
         SELECT object_type, object_id, min(address_id) AS first, max(address_id) AS last
         FROM city.address_link WHERE role = '主'

@@ -195,6 +195,16 @@ FOREIGN_KEYS = """
 """Foreign keys of a table to others, with what makes them again."""
 
 
+PLANNED_ANEW = "SET LOCAL plan_cache_mode = force_custom_plan"
+"""Statements that are run again while their tables grow are planned each time."""
+
+HASHED = ("SET LOCAL enable_mergejoin = off", "SET LOCAL enable_sort = off")
+"""Rows whose numbers the planner cannot know are many: they are hashed, not sorted."""
+
+SORTED = ("SET LOCAL enable_mergejoin = DEFAULT", "SET LOCAL enable_sort = DEFAULT")
+"""And as it likes from here on."""
+
+
 def holds_at_most(table: str, rows: int) -> str:
     """Whether a table holds no more than so many rows."""
     return f"SELECT NOT EXISTS (SELECT FROM {table} OFFSET {rows})"
