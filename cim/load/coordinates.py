@@ -144,7 +144,7 @@ def settle(name: str, source: Source, sample: Batch, said: str | None) -> str | 
     if system is None:
         raise _unsaid(name, bounds)
     system = crs.canonical(system)
-    if bounds is not None:
+    if bounds is not None and not (source.solids and _wide(sample)):
         _plausible(name, system, bounds)
     if crs.is_approximate(system):
         source.notes.append(_APPROXIMATE)
@@ -152,6 +152,12 @@ def settle(name: str, source: Source, sample: Batch, said: str | None) -> str | 
     if by_default and bounds is not None and zones.in_china(bounds):
         source.notes.append(_PERHAPS_SHIFTED)
     return system
+
+
+def _wide(sample: Batch) -> bool:
+    """Whether buildings are wider than a degree, so that small numbers are metres all the same."""
+    boxes = shapely.bounds(shapely.from_wkb(sample.geometry, on_invalid="ignore"))
+    return bool(np.nanmedian(boxes[:, 2] - boxes[:, 0]) > 1)
 
 
 def extent(sample: Batch) -> Bounds | None:

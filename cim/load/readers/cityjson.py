@@ -1,6 +1,7 @@
 """CityJSON 1.0 to 2.0 and its lines (CityJSONSeq): buildings with their solids, one row each."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -62,14 +63,15 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
     if layer is not None:
         raise SourceError(f"{path.name} has no layers", f"{path.name} 中没有图层")
     system, notes = _system(model.header)
+    notes += model.index.notes()
     return Source(
-        batches=_batches(path, model),
+        batches=_batches(path, model, notes),
         crs=system,
         fields=[KEY, *model.index.columns],
         count=None,
         format=f"CityJSON {model.header.get('version')}",
         encoding="UTF-8",
-        notes=[*notes, *model.index.notes()],
+        notes=notes,
         solids=True,
     )
 
@@ -96,13 +98,14 @@ def _system(header: dict[str, Any]) -> tuple[str | None, list[tuple[str, str]]]:
     ]
 
 
-def _batches(path: Path, model: Document | Lines) -> Iterator[Batch]:
-    """Rows in the order in which buildings are complete."""
+def _batches(path: Path, model: Document | Lines, notes: list[tuple[str, str]]) -> Iterator[Batch]:
+    """Rows in the order in which buildings are complete; at their end, what solids there were."""
     columns = model.index.columns
     schema = pa.schema([(KEY, pa.string()), *((name, kind) for name, (_, kind) in columns.items())])
     names = [name for name, _ in columns.values()]
     projected = _projected(model.header)
     found, row, seen = model.features(), 1, set[str]()
+    lods: Counter[str] = Counter()
     try:
         while some := list(islice(found, min(_FIRST_ROWS, BATCH_ROWS))):
             made = [citymodel.building(one, projected=projected) for one in some]
@@ -124,8 +127,18 @@ def _batches(path: Path, model: Document | Lines) -> Iterator[Batch]:
                 ),
             )
             row += len(some)
+            lods.update(one.lods.partition(",")[0] if one.lods else "" for one in made)
     except (ijson.JSONError, orjson.JSONDecodeError) as error:
         raise _broken(path) from error
+    notes.append(_counted(lods))
+
+
+def _counted(lods: Counter[str]) -> tuple[str, str]:
+    """How many buildings are shown in which level of detail."""
+    listed = sorted(lods.items())
+    en = ", ".join(f"{n:,} in LoD{lod}" if lod else f"{n:,} without" for lod, n in listed)
+    zh = "，".join(f"LoD{lod} {n:,} 幢" if lod else f"无实体 {n:,} 幢" for lod, n in listed)
+    return f"solids: {en}", f"实体模型：{zh}"
 
 
 def _projected(header: dict[str, Any]) -> bool:

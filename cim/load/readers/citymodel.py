@@ -47,11 +47,15 @@ class Unsound(ValueError):
 
 @dataclass(frozen=True)
 class Model:
-    """What the buildings of a file share: vertices (n, 3), and the templates with theirs."""
+    """What the buildings of a file share: vertices (n, 3), and the templates with theirs.
+
+    `already` says that the vertices were not counted from where the file says.
+    """
 
     vertices: Points
     template_vertices: Points
     templates: Sequence[Any]
+    already: bool = False
 
 
 @dataclass(frozen=True)

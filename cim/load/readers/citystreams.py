@@ -31,6 +31,12 @@ _LINE = 256 << 20
 _PEEK = 1 << 20
 _NAMED = 12
 
+_ALREADY = (
+    "vertices do not count from the transform's translate, as the file's own extent shows: they "
+    "are taken as they stand",
+    "顶点坐标并非相对于 transform 的平移量（以文件声明的范围为据），按原值采用",
+)
+
 
 def opened(path: Path) -> "Document | Lines":
     """A file by what it is; its first pass is yet to come."""
@@ -44,6 +50,7 @@ class Index:
     kinds: dict[str, set[type]] = field(default_factory=dict)
     parents: dict[str, str | None] = field(default_factory=dict)
     buildings: int = 0
+    already: bool = False
     others: Counter[str] = field(default_factory=Counter)
 
     def add(self, key: str, item: Any, parents: bool) -> None:
@@ -82,13 +89,14 @@ class Index:
         return {(free if n == KEY else n): (n, _arrow(kinds)) for n, kinds in self.kinds.items()}
 
     def notes(self) -> list[tuple[str, str]]:
-        """What the file holds besides buildings."""
+        """What the file holds besides buildings, and what is odd about it."""
+        told = [_ALREADY] if self.already else []
         if not self.others:
-            return []
+            return told
         listed = self.others.most_common(_NAMED)
         en = ", ".join(f"{count:,} {kind}" for kind, count in listed)
         zh = "、".join(f"{kind} {count:,} 个" for kind, count in listed)
-        return [(f"not read: {en}", f"未读取：{zh}")]
+        return [*told, (f"not read: {en}", f"未读取：{zh}")]
 
 
 def _arrow(kinds: set[type]) -> pa.DataType:
@@ -113,6 +121,7 @@ class Document:
         """The first pass: the vertices, and what there is."""
         _checked(self.path, self.header)
         self.model = _model(self.path, self.header, self._items("vertices.item"))
+        self.index.already = self.model.already
         for key, item in self._objects():
             self.index.add(key, item, parents=True)
         _filled(self.path, self.index)
@@ -153,6 +162,9 @@ class Lines:
         """The first pass: every line is JSON, and what there is."""
         _checked(self.path, self.header)
         for line in self._read():
+            if not self.index.already:
+                vertices = line.get("vertices") or ()
+                self.index.already = _model(self.path, self.header, vertices).already
             for key, item in _members(line):
                 self.index.add(key, item, parents=False)
         _filled(self.path, self.index)
@@ -228,7 +240,7 @@ def _checked(path: Path, header: dict[str, Any]) -> None:
 
 
 def _model(path: Path, header: dict[str, Any], vertices: Iterable[Any]) -> Model:
-    """Vertices in the file's own system, moved as the header says."""
+    """Vertices in the file's own system, moved as the header says, unless they already are."""
     transform = header.get("transform") or {}
     try:
         scale, move = (
@@ -237,12 +249,35 @@ def _model(path: Path, header: dict[str, Any], vertices: Iterable[Any]) -> Model
         )
         templates = header.get("geometry-templates") or {}
         shared = _points(templates.get("vertices-templates") or ())
-        return Model(_points(vertices) * scale + move, shared, templates.get("templates") or [])
+        points = _points(vertices) * scale
+        already = _moved_already(header, points, move)
+        points += 0.0 if already else move
+        return Model(points, shared, templates.get("templates") or [], already)
     except (ValueError, TypeError, AttributeError) as error:
         raise SourceError(
             f"{path.name}: a vertex is not three numbers, or the transform is none",
             f"{path.name}：某个顶点不是三个数字，或 transform 无效",
         ) from error
+
+
+def _moved_already(
+    header: dict[str, Any], points: NDArray[np.float64], move: NDArray[np.float64]
+) -> bool:
+    """Whether the file's own extent says that its vertices do not count from the transform.
+
+    Some programs write where they moved the model to, and forget to move it.
+    """
+    metadata = header.get("metadata")
+    said = metadata.get("geographicalExtent") if isinstance(metadata, dict) else None
+    if not isinstance(said, list) or len(said) != 6 or not len(points) or not move.any():
+        return False
+    extent = np.array(said, np.float64)
+    low, high = extent[:2] - 1.0, extent[3:5] + 1.0
+    stands, moved = (
+        float(((low <= place) & (place <= high)).all(axis=1).mean())
+        for place in (points[:, :2], points[:, :2] + move[:2])
+    )
+    return stands > 0.9 and moved < 0.1
 
 
 def _points(vertices: Iterable[Any]) -> NDArray[np.float64]:
