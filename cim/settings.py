@@ -35,8 +35,8 @@ class Settings(BaseSettings):
     )
     geoid_grid: Path | None = Field(
         None,
-        description="for the constant: a raster of geoid heights, metres (.gtx, GeoTIFF), or egm96, "
-        "egm2008 or the name of a grid where PROJ has it",
+        description="for the constant: a raster of geoid heights, metres (.gtx, GeoTIFF), or "
+        "egm96, egm2008 or the name of a grid where PROJ has it",
     )
     storey_height_residential: float = Field(3.0, gt=0, description="default storey height, metres")
     storey_height_retail: float = Field(4.2, gt=0, description="default storey height, metres")

@@ -11,8 +11,8 @@ import click
 from cim import settings as settings_module
 from cim.commands import shown
 from cim.errors import BadMapping, InvalidQuery, SourceError
-from cim.intake.bringing import Units, bring
-from cim.load import inspection, mapping, models
+from cim.intake.bringing import Units, bring, bring_terrain
+from cim.load import inspection, mapping, models, terrain
 from cim.load.inspection import Inspection
 from cim.load.kind import Kind
 from cim.load.kinds import KINDS
@@ -24,11 +24,11 @@ from cim.settings import Settings
 
 def _kinds() -> dict[str, Kind]:
     """What can stand for KIND, `city` besides."""
-    return {**KINDS, models.KIND.name: models.KIND}
+    return {**KINDS, models.KIND.name: models.KIND, terrain.KIND.name: terrain.KIND}
 
 
 @click.command(epilog="Exit codes: 0 all in, 1 some rows set aside, 2 nothing loaded.")
-@click.argument("words", nargs=-1, metavar="[KIND] FILE")
+@click.argument("words", nargs=-1, metavar="[KIND] FILE…")
 @click.option("--inspect", "look", is_flag=True, help="Look at FILE, load nothing.")
 @click.option("--json", "as_json", is_flag=True, help="With --inspect: as JSON.")
 @click.option(
@@ -63,6 +63,12 @@ def _kinds() -> dict[str, Kind]:
 @click.option("--building", type=int, help="Of a model: the building that it is laid on.")
 @click.option("--rotation", type=float, help="Of a model: degrees clockwise from north.")
 @click.option("--every-space", is_flag=True, help="Of a model: every room is a unit of its own.")
+@click.option(
+    "--heights",
+    type=click.Choice(terrain.SURFACES),
+    help="Of terrain: what its heights are above; the city's height datum unless the file says.",
+)
+@click.option("--surveyed", type=click.DateTime(["%Y-%m-%d"]), help="Of terrain: day of survey.")
 @click.option("--dry-run", is_flag=True, help="Do everything but keep it.")
 @click.option("--no-units", is_flag=True, help="Do not make storeys and units now.")
 @click.option("--quiet", is_flag=True, help="No progress, no table.")
@@ -81,7 +87,8 @@ def load(
     First --inspect shows what FILE holds, what is odd in it, and which column would be which
     field; KIND may be left out then, and wherever a mapping file beside FILE says it.
     KIND `city` takes a folder and loads every file in it that is named after a kind, `model` an
-    IFC file with the storeys and rooms of a building.
+    IFC file with the storeys and rooms of a building, `terrain` rasters of ground heights, the
+    later on top of the earlier.
     One file is one transaction: it comes in whole or not at all. Rows that cannot come in are kept
     with their reason; see `cim quarantine`.
 
@@ -92,12 +99,16 @@ def load(
       cim load buildings footprints.shp --map floors_above=层数
       cim load buildings beijing.json --crs gcj02
       cim load city my-city/
+      cim load terrain coarse.tif fine.tif --heights egm96
       cim load mend-me.csv
       cim load --fields buildings
     """
     if fields:
         shown.fields([_known(word) for word in words] or list(KINDS.values()))
         return
+    wish = _wish(options)
+    if words[:1] == (terrain.KIND.name,) or (look and len(words) == 1 and _looks(words[0])):
+        sys.exit(_terrain(words, wish, look, as_json, options))
     kind, path = _target(words)
     request, how = _request(options)
     settings = settings_module.load()
@@ -112,6 +123,52 @@ def load(
     elif not as_json and _may_ask(found):
         fields_ = {**found.wish(shown.LIKELY), **request.fields}
         sys.exit(_bring(settings, found.kind, path, replace(request, fields=fields_), **how))
+
+
+def _wish(options: dict[str, object]) -> terrain.Wish:
+    """What was said of rasters."""
+    said = {name: options[name] for name in ("crs", "source")}
+    said |= {name: options.pop(name) for name in ("heights", "surveyed")}
+    return terrain.Wish(**said)  # type: ignore[arg-type]  # named as its fields
+
+
+def _looks(word: str) -> bool:
+    """Whether a file goes by the name of a raster and of nothing else."""
+    path = Path(word)
+    return path.is_file() and terrain.is_raster(path)
+
+
+def _terrain(
+    words: tuple[str, ...],
+    wish: terrain.Wish,
+    look: bool,
+    as_json: bool,
+    options: dict[str, object],
+) -> int:
+    """Rasters of ground heights looked at, or loaded together; the exit code."""
+    named = words[words[0] == terrain.KIND.name :]
+    paths = [Path(word) for word in named]
+    if not paths:
+        raise InvalidQuery(
+            "say a file: cim load terrain FILE …", "请写明文件：cim load terrain 文件 …"
+        )
+    if look or as_json:
+        from cim.load.terrain.looking import look as see  # noqa: PLC0415 - a quarter of a second
+
+        for path in paths:
+            _present(see(path, wish), as_json)
+        return 0
+    quiet, dry_run = bool(options["quiet"]), bool(options["dry_run"])
+    with shown.progress(paths[-1].name, quiet) as progress:
+        reports = bring_terrain(
+            settings_module.load(), paths, wish, keep=not dry_run, progress=progress
+        )
+    if not quiet:
+        for report in reports:
+            shown.outcome(report, dry_run)
+        if not dry_run:
+            click.echo("next 下一步: cim tile build")
+    return 0
 
 
 def _request(options: dict[str, object]) -> tuple[Request, dict[str, bool]]:

@@ -124,8 +124,9 @@ def inspection(found: Inspection) -> None:
     console.print(_heading(found))
     for en, zh in found.notes:
         click.echo(f"{en}\n{zh}")
-    console.print(_columns(found))
-    if found.kind is not None:
+    if found.columns:
+        console.print(_columns(found))
+    if found.mapping:
         console.print(_mapping(found))
     for oddity in found.oddities:
         click.echo(f"! {_odd(oddity)}")

@@ -12,10 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
-from pyproj import datadir
-from rasterio.errors import RasterioError
+from pyproj.datadir import (  # type: ignore[attr-defined]  # pyproj's own omission
+    get_data_dir,
+    get_user_data_dir,
+)
 
 from cim.errors import TilingError
 from cim.settings import Settings
@@ -118,8 +119,8 @@ def find_grid(wanted: Path, beside: Path | None = None) -> Path:
                 if (folder / name).is_file():
                     return folder / name
     raise TilingError(
-        f"no geoid grid at {wanted}: set CIM_GEOID_GRID to a file, install PROJ's grids (on Debian: "
-        "apt-get install proj-data), or give CIM_GEOID_OFFSET",
+        f"no geoid grid at {wanted}: set CIM_GEOID_GRID to a file, install PROJ's grids (on "
+        "Debian: apt-get install proj-data), or give CIM_GEOID_OFFSET",
         f"找不到大地水准面格网 {wanted}：请把 CIM_GEOID_GRID 指向文件，或安装 PROJ 格网"
         "（Debian：apt-get install proj-data），或改用 CIM_GEOID_OFFSET",
     )
@@ -128,13 +129,13 @@ def find_grid(wanted: Path, beside: Path | None = None) -> Path:
 def _folders(beside: Path | None) -> Iterator[Path]:
     if beside is not None:
         yield beside
-    for listed in (os.environ.get("PROJ_DATA", ""), datadir.get_data_dir()):
+    for listed in (os.environ.get("PROJ_DATA", ""), get_data_dir()):
         yield from (Path(folder) for folder in listed.split(os.pathsep) if folder)
-    yield from (Path(datadir.get_user_data_dir()), _DEBIAN)
+    yield from (Path(get_user_data_dir()), _DEBIAN)
 
 
 def to_city(settings: Settings, heights: str) -> Callable[[Floats, Floats], Floats | float]:
-    """What to add to heights above `heights` to have them in the city's datum, at places in degrees.
+    """What to add to heights above `heights` to have them in the city's datum; places in degrees.
 
     `heights` is CITY, ELLIPSOID or a name of MODELS.  Raises TilingError where a grid is missing.
 
@@ -157,6 +158,9 @@ def to_city(settings: Settings, heights: str) -> Callable[[Floats, Floats], Floa
 @lru_cache(maxsize=2)
 def read_grid(path: Path) -> Geoid:
     """A geoid from a raster in degrees; rows may run either way, longitudes 0 to 360 or ±180."""
+    import rasterio  # noqa: PLC0415 - a quarter of a second that a city without a grid need not wait
+    from rasterio.errors import RasterioError  # noqa: PLC0415 - as above
+
     try:
         with rasterio.open(path) as raster:
             values = raster.read(1, masked=True, out_dtype=np.float32).filled(np.nan)

@@ -1,16 +1,19 @@
 """One file in one transaction, with the storeys and units that follow from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from cim.load import models, pipeline
+from cim.load import models, pipeline, terrain
 from cim.load.kind import Kind
 from cim.load.pipeline import Progress, Request
 from cim.load.report import Report
 from cim.settings import Settings
 from cim.store import engine, touched
+from cim.store import terrain as rasters
+from cim.store.queries import terrain as grounds
 
 
 @dataclass
@@ -52,6 +55,8 @@ def bring(
                 report = pipeline.load(connection, settings, kind, path, request, progress)
             if units and kind.derives:
                 units.add(touched.buildings(connection, kind.name, report.source, mark))
+                if kind.name == models.KIND.name:
+                    _ground(connection, settings, units.ids)
                 if units.now and (report.came_in or units.ids):
                     progress("units", 0, None)
                     _derive(connection, settings, report, units.ids)
@@ -82,3 +87,79 @@ def _derive(
             f"{done.storeys:,} 层、{done.units:,} 个房屋单元",
         )
     )
+
+
+def bring_terrain(
+    settings: Settings,
+    paths: Sequence[Path],
+    wish: terrain.Wish,
+    *,
+    keep: bool,
+    progress: Progress = lambda step, done, total: None,
+) -> list[Report]:
+    """Load rasters of ground heights and settle the ground of all buildings on them, together.
+
+    Committed as one; rolled back unless `keep`.  Raises what `terrain.load` does; then the city
+    stands on what it stood on before.
+    """
+    from cim.load.terrain.loading import load  # noqa: PLC0415 - rasters: a quarter of a second
+
+    database = engine.connect(settings)
+    try:
+        with database.connect() as connection:
+            reports = load(connection, settings, paths, wish, progress)
+            _settle(connection, settings, reports, progress)
+            if keep:
+                connection.commit()
+            else:
+                connection.rollback()
+        if keep:
+            with database.begin() as connection:
+                rasters.tidy(connection, settings)
+    finally:
+        database.dispose()
+    return reports
+
+
+def _settle(
+    connection: Connection, settings: Settings, reports: Sequence[Report], progress: Progress
+) -> None:
+    """Bring the ground of buildings up to date where rasters are new, and tell of it."""
+    from cim.derive import ground as under  # noqa: PLC0415 - as below
+
+    last = reports[-1]
+    done, looked = under.Grounded(), 0
+
+    def more(count: int) -> None:
+        nonlocal looked
+        looked += count
+        progress("ground", looked, None)
+
+    layers = rasters.layers(connection, settings)
+    wests, souths, easts, norths = zip(*(layer.bounds for layer in layers), strict=True)
+    box = (min(wests), min(souths), max(easts), max(norths))
+    ground = rasters.ground(connection, settings)
+    if ground is not None and any(not report.counts.unchanged for report in reports):
+        with ground:
+            done = under.settle(connection, ground, box=box, import_id=last.import_id,
+                                progress=more)  # fmt: skip
+    everything, outside = connection.execute(grounds.OUTSIDE).one()
+    last.notes.append(
+        (
+            f"the ground of {done.changed:,} buildings was set ({done.looked:,} looked at); of "
+            f"{everything:,} buildings {outside:,} stand where no terrain is: they keep what they "
+            "had",
+            f"已设定 {done.changed:,} 幢建筑的地面高程（检查 {done.looked:,} 幢）；全部 "
+            f"{everything:,} 幢中有 {outside:,} 幢位于地形范围之外，保持原值",
+        )
+    )
+
+
+def _ground(connection: Connection, settings: Settings, ids: frozenset[int] | None) -> None:
+    """The ground of the buildings that a model stands on, where there is terrain."""
+    from cim.derive import ground as under  # noqa: PLC0415 - as below
+
+    ground = rasters.ground(connection, settings)
+    if ground is not None and ids is not None:
+        with ground:
+            under.settle(connection, ground, ids=sorted(ids))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Table
 
@@ -15,6 +16,9 @@ from cim.store import merge
 from cim.store.stage import Counts, Stage
 from cim.store.straight import Terms
 
+if TYPE_CHECKING:  # reading rasters takes a quarter of a second to import
+    from cim.terrain.ground import Ground
+
 
 @dataclass(frozen=True)
 class Context:
@@ -22,7 +26,7 @@ class Context:
 
     `mapped` are the fields that the file has; `vault` is there for personal kinds alone, `standing`
     (column to outlines) for kinds whose rows stand in areas, grids and estates, `gazetteer` for
-    files with addresses as text.
+    files with addresses as text; `ground` the terrain for what stands on it.
     """
 
     settings: Settings
@@ -30,6 +34,7 @@ class Context:
     vault: Vault | None = None
     standing: Mapping[str, Outlines] = field(default_factory=dict)
     gazetteer: Gazetteer | None = None
+    ground: "Ground | None" = None
 
 
 SEALED = "quarantine.record"
@@ -55,7 +60,8 @@ class Kind:
     `fold` is the last to see a batch, when it is known which rows are in: what many rows share need
     be sent only once.
     `adds` names columns (with PostgreSQL types) that the checks fill in beyond the mapped fields.
-    `adds_of_solids` are those that come with the solids of a city model.
+    `adds_of_solids` are those that come with the solids of a city model, `adds_on_terrain` those
+    that a city with terrain gives.
     `key` are fields that make up a row's key where the file names none; without, the place does.
     `key_names` are further names of the key's column; without `key_kept` the table keeps no key of
     the source, and `key` alone tells rows apart.
@@ -87,6 +93,7 @@ class Kind:
     fold: Callable[[Rows], None] | None = None
     adds: dict[str, str] = field(default_factory=dict)
     adds_of_solids: dict[str, str] = field(default_factory=dict)
+    adds_on_terrain: dict[str, str] = field(default_factory=dict)
     key: tuple[str, ...] = ()
     follow: Callable[[Stage, int], None] = wait
     settle: Callable[[Stage], None] = nothing

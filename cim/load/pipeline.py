@@ -23,7 +23,7 @@ from cim.load.rows import REASONS
 from cim.load.source import Batch, no_rows
 from cim.settings import Settings
 from cim.store import again as proofs
-from cim.store import columns, ladders, places, returning, straight, touched
+from cim.store import columns, ladders, places, returning, straight, terrain, touched
 from cim.store.queries import load as statements
 from cim.store.stage import Counts, Stage
 
@@ -77,6 +77,7 @@ def load(
     report.mapping, report.guessed = job.mapping.columns, job.mapping.guessed
     report.notes += job.mapping.notes
     _take_turn(connection, kind, progress)
+    job = _on_terrain(connection, settings, job)
     stage = _begin(connection, settings, job, name, request)
     report.import_id = stage.import_id
     if kind.standing:
@@ -98,6 +99,8 @@ def load(
             _compare(stage, job, report)
         else:
             _repeat(stage, job, last, report)
+    if job.context.ground:
+        job.context.ground.close()
     progress("keep", report.read, report.read)
     _keep(stage, job, report)
     report.notes += job.source.notes
@@ -206,11 +209,22 @@ def _begin(
     return stage
 
 
+def _on_terrain(connection: Connection, settings: Settings, job: Job) -> Job:
+    """The job with the city's ground, and with the columns for it; files may give it themselves."""
+    if not job.kind.adds_on_terrain or job.system is None:
+        return job
+    ground = terrain.ground(connection, settings)
+    more = dict(job.kind.adds_on_terrain) if ground else {}
+    if "ground_elev" in job.types and not ground:
+        more = {"ground_method": "text"}
+    context = replace(job.context, ground=ground)
+    return replace(job, types=job.types | more, context=context)
+
+
 def _guards(job: Job) -> dict[str, str]:
     """What was given stays given where this file does not speak of it."""
-    silent = {
-        name: how for name, how in job.kind.guarded.items() if name not in job.mapping.columns
-    }
+    spoken = {*job.mapping.columns, *(job.kind.adds_of_solids if job.source.solids else ())}
+    silent = {name: how for name, how in job.kind.guarded.items() if name not in spoken}
     return silent | {how: how for how in silent.values()}
 
 

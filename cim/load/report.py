@@ -14,6 +14,7 @@ STEPS = {
     "compare": "comparing 比对",
     "keep": "keeping 写入",
     "units": "storeys and units 楼层与房屋单元",
+    "ground": "ground under buildings 建筑地面高程",
     "commit": "making it final 提交",
 }
 """The steps of a load, in words."""

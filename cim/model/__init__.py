@@ -13,6 +13,7 @@ from cim.model import (
     quality,
     reference,
     spaces,
+    terrain,
 )
 from cim.model.base import CITY, PII, PLATFORM, SRID, metadata
 
@@ -34,4 +35,5 @@ __all__ = [
     "quality",
     "reference",
     "spaces",
+    "terrain",
 ]

@@ -10,6 +10,7 @@ Elevations are metres above the building's `ground_elev`, so a new terrain moves
 """
 
 from sqlalchemy import (
+    REAL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -61,9 +62,9 @@ building = Table(
         Float,
         nullable=False,
         server_default=sql("0"),
-        comment="ground in the height datum (1985), m",
+        comment="ground in the height datum (1985), m: its lowest place under the outline",
     ),
-    Column("height", Float, nullable=False, comment="roof above ground, m"),
+    Column("height", Float, nullable=False, comment="roof above ground_elev, m"),
     Column(
         "height_method",
         Text,
@@ -98,6 +99,15 @@ building = Table(
     Column("safety_grade", Text, comment="A to D"),
     Column("illegal_flag", Boolean, comment="suspected illegal addition"),
     *provenance(),
+    Column(
+        "ground_method",
+        Text,
+        nullable=False,
+        server_default=sql("'default'"),
+        comment="how ground_elev came: given (as loaded), terrain, default",
+    ),
+    Column("ground_low", REAL, comment="lowest ground under the outline in the terrain, m"),
+    Column("ground_high", REAL, comment="highest ground under the outline in the terrain, m"),
     CheckConstraint("floors_above >= 0 AND floors_below >= 0", name="floors"),
     CheckConstraint("height >= 0", name="height"),
     Index("uq_building_source", "source_id", "ext_id", unique=True),

@@ -43,19 +43,30 @@ def pieces_join(stage: Stage) -> None:
         value="s.ext_id",
     )
     stage.run(f"DELETE FROM stage_pieces p WHERE {far}")
+    low, put = ("", "") if not stage.has("ground_low") else _ground_of_all()
     stage.run(f"""
         CREATE TEMPORARY TABLE stage_joined ON COMMIT DROP AS
         SELECT (array_agg(s.row_no ORDER BY s.footprint_area DESC, s.row_no))[1] AS row_no,
                ST_Multi(ST_CollectionExtract(ST_Union(s.{stage.geometry}), 3)) AS shape
+               {low}
         FROM {ROWS} s JOIN stage_pieces p USING (ext_id) GROUP BY s.ext_id""")
     joined = stage.run(f"""
         DELETE FROM {ROWS} s USING stage_pieces p WHERE p.ext_id = s.ext_id
         AND NOT EXISTS (SELECT FROM stage_joined j WHERE j.row_no = s.row_no)""")
     stage.run(f"""
         UPDATE {ROWS} s SET {stage.geometry} = ST_ForcePolygonCCW(j.shape),
-               footprint_area = ST_Area(j.shape::geography)
+               footprint_area = ST_Area(j.shape::geography){put}
         FROM stage_joined j WHERE j.row_no = s.row_no""")
     stage.tallies["merged"] = joined
+
+
+def _ground_of_all() -> tuple[str, str]:
+    """The ground under all pieces: what is asked of them, and what the joined one gets."""
+    ask = """, min(s.ground_low) AS low, max(s.ground_high) AS high,
+                 min(s.ground_elev) FILTER (WHERE s.ground_method = 'terrain') AS elev"""
+    put = """, ground_low = j.low, ground_high = j.high, ground_elev =
+                 CASE WHEN s.ground_method = 'terrain' THEN j.elev ELSE s.ground_elev END"""
+    return ask, put
 
 
 def by_source(stage: Stage) -> Counts:

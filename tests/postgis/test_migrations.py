@@ -116,7 +116,8 @@ def test_a_city_of_the_first_program_comes_up_with_all_its_rows(
     landed: Settings, connection: Connection
 ) -> None:
     kept = """
-        SELECT (SELECT array_agg(b.* ORDER BY b.id)::text FROM city.building b),
+        SELECT (SELECT array_agg(to_jsonb(b) - '{ground_method,ground_low,ground_high}'::text[]
+                                 ORDER BY b.id)::text FROM city.building b),
                (SELECT array_agg(s.* ORDER BY s.id)::text FROM city.storey s),
                (SELECT array_agg(u.* ORDER BY u.id)::text FROM city.unit u),
                (SELECT array_agg(a.* ORDER BY a.id)::text FROM city.std_address a),

@@ -148,6 +148,6 @@ def test_a_model_whose_grid_is_nowhere_is_refused(
 ) -> None:
     monkeypatch.setenv("PROJ_DATA", str(tmp_path))
     monkeypatch.setattr("cim.crs.geoid._DEBIAN", tmp_path)
-    with pytest.raises(TilingError, match="no geoid grid at egm2008.*proj-data") as caught:
+    with pytest.raises(TilingError, match=r"no geoid grid at egm2008.*proj-data") as caught:
         to_city(settings(), "egm2008")
     assert "找不到大地水准面格网" in caught.value.zh

@@ -11,6 +11,7 @@ from cim.load.kind import Context, Kind
 from cim.load.rows import Rows
 from cim.model.buildings import building
 from cim.model.places import admin_area, estate, grid
+from cim.model.terrain import terrain
 from cim.settings import Settings
 from cim.store import merge, places, solids
 from cim.store.straight import Terms
@@ -197,6 +198,21 @@ def standing_in(rows: Rows, context: Context) -> None:
             rows.columns[column] = outlines.holding(lon, lat)
 
 
+def on_ground(rows: Rows, context: Context) -> None:
+    """The ground: as the row gives it, else its lowest place under the outline in the terrain."""
+    given = np.isfinite(rows.numbers("ground_elev"))
+    if context.ground is not None and rows.geometry is not None:
+        under = context.ground.under(rows.geometry)
+        rows.columns["ground_low"], rows.columns["ground_high"] = under.low, under.high
+        lowest = under.low
+    elif "ground_elev" in rows.columns:
+        lowest = np.full(len(rows), np.nan)
+    else:
+        return
+    rows.columns["ground_method"] = _method(given, np.isfinite(lowest), "terrain")
+    rows.columns["ground_elev"] = np.where(given, rows.numbers("ground_elev"), lowest)
+
+
 KIND = Kind(
     name="buildings",
     zh="建筑",
@@ -206,7 +222,7 @@ KIND = Kind(
     fields=FIELDS,
     geometry="polygon",
     geometry_column="footprint",
-    checks=(from_solids, heights, footprint_areas, standing_in),
+    checks=(from_solids, heights, footprint_areas, standing_in, on_ground),
     standing=True,
     key_names=(
         "幢编号",
@@ -232,14 +248,24 @@ KIND = Kind(
         "estate_id": "int8",
     },
     adds_of_solids=solids.STAGED | {"ground_elev": "float8", "ground_method": "text"},
+    adds_on_terrain={
+        "ground_elev": "float8",
+        "ground_method": "text",
+        "ground_low": "float4",
+        "ground_high": "float4",
+    },
     enter=solids.by_source,
     repeated=merge.pieces_join,
     place=lambda stage: places.of_stage(
         stage, least_area=LEAST_AREA, most_area=MOST_AREA, tiny=TINY
     ),
-    guarded={"height": "height_method", "floors_above": "floors_method"},
+    guarded={
+        "height": "height_method",
+        "floors_above": "floors_method",
+        "ground_elev": "ground_method",
+    },
     derives=True,
-    again=(admin_area, grid, estate),
+    again=(admin_area, grid, estate, terrain),
     straight=Terms(
         odd=f"NOT (t.footprint_area BETWEEN {TINY} AND {MOST_AREA})",
         lost={

@@ -1,0 +1,125 @@
+"""The road of terrain: judged, copied, written down; nothing is committed here."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from sqlalchemy import Connection
+
+from cim.load.pipeline import Progress
+from cim.load.report import Report
+from cim.load.terrain.keeping import Kept, keep
+from cim.load.terrain.reading import Raster, opened
+from cim.load.terrain.wish import Wish
+from cim.settings import Settings
+from cim.store import terrain
+from cim.store.queries import load as statements
+
+
+def load(
+    connection: Connection,
+    settings: Settings,
+    paths: Sequence[Path],
+    wish: Wish,
+    progress: Progress = lambda step, done, total: None,
+) -> list[Report]:
+    """Load rasters, the later on top of the earlier; a report for each.
+
+    Files are in the data folder then, whether or not the transaction is committed: a row makes
+    them the city's.  Raises SourceError where one of them is no raster of heights in metres.
+    """
+    connection.execute(statements.bound(statements.LOCK), {"kind": "terrain"})
+    return [_load(connection, settings, path, wish, progress) for path in paths]
+
+
+def _load(
+    connection: Connection, settings: Settings, path: Path, wish: Wish, progress: Progress
+) -> Report:
+    began = time.monotonic()
+    with opened(path, wish.crs, wish.heights) as raster:
+        size = raster.file.width * raster.file.height
+        kept = keep(raster, terrain.folder(settings), lambda done: progress("read", done, size))
+        progress("keep", size, size)
+        report = Report("terrain", path.name, wish.source or path.stem, raster.system)
+        report.read = kept.cells
+        report.notes += [*raster.notes, *told(raster, kept)]
+        row = _row(connection, raster, kept, path.stem, report.source) | {
+            "survey_date": wish.surveyed
+        }
+    report.import_id = _begin(connection, report, row["source_id"])
+    outcome = terrain.enter(connection, row)
+    setattr(report.counts, outcome, 1)
+    report.seconds = time.monotonic() - began
+    ended = {"stats": json.dumps(report.stats()), "import_id": report.import_id}
+    connection.execute(statements.bound(statements.END_IMPORT), ended)
+    return report
+
+
+def _begin(connection: Connection, report: Report, source_id: int) -> int:
+    values = {
+        "kind": "terrain", "file": report.file, "layer": None, "source_id": source_id,
+        "mapping": "{}", "crs": report.crs,
+    }  # fmt: skip
+    begun = connection.execute(statements.bound(statements.BEGIN_IMPORT), values)
+    return int(begun.scalar_one())
+
+
+def _row(
+    connection: Connection, raster: Raster, kept: Kept, name: str, source: str
+) -> dict[str, Any]:
+    assert kept.file is not None  # it was just kept
+    named = connection.execute(statements.bound(statements.SOURCE), {"name": source})
+    return {
+        "source_id": int(named.scalar_one()),
+        "ext_id": name,
+        "file": f"{terrain.FOLDER}/{kept.file.name}",
+        "digest": kept.digest,
+        "extent": shapely.to_wkb(raster.extent),
+        "crs": raster.system,
+        "heights": raster.heights,
+        "columns": raster.file.width,
+        "rows": raster.file.height,
+        "cell": raster.cell,
+        "holes": kept.holes,
+        "least": kept.least,
+        "most": kept.most,
+    }
+
+
+def told(raster: Raster, kept: Kept) -> list[tuple[str, str]]:
+    """What a raster is, in both languages."""
+    west, south, east, north = np.round(raster.extent.bounds, 5).tolist()
+    width, height = raster.file.width, raster.file.height
+    surface, zh = {
+        "1985": ("the city's height datum", "城市高程基准（1985）"),
+        "ellipsoid": ("the ellipsoid", "椭球面"),
+    }.get(raster.heights, (raster.heights.upper(), raster.heights.upper()))
+    notes = [
+        (
+            f"{width:,} × {height:,} cells of {raster.cell:.3g} m, {west} – {east} E, "
+            f"{south} – {north} N; {kept.least:,.7g} to {kept.most:,.7g} m above {surface}",
+            f"{width:,} × {height:,} 个像元，像元 {raster.cell:.3g} 米，东经 {west}–{east}，"
+            f"北纬 {south}–{north}；高程 {kept.least:,.7g} 至 {kept.most:,.7g} 米，起算面：{zh}",
+        )
+    ]
+    if kept.holes:
+        share = kept.holes / kept.cells
+        notes.append(
+            (
+                f"{kept.holes:,} cells ({share:.1%}) have no height",
+                f"{kept.holes:,} 个像元（{share:.1%}）无高程",
+            )
+        )
+    if kept.undeclared:
+        notes.append(
+            (
+                f"{kept.undeclared:,} cells hold a number that commonly stands for no height, "
+                "though the file does not say so: taken as none",
+                f"{kept.undeclared:,} 个像元为常用的无值数，文件未声明：按无高程处理",
+            )
+        )
+    return notes

@@ -1,0 +1,89 @@
+"""Statements about terrain: the rasters there are, and the ground under buildings."""
+
+from sqlalchemy import TextClause, text
+
+LAYERS = text("""
+    SELECT file, crs, heights, ST_XMin(extent) AS west, ST_YMin(extent) AS south,
+           ST_XMax(extent) AS east, ST_YMax(extent) AS north
+      FROM city.terrain WHERE ended_at IS NULL ORDER BY rank DESC""")
+"""The rasters from the topmost down."""
+
+KNOWN = text("""
+    SELECT id, digest, survey_date, ended_at IS NOT NULL AS ended FROM city.terrain
+     WHERE source_id = :source_id AND ext_id = :ext_id""")
+"""The raster that goes by this key."""
+
+ENTER = text("""
+    INSERT INTO city.terrain (source_id, ext_id, rank, file, digest, extent, crs, heights,
+           "columns", "rows", cell, holes, least, most, survey_date)
+    VALUES (:source_id, :ext_id, (SELECT coalesce(max(rank), 0) + 1 FROM city.terrain), :file,
+            :digest, ST_GeomFromWKB(:extent, 4490), :crs, :heights, :columns, :rows, :cell,
+            :holes, :least, :most, :survey_date)
+    ON CONFLICT (source_id, ext_id) DO UPDATE SET
+        rank = excluded.rank, file = excluded.file, digest = excluded.digest,
+        extent = excluded.extent, crs = excluded.crs, heights = excluded.heights,
+        "columns" = excluded."columns", "rows" = excluded."rows", cell = excluded.cell,
+        holes = excluded.holes, least = excluded.least, most = excluded.most,
+        survey_date = excluded.survey_date, updated_at = now(), ended_at = NULL""")
+"""A raster, new or in the place of the one before; it lies on top."""
+
+FILES = text("SELECT file FROM city.terrain")
+"""The files that are named."""
+
+END = text("""
+    UPDATE city.terrain SET ended_at = now(), updated_at = now()
+     WHERE ended_at IS NULL AND ext_id = :name RETURNING id""")
+"""Take a raster out of the city."""
+
+LISTED = text("""
+    SELECT t.ext_id AS name, s.name AS source, t.file, t.crs, t.heights, t."columns", t."rows",
+           t.cell, t.holes, t.least, t.most, t.survey_date
+      FROM city.terrain t LEFT JOIN city.source_system s ON s.id = t.source_id
+     WHERE t.ended_at IS NULL ORDER BY t.rank DESC""")
+"""The rasters as people see them, the topmost first."""
+
+_COLUMNS = """id, ST_AsBinary(footprint) AS outline, ground_elev, ground_method,
+              ground_low, ground_high"""
+
+_WITHIN = "footprint && ST_MakeEnvelope(:west, :south, :east, :north, 4490)"
+
+
+def grounds(*, chosen: bool) -> TextClause:
+    """Standing buildings with their outline and ground: of `ids`, or that meet a box."""
+    which = "id = ANY(:ids)" if chosen else _WITHIN
+    return text(f"SELECT {_COLUMNS} FROM city.building WHERE ended_at IS NULL AND {which}")
+
+
+CHANGED = {
+    "id": "int8",
+    "ground_elev": "float8",
+    "ground_method": "text",
+    "ground_low": "float4",
+    "ground_high": "float4",
+}
+"""The temporary table of grounds that are not as they were."""
+
+STAGE = text("""
+    CREATE TEMPORARY TABLE IF NOT EXISTS stage_ground (id int8, ground_elev float8,
+        ground_method text, ground_low float4, ground_high float4) ON COMMIT DROP""")
+
+EMPTY = text("TRUNCATE stage_ground")
+
+WRITE = text("""
+    WITH old AS (SELECT b.id, b.ground_elev, b.ground_method, b.ground_low, b.ground_high
+                   FROM city.building b JOIN stage_ground s USING (id)),
+    put AS (UPDATE city.building b
+               SET ground_elev = s.ground_elev, ground_method = s.ground_method,
+                   ground_low = s.ground_low, ground_high = s.ground_high, updated_at = now()
+              FROM stage_ground s WHERE s.id = b.id RETURNING b.id)
+    INSERT INTO platform.change (object_type, object_id, op, import_id, before)
+    SELECT 'building', o.id, 'update', :import_id,
+           jsonb_build_object('ground_elev', o.ground_elev, 'ground_method', o.ground_method,
+                              'ground_low', o.ground_low, 'ground_high', o.ground_high)
+      FROM old o JOIN put USING (id)""")
+"""The grounds into the buildings, and what they were into the change feed."""
+
+OUTSIDE = text("""
+    SELECT count(*), count(*) FILTER (WHERE ground_low IS NULL)
+      FROM city.building WHERE ended_at IS NULL""")
+"""Standing buildings, and those that no terrain tells the ground of."""

@@ -1,0 +1,181 @@
+"""The ground of a city: rasters on top of one another, in the city's height datum."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from cim.crs.geoid import CITY, to_city
+from cim.settings import Settings
+from cim.terrain.layer import Box, Layer
+from cim.terrain.raster import Floats, Raster
+
+Outlines = NDArray[np.object_]
+Places = NDArray[np.int64]
+
+ENOUGH = 0.5
+"""Share of an outline's points that must have a height for the ground under it to be known."""
+
+MOST_CELLS = 4_096
+"""Cells looked at within one outline; of more a grid of so many is taken."""
+
+AT_ONCE = 2_000_000
+"""Cells looked at together, which bounds the memory."""
+
+
+@dataclass(frozen=True)
+class Under:
+    """The lowest and the highest ground under outlines, m; NaN where it is not known."""
+
+    low: Floats
+    high: Floats
+
+
+class Ground:
+    """Rasters from the topmost down; where one has no height the next is asked."""
+
+    def __init__(self, settings: Settings, layers: Iterable[Layer]) -> None:
+        """Open the rasters.
+
+        Raises SourceError where a file is gone, TilingError where a geoid grid that is needed is.
+        """
+        self.layers = tuple(layers)
+        self._rasters: list[tuple[Raster, Box, Callable[[Floats, Floats], Floats | float]]] = []
+        try:
+            for layer in self.layers:
+                shift = to_city(settings, layer.heights)
+                raster = Raster(layer.path, layer.system)
+                self._rasters.append((raster, layer.bounds, shift))
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Ground":
+        """The ground itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let go of the files."""
+        self.close()
+
+    def __bool__(self) -> bool:
+        """Whether there is any terrain."""
+        return bool(self._rasters)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for raster, _, _ in self._rasters:
+            raster.close()
+
+    def heights(self, longitude: Floats, latitude: Floats) -> Floats:
+        """Ground at places in degrees, m in the city's height datum; NaN where there is none."""
+        return self._heights(longitude, latitude, 0)
+
+    def _heights(self, longitude: Floats, latitude: Floats, first: int) -> Floats:
+        found = np.full(np.shape(longitude), np.nan)
+        for raster, (west, south, east, north), shift in self._rasters[first:]:
+            ask = np.isnan(found) & (longitude >= west) & (longitude <= east)
+            ask &= (latitude >= south) & (latitude <= north)
+            if ask.any():
+                there = longitude[ask], latitude[ask]
+                found[ask] = raster.at_pixels(*raster.pixels(*there)) + shift(*there)
+        return found
+
+    def under(self, outlines: Outlines) -> Under:
+        """The lowest and highest ground under polygons in degrees, to the centimetre.
+
+        Looked at are the outline, no further apart than the cells are, and the cells within it.
+        The ground is known where half of these places have a height.
+        """
+        low, high = np.full(len(outlines), np.nan), np.full(len(outlines), np.nan)
+        boxes = shapely.bounds(outlines)
+        waiting = np.isfinite(boxes[:, 0])
+        for place, (_, (west, south, east, north), _) in enumerate(self._rasters):
+            here = waiting & (boxes[:, 0] <= east) & (boxes[:, 2] >= west)
+            here &= (boxes[:, 1] <= north) & (boxes[:, 3] >= south)
+            waiting &= ~here
+            if here.any():
+                low[here], high[here] = self._under(outlines[here], place)
+        return Under(np.round(low, 2), np.round(high, 2))
+
+    def _under(self, outlines: Outlines, place: int) -> tuple[Floats, Floats]:
+        """The same for outlines over one raster; what it lacks those below are asked for."""
+        raster = self._rasters[place][0]
+        points = shapely.get_coordinates(outlines)
+        drawn = shapely.set_coordinates(
+            outlines.copy(), np.column_stack(raster.pixels(points[:, 0], points[:, 1]))
+        )
+        around, owner = shapely.get_coordinates(shapely.segmentize(drawn, 1.0), return_index=True)
+        tally = _Tally(len(outlines))
+        tally.add(self._at(place, around[:, 0], around[:, 1]), owner)
+        for columns, rows, owner in _cells_within(drawn):
+            tally.add(self._at(place, columns, rows), owner)
+        return tally.done()
+
+    def _at(self, place: int, columns: Floats, rows: Floats) -> Floats:
+        """Heights in the city's datum at pixels of a raster, of those below where it has none."""
+        raster, _, shift = self._rasters[place]
+        found = raster.at_pixels(columns, rows)
+        holes = np.isnan(found)
+        exact = self.layers[place].heights == CITY
+        if exact and not holes.any():
+            return found
+        longitude, latitude = raster.places(columns, rows)
+        if not exact:
+            found = found + shift(longitude, latitude)
+        if holes.any():
+            found[holes] = self._heights(longitude[holes], latitude[holes], place + 1)
+        return found
+
+
+class _Tally:
+    """The least, the most and the share of known heights, by outline."""
+
+    def __init__(self, count: int) -> None:
+        self.low, self.high = np.full(count, np.inf), np.full(count, -np.inf)
+        self.known, self.all = np.zeros(count), np.zeros(count)
+
+    def add(self, heights: Floats, owner: Places) -> None:
+        count = len(self.low)
+        self.all += np.bincount(owner, minlength=count)
+        known = ~np.isnan(heights)
+        heights, owner = heights[known], owner[known]
+        self.known += np.bincount(owner, minlength=count)
+        np.minimum.at(self.low, owner, heights)
+        np.maximum.at(self.high, owner, heights)
+
+    def done(self) -> tuple[Floats, Floats]:
+        enough = (self.known > 0) & (self.known >= ENOUGH * self.all)
+        return np.where(enough, self.low, np.nan), np.where(enough, self.high, np.nan)
+
+
+def _cells_within(drawn: Outlines) -> Iterator[tuple[Floats, Floats, Places]]:
+    """Columns, rows and outline of the cells whose centres lie within outlines drawn in pixels."""
+    boxes = shapely.bounds(drawn)
+    first, last = np.ceil(boxes[:, :2]), np.floor(boxes[:, 2:])
+    size = np.maximum(last - first + 1, 0)
+    step = np.maximum(np.ceil(np.sqrt(size.prod(axis=1) / MOST_CELLS)), 1)
+    across, down = (np.ceil(size / step[:, None])).astype(np.int64).T
+    count = across * down
+    some = np.flatnonzero(count)
+    ends = np.cumsum(count[some])
+    full = np.arange(AT_ONCE, ends[-1], AT_ONCE) if some.size else np.empty(0, np.int64)
+    for here in np.split(some, np.searchsorted(ends, full)):
+        if not here.size:
+            continue
+        each = count[here]
+        owner = np.repeat(here, each)
+        number = np.arange(each.sum()) - np.repeat(np.cumsum(each) - each, each)
+        columns = first[owner, 0] + (number % across[owner]) * step[owner]
+        rows = first[owner, 1] + (number // across[owner]) * step[owner]
+        shapely.prepare(drawn[here])
+        inside = shapely.contains_xy(drawn[owner], columns, rows)
+        yield columns[inside], rows[inside], owner[inside]
