@@ -25,13 +25,28 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from cim.model.buildings import building, floor_plan, floor_slot, storey, unit, unit_storey
+from cim.model.buildings import (
+    building,
+    building_geom,
+    floor_plan,
+    floor_slot,
+    storey,
+    unit,
+    unit_storey,
+)
 from cim.model.platform import tile_member, tile_skip, tileset
 from cim.model.reference import code_item
 from cim.store.queries.members import any_of
+from cim.store.queries.terrain import foot
 
 MEMBER_TYPES = {"tileset": "text", "building_id": "int8", "level": "int2", "cell": "int8"}
 """The columns of platform.tile_member, as they are copied in."""
+
+SOLID = ("solid", "mesh")
+"""Kinds of representations that are drawn in place of a building's prism."""
+
+WALLED_CORNER = 5
+"""Vertices that a corner of an outline costs, by which those of surfaces are counted."""
 
 SKIP_TYPES = {"tileset": "text", "object_id": "int8", "reason_en": "text", "reason_zh": "text"}
 """The columns of platform.tile_skip, as they are copied in."""
@@ -40,15 +55,23 @@ SKIP_TYPES = {"tileset": "text", "object_id": "int8", "reason_en": "text", "reas
 def building_extents(among: Sequence[int] | None = None) -> Select[Any]:
     """Every building to be shown: id, west, south, east, north, height, units 1, corners.
 
-    With `among` only those of these ids.
+    Of one that is drawn as a solid, box, height and corners are the solid's.  With `among` only
+    those of these ids.
     """
-    return select(
-        building.c.id,
-        *_box(),
-        building.c.height,
-        literal(1).label("units"),
-        func.ST_NPoints(building.c.footprint).label("corners"),
-    ).where(_standing(), *_among(building.c.id, among))
+    solid = building_geom.c.geom
+    rise = func.ST_ZMax(solid) - func.ST_ZMin(solid)
+    points = func.ST_NPoints(solid) / WALLED_CORNER
+    return (
+        select(
+            building.c.id,
+            *_box(solid),
+            func.greatest(building.c.height, rise).label("height"),
+            literal(1).label("units"),
+            func.coalesce(points, func.ST_NPoints(building.c.footprint)).label("corners"),
+        )
+        .select_from(_with_solids(building))
+        .where(_standing(), *_among(building.c.id, among))
+    )
 
 
 def unit_extents(among: Sequence[int] | None = None) -> Select[Any]:
@@ -98,7 +121,9 @@ def building_rows(name: str) -> Select[Any]:
             tile_member.c.cell,
             building.c.id,
             func.ST_AsBinary(building.c.footprint, type_=LargeBinary).label("outline"),
-            building.c.ground_elev.label("bottom"),
+            func.ST_AsBinary(building_geom.c.geom, type_=LargeBinary).label("solid"),
+            (building_geom.c.kind == "mesh").label("mesh"),
+            foot().label("bottom"),
             (building.c.ground_elev + building.c.height).label("top"),
             *_centre(),
             building.c.height,
@@ -106,7 +131,9 @@ def building_rows(name: str) -> Select[Any]:
             building.c.use_code.label("use"),
             building.c.built_year.label("year"),
         )
-        .select_from(tile_member.join(building, building.c.id == tile_member.c.building_id))
+        .select_from(
+            _with_solids(tile_member.join(building, building.c.id == tile_member.c.building_id))
+        )
         .where(tile_member.c.tileset == name)
         .order_by(tile_member.c.level, tile_member.c.cell)
     )
@@ -207,13 +234,30 @@ def skipped(name: str, limit: int) -> Select[Any]:
     )
 
 
-def _box() -> list[ColumnElement[Any]]:
+def _with_solids(source: FromClause) -> FromClause:
+    """Buildings with the representation to show in place of their prism, where they have one."""
+    return source.outerjoin(
+        building_geom,
+        and_(
+            building_geom.c.building_id == building.c.id,
+            building_geom.c.is_current,
+            building_geom.c.kind.in_(SOLID),
+        ),
+    )
+
+
+def _box(solid: ColumnElement[Any] | None = None) -> list[ColumnElement[Any]]:
+    """The box of the footprint, or that around it and what is drawn in its place."""
     shape = building.c.footprint
+    sides = (
+        ("west", func.ST_XMin, func.least),
+        ("south", func.ST_YMin, func.least),
+        ("east", func.ST_XMax, func.greatest),
+        ("north", func.ST_YMax, func.greatest),
+    )
     return [
-        func.ST_XMin(shape).label("west"),
-        func.ST_YMin(shape).label("south"),
-        func.ST_XMax(shape).label("east"),
-        func.ST_YMax(shape).label("north"),
+        (side(shape) if solid is None else among(side(shape), side(solid))).label(name)
+        for name, side, among in sides
     ]
 
 
