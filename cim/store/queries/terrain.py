@@ -1,6 +1,22 @@
 """Statements about terrain: the rasters there are, and the ground under buildings."""
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import ColumnElement, TextClause, case, func, text
+
+from cim.model.buildings import building
+
+SKIRT = 2.0
+"""Metres that walls reach below the lowest ground under a building, where there is terrain: the
+drawn ground may lie lower than the measured one by what its triangles leave out."""
+
+
+def foot() -> ColumnElement[float]:
+    """Where the walls of a building begin: its ground, or below the terrain's lowest place there.
+
+    Nothing then floats on a slope, and where there is no terrain nothing changes.
+    """
+    lowest = func.least(building.c.ground_elev, building.c.ground_low) - SKIRT
+    return case((building.c.ground_low.is_not(None), lowest), else_=building.c.ground_elev)
+
 
 LAYERS = text("""
     SELECT file, crs, heights, ST_XMin(extent) AS west, ST_YMin(extent) AS south,

@@ -26,6 +26,7 @@ from cim.model.buildings import (
     unit_storey,
 )
 from cim.model.platform import tile_skip
+from cim.store.queries.terrain import foot
 
 BUILDINGS = {"id": "int8"}
 UNITS = {"id": "int8", "storey_id": "int8"}
@@ -62,7 +63,7 @@ def some_buildings(ids: Sequence[int]) -> Select[Any]:
     return select(
         building.c.id,
         _wkb(building.c.footprint),
-        building.c.ground_elev.label("bottom"),
+        foot().label("bottom"),
         (building.c.ground_elev + building.c.height).label("top"),
         solid.label("solid"),
     ).where(building.c.id.in_(ids))
