@@ -7,6 +7,9 @@ from cim.store.queries.quality import GRID, Check
 FAR = 0.0005
 """Degrees, about 50 m: an address farther than that from its building is told."""
 
+OFF = 10
+"""Metres between a given ground and the terrain from which one of the two is doubted."""
+
 SAME_PLACE = 0.5
 """Part of the smaller of two outlines that they share from which they may be one building."""
 
@@ -93,6 +96,22 @@ FINDINGS = (
         "buildings in no grid",
         "未关联网格的建筑",
         "SELECT id FROM city.building WHERE ended_at IS NULL AND grid_id IS NULL",
+    ),
+    Check(
+        "no_ground",
+        "buildings within the terrain that it tells no ground of: run `cim load terrain` again, or "
+        "it has a hole there",
+        "位于地形范围内但没有地面高程的建筑：请重新运行 cim load terrain，或该处地形缺失",
+        """SELECT b.id FROM city.building b WHERE b.ended_at IS NULL AND b.ground_low IS NULL
+              AND EXISTS (SELECT FROM city.terrain t WHERE t.ended_at IS NULL
+                          AND ST_Intersects(t.extent, b.footprint))""",
+    ),
+    Check(
+        "off_ground",
+        f"buildings whose given ground is more than {OFF} m above or below the terrain",
+        f"所登记的地面高程与地形相差超过 {OFF} 米的建筑",
+        f"""SELECT id FROM city.building WHERE ended_at IS NULL AND ground_method = 'given'
+              AND ground_elev NOT BETWEEN ground_low - {OFF} AND ground_high + {OFF}""",
     ),
     Check(
         "height_mismatch",
