@@ -35,7 +35,8 @@ export function HoverLabel({ store }: { store: Store }) {
 export function Empty({ store }: { store: Store }) {
   const city = store.city.value
   const t = store.t.value
-  if (!city || city.tilesets.some((one) => one.features > 0) || store.state.value.page === 'intake') return null
+  const behind = store.state.value.page !== 'city' && store.mayLoad.value
+  if (!city || city.tilesets.some((one) => one.features > 0) || behind) return null
   return (
     <section class="panel empty" aria-labelledby="empty-title">
       <h2 id="empty-title">{t.emptyTitle}</h2>

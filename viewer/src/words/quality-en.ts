@@ -20,6 +20,10 @@ export const qualityEn = {
     addresses: 'addresses', organisations: 'organisations', facilities: 'facilities', devices: 'devices',
     residents: 'residents',
   } as Record<string, string>,
+  types: {
+    building: 'building', floor_plan: 'typical floor', storey: 'storey', unit: 'unit', address: 'address',
+    device: 'device',
+  } as Record<string, string>,
   pairs: 'Buildings of two sources',
   noPairs: 'No pairs wait for a decision. To propose some:',
   pair: (score: number, overlap: string) => `score ${score}, overlap ${overlap}`,

@@ -32,8 +32,15 @@ export async function launch() {
   throw new Error('no renderer gives WebGL 2')
 }
 
-/** A page of the viewer at `hash`; requests to others and complaints go into `seen`. */
+/** A page of the viewer at `hash`, drawn; requests to others and complaints go into `seen`. */
 export async function open(browser, origin, hash, seen, options = {}) {
+  const page = await enter(browser, origin, hash, seen, options)
+  await ready(page)
+  return page
+}
+
+/** The same, before anything is drawn: of a city without tiles nothing is. */
+export async function enter(browser, origin, hash, seen, options = {}) {
   const context = await browser.newContext({
     viewport: { width: 1000, height: 640 }, locale: 'zh-CN', colorScheme: 'light', ...options,
   })
@@ -53,7 +60,6 @@ export async function open(browser, origin, hash, seen, options = {}) {
   })
   page.on('pageerror', (error) => seen.complaints.push(String(error)))
   await page.goto(`${origin}/?test&lite${hash}`)
-  await ready(page)
   return page
 }
 

@@ -28,11 +28,13 @@ export function Findings({ store, title, checks }: { store: Store; title: string
     if (open.value) more(name, 0)
   }
   const go = (one: Finding): void => {
+    const { lon, lat } = one
+    const placed = lon !== null && lat !== null
     if (one.building_id !== null) {
-      store.select({ building: one.building_id, unit: one.object_type === 'unit' ? one.object_id : null }, true)
-    } else if (one.lon !== null && one.lat !== null) {
-      store.preview.value = { features: onTheMap(items.value), extent: [one.lon, one.lat, one.lon, one.lat] }
+      store.select({ building: one.building_id, unit: one.object_type === 'unit' ? one.object_id : null }, !placed)
     }
+    // Beside this page, where it is seen: a look at the building itself would have it behind the page.
+    if (placed) store.preview.value = { features: onTheMap(items.value), extent: [lon, lat, lon, lat] }
   }
   return (
     <section aria-label={title}>
@@ -56,8 +58,8 @@ export function Findings({ store, title, checks }: { store: Store; title: string
                   {items.value.map((one) => (
                     <li key={one.no}>
                       <button type="button" class="plain" onClick={() => go(one)}>
-                        <span>{one.label ?? `${one.object_type} ${one.object_id}`}</span>
-                        <small>{one.object_id}</small>
+                        <span>{one.label || `${t.types[one.object_type] ?? one.object_type} ${one.object_id}`}</span>
+                        {one.label && <small>{one.object_id}</small>}
                       </button>
                     </li>
                   ))}

@@ -28,7 +28,7 @@ function Page({ store, quality, ask }: { store: Store; quality: Quality | null; 
   }, [])
   return (
     <section class="panel intake quality" role="dialog" aria-labelledby="quality-title">
-      <header class="row">
+      <div class="row">
         <h2 id="quality-title" ref={heading} tabIndex={-1}>{t.title}</h2>
         <button
           type="button" class="icon" aria-label={store.t.value.close} title={`${store.t.value.close} (Esc)`}
@@ -36,7 +36,7 @@ function Page({ store, quality, ask }: { store: Store; quality: Quality | null; 
         >
           ✕
         </button>
-      </header>
+      </div>
       <div class="scroll">
         {quality && !quality.result && <p>{t.never} <code>cim check</code></p>}
         {quality?.result && <Result store={store} result={quality.result} at={quality.at} />}
