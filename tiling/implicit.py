@@ -51,7 +51,7 @@ class Tree:
     def pieces(self, root: Cell, place: Place) -> Iterator[Piece]:
         """The contents of the subtree headed by `root`, which has `place`, and of those below."""
         levels = self.implicit["subtreeLevels"]
-        name = joined(place.file, self.filled(self.implicit["subtrees"]["uri"], root))
+        name = joined(place.file, filled(self.implicit["subtrees"]["uri"], root, self.bits))
         self.notes.reach(name)
         try:
             found = parse_subtree(
@@ -69,7 +69,7 @@ class Tree:
             return
         self.available(name, found)
         for template, bits in zip(self.templates, found.several, strict=False):
-            for cell in self.cells(root, bits):
+            for cell in cells(root, bits, self.bits):
                 if cell in tiles:
                     yield self.piece(template, cell, tiles[cell])
         for code in np.flatnonzero(found.children):
@@ -84,7 +84,7 @@ class Tree:
 
     def piece(self, template: str, cell: Cell, place: Place) -> Piece:
         """A tile's content."""
-        uri = joined(place.file, self.filled(template, cell))
+        uri = joined(place.file, filled(template, cell, self.bits))
         self.notes.reach(uri)
         return place.piece(uri)
 
@@ -93,7 +93,7 @@ class Tree:
         volumes = self.volumes(found, place)
         errors = found.rows(place.schema, "TILE_GEOMETRIC_ERROR")
         tiles: dict[Cell, Place] = {}
-        for row, cell in enumerate(self.cells(root, found.tiles)):
+        for row, cell in enumerate(cells(root, found.tiles, self.bits)):
             above = tiles.get(Cell(cell.level - 1, cell.code >> self.bits), place)
             halved = above.error / (2 if cell.level else 1)
             error = halved if errors is None else float(errors[row, 0])
@@ -108,16 +108,6 @@ class Tree:
             tiles[cell] = above.below(volume, error)
             self.deepest = max(self.deepest, cell.level)
         return tiles
-
-    def cells(self, root: Cell, bits: NDArray[np.bool_]) -> Iterator[Cell]:
-        """The cells whose bit is set, level by level."""
-        fan = 1 << self.bits
-        for number in np.flatnonzero(bits).tolist():
-            depth, start = 0, 0
-            while number >= start + fan**depth:
-                start += fan**depth
-                depth += 1
-            yield Cell(root.level + depth, (root.code << self.bits * depth) + number - start)
 
     def available(self, name: str, found: Subtree) -> None:
         """10: a root, no tile without its parent, no content without its tile."""
@@ -143,7 +133,7 @@ class Tree:
         def divided(row: int, cell: Cell) -> Volume | None:
             if self.volume is None or isinstance(self.volume, Sphere):
                 return None
-            part = self.volume.part(cell.level, self.place(cell), octree=self.octree)
+            part = self.volume.part(cell.level, coordinates(cell, self.bits), octree=self.octree)
             if isinstance(part, Region) and low is not None and high is not None:
                 heights = float(low[row, 0]), float(high[row, 0])
                 return Region((*part.bounds[:4], *heights))
@@ -151,22 +141,41 @@ class Tree:
 
         return divided
 
-    def place(self, cell: Cell) -> tuple[int, int, int]:
-        """x, y and z of a cell; z is 0 in a quadtree.
 
-        >>> tree = Tree(None, Notes(), {"subdivisionScheme": "QUADTREE"}, [], None)
-        >>> tree.place(Cell(3, 0b100111))
-        (3, 5, 0)
-        """
-        found = [0, 0, 0]
-        for bit in range(cell.level * self.bits):
-            axis, depth = bit % self.bits, bit // self.bits
-            found[axis] |= (cell.code >> bit & 1) << depth
-        return found[0], found[1], found[2]
+def cells(root: Cell, found: NDArray[np.bool_], bits: int = 2) -> Iterator[Cell]:
+    """The cells of a subtree whose bit is set, level by level; `bits` as in `Tree`.
 
-    def filled(self, template: str, cell: Cell) -> str:
-        """A template with the numbers of a cell."""
-        numbers = dict(zip("xyz", self.place(cell), strict=True), level=cell.level)
-        for name, number in numbers.items():
-            template = template.replace(f"{{{name}}}", str(number))
-        return template
+    >>> [cell for cell in cells(Cell(5, 3), np.array([True, False, True, False, False]))]
+    [Cell(level=5, code=3), Cell(level=6, code=13)]
+    """
+    fan = 1 << bits
+    for number in np.flatnonzero(found).tolist():
+        depth, start = 0, 0
+        while number >= start + fan**depth:
+            start += fan**depth
+            depth += 1
+        yield Cell(root.level + depth, (root.code << bits * depth) + number - start)
+
+
+def coordinates(cell: Cell, bits: int = 2) -> tuple[int, int, int]:
+    """x, y and z of a cell; z is 0 in a quadtree.
+
+    >>> coordinates(Cell(3, 0b100111))
+    (3, 5, 0)
+    """
+    found = [0, 0, 0]
+    for bit in range(cell.level * bits):
+        axis, depth = bit % bits, bit // bits
+        found[axis] |= (cell.code >> bit & 1) << depth
+    return found[0], found[1], found[2]
+
+
+def filled(template: str, cell: Cell, bits: int = 2) -> str:
+    """A template with the numbers of a cell.
+
+    >>> filled("{level}/{x}/{y}.glb", Cell(3, 0b100111))
+    '3/3/5.glb'
+    """
+    for name, number in zip("xyz", coordinates(cell, bits), strict=True):
+        template = template.replace(f"{{{name}}}", str(number))
+    return template.replace("{level}", str(cell.level))
