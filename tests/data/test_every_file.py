@@ -58,21 +58,10 @@ def test_every_file_is_read_or_refused_in_both_languages(folder: str) -> None:
     assert outcome["read"] + outcome["refused"] == len(files)
     assert outcome["refused"]
     if folder == FOLDERS[2]:
-        assert not outcome["read"]
+        assert outcome["read"] >= 15
     else:
         assert outcome["fine"] >= 30
         assert outcome["repaired"] >= 7
-
-
-def test_city_models_are_called_what_they_are() -> None:
-    called = 0
-    for path in sorted((DATA / FOLDERS[2] / "data").glob("*.json")):
-        with pytest.raises(CimError) as refused:
-            readers.read(path)
-        if '"type": "CityJSON' in path.read_text("utf-8"):
-            assert "CityJSON, which is not read yet" in str(refused.value), path.name
-            called += 1
-    assert called > 10
 
 
 def test_city_models_in_xml_are_too() -> None:

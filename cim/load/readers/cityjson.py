@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyproj.exceptions import ProjError
 
 from cim import crs
-from cim.errors import SourceError
+from cim.errors import MissingCrs, SourceError
 from cim.load.readers import citymodel, citystreams, vector
 from cim.load.readers.citymodel import Feature
 from cim.load.readers.citystreams import KEY, Document, Lines
@@ -86,8 +86,13 @@ def _system(header: dict[str, Any]) -> tuple[str | None, list[tuple[str, str]]]:
     spec = f"EPSG:{found[1] or found[2]}" if found else str(said)
     try:
         plane, vertical = crs.split(spec)
-    except (ProjError, ValueError):
-        return spec, []  # whoever settles the system refuses it, in a sentence
+    except (ProjError, MissingCrs):
+        return None, [
+            (
+                f"the coordinate system that the file names is not known: {spec[:80]}",
+                f"文件声明的坐标系无法识别：{spec[:80]}",
+            )
+        ]
     if vertical is None:
         return plane, []
     return plane, [
@@ -144,10 +149,7 @@ def _counted(lods: Counter[str]) -> tuple[str, str]:
 def _projected(header: dict[str, Any]) -> bool:
     """Whether vertices are metres, as far as the file says."""
     system, _ = _system(header)
-    try:
-        return system is None or crs.is_projected(system)
-    except SourceError:
-        return True
+    return system is None or crs.is_projected(system)
 
 
 def _columns(some: list[Feature], names: list[str], schema: pa.Schema) -> pa.RecordBatch:

@@ -301,5 +301,6 @@ def _filled(path: Path, index: Index) -> None:
         return
     en, zh = ", ".join(index.others) or "nothing", "、".join(index.others) or "无任何对象"
     raise SourceError(
-        f"{path.name} has no buildings; it has {en}", f"{path.name} 中没有建筑（内容：{zh}）"
+        f"{path.name} is CityJSON without buildings; it has {en}",
+        f"{path.name} 是 CityJSON，但没有建筑（内容：{zh}）",
     )
