@@ -127,7 +127,7 @@ def _prepare(
 def _table(connection: Connection, layer: Layer) -> Table:
     lists = [item.enum for item in layer.properties if item.enum]
     codes = {name: tuple(connection.scalars(queries.codes(name))) for name in lists}
-    return Table(layer.label, layer.title, layer.properties, codes)
+    return layer.table(codes)
 
 
 def _note(run: _Run, key: Key, tile: Tile, digest: bytes) -> None:

@@ -1,101 +1,188 @@
-"""GLB files: one mesh, one primitive, feature ids, one property table; the same input, the same
-bytes.
+"""GLB files: one mesh, one primitive, its sets of feature ids and their property tables; the same
+input, the same bytes.
 
-The buffer is indices, positions, normals, feature ids, then the table's columns, each aligned to 8
-bytes.  Vertices are float32 metres about the tile's own centre; a node moves them to their place
-in the tileset's frame, so the frame's size costs no precision.
+What is many (vertices, indices, columns of numbers) is quantized (KHR_mesh_quantization) and packed
+by meshoptimizer's codecs (EXT_meshopt_compression) into buffer 0, the file's binary chunk; buffer 1
+is the one that a reader unpacks it into, and is not in the file.
 """
 
-import json
 import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import meshopt
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
-from tiling.mesh import Mesh
+from tiling.mesh import GRID, Mesh
 from tiling.metadata import Table
 
-UNSIGNED_SHORT, UNSIGNED_INT, FLOAT = 5123, 5125, 5126
+BYTE, UNSIGNED_SHORT, UNSIGNED_INT, FLOAT = 5120, 5123, 5125, 5126
 ARRAY, ELEMENTS = 34962, 34963
 
-SHORT_INDICES = 65_535
-"""Most vertices that 16-bit indices can name: the last value means restart."""
+SHORT = 65_535
+"""Most vertices that 16-bit indices can name (the last value means restart), and the last step that
+a 16-bit position can have."""
+
+MANTISSA = 0xFFFFFF
+"""The bits of a number of meshopt's exponential filter; its exponent above them is 0 here, so that
+the numbers are whole."""
+
+EXTENSIONS = (
+    "EXT_mesh_features",
+    "EXT_meshopt_compression",
+    "EXT_structural_metadata",
+    "KHR_mesh_quantization",
+)
+"""All that a tile uses."""
+
+REQUIRED = ("EXT_meshopt_compression", "KHR_mesh_quantization")
+"""What a reader cannot do without."""
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """One set of feature ids: its table, the table's encoded columns, and rows.
+
+    `of` gives the row of each feature of the mesh, None where they are the mesh's own features.
+    """
+
+    table: Table
+    columns: Mapping[str, bytes]
+    count: int
+    of: NDArray[np.int32] | None = None
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where a tile's own frame lies in the tileset's, as glTF has it: x east, y up, z south.
+
+    `rotation` is a quaternion (x, y, z, w).
+    """
+
+    translation: tuple[float, float, float]
+    rotation: tuple[float, float, float, float]
 
 
 @dataclass
 class _Buffer:
-    """The binary chunk as it grows, and its views."""
+    """The binary chunk as it grows, its views, and how much they hold unpacked."""
 
     data: bytearray = field(default_factory=bytearray)
-    views: list[dict[str, int]] = field(default_factory=list)
+    views: list[dict[str, Any]] = field(default_factory=list)
+    unpacked: int = 0
 
-    def add(self, content: bytes, **view: int) -> int:
-        """Append at the next multiple of 8 bytes; the view's number."""
-        offset = len(self.data)
-        self.views.append({"buffer": 0, "byteOffset": offset, "byteLength": len(content)} | view)
-        self.data += content + bytes(-len(content) % 8)
+    def add(self, content: bytes) -> int:
+        """Append bytes as they are; the view's number."""
+        view = {"buffer": 0, "byteOffset": len(self.data), "byteLength": len(content)}
+        self.views.append(view)
+        self._append(content)
         return len(self.views) - 1
+
+    def rows(self, values: NDArray[Any], target: int = 0, filtered: str = "") -> int:
+        """Append rows of 4, 8 or more bytes, packed; the view's number."""
+        packed = meshopt.encode_gltf_buffer(values, "ATTRIBUTES")
+        extra: dict[str, Any] = {"filter": filtered} if filtered else {}
+        stride = values.nbytes // len(values)
+        return self._packed(packed, (len(values), stride), target, {"mode": "ATTRIBUTES"} | extra)
+
+    def triangles(self, corners: NDArray[np.int32], size: int) -> int:
+        """Append triangles (m, 3), packed, whose indices are of `size` bytes; the view's number."""
+        packed = meshopt.encode_gltf_buffer(corners, "TRIANGLES")
+        return self._packed(packed, (corners.size, size), ELEMENTS, {"mode": "TRIANGLES"})
+
+    def _packed(
+        self, content: bytes, shape: tuple[int, int], target: int, how: dict[str, Any]
+    ) -> int:
+        count, stride = shape
+        view: dict[str, Any] = {
+            "buffer": 1,
+            "byteOffset": self.unpacked,
+            "byteLength": count * stride,
+        }
+        if target:
+            view["target"] = target
+        if target == ARRAY:
+            view["byteStride"] = stride
+        view["extensions"] = {
+            "EXT_meshopt_compression": {
+                "buffer": 0,
+                "byteOffset": len(self.data),
+                "byteLength": len(content),
+                "byteStride": stride,
+                "count": count,
+                **how,
+            }
+        }
+        self.views.append(view)
+        self.unpacked += -(-count * stride // 8) * 8
+        self._append(content)
+        return len(self.views) - 1
+
+    def _append(self, content: bytes) -> None:
+        self.data += content
+        self.data += bytes(-len(content) % 8)
+
+    def described(self) -> list[dict[str, Any]]:
+        """The two buffers."""
+        fallback = {"EXT_meshopt_compression": {"fallback": True}}
+        return [
+            {"byteLength": len(self.data)},
+            {"byteLength": self.unpacked, "extensions": fallback},
+        ]
 
 
 def write(
-    mesh: Mesh, table: Table, columns: dict[str, bytes], *, label: str, colour: tuple[int, int, int]
+    mesh: Mesh, sets: Sequence[FeatureSet], pose: Pose, colour: tuple[int, int, int]
 ) -> bytes:
-    """A tile's GLB of a mesh in the tileset's frame (east, north, up) and its property table.
+    """A tile's GLB of a mesh and its sets of feature ids, the mesh's own features first.
 
-    `columns` are the table's encoded columns, one value a feature of the mesh; `label` names the
-    feature ids; `colour` is sRGB.
+    `pose` is where the mesh's frame lies in the tileset's; `colour` is sRGB.
     """
-    centre = middle(mesh.positions)
-    count = int(mesh.features.max(initial=-1)) + 1
     buffer = _Buffer()
-    accessors = _accessors(buffer, mesh, centre, count)
-    properties = {name: {"values": buffer.add(data)} for name, data in columns.items()}
+    accessors, origin = _geometry(buffer, mesh)
+    attributes = {"POSITION": 1, "NORMAL": 2}
+    for number, item in enumerate(sets):
+        attributes[f"_FEATURE_ID_{number}"] = len(accessors)
+        accessors.append(_identity(buffer, mesh, item))
+    tables = [_table(buffer, item) for item in sets]
+    ids = [
+        {
+            "featureCount": item.count,
+            "attribute": number,
+            "label": item.table.class_id,
+            "propertyTable": number,
+        }
+        for number, item in enumerate(sets)
+    ]
     primitive = {
-        "attributes": {"POSITION": 1, "NORMAL": 2, "_FEATURE_ID_0": 3},
+        "attributes": attributes,
         "indices": 0,
         "material": 0,
-        "extensions": {
-            "EXT_mesh_features": {
-                "featureIds": [
-                    {"featureCount": count, "attribute": 0, "label": label, "propertyTable": 0}
-                ]
-            }
-        },
+        "extensions": {"EXT_mesh_features": {"featureIds": ids}},
     }
-    east, north, up = centre
     document = {
         "asset": {"version": "2.0", "generator": "cimtwin"},
-        "extensionsUsed": ["EXT_mesh_features", "EXT_structural_metadata"],
+        "extensionsUsed": EXTENSIONS,
+        "extensionsRequired": REQUIRED,
         "scene": 0,
         "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0, "translation": [east, up, -north]}],
+        "nodes": [_node(pose, origin)],
         "meshes": [{"primitives": [primitive]}],
         "materials": [_material(colour)],
         "accessors": accessors,
         "bufferViews": buffer.views,
-        "buffers": [{"byteLength": len(buffer.data)}],
+        "buffers": buffer.described(),
         "extensions": {
             "EXT_structural_metadata": {
-                "schema": table.schema(),
-                "propertyTables": [
-                    {"class": table.class_id, "count": count, "properties": properties}
-                ],
+                "schema": sets[0].table.schema,
+                "propertyTables": tables,
             }
         },
     }
     return pack(document, bytes(buffer.data))
-
-
-def middle(positions: NDArray[np.float64]) -> tuple[float, float, float]:
-    """The middle of the positions' box, in whole metres.
-
-    >>> middle(np.array([[0.0, 0.0, 0.0], [3.2, 10.0, -7.0]]))
-    (2.0, 5.0, -4.0)
-    """
-    east, north, up = np.rint((positions.min(axis=0) + positions.max(axis=0)) / 2) + 0.0
-    return float(east), float(north), float(up)
 
 
 def pack(document: dict[str, Any], data: bytes) -> bytes:
@@ -104,7 +191,7 @@ def pack(document: dict[str, Any], data: bytes) -> bytes:
     >>> len(pack({"asset": {"version": "2.0"}}, bytes(8))) % 8
     0
     """
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    text = orjson.dumps(document)
     text += b" " * (-(len(text) + 28) % 8)
     return b"".join(
         [
@@ -127,6 +214,18 @@ def linear(colour: tuple[int, int, int]) -> list[float]:
     return [round(c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4, 4) for c in shares]
 
 
+def y_up(vectors: NDArray[Any]) -> NDArray[Any]:
+    """East, north, up as glTF has them: x, y up, z south.
+
+    >>> y_up(np.array([[1, 2, 3]])).tolist()
+    [[1, 3, -2]]
+    """
+    turned = np.empty_like(vectors)
+    turned[:, 0], turned[:, 1] = vectors[:, 0], vectors[:, 2]
+    np.negative(vectors[:, 1], out=turned[:, 2])
+    return turned
+
+
 def _material(colour: tuple[int, int, int]) -> dict[str, Any]:
     return {
         "pbrMetallicRoughness": {
@@ -137,49 +236,90 @@ def _material(colour: tuple[int, int, int]) -> dict[str, Any]:
     }
 
 
-def _accessors(
-    buffer: _Buffer, mesh: Mesh, centre: tuple[float, float, float], count: int
-) -> list[dict[str, Any]]:
-    """Append indices, positions, normals and feature ids; the accessors that read them."""
-    vertices = len(mesh.positions)
-    short = vertices <= SHORT_INDICES
-    indices = mesh.triangles.astype("<u2" if short else "<u4").tobytes()
-    positions = y_up(mesh.positions - centre)
-    views = [
-        buffer.add(indices, target=ELEMENTS),
-        buffer.add(positions.tobytes(), target=ARRAY),
-        buffer.add(y_up(mesh.normals).tobytes(), target=ARRAY),
-        buffer.add(_feature_ids(mesh.features, count), target=ARRAY, byteStride=4),
-    ]
-    index = {"componentType": UNSIGNED_SHORT if short else UNSIGNED_INT, "type": "SCALAR"}
-    identity = {"componentType": UNSIGNED_SHORT if count <= 65_536 else FLOAT, "type": "SCALAR"}
-    vector = {"componentType": FLOAT, "type": "VEC3"}
-    box = {"min": positions.min(axis=0).tolist(), "max": positions.max(axis=0).tolist()}
-    return [
-        {"bufferView": views[0], "count": mesh.triangles.size, **index},
-        {"bufferView": views[1], "count": vertices, **vector, **box},
-        {"bufferView": views[2], "count": vertices, **vector},
-        {"bufferView": views[3], "count": vertices, **identity},
-    ]
+def _node(pose: Pose, origin: list[int]) -> dict[str, Any]:
+    """The node of a mesh whose position 0 is `origin`, in steps of the tile's frame."""
+    shift = turned(pose.rotation, [GRID * step for step in origin])
+    moved = [round(a + b, 6) for a, b in zip(pose.translation, shift, strict=True)]
+    return {"mesh": 0, "translation": moved, "rotation": pose.rotation, "scale": [GRID] * 3}
 
 
-def _feature_ids(features: NDArray[np.int64], count: int) -> bytes:
-    """Four bytes a vertex: 16 bits and padding, or FLOAT, exact to 2^24."""
-    if count > 65_536:
-        return features.astype("<f4").tobytes()
-    padded = np.zeros((features.size, 2), "<u2")
-    padded[:, 0] = features
-    return padded.tobytes()
+def turned(rotation: Sequence[float], vector: Sequence[float]) -> list[float]:
+    """A vector turned by a unit quaternion (x, y, z, w).
 
-
-def y_up(vectors: NDArray[Any]) -> NDArray[np.float32]:
-    """East, north, up as glTF has them: x, y up, z south.
-
-    >>> y_up(np.array([[1.0, 2.0, 3.0]])).tolist()
-    [[1.0, 3.0, -2.0]]
+    >>> turned([0.0, 0.0, 0.5**0.5, 0.5**0.5], [1.0, 0.0, 0.0])[1].__round__(12)
+    1.0
     """
-    turned = np.empty(vectors.shape, "<f4")
-    turned[:, 0], turned[:, 1] = vectors[:, 0], vectors[:, 2]
-    turned[:, 2] = -vectors[:, 1]
-    turned += np.float32(0)  # no negative zero: one value, one spelling
-    return turned
+    x, y, z, w = rotation
+    a, b, c = vector
+    u, v, t = 2 * (y * c - z * b), 2 * (z * a - x * c), 2 * (x * b - y * a)
+    return [
+        a + w * u + y * t - z * v,
+        b + w * v + z * u - x * t,
+        c + w * t + x * v - y * u,
+    ]
+
+
+def _geometry(buffer: _Buffer, mesh: Mesh) -> tuple[list[dict[str, Any]], list[int]]:
+    """Append indices, positions and normals; their accessors, and the step that is position 0."""
+    vertices = len(mesh.positions)
+    short = vertices <= SHORT
+    steps = y_up(mesh.positions)
+    low, high = steps.min(axis=0), steps.max(axis=0)
+    small = int((high - low).max()) <= SHORT
+    origin = low if small else (low + high) // 2
+    steps -= origin
+    views = [buffer.triangles(mesh.triangles, 2 if short else 4), _positions(buffer, steps, small)]
+    normals = np.zeros((vertices, 4), np.int8)
+    normals[:, :3] = y_up(mesh.normals)
+    views.append(buffer.rows(normals, ARRAY))
+    index = {"componentType": UNSIGNED_SHORT if short else UNSIGNED_INT, "type": "SCALAR"}
+    bounds = [(low - origin).tolist(), (high - origin).tolist()]
+    accessors: list[dict[str, Any]] = [
+        {"bufferView": views[0], "count": mesh.triangles.size, **index},
+        {
+            "bufferView": views[1],
+            "count": vertices,
+            "componentType": UNSIGNED_SHORT if small else FLOAT,
+            "type": "VEC3",
+            "min": bounds[0],
+            "max": bounds[1],
+        },
+        {
+            "bufferView": views[2],
+            "count": vertices,
+            "componentType": BYTE,
+            "normalized": True,
+            "type": "VEC3",
+        },
+    ]
+    return accessors, origin.tolist()
+
+
+def _positions(buffer: _Buffer, steps: NDArray[np.int32], small: bool) -> int:
+    """Append positions: 16-bit, or as floats that are whole numbers."""
+    if small:
+        padded = np.zeros((len(steps), 4), "<u2")
+        padded[:, :3] = steps
+        return buffer.rows(padded, ARRAY)
+    return buffer.rows((steps & MANTISSA).astype("<i4"), ARRAY, "EXPONENTIAL")
+
+
+def _identity(buffer: _Buffer, mesh: Mesh, item: FeatureSet) -> dict[str, Any]:
+    """Append a set's feature ids, four bytes a vertex: 16 bits, or FLOAT, exact to 2^24."""
+    features = mesh.features if item.of is None else item.of[mesh.features]
+    short = item.count <= SHORT + 1
+    if short:
+        rows: NDArray[Any] = np.zeros((features.size, 2), "<u2")
+        rows[:, 0] = features
+    else:
+        rows = features.astype("<f4").reshape(-1, 1)
+    kind = {"componentType": UNSIGNED_SHORT if short else FLOAT, "type": "SCALAR"}
+    return {"bufferView": buffer.rows(rows, ARRAY), "count": features.size, **kind}
+
+
+def _table(buffer: _Buffer, item: FeatureSet) -> dict[str, Any]:
+    """Append a table's columns."""
+    properties = {}
+    for name, data in item.columns.items():
+        properties[name] = {"values": buffer.add(data)}
+    return {"class": item.table.class_id, "count": item.count, "properties": properties}

@@ -3,23 +3,36 @@
 To add a tileset, add its two statements to cim.store.queries.tiles and an entry to LAYERS.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cim.store.queries import tiles
-from tiling.metadata import Property
+from tiling.metadata import Class, Property, Table
 from tiling.tree import Capacity
+
+
+@dataclass(frozen=True)
+class Above:
+    """What a tileset's features are parts of: storeys, buildings.
+
+    Features that have the same in the rows' column `key` are of the same one; its properties are
+    read from the first of them.
+    """
+
+    of: Class
+    key: str
 
 
 @dataclass(frozen=True)
 class Layer:
     """One tileset.
 
-    `extents` selects a row for each building with its box, height, corners and, where it counts
-    for more than one feature, `units`; `rows` selects the features tile by tile.  `faces` is how
-    many faces stand on each corner; `inner_error` the geometric error above leaves, None for what
-    the level says.
+    `extents` selects a row for each building, or each of some ids, with its box, height, corners
+    and `units`, the features it counts for; `rows` selects the features tile by tile.
+    `inner_error` is the geometric error above leaves, None for what the level says; `order` names
+    the columns by which features stand in a tile, so that what repeats is near what it repeats;
+    `above` what they are parts of.
     """
 
     name: str
@@ -30,14 +43,40 @@ class Layer:
     closed: bool
     inner_error: float | None
     colour: tuple[int, int, int]
-    extents: Callable[[], Any]
+    extents: Callable[..., Any]
     rows: Callable[[str], Any]
+    order: tuple[str, ...] = ("id",)
+    above: tuple[Above, ...] = ()
+
+    def table(self, lists: Mapping[str, tuple[str, ...]]) -> Table:
+        """The property table of its features; `lists` are the codes of each list it names."""
+        own = Class(self.label, self.title, self.properties)
+        return Table(own, (own, *(item.of for item in self.above)), lists)
 
     @property
     def corner_vertices(self) -> int:
         """Vertices that each corner of an outline costs: four of its wall, one a cap."""
         return 6 if self.closed else 5
 
+
+STATES = ("planned", "under_construction", "existing", "partly_demolished", "demolished")
+"""What may become of a building (building.state)."""
+
+STOREY = Class(
+    "storey",
+    "Storeys",
+    (
+        Property("id", "storey", "id of the storey", "UINT32", column="storey_id"),
+        Property("no", "storey number", "-2, -1, 1 … n", "INT16", column="storey_no"),
+        Property("building_id", "building", "id of its building", "UINT32"),
+    ),
+)
+
+BUILDING = Class(
+    "building",
+    "Buildings",
+    (Property("id", "building", "id of the building", "UINT32", column="building_id"),),
+)
 
 BUILDINGS = Layer(
     name="buildings",
@@ -76,6 +115,8 @@ UNITS = Layer(
     colour=(214, 220, 228),
     extents=tiles.unit_extents,
     rows=tiles.unit_rows,
+    order=("building_id", "storey_no", "id"),
+    above=(Above(STOREY, "storey_id"), Above(BUILDING, "building_id")),
 )
 
 LAYERS: dict[str, Layer] = {layer.name: layer for layer in (BUILDINGS, UNITS)}

@@ -1,8 +1,16 @@
-"""Prisms: outlines raised between two heights, as one mesh of flat-shaded triangles."""
+"""Prisms: outlines raised between two heights, as one mesh of flat-shaded triangles.
+
+Positions are whole steps of GRID in a tile's own frame, so whatever shares a corner in a tile
+shares its coordinates.  The vertices stand in blocks: for every BLOCK corners of outlines, all feet
+of walls, then all tops, then roofs; each of these classes runs through the same corners in the same
+order.  That is how the compression that follows sees that one is like the other.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from math import cos, radians
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +28,29 @@ from tiling.rings import (
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Steps = NDArray[np.int32]
+Kind = TypeVar("Kind", bound=np.generic)
+
+GRID = 0.01
+"""Metres between the places where a vertex can be: none is off by more than 9 mm."""
+
+BLOCK = 256
+"""Vertices that meshopt's vertex codec takes together where they are 4 to 32 bytes wide."""
 
 ROOF_TOLERANCE = 0.01
 """Share of its area by which a triangulated roof may be wrong before the feature is left out."""
+
+WIDEST = 40_000.0
+"""Metres from its tile's middle that an outline may reach."""
+
+HIGHEST = 20_000.0
+"""Metres up or down from the ellipsoid that a feature may reach."""
+
+METRES_A_DEGREE = 110_574.0
+"""Of latitude, at the least."""
+
+FULL = 127
+"""A normal's length, in bytes."""
 
 
 class Reason(IntEnum):
@@ -35,6 +63,19 @@ class Reason(IntEnum):
     NO_AREA = 4
     NO_ROOF = 5
     TOO_WIDE = 6
+    NOWHERE = 7
+    TOO_HIGH = 8
+    NO_SOLID = 20
+    SOLID_UNREADABLE = 21
+    SOLID_UNEVEN = 22
+    SOLID_CROSSED = 23
+    SOLID_FLAT = 24
+    SOLID_OPEN = 25
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the feature is drawn all the same: as a prism, not as the solid it has."""
+        return self > Reason.NO_SOLID
 
 
 REASONS: dict[Reason, tuple[str, str]] = {
@@ -43,24 +84,49 @@ REASONS: dict[Reason, tuple[str, str]] = {
     Reason.NO_HEIGHT: ("its top is not above its bottom", "顶部不高于底部"),
     Reason.NO_AREA: ("its outline has no area", "轮廓面积为零"),
     Reason.NO_ROOF: ("its outline crosses itself", "轮廓自相交"),
-    Reason.TOO_WIDE: ("its outline reaches across hundreds of kilometres", "轮廓跨越数百千米"),
+    Reason.TOO_WIDE: ("its outline reaches across tens of kilometres", "轮廓跨越数十千米"),
+    Reason.NOWHERE: (
+        "its outline has corners that are nowhere on Earth, or lies across the 180th meridian",
+        "轮廓含有地球上不存在的坐标，或跨越 180° 经线",
+    ),
+    Reason.TOO_HIGH: ("it reaches more than 20 km up or down", "高程超出 ±20 千米"),
+    Reason.SOLID_UNREADABLE: (
+        "drawn as a prism: its solid cannot be read, or is far away or very high",
+        "按棱柱绘制：实体无法读取，或位置、高程不合理",
+    ),
+    Reason.SOLID_UNEVEN: (
+        "drawn as a prism: a surface of its solid is out of its plane by over half a metre",
+        "按棱柱绘制：实体的某个面偏离平面超过半米",
+    ),
+    Reason.SOLID_CROSSED: (
+        "drawn as a prism: surfaces of its solid cross themselves",
+        "按棱柱绘制：实体的面自相交",
+    ),
+    Reason.SOLID_FLAT: (
+        "drawn as a prism: its solid encloses nothing",
+        "按棱柱绘制：实体没有体积",
+    ),
+    Reason.SOLID_OPEN: (
+        "drawn as a prism: its solid lacks walls or the roof",
+        "按棱柱绘制：实体缺少墙面或屋面",
+    ),
 }
 """The sentences of each reason, in English and in Chinese."""
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """Triangles in a frame's metres (east, north, up).
+    """Triangles in a frame, in steps of GRID (east, north, up).
 
-    `positions` (n, 3) float64 and `normals` (n, 3) float32 a vertex, `features` (n,) the feature
+    `positions` (n, 3) and `normals` (n, 3), of length FULL, a vertex; `features` (n,) the feature
     that it belongs to, counted among those that have a mesh; `triangles` (m, 3) counter-clockwise
     from outside.
     """
 
-    positions: Floats
-    normals: NDArray[np.float32]
-    features: Integers
-    triangles: Integers
+    positions: Steps
+    normals: NDArray[np.int8]
+    features: Steps
+    triangles: Steps
 
 
 @dataclass(frozen=True)
@@ -74,6 +140,50 @@ class Prisms:
     mesh: Mesh
     reasons: Integers
     region: tuple[float, float, float, float, float, float]
+
+
+def steps(metres: Floats) -> Steps:
+    """Whole steps of GRID.
+
+    >>> steps(np.array([1.0, -0.014, 0.016])).tolist()
+    [100, -1, 2]
+    """
+    return np.rint(metres / GRID).astype(np.int32)
+
+
+def snapped(positions: Floats, normals: Floats, features: Integers, triangles: Integers) -> Mesh:
+    """A mesh of positions in metres and normals of length 1.
+
+    >>> corner = np.eye(3)
+    >>> made = snapped(corner, corner, np.zeros(3, int), np.array([[0, 1, 2]]))
+    >>> made.positions[0].tolist(), made.normals[0].tolist()
+    ([100, 0, 0], [127, 0, 0])
+    """
+    return Mesh(
+        steps(positions),
+        np.rint(normals * FULL).astype(np.int8),
+        features.astype(np.int32),
+        triangles.astype(np.int32),
+    )
+
+
+def joined(meshes: Sequence[Mesh]) -> Mesh:
+    """One mesh of several, in their order.
+
+    >>> corner = np.eye(3)
+    >>> one = snapped(corner, corner, np.zeros(3, int), np.array([[0, 1, 2]]))
+    >>> joined([one, one]).triangles.tolist()
+    [[0, 1, 2], [3, 4, 5]]
+    """
+    before = np.cumsum([0, *(len(mesh.positions) for mesh in meshes)]).astype(np.int32)
+    return Mesh(
+        np.concatenate([mesh.positions for mesh in meshes]),
+        np.concatenate([mesh.normals for mesh in meshes]),
+        np.concatenate([mesh.features for mesh in meshes]),
+        np.concatenate(
+            [mesh.triangles + start for mesh, start in zip(meshes, before, strict=False)]
+        ),
+    )
 
 
 def prisms(
@@ -101,74 +211,133 @@ def prisms(
     shape = parse(outlines)
     reasons = _first_reasons(shape, bottom, top)
     shape = _within_reach(shape, frame, reasons)
-    plan, _ = frame.place(shape.points[:, 0], shape.points[:, 1])
-    shape, corners = tidy(plan[:, :2], shape)
-    plan = plan[corners, :2]
+    ground, up = frame.place(shape.points[:, 0], shape.points[:, 1])
+    shape, (ground, up) = _within_width(shape, (ground, up), reasons)
+    plan = np.rint(ground[:, :2] / GRID)
+    shape, corners = tidy(plan, shape)
+    plan, ground, up = plan[corners], ground[corners], up[corners]
     triangles, polygon = triangulate(plan, shape)
     _second_reasons(reasons, shape, plan, triangles, polygon)
-    shape, triangles = _only_sound(shape, triangles, polygon, reasons == Reason.FINE)
-    number = np.cumsum(reasons == Reason.FINE) - 1
-    mesh = extrude(shape, triangles, (bottom, top), frame, closed=closed)
-    mesh = Mesh(mesh.positions, mesh.normals, number[mesh.features], mesh.triangles)
     fine = reasons == Reason.FINE
-    return Prisms(mesh, reasons, _region(shape.points, bottom[fine], top[fine]))
+    shape, triangles, left = _only_sound(shape, triangles, polygon, fine)
+    if left is not None:
+        ground, up = ground[left], up[left]
+    owner = shape.owner_of_corner
+    low = steps(ground + bottom[owner, None] * up)
+    high = steps(ground + top[owner, None] * up)
+    number = (np.cumsum(fine) - 1).astype(np.int32)
+    mesh = extrude(shape.next_corner, triangles, (low, high), number[owner], closed=closed)
+    return Prisms(mesh, reasons, region_of(shape.points, (bottom[fine], top[fine]), frame))
 
 
 def extrude(
-    shape: Rings, caps: Integers, heights: tuple[Floats, Floats], frame: Frame, *, closed: bool
+    following: Integers, caps: Integers, ends: tuple[Steps, Steps], features: Steps, *, closed: bool
 ) -> Mesh:
     """Walls and roofs, and undersides where `closed`, of tidy rings with their cap triangles.
 
-    `heights` are ellipsoidal bottoms and tops by feature.  Walls come first, then roofs, then
-    undersides; each face has vertices of its own, so that normals are flat.
+    `ends` are the rings' corners below and above, (n, 3) each, `following` the next corner of
+    each, `features` whose it is.  Each face has vertices of its own, so that normals are flat.
     """
-    ground, up = frame.place(shape.points[:, 0], shape.points[:, 1])
-    owner = shape.owner_of_corner
-    low = ground + heights[0][owner, None] * up
-    high = ground + heights[1][owner, None] * up
-    following = shape.next_corner
-    count = len(low)
-    walls = np.stack([low, low[following], high[following], high], axis=1).reshape(-1, 3)
-    quads = (np.arange(count) * 4)[:, None] + np.array([0, 1, 2, 0, 2, 3])
-    positions, normals = [walls, high], [np.repeat(_outward(low, following, up), 4, axis=0), up]
-    features = [np.repeat(owner, 4), owner]
-    triangles = [quads.reshape(-1, 3), caps + 4 * count]
+    (low, high), count = ends, len(features)
+    leaving = _outward(low, following)
+    arriving = np.empty_like(leaving)
+    arriving[following] = leaving
+    up = np.zeros_like(leaving)
+    up[:, 2] = FULL
+    positions, normals = [low, low, high, high, high], [leaving, arriving, arriving, leaving, up]
     if closed:
         positions, normals = [*positions, low], [*normals, -up]
-        features = [*features, owner]
-        triangles = [*triangles, caps[:, ::-1] + 5 * count]
+    classes = len(positions)
+    corner = np.arange(count, dtype=np.int32)
+    within = corner % BLOCK
+    first = (corner - within) * classes + within
+    step = np.minimum(BLOCK, count - (corner - within))  # the last block is shorter
+    next_first, next_step = first[following], step[following]
+    foot, top = next_first + next_step, next_first + 2 * next_step
+    walls = np.stack([first, foot, top, first, top, first + 3 * step], axis=1).reshape(-1, 3)
+    triangles = [walls, (first + 4 * step)[caps]]
+    if closed:
+        triangles.append((first + 5 * step)[caps[:, ::-1]])
     return Mesh(
-        np.concatenate(positions),
-        np.concatenate(normals).astype(np.float32),
-        np.concatenate(features),
+        _in_blocks(positions),
+        _in_blocks(normals),
+        _in_blocks([features] * classes),
         np.concatenate(triangles),
     )
 
 
-def _outward(low: Floats, following: Integers, up: Floats) -> Floats:
-    """Unit normals of the walls: to the right of each edge, level with the ground."""
-    edge = low[following] - low
-    normal = np.stack(
-        [
-            edge[:, 1] * up[:, 2] - edge[:, 2] * up[:, 1],
-            edge[:, 2] * up[:, 0] - edge[:, 0] * up[:, 2],
-            edge[:, 0] * up[:, 1] - edge[:, 1] * up[:, 0],
-        ],
-        axis=-1,
-    )
-    length = np.sqrt(normal[:, 0] ** 2 + normal[:, 1] ** 2 + normal[:, 2] ** 2)
-    return normal / length[:, None]
+def _in_blocks(classes: Sequence[NDArray[Kind]]) -> NDArray[Kind]:
+    """The classes of vertices one after the other within each BLOCK corners."""
+    count = len(classes[0])
+    whole = count // BLOCK * BLOCK
+    tail = classes[0].shape[1:]
+    found = np.empty((count * len(classes), *tail), classes[0].dtype)
+    blocks = found[: whole * len(classes)].reshape(-1, len(classes), BLOCK, *tail)
+    rest = found[whole * len(classes) :].reshape(len(classes), -1, *tail)
+    for place, values in enumerate(classes):
+        blocks[:, place] = values[:whole].reshape(-1, BLOCK, *tail)
+        rest[place] = values[whole:]
+    return found
+
+
+def _outward(low: Steps, following: Integers) -> NDArray[np.int8]:
+    """Normals of the walls that leave each corner: to the right of the edge, level."""
+    edge = (low[following] - low)[:, :2].astype(np.float64)
+    length = np.sqrt(edge[:, 0] ** 2 + edge[:, 1] ** 2)
+    length[length == 0] = 1.0
+    normal = np.zeros((len(low), 3), np.int8)
+    normal[:, 0] = np.rint(edge[:, 1] / length * FULL)
+    normal[:, 1] = np.rint(-edge[:, 0] / length * FULL)
+    return normal
 
 
 def _first_reasons(shape: Rings, bottom: Floats, top: Floats) -> Integers:
     """What the rows alone tell against a feature."""
     reasons = np.full(bottom.size, Reason.FINE, np.int64)
-    reasons[~(top > bottom)] = Reason.NO_HEIGHT
+    reasons[~(top - bottom >= GRID)] = Reason.NO_HEIGHT
+    reasons[(np.abs(bottom) > HIGHEST) | (np.abs(top) > HIGHEST)] = Reason.TOO_HIGH
     reasons[~(np.isfinite(bottom) & np.isfinite(top))] = Reason.NO_ELEVATION
     outlined = np.zeros(bottom.size, bool)
     outlined[shape.owner] = True
     reasons[~outlined] = Reason.NO_OUTLINE
     return reasons
+
+
+def _within_reach(shape: Rings, frame: Frame, reasons: Integers) -> Rings:
+    """The rings without the features that the frame cannot place, which are marked."""
+    reach = np.degrees(REACH) * 0.99
+    here = np.array([frame.longitude, frame.latitude])
+    near = (np.abs(shape.points - here) <= reach).all(axis=1)
+    real = (np.abs(shape.points) <= [180.0, 90.0]).all(axis=1)
+    if near.all() and real.all():
+        return shape
+    across = ~near & (np.abs(shape.points[:, 0]) > 180.0 - reach)
+    _mark(reasons, shape.owner_of_corner[~real | across], Reason.NOWHERE)
+    _mark(reasons, shape.owner_of_corner[~near], Reason.TOO_WIDE)
+    lost = np.zeros(reasons.size, bool)
+    lost[shape.owner_of_corner[~(near & real)]] = True
+    return select(shape, ~lost[shape.owner])[0]
+
+
+def _within_width(
+    shape: Rings, places: tuple[Floats, Floats], reasons: Integers
+) -> tuple[Rings, tuple[Floats, Floats]]:
+    """The rings, and their places, without features too wide for their tile, which are marked."""
+    ground, up = places
+    off = np.abs(ground[:, :2]).max(axis=1, initial=0.0) > WIDEST
+    if not off.any():
+        return shape, places
+    wide = np.zeros(reasons.size, bool)
+    wide[shape.owner_of_corner[off]] = True
+    _mark(reasons, np.flatnonzero(wide), Reason.TOO_WIDE)
+    left, corners = select(shape, ~wide[shape.owner])
+    return left, (ground[corners], up[corners])
+
+
+def _mark(reasons: Integers, features: Integers, reason: Reason) -> None:
+    """Give features that were fine so far their reason."""
+    features = features[reasons[features] == Reason.FINE]
+    reasons[features] = reason
 
 
 def _second_reasons(
@@ -178,40 +347,41 @@ def _second_reasons(
     features = reasons.size
     outlined = np.zeros(features, bool)
     outlined[shape.owner] = True
-    reasons[~outlined & (reasons == Reason.FINE)] = Reason.NO_AREA
+    _mark(reasons, np.flatnonzero(~outlined), Reason.NO_AREA)
     ring_owner = shape.owner[shape.polygon_of_ring]
     true = np.bincount(ring_owner, signed_areas(plan, shape), minlength=features)
     covered = np.bincount(shape.owner[polygon], triangle_areas(plan, triangles), minlength=features)
     wrong = np.abs(covered - true) > ROOF_TOLERANCE * np.abs(true)
-    reasons[wrong & (reasons == Reason.FINE)] = Reason.NO_ROOF
-
-
-def _within_reach(shape: Rings, frame: Frame, reasons: Integers) -> Rings:
-    """The rings without the features that the frame cannot place, which are marked."""
-    reach = np.degrees(REACH) * 0.99
-    off = np.abs(shape.points - [frame.longitude, frame.latitude]).max(axis=1) > reach
-    wide = np.zeros(reasons.size, bool)
-    wide[shape.owner_of_corner[off]] = True
-    reasons[wide & (reasons == Reason.FINE)] = Reason.TOO_WIDE
-    return select(shape, ~wide[shape.owner])[0] if wide.any() else shape
+    _mark(reasons, np.flatnonzero(wrong), Reason.NO_ROOF)
 
 
 def _only_sound(
     shape: Rings, triangles: Integers, polygon: Integers, fine: NDArray[np.bool_]
-) -> tuple[Rings, Integers]:
-    """The rings and triangles of the features that are fine."""
+) -> tuple[Rings, Integers, Integers | None]:
+    """The rings and triangles of the features that are fine; which corners, unless all are left."""
     kept = fine[shape.owner]
     if kept.all():
-        return shape, triangles
-    left, number = select(shape, kept)
-    return left, number[triangles[kept[polygon]]]
+        return shape, triangles, None
+    left, corners = select(shape, kept)
+    number = np.full(len(shape.points), -1)
+    number[corners] = np.arange(corners.size)
+    return left, number[triangles[kept[polygon]]], corners
 
 
-def _region(
-    points: Floats, bottom: Floats, top: Floats
+def region_of(
+    points: Floats, ends: tuple[Floats, Floats], frame: Frame
 ) -> tuple[float, float, float, float, float, float]:
+    """What points (degrees), between the lowest and highest of `ends`, fill, and a step more."""
     if not len(points):
         return (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
-    low, high = bottom.min(), top.max()
-    return float(west), float(south), float(east), float(north), float(low), float(high)
+    slack = GRID / METRES_A_DEGREE
+    wide = slack / max(cos(radians(frame.latitude)), 0.01)
+    return (
+        max(float(west) - wide, -180.0),
+        max(float(south) - slack, -90.0),
+        min(float(east) + wide, 180.0),
+        min(float(north) + slack, 90.0),
+        float(ends[0].min()) - GRID,
+        float(ends[1].max()) + GRID,
+    )

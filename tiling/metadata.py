@@ -5,9 +5,11 @@ No personal data and nothing that changes from day to day: that is asked of the 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from cim.errors import TilingError
@@ -32,10 +34,11 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Property:
-    """One column: an id that styles can name, the row's column it comes from, and its type.
+    """One column: an id that styles can name, its name and type.
 
-    `component` is a component type, BOOLEAN, or ENUM (then `enum` is the code list); `no_data`
-    stands for NULL and is no legal value.
+    `component` is a component type, BOOLEAN, or ENUM (then `enum` is the code list, and `codes` its
+    codes where they are not the database's); `no_data` stands for NULL and is no legal value;
+    `column` is the rows' column it comes from, where that is not called as it is.
     """
 
     id: str
@@ -44,43 +47,64 @@ class Property:
     component: str
     no_data: int | None = None
     enum: str = ""
+    codes: tuple[str, ...] = ()
+    column: str = ""
+
+
+@dataclass(frozen=True)
+class Class:
+    """What a property table is about: its id, its name and its properties."""
+
+    id: str
+    name: str
+    properties: tuple[Property, ...]
 
 
 @dataclass(frozen=True)
 class Table:
-    """The property table of a tileset's features: its class, its properties, its code lists.
+    """A property table: its class, one of the tileset's `classes`, and their code lists.
 
-    `codes` holds for each enum the codes in their order; a code's number is its place from 1 on,
+    `lists` holds for each enum the codes in their order; a code's number is its place from 1 on,
     0 is UNKNOWN.
     """
 
-    class_id: str
-    name: str
-    properties: tuple[Property, ...]
-    codes: Mapping[str, tuple[str, ...]]
+    of: Class
+    classes: tuple[Class, ...]
+    lists: Mapping[str, tuple[str, ...]]
 
-    def schema(self) -> dict[str, Any]:
-        """The schema that every tile of the tileset carries."""
-        enums = {item.enum for item in self.properties if item.enum}
+    @property
+    def class_id(self) -> str:
+        """The id of its class."""
+        return self.of.id
+
+    @cached_property
+    def schema(self) -> orjson.Fragment:
+        """The schema that every tile of the tileset carries, as JSON."""
+        properties = [item for found in self.classes for item in found.properties]
+        enums = {item.enum: self._codes(item) for item in properties if item.enum}
         found: dict[str, Any] = {
-            "id": f"cimtwin_{self.class_id}",
+            "id": f"cimtwin_{self.classes[0].id}",
             "classes": {
-                self.class_id: {
-                    "name": self.name,
-                    "properties": {item.id: _describe(item) for item in self.properties},
+                found.id: {
+                    "name": found.name,
+                    "properties": {item.id: _describe(item) for item in found.properties},
                 }
+                for found in self.classes
             },
         }
         if enums:
-            found["enums"] = {enum: _enum(enum, self.codes[enum]) for enum in sorted(enums)}
-        return found
+            found["enums"] = {enum: _enum(enum, enums[enum]) for enum in sorted(enums)}
+        return orjson.Fragment(orjson.dumps(found))
 
     def columns(self, rows: Mapping[str, Sequence[Any]]) -> dict[str, bytes]:
         """Each property's values as the table stores them."""
         return {
-            item.id: encode(item, rows[item.id], self.codes.get(item.enum, ()))
-            for item in self.properties
+            item.id: encode(item, rows[item.column or item.id], self._codes(item))
+            for item in self.of.properties
         }
+
+    def _codes(self, item: Property) -> tuple[str, ...]:
+        return item.codes or self.lists.get(item.enum, ())
 
 
 def encode(item: Property, values: Sequence[Any], codes: tuple[str, ...] = ()) -> bytes:

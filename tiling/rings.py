@@ -1,7 +1,12 @@
-"""Outlines as ragged arrays: read from WKB, tidied, and cut into triangles."""
+"""Outlines as ragged arrays: read from WKB, tidied, and cut into triangles.
+
+A `plan` holds the corners in a plane, (n, 2), in whole steps: every sum and product of them is
+exact.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import mapbox_earcut
 import numpy as np
@@ -13,14 +18,14 @@ from cim.geometry.wkb import Blobs, ragged
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-REPEATED = 1e-4
-"""Neighbouring corners nearer than this, in metres, are one; a thorn thinner than it is none."""
+THINNEST = 1.0
+"""Steps: a thorn that is no thicker is none."""
 
 ROUNDS = 8
 """How often corners are looked through again after some were dropped."""
 
-SMALLEST = 1e-3
-"""Rings of less than this, in square metres, are no rings."""
+SMALLEST = 10.0
+"""Rings of less than this, in square steps, are no rings."""
 
 POLYGON = 3
 """shapely's type id."""
@@ -40,22 +45,22 @@ class Rings:
     polygons: Integers
     owner: Integers
 
-    @property
+    @cached_property
     def ring_of_corner(self) -> Integers:
         """The ring that each corner belongs to."""
         return np.repeat(np.arange(self.rings.size - 1), np.diff(self.rings))
 
-    @property
+    @cached_property
     def polygon_of_ring(self) -> Integers:
         """The polygon that each ring belongs to."""
         return np.repeat(np.arange(self.polygons.size - 1), np.diff(self.polygons))
 
-    @property
+    @cached_property
     def owner_of_corner(self) -> Integers:
         """The feature that each corner belongs to."""
         return self.owner[self.polygon_of_ring][self.ring_of_corner]
 
-    @property
+    @cached_property
     def next_corner(self) -> Integers:
         """The corner that follows each, round its ring."""
         following = np.arange(1, len(self.points) + 1)
@@ -81,7 +86,8 @@ def parse(outlines: Sequence[bytes | None]) -> Rings:
         if plain is not None:
             return Rings(*plain)
         outlines = list(outlines)
-    shapes = shapely.from_wkb(np.array(outlines, dtype=object), on_invalid="ignore")
+    with np.errstate(invalid="ignore"):  # corners at infinity are told of later
+        shapes = shapely.from_wkb(np.array(outlines, dtype=object), on_invalid="ignore")
     parts, owner = shapely.get_parts(shapes, return_index=True)
     sound = (shapely.get_type_id(parts) == POLYGON) & ~shapely.is_empty(parts)
     if not sound.any():
@@ -112,14 +118,14 @@ def signed_areas(plan: Floats, shape: Rings) -> Floats:
 def tidy(plan: Floats, shape: Rings) -> tuple[Rings, Integers]:
     """The same polygons, outer rings counter-clockwise, holes not, repeats and thorns dropped.
 
-    `plan` holds the corners in metres.  Rings without area go, and a polygon whose outer ring went
-    goes with its holes.  Also returns which of the old corners each new one is.
+    Rings without area go, and a polygon whose outer ring went goes with its holes.  Also returns
+    which of the old corners each new one is.
 
-    >>> line = shapely.Polygon([(0, 0), (1, 0), (1, 0), (2, 0)])
-    >>> shape = parse([shapely.to_wkb(shapely.box(0, 0, 2, 1, ccw=False)), shapely.to_wkb(line)])
+    >>> line = shapely.Polygon([(0, 0), (9, 0), (9, 0), (20, 0)])
+    >>> shape = parse([shapely.to_wkb(shapely.box(0, 0, 20, 10, ccw=False)), shapely.to_wkb(line)])
     >>> found, corners = tidy(shape.points, shape)
     >>> signed_areas(found.points, found).tolist(), found.owner.tolist(), corners.size
-    ([2.0], [0], 4)
+    ([200.0], [0], 4)
     """
     corners = _corners(plan, shape)
     ring = shape.ring_of_corner[corners]
@@ -159,13 +165,14 @@ def _corners(plan: Floats, shape: Rings) -> Integers:
         here = plan[corners]
         following = Rings(here, _offsets(count), shape.polygons, shape.owner).next_corner
         onward = here[following] - here
-        arriving = np.empty_like(onward)
-        arriving[following] = onward
-        length = np.hypot(onward[:, 0], onward[:, 1])
-        longer = np.maximum(length, np.hypot(arriving[:, 0], arriving[:, 1]))
+        preceding = np.empty_like(following)
+        preceding[following] = np.arange(following.size)
+        arriving = onward[preceding]
+        length = onward[:, 0] ** 2 + onward[:, 1] ** 2
+        longer = np.sqrt(np.maximum(length, length[preceding]))
         turned = arriving[:, 0] * onward[:, 0] + arriving[:, 1] * onward[:, 1] < 0
-        thorn = turned & (np.abs(_cross(arriving, onward)) <= REPEATED * longer)
-        dropped = ~(length > REPEATED) | thorn
+        thorn = turned & (np.abs(_cross(arriving, onward)) <= THINNEST * longer)
+        dropped = (length == 0) | thorn
         if not dropped.any():
             break
         corners = corners[~dropped]
@@ -173,22 +180,22 @@ def _corners(plan: Floats, shape: Rings) -> Integers:
 
 
 def select(shape: Rings, kept: NDArray[np.bool_]) -> tuple[Rings, Integers]:
-    """Only the polygons that are `kept`, and for every old corner its number among those left.
+    """Only the polygons that are `kept`, and which of the old corners are left.
 
     >>> shape = parse([shapely.to_wkb(shapely.box(0, 0, n, 1)) for n in (1, 2)])
-    >>> left, number = select(shape, np.array([False, True]))
-    >>> left.rings.tolist(), left.owner.tolist(), number[4:].tolist()
-    ([0, 4], [1], [0, 1, 2, 3])
+    >>> left, corners = select(shape, np.array([False, True]))
+    >>> left.rings.tolist(), left.owner.tolist(), corners.tolist()
+    ([0, 4], [1], [4, 5, 6, 7])
     """
     rings = kept[shape.polygon_of_ring]
-    corners = rings[shape.ring_of_corner]
+    corners = np.flatnonzero(rings[shape.ring_of_corner])
     left = Rings(
         shape.points[corners],
         _offsets(np.diff(shape.rings)[rings]),
         _offsets(np.diff(shape.polygons)[kept]),
         shape.owner[kept],
     )
-    return left, np.cumsum(corners) - 1
+    return left, corners
 
 
 def triangulate(plan: Floats, shape: Rings) -> tuple[Integers, Integers]:

@@ -208,7 +208,11 @@ def declared_exactly(content: Content) -> Iterator[Finding]:
     document = content.glb.document
     if set(document.get("extensionsUsed", [])) - extensions(document) - {QUANTIZED}:
         yield "extensionsUsed has one that is not used", "extensionsUsed 含未使用的扩展"
-    quantizing = any(part.stored.dtype.kind != "f" for part in content.parts)
+    quantizing = any(
+        document["accessors"][part.attribute(name)]["componentType"] != 5126
+        for part in content.parts
+        for name in {"POSITION", "NORMAL"} & part.primitive["attributes"].keys()
+    )
     if QUANTIZED in document.get("extensionsUsed", []) and not quantizing:
         yield "extensionsUsed has one that is not used", "extensionsUsed 含未使用的扩展"
 

@@ -1,7 +1,7 @@
 """One tile: from its rows to its bytes, with nothing but arrays between."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,22 +9,26 @@ from numpy.typing import NDArray
 
 from cim.geometry.wkb import Blobs
 from tiling import gltf, tiles3d
+from tiling.gltf import FeatureSet
 from tiling.layers import Layer
-from tiling.mesh import Reason, prisms
+from tiling.mesh import Reason
 from tiling.metadata import Table
+from tiling.solids import drawn
 from tiling.subtree import Region
 from tiling.tree import Key
 
 Rows = Mapping[str, Any]
 """Columns of equal length: id, outline (WKB), bottom, top (m in the height datum), shift (m up to
-the ellipsoid), and the layer's properties."""
+the ellipsoid), and the layer's properties.  There may be `solid` (WKB of surfaces, z in the height
+datum, or None): it is drawn in place of the prism, as it is where `mesh` is True."""
 
 
 @dataclass(frozen=True)
 class Tile:
     """One tile as built: its bytes (empty where no feature had a mesh), region and features.
 
-    `skipped` are ids left out, each with its Reason.
+    `skipped` are ids left out, each with its Reason; those whose reason is `drawn` are in the tile
+    as prisms, though they have a solid.
     """
 
     content: bytes
@@ -35,23 +39,38 @@ class Tile:
 
 def build_tile(layer: Layer, table: Table, key: Key, rows: Rows) -> Tile:
     """The tile of a key from its rows: pure, and the same bytes in whatever order they come."""
-    order = np.lexsort((np.asarray(rows["bottom"], float), np.asarray(rows["id"])))
+    keys = [np.asarray(rows[name]) for name in (*layer.order, "bottom", "top")]
+    order = np.lexsort(keys[::-1])
     rows = {name: _take(values, order) for name, values in rows.items()}
     bottom = np.asarray(rows["bottom"], float) + rows["shift"]
     top = np.asarray(rows["top"], float) + rows["shift"]
-    made = prisms(rows["outline"], bottom, top, tiles3d.frame(key), closed=layer.closed)
+    made, unsolid = drawn(rows, (bottom, top), tiles3d.place(key), closed=layer.closed)
     fine = np.flatnonzero(made.reasons == Reason.FINE)
     ids = np.asarray(rows["id"])[fine]
     wrong = np.flatnonzero((made.reasons != Reason.FINE) & ~np.isin(rows["id"], ids))
-    skipped = tuple({int(rows["id"][row]): int(made.reasons[row]) for row in wrong}.items())
+    named = {int(rows["id"][row]): int(made.reasons[row]) for row in wrong}
+    for row in fine[unsolid[fine] > Reason.NO_SOLID].tolist():
+        named[int(rows["id"][row])] = int(unsolid[row])
+    skipped = tuple(named.items())
     if not fine.size:
         return Tile(b"", made.region, 0, skipped)
     # A unit on several storeys is a feature on each, so that storeys can be shown alone.
-    kept = {item.id: _take(rows[item.id], fine) for item in layer.properties}
-    content = gltf.write(
-        made.mesh, table, table.columns(kept), label=layer.label, colour=layer.colour
-    )
+    sets = [FeatureSet(table, table.columns(_rows(table, rows, fine)), fine.size)]
+    for item in layer.above:
+        _, first, of = np.unique(
+            np.asarray(rows[item.key])[fine], return_index=True, return_inverse=True
+        )
+        found = replace(table, of=item.of)
+        columns = found.columns(_rows(found, rows, fine[first]))
+        sets.append(FeatureSet(found, columns, first.size, of.astype(np.int32)))
+    content = gltf.write(made.mesh, sets, tiles3d.node(key), layer.colour)
     return Tile(content, made.region, ids.size, skipped)
+
+
+def _rows(table: Table, rows: Rows, places: NDArray[np.int64]) -> dict[str, Any]:
+    """The columns that a table is made of, at some places."""
+    names = {item.column or item.id for item in table.of.properties}
+    return {name: _take(rows[name], places) for name in names}
 
 
 def _take(values: Any, places: NDArray[np.int64]) -> Any:

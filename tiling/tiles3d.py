@@ -7,12 +7,14 @@ Every implicit tree has a frame of its own, east-north-up about its cell's centr
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any
 
 import numpy as np
 
 from cim.crs.ecef import Frame
 from tiling import subtree
+from tiling.gltf import Pose
 from tiling.subtree import Node, Region, padded
 from tiling.tree import ROOT, Key, ancestor, bounds, deinterleave, geometric_error
 
@@ -65,6 +67,35 @@ def frame(key: Key) -> Frame:
     """
     west, south, east, north = bounds(ancestor(key, ROOT))
     return Frame((west + east) / 2, (south + north) / 2)
+
+
+def place(key: Key) -> Frame:
+    """The frame that a tile's own mesh is in: about the middle of its cell.
+
+    >>> place(Key(ROOT, 0)) == frame(Key(ROOT, 0))
+    True
+    """
+    west, south, east, north = bounds(key)
+    return Frame((west + east) / 2, (south + north) / 2)
+
+
+def node(key: Key) -> Pose:
+    """Where `place(key)` lies in `frame(key)`.
+
+    Rounded, so that the last bit of a machine's sines does not show.
+
+    >>> node(Key(ROOT, 7))
+    Pose(translation=(0.0, 0.0, 0.0), rotation=(0.0, 0.0, 0.0, 1.0))
+    """
+    outer, inner = (np.array(one.matrix()).reshape(4, 4) for one in (frame(key), place(key)))
+    # Rows of a column-major matrix: its axes, then its origin.
+    shift = outer[:3, :3] @ (inner[3, :3] - outer[3, :3])
+    east, north, up = (outer[:3, :3] @ axis for axis in inner[:3, :3])
+    w = sqrt(1 + east[0] + north[1] + up[2]) / 2
+    turn = [(north[2] - up[1]) / 4 / w, (up[0] - east[2]) / 4 / w, (east[1] - north[0]) / 4 / w]
+    e, n, u = (round(float(value), 6) + 0.0 for value in shift)
+    x, y, z = (round(float(value), 12) + 0.0 for value in turn)
+    return Pose((e, u, -n + 0.0), (x, z, -y + 0.0, round(w, 12)))
 
 
 def content_path(key: Key) -> str:

@@ -87,7 +87,7 @@ def unit_rows() -> Rows:
 
 def table(layer: Layer) -> Table:
     codes = {"building_use": USES, "unit_kind": KINDS}
-    return Table(layer.label, layer.title, layer.properties, codes)
+    return layer.table(codes)
 
 
 def chosen(rows: Mapping[str, Any], places: np.ndarray) -> Rows:

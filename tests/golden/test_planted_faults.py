@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import meshopt
 import numpy as np
 import pytest
 
@@ -102,28 +103,45 @@ def primitive(document: Document) -> Document:
     return found
 
 
+def rewritten(
+    document: Document, data: bytearray, number: int, kind: str, change: Callable[..., np.ndarray]
+) -> None:
+    """Change what a packed view holds, given as rows of `kind`."""
+    packed = document["bufferViews"][number]["extensions"]["EXT_meshopt_compression"]
+    count, stride, mode = packed["count"], packed["byteStride"], packed["mode"]
+    start, end = packed["byteOffset"], packed["byteOffset"] + packed["byteLength"]
+    rows = meshopt.decode_gltf_buffer(bytes(data[start:end]), count, stride, mode)
+    values = change(np.frombuffer(rows.tobytes(), kind).reshape(count, -1))
+    packed["byteOffset"] = len(data)
+    data += meshopt.encode_gltf_buffer(np.ascontiguousarray(values, kind), mode)
+    packed["byteLength"] = len(data) - packed["byteOffset"]
+    data += bytes(-len(data) % 8)
+    document["buffers"][0]["byteLength"] = len(data)
+
+
+def z_up(values: np.ndarray) -> np.ndarray:
+    """Vectors as if z were up; positions stay in the box that their bounds tell."""
+    return values[:, [0, 2, 1, *range(3, values.shape[1])]]
+
+
 def turned_axes(document: Document, data: bytearray) -> None:
-    turned(document, data, 1, 2)
+    for bound in ("min", "max"):
+        x, y, z = document["accessors"][1][bound]
+        document["accessors"][1][bound] = [x, z, y]
+    short = document["accessors"][1]["componentType"] == gltf.UNSIGNED_SHORT
+    rewritten(document, data, 1, "<u2" if short else "<u4", z_up)
+    rewritten(document, data, 2, "i1", z_up)
 
 
 def turned_normals(document: Document, data: bytearray) -> None:
-    turned(document, data, 2)
-
-
-def turned(document: Document, data: bytearray, *views: int) -> None:
-    """Write views of vectors as if z were up."""
-    for number in views:
-        view = document["bufferViews"][number]
-        start, end = view["byteOffset"], view["byteOffset"] + view["byteLength"]
-        values = np.frombuffer(bytes(data[start:end]), "<f4").reshape(-1, 3)
-        data[start:end] = np.stack([values[:, 0], -values[:, 2], values[:, 1]], 1).tobytes()
+    rewritten(document, data, 2, "i1", z_up)
 
 
 def turned_triangles(document: Document, data: bytearray) -> None:
-    view = document["bufferViews"][0]
-    end = view["byteOffset"] + view["byteLength"]
-    indices = np.frombuffer(bytes(data[view["byteOffset"] : end]), "<u2").reshape(-1, 3)
-    data[view["byteOffset"] : end] = np.ascontiguousarray(indices[:, ::-1]).tobytes()
+    def around(values: np.ndarray) -> np.ndarray:
+        return values.reshape(-1, 3)[:, ::-1]
+
+    rewritten(document, data, 0, "<u2", around)
 
 
 def same_ids(document: Document, data: bytearray) -> None:
@@ -158,7 +176,7 @@ CONTENTS: dict[str, tuple[str, Callable[[Document, bytearray], Any]]] = {
     "an extension not declared": ("25", lambda d, b: d["extensionsUsed"].pop()),
     "an extension declared in vain": (
         "25",
-        lambda d, b: d["extensionsUsed"].append("KHR_mesh_quantization"),
+        lambda d, b: d["extensionsUsed"].append("KHR_materials_unlit"),
     ),
     "two primitives": (
         "primitive",

@@ -95,7 +95,7 @@ def test_khronos_validator_finds_neither_error_nor_warning(tileset: Tileset) -> 
     assert json.loads(run.stdout) == {file: [] for file in files}
 
 
-def test_every_corner_is_within_a_millimetre_of_where_it_is_on_earth(tileset: Tileset) -> None:
+def test_every_corner_is_within_a_centimetre_of_where_it_is_on_earth(tileset: Tileset) -> None:
     folder, _, rows = tileset
     place = {identity: row for row, identity in enumerate(rows["id"].tolist())}
     seen = 0
@@ -114,8 +114,8 @@ def test_every_corner_is_within_a_millimetre_of_where_it_is_on_earth(tileset: Ti
             )
             made = positions[content.feature_ids == feature]
             apart = np.linalg.norm(true[:, None] - made[None], axis=2)
-            assert apart.min(axis=1).max() < 1e-3  # no corner is missing
-            assert apart.min(axis=0).max() < 1e-3  # none is anywhere else
+            assert apart.min(axis=1).max() < 0.01  # no corner is missing
+            assert apart.min(axis=0).max() < 0.01  # none is anywhere else
             seen += 1
     assert seen == len(rows["id"])
 
@@ -144,12 +144,36 @@ def test_the_property_table_says_what_the_rows_say(tileset: Tileset) -> None:
 def test_a_tile_tells_nothing_of_people_and_nothing_that_changes_daily(tileset: Tileset) -> None:
     folder, layer, _ = tileset
     told = {
-        "buildings": {"id", "height", "floors", "use", "year"},
-        "units": {"id", "building_id", "storey_id", "storey_no", "kind", "generated"},
+        "buildings": {"building": {"id", "height", "floors", "use", "year"}},
+        "units": {
+            "unit": {"id", "building_id", "storey_id", "storey_no", "kind", "generated"},
+            "storey": {"id", "no", "building_id"},
+            "building": {"id"},
+        },
     }
     for content in contents(folder):
-        (table,) = content.glb.document["extensions"]["EXT_structural_metadata"]["propertyTables"]
-        assert set(table["properties"]) == told[layer.name]
+        tables = content.glb.document["extensions"]["EXT_structural_metadata"]["propertyTables"]
+        found = {table["class"]: set(table["properties"]) for table in tables}
+        assert found == told[layer.name]
+
+
+def test_each_unit_is_known_by_its_storey_and_its_building_too(tileset: Tileset) -> None:
+    folder, layer, _ = tileset
+    if layer.name != "units":
+        return
+    for content in contents(folder):
+        primitive = content.glb.document["meshes"][0]["primitives"][0]
+        sets = primitive["extensions"]["EXT_mesh_features"]["featureIds"]
+        assert [item["label"] for item in sets] == ["unit", "storey", "building"]
+        unit, storey, building = (
+            content.glb.accessor(primitive["attributes"][f"_FEATURE_ID_{item['attribute']}"])
+            for item in sets
+        )
+        column = content.glb.column
+        assert np.array_equal(column("storey_id")[unit], column("id", 1)[storey])
+        assert np.array_equal(column("storey_no")[unit], column("no", 1)[storey])
+        assert np.array_equal(column("building_id")[unit], column("id", 2)[building])
+        assert np.array_equal(column("building_id", 1)[storey], column("id", 2)[building])
 
 
 def test_underground_storeys_are_there(tileset: Tileset) -> None:

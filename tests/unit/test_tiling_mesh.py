@@ -1,5 +1,7 @@
 """Prisms, judged by trimesh: closed, outward, and as large as area times height says."""
 
+import struct
+
 import numpy as np
 import pytest
 import shapely
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cim.crs.ecef import Frame
-from tiling.mesh import Prisms, Reason, prisms
+from tiling.mesh import FULL, GRID, Prisms, Reason, prisms
 
 HERE = Frame(113.75, 23.02)
 DEGREE = 111_000.0
@@ -25,16 +27,25 @@ def raised(*shapes: shapely.Geometry, height: float = 10.0, closed: bool = True)
     return prisms(wkb, bottom, bottom + height, HERE, closed=closed)
 
 
+def positions(made: Prisms) -> np.ndarray:
+    """Metres."""
+    return made.mesh.positions * GRID
+
+
+def normals(made: Prisms) -> np.ndarray:
+    return made.mesh.normals / FULL
+
+
 def solid(made: Prisms) -> trimesh.Trimesh:
-    mesh = trimesh.Trimesh(made.mesh.positions, made.mesh.triangles, process=False)
+    mesh = trimesh.Trimesh(positions(made), made.mesh.triangles, process=False)
     mesh.merge_vertices(merge_tex=True, merge_norm=True)
     return mesh
 
 
 def plan_area(made: Prisms) -> float:
     """Area of the undersides, as triangles in the frame's plane."""
-    down = made.mesh.normals[made.mesh.triangles[:, 0], 2] < -0.9
-    a, b, c = (made.mesh.positions[made.mesh.triangles[down, corner]] for corner in range(3))
+    down = normals(made)[made.mesh.triangles[:, 0], 2] < -0.9
+    a, b, c = (positions(made)[made.mesh.triangles[down, corner]] for corner in range(3))
     return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
 
 
@@ -48,7 +59,7 @@ SHAPES = {
         shapely.box(0, 0, 30, 30).exterior.coords,
         [shapely.box(2, 2, 9, 9).exterior.coords, shapely.box(15, 15, 22, 28).exterior.coords],
     ),
-    "needle": shapely.Polygon([(0, 0), (50, 0.02), (50, 0.04)]),
+    "needle": shapely.Polygon([(0, 0), (50, 0.2), (50, 0.4)]),
     "round": shapely.Point(0, 0).buffer(20, quad_segs=700),
     "two towers": shapely.MultiPolygon([shapely.box(0, 0, 5, 5), shapely.box(9, 9, 15, 15)]),
     "repeated corners": shapely.Polygon([(0, 0), (0, 0), (9, 0), (9, 0), (9, 9), (0, 9), (0, 9)]),
@@ -62,7 +73,8 @@ def test_a_prism_is_closed_and_its_volume_is_area_times_height(name: str) -> Non
     mesh = solid(made)
     assert mesh.is_watertight and mesh.is_winding_consistent
     metres = SHAPES[name].area * np.cos(np.radians(23.02)) * 111_319.49 * 110_750 / DEGREE**2
-    assert mesh.volume == pytest.approx(metres * 10, rel=2e-3)
+    rounding = SHAPES[name].length * GRID / 2 * 10
+    assert mesh.volume == pytest.approx(metres * 10, rel=2e-3, abs=rounding)
 
 
 @st.composite
@@ -88,7 +100,7 @@ def test_any_outlines_become_closed_solids_facing_outward(
     mesh = solid(made)
     assert mesh.volume == pytest.approx(plan_area(made) * height, rel=1e-3)
     face = mesh.face_normals
-    given_normals = made.mesh.normals[made.mesh.triangles[:, 0]]
+    given_normals = normals(made)[made.mesh.triangles[:, 0]]
     wide = mesh.area_faces > 1e-6
     assert (np.einsum("ij,ij->i", face, given_normals)[wide] > 0.99).all()
     assert np.array_equal(np.unique(made.mesh.features), np.arange(len(shapes)))
@@ -99,6 +111,12 @@ def test_a_building_without_an_underside_has_the_same_walls_and_roof() -> None:
     kept = len(open_below.mesh.positions)
     assert np.array_equal(whole.mesh.positions[:kept], open_below.mesh.positions)
     assert open_below.mesh.normals[:, 2].min() > -0.01
+
+
+def corner_at(longitude: float) -> bytes:
+    """A triangle with a corner there, as the bytes say it: shapely would not write it."""
+    head = struct.pack("<BIII", 1, 3, 1, 4)
+    return head + struct.pack("<8d", 113.75, 23.02, longitude, 23.02, 113.76, 23.03, 113.75, 23.02)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +131,15 @@ def test_a_building_without_an_underside_has_the_same_walls_and_roof() -> None:
         (shapely.to_wkb(place(SHAPES["square"])), np.nan, 9, Reason.NO_ELEVATION),
         (shapely.to_wkb(place(shapely.box(0, 0, 0, 5))), 0, 9, Reason.NO_AREA),
         (shapely.to_wkb(place(shapely.box(0, 0, 1e-3, 1e-3))), 0, 9, Reason.NO_AREA),
-        (shapely.to_wkb(shapely.box(-179, 23, 179, 23.1)), 0, 9, Reason.TOO_WIDE),
+        (shapely.to_wkb(shapely.box(113.7, 23, 114.5, 23.1)), 0, 9, Reason.TOO_WIDE),
+        (shapely.to_wkb(shapely.box(95, 23, 130, 23.1)), 0, 9, Reason.TOO_WIDE),
+        (shapely.to_wkb(shapely.box(-179.9, 23, 179.9, 23.1)), 0, 9, Reason.NOWHERE),
+        (shapely.to_wkb(shapely.box(179.9, 23, 180.1, 23.1)), 0, 9, Reason.NOWHERE),
+        (shapely.to_wkb(shapely.box(113, 89, 114, 91)), 0, 9, Reason.NOWHERE),
+        (corner_at(np.nan), 0, 9, Reason.NOWHERE),
+        (corner_at(np.inf), 0, 9, Reason.NOWHERE),
+        (shapely.to_wkb(place(SHAPES["square"])), 0, 1e6, Reason.TOO_HIGH),
+        (shapely.to_wkb(place(SHAPES["square"])), 0, np.inf, Reason.NO_ELEVATION),
     ],
 )
 def test_what_cannot_be_raised_is_left_out_with_its_reason_and_stops_nobody(
@@ -161,4 +187,5 @@ def test_the_region_is_that_of_the_features_that_have_a_mesh() -> None:
         Frame(1.0, 1.0),
         closed=False,
     )
-    assert made.region == (1.0, 1.0, 1.1, 1.2, 3.0, 9.0)
+    assert made.region[:4] == pytest.approx((1.0, 1.0, 1.1, 1.2), abs=2e-7)
+    assert made.region[4:] == pytest.approx((3.0, 9.0), abs=2 * GRID)
