@@ -79,6 +79,7 @@ def score(
     for each in KINDS.values():
         points = _columns(each, guesses[each.name], sample) + _shape(each, geometry)
         points += 30 if called[each.name] == longest > 0 else 0
+        points += 100 if sample.solids is not None and each.adds_of_solids else 0
         found.append(Score(each.name, round(max(min(points, 100), 0))))
     return sorted(found, key=lambda one: -one.score), guesses
 
