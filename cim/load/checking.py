@@ -95,6 +95,7 @@ def _check(job: Job, batch: Batch) -> Checked:
     """Everything that can be said of a batch by itself, and what is in made ready to be sent."""
     kind = job.kind
     rows = checks.read_fields(batch, job.mapping, kind.all_fields)
+    _rounded(job, rows)
     if kind.geometry and job.system is not None:
         checks.read_geometry(rows, kind.geometry, job.system, needed=kind.needs_geometry)
     for check in kind.checks:
@@ -115,7 +116,6 @@ def _keys(job: Job, rows: Rows) -> np.ndarray[Any, Any]:
     if "ext_id" in job.mapping.columns:
         keys = rows.words("ext_id")
         rows.set_aside(keys == np.array(None), "ext_id", "missing")
-        _rounded(job, rows, keys)
         if max(map(len, filter(None, keys.tolist())), default=0) > LONGEST_KEY:
             long = np.array([key is not None and len(key) > LONGEST_KEY for key in keys], bool)
             rows.set_aside(long, "ext_id", "too_long")
@@ -126,21 +126,27 @@ def _keys(job: Job, rows: Rows) -> np.ndarray[Any, Any]:
     return checks.key_from_place(rows)
 
 
-def _rounded(job: Job, rows: Rows, keys: np.ndarray[Any, Any]) -> None:
-    """Keys of which a spreadsheet has left some digits: 4.42E+11.
+def _rounded(job: Job, rows: Rows) -> None:
+    """Keys, and those of other things, of which a spreadsheet has left some digits: 4.42E+11.
 
     Of rows that come back mended none is taken: that their keys were right is why they are known.
     """
-    bad = np.array([key is not None and bool(_ROUNDED.fullmatch(key)) for key in keys], bool)
-    if job.mends is not None and bad.any():
-        where, column = int(rows.row_no[bad][0]), job.mapping.columns["ext_id"]
-        raise SourceError(
-            f"{job.path.name} row {where}: a spreadsheet has rounded {column} (as in 4.42E+11); "
-            "export the rows again, and open them with that column imported as text",
-            f"{job.path.name} 第 {where} 行：“{column}”已被电子表格改成科学计数"
-            "（如 4.42E+11）；请重新导出，并在打开时将该列按文本导入",
-        )
-    rows.set_aside(bad, "ext_id", "rounded", keys)
+    mapped = [field for field in job.kind.all_fields if field.name in job.mapping.columns]
+    for field in mapped:
+        if not field.tells_apart:
+            continue
+        values = rows.words(field.name)
+        listed = [v is not None and "E+" in v and bool(_ROUNDED.fullmatch(v)) for v in values]
+        bad = np.array(listed, bool)
+        if field.name == "ext_id" and job.mends is not None and bad.any():
+            where, column = int(rows.row_no[bad][0]), job.mapping.columns["ext_id"]
+            raise SourceError(
+                f"{job.path.name} row {where}: a spreadsheet has rounded {column} (as in 4.42E+11);"
+                " export the rows again, and open them with that column imported as text",
+                f"{job.path.name} 第 {where} 行：“{column}”已被电子表格改成科学计数"
+                "（如 4.42E+11）；请重新导出，并在打开时将该列按文本导入",
+            )
+        rows.set_aside(bad, field.name, "rounded", values)
 
 
 def _staged(job: Job, rows: Rows) -> dict[str, Any]:

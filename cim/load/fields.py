@@ -46,6 +46,14 @@ class Field:
         """The PostgreSQL type it is staged as."""
         return self.staged or _STAGED[self.type]
 
+    @property
+    def tells_apart(self) -> bool:
+        """Whether its values are keys: a digit less, and they are those of something else."""
+        return self.type == "text" and (self.name.endswith("_ref") or self.name in _KEYS)
+
+
+_KEYS = frozenset(("ext_id", "code", "parent_code", "std_code", "uscc", "serial_no", "building"))
+"""Fields that hold keys, besides those by which a row says what it belongs to."""
 
 _STAGED = {
     "text": "text",

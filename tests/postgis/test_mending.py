@@ -303,3 +303,17 @@ def test_a_rounded_key_in_a_file_of_its_own_waits_with_its_row(office: Office) -
     report = office.load(table(office.folder / "b.csv", rows), "buildings", crs="EPSG:4490")
     assert (report.counts.new, report.aside) == (1, {"rounded": 1})
     assert [(row.row_no, row.value) for row in report.first] == [(2, "4.42E+11")]
+
+
+def test_a_rounded_code_of_the_building_is_no_other_building(office: Office) -> None:
+    houses = [{"编号": key, "高度": 3, "wkt": SQUARE} for key in ("441900000001", "441900000002")]
+    office.load(table(office.folder / "b.csv", houses[:1]), "buildings", crs="EPSG:4490")
+    rows = [
+        {"编号": str(n), "房号": f"{n}01", "楼层": 1, "幢编号": key}
+        for n, key in enumerate(("4.42E+11", "441900000001"))
+    ]
+    report = office.load(table(office.folder / "u.csv", rows), "units", source="b")
+    assert report.aside == {"rounded": 1}
+    assert [(row.row_no, row.field, row.value) for row in report.first] == [
+        (2, "building", "4.42E+11")
+    ]
