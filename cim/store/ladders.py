@@ -105,11 +105,12 @@ def _prepare(stage: Stage, now: Followed) -> None:
     stage.run(following.HOMES_THERE)
     stage.run(following.HOMES_BY_TEXT)
     _make(stage, "stage_towns", following.TOWNS)
+    _make(stage, "stage_others", linked.OTHERS)
     for setting in common.HASHED:
         stage.run(setting)
 
 
-MANY = 50_000
+MANY = 40_000
 """Rows that are looked at together: tables that are read as a whole for them are read seldom."""
 
 _END = 1 << 62
@@ -196,7 +197,7 @@ def enter(stage: Stage) -> Counts:
             stage.tallies["unlinked"] = unlinked
     if now.direct:
         new = _complete(stage, whole=not rest and not gone)
-        _link_rest(stage)
+        _link_rest(stage, some=bool(rest))
         now.after.close()
         return Counts(new=now.looked - gone + new)
     counts = _write(stage, now.again)
@@ -237,10 +238,14 @@ def _complete(stage: Stage, *, whole: bool) -> int:
     return new
 
 
-def _link_rest(stage: Stage) -> None:
-    """Links of what was not written as it came; and things with several addresses are told."""
-    rest = f"SELECT * FROM ({linked.meant('NOT k.written')}) m WHERE NOT m.kept"
-    stage.run(linked.link(rest))
+def _link_rest(stage: Stage, *, some: bool) -> None:
+    """Links of `some` rows that were not written as they came, and of what was made for rooms.
+
+    Things that have several addresses are told apart.
+    """
+    if some or stage.number("SELECT count(*) FROM stage_above"):
+        rest = f"SELECT * FROM ({linked.meant('NOT k.written')}) m WHERE NOT m.kept"
+        stage.run(linked.link(rest))
     _make(stage, "stage_several", linked.SEVERAL)
     if stage.number("SELECT count(*) FROM (SELECT FROM stage_several LIMIT 1) x"):
         _make(stage, "stage_meant", linked.MEANT_WITH_OTHERS)

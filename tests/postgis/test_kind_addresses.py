@@ -1,11 +1,15 @@
 """Addresses come in as columns or text, and are linked by code, by the ladder, or by place."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
 
+from cim.load.kinds import KINDS
+from cim.store import ladders
 from cim.store.queries.addresses import search
+from cim.store.stage import Counts, Stage
 
 CITY = """
     INSERT INTO city.source_system (id, name) VALUES (100, 'register');
@@ -313,8 +317,15 @@ def test_what_is_said_of_rows_as_they_come_is_what_is_said_of_the_whole_file(
         for n, (key, (words, building)) in enumerate(zip(keys, texts, strict=True))
     ]
 
-    def left(first: list[dict[str, str]]) -> tuple[Any, ...]:
+    others = [
+        {"地址编号": "X1", "地址全文": f"{house}4栋9单元", "幢编号": "B4"},
+        {"地址编号": "X2", "地址全文": "虎门镇浦江路9号", "幢编号": "B2"},
+    ]
+
+    def left(first: list[dict[str, str]], others: list[dict[str, str]]) -> tuple[Any, ...]:
         with connection.begin_nested() as point:
+            if others:
+                bring("addresses", others, source="others")
             if first:
                 bring("addresses", first)
             report = bring("addresses", rows)
@@ -328,11 +339,31 @@ def test_what_is_said_of_rows_as_they_come_is_what_is_said_of_the_whole_file(
             point.rollback()
         return found
 
-    whole = left([known])  # a source that is known: its rows are looked at when all are there
-    assert whole[3] == {"duplicate": 1, "no_building": 1, "no_levels": 1}
     monkeypatch.setattr("cim.load.readers.table.BATCH_ROWS", 3)
-    for worth in (1000, 1):  # rows that are worth being written as they come
-        monkeypatch.setattr("cim.store.bulk.WORTH", worth)
-        for many in (1, 5, 1000):
-            monkeypatch.setattr("cim.store.ladders.MANY", many)
-            assert left([]) == whole
+    monkeypatch.setattr("cim.store.bulk.TIMES", 1)
+    written = _written_as_they_come(monkeypatch)
+    for known_before in ([], others):
+        # A source that is known: its rows are looked at when all are there.
+        whole = left([known], known_before)
+        assert whole[3] == {"duplicate": 1, "no_building": 1, "no_levels": 1}
+        for worth in (1000, 1):  # rows that are worth being written as they come
+            monkeypatch.setattr("cim.store.bulk.WORTH", worth)
+            for many in (1, 5, 1000):
+                monkeypatch.setattr("cim.store.ladders.MANY", many)
+                written.clear()
+                assert left([], known_before) == whole
+                assert written[-1] == (worth == 1)
+        monkeypatch.setattr("cim.store.bulk.WORTH", 1000)
+
+
+def _written_as_they_come(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each load wrote rows as they came, told as it goes on."""
+    told: list[bool] = []
+
+    def enter(stage: Stage) -> Counts:
+        told.append(stage.followed.direct)
+        return ladders.enter(stage)
+
+    kind = replace(KINDS["addresses"], enter=enter)
+    monkeypatch.setitem(KINDS, "addresses", kind)
+    return told

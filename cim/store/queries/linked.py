@@ -146,14 +146,28 @@ def link(meant: str) -> str:
         FROM ({meant}) m"""
 
 
-SEVERAL: Final = """
-    SELECT object_type, object_id FROM city.address_link WHERE role <> '所在'
-    GROUP BY 1, 2 HAVING count(*) > 1
-    UNION SELECT 'building', k.building_id
-    FROM stage_above a JOIN stage_places p USING (place_text)
-    JOIN stage_known k ON k.place_no = p.place_no
-    WHERE a.free AND NOT a.made AND k.level >= 13 AND k.building_id IS NOT NULL"""
-"""For `stage_several`: things that have several addresses, those that were there among them."""
+OTHERS: Final = "SELECT DISTINCT object_type, object_id FROM city.address_link"
+"""For `stage_others`: things that have addresses already."""
+
+
+def _twice(kind: str, which: str) -> str:
+    return f"""
+    SELECT '{kind}' AS object_type, {kind}_id AS object_id FROM stage_known
+    WHERE {which} AND {kind}_id IS NOT NULL GROUP BY 2 HAVING count(*) > 1"""
+
+
+SEVERAL: Final = f"""
+    SELECT * FROM stage_others UNION {_twice("unit", "level = 15")}
+    UNION {_twice("entrance", "level = 13")}
+    UNION {_twice("estate", "level = 10 AND building_id IS NULL")}
+    UNION SELECT 'building', building_id FROM (
+        SELECT building_id, false AS there FROM stage_known WHERE level <= 12
+        UNION ALL
+        SELECT k.building_id, NOT a.made FROM stage_above a JOIN stage_places p USING (place_text)
+        JOIN stage_known k ON k.place_no = p.place_no AND k.level >= 13
+        WHERE a.free GROUP BY a.id, 1, 2) b
+    WHERE building_id IS NOT NULL GROUP BY building_id HAVING count(*) > 1 OR bool_or(there)"""
+"""For `stage_several`: things that have several addresses, or one that was there for its rooms."""
 
 MEANT_WITH_OTHERS: Final = f"""
     SELECT m.* FROM ({meant()}) m JOIN stage_several USING (object_type, object_id)
