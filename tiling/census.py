@@ -37,8 +37,8 @@ NEAR = 0.02
 SHARE = 0.02
 """Share of an outline's area that may be off."""
 
-LOOSE, LOOSE_SHARE = 1.0, 0.2
-"""The same, metres and share, for buildings with surfaces of their own: roofs overhang."""
+LINE = 1e-3
+"""Square metres: a surface that covers less, seen from above, stands upright."""
 
 STOREY = np.uint64(32)
 
@@ -166,6 +166,8 @@ def sampled(content: Content, uri: str, rows: Mapping[int, Row], heights: Geoid)
         shift = heights.height(np.array([frame.longitude]), np.array([frame.latitude]))[0]
         drawn = _drawn(content, feature, frame)
         true = _local(outline, frame, row["top"] + shift)
+        if row.get("solid"):
+            true, row = _of_solid(row, frame, shift)
         for rule, en, zh in _differing(row, drawn, true, shift, NEAR + 2 * content.step):
             which = f"feature {row['id']} ", f"要素 {row['id']} "
             yield Fault(uri, rule, which[0] + en, which[1] + zh)
@@ -175,22 +177,21 @@ def _differing(
     row: Row, drawn: "_Drawn", true: shapely.Geometry, shift: float, slack: float
 ) -> Iterator[tuple[str, str, str]]:
     """Rule and words for each way in which a feature is not drawn as its row says."""
-    loose = bool(row.get("solid"))  # roofs of their own need not end where the row says
     bottom, top = row["bottom"] + shift, row["top"] + shift
-    if abs(drawn.top - top) > (LOOSE if loose else slack):
+    if abs(drawn.top - top) > slack:
         yield (
             "heights",
             f"ends at {drawn.top:.2f} m, its row at {top:.2f} m",
             f"顶高 {drawn.top:.2f} m，数据库为 {top:.2f} m",
         )
-    if drawn.bottom > bottom + slack:
+    if abs(drawn.bottom - bottom) > slack:
         yield (
             "heights",
             f"begins at {drawn.bottom:.2f} m, its row at {bottom:.2f} m",
             f"底高 {drawn.bottom:.2f} m，数据库为 {bottom:.2f} m",
         )
     off = drawn.plan.symmetric_difference(true).area
-    if off > true.length * slack + true.area * (LOOSE_SHARE if loose else SHARE):
+    if off > true.length * slack + true.area * SHARE:
         yield (
             "outlines",
             f"is not drawn on its outline: {off:.1f} m² differ",
@@ -221,6 +222,16 @@ def _drawn(content: Content, feature: int, frame: Frame) -> _Drawn:
     plan = shapely.union_all(shapely.polygons(faces[upward]), grid_size=1e-4)
     height = content.places.geodetic[2][of == feature]
     return _Drawn(plan, float(height.min()), float(height.max()))
+
+
+def _of_solid(row: Row, frame: Frame, shift: float) -> tuple[shapely.Geometry, Row]:
+    """What surfaces cover as seen from above, and the row with their heights."""
+    surfaces = shapely.from_wkb(row["solid"])
+    heights = shapely.get_coordinates(surfaces, include_z=True)[:, 2]
+    faces = shapely.get_parts(_local(shapely.force_2d(surfaces), frame, heights.max() + shift))
+    faces = shapely.make_valid(faces[shapely.area(faces) > LINE])
+    ends = {"bottom": float(heights.min()), "top": float(heights.max())}
+    return shapely.union_all(faces, grid_size=1e-4), {**row, **ends}
 
 
 def _local(outline: shapely.Geometry, frame: Frame, height: float) -> shapely.Geometry:

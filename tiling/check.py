@@ -42,8 +42,8 @@ class Report:
     """What was found in the tileset at `path`.
 
     `unjudged` counts what is of a kind that is not read here; `held` are the features of each
-    content; `titles` what the tilesets within call themselves, by their number; `khronos` says
-    whether Khronos' validator went through the contents too.
+    content; `titles` what the tilesets within call themselves, by their number; `uris` where its
+    contents are; `khronos` says whether Khronos' validator went through them too.
     """
 
     path: str
@@ -53,6 +53,7 @@ class Report:
     unjudged: Counter[tuple[str, str]] = field(default_factory=Counter)
     held: list["Held"] = field(default_factory=list)
     titles: list[str] = field(default_factory=list)
+    uris: set[str] = field(default_factory=set)
     khronos: bool = False
 
     def ids(self, group: int) -> Ids:
@@ -86,17 +87,20 @@ def check(
     executor: Executor | None = None,
     progress: Progress | None = None,
     khronos: bool = False,
+    contents: bool = True,
 ) -> Report:
     """Everything wrong with the tileset at `place`: a folder, a tileset.json, a .3tz or a URL.
 
-    With `khronos`, contents go through Khronos' validator too where it is installed.  Raises
+    With `khronos`, contents go through Khronos' validator too where it is installed; without
+    `contents` only the tree is judged, that leads to contents which others lead to as well.  Raises
     NotFound where an archive is none; a tileset that cannot be read is a fault.
     """
     source, name = opened(place)
     notes = Notes()
     pieces = list(Walk(source, notes).pieces(name))
     report = Report(str(place), tiles=len(pieces), titles=notes.titles)
-    handfuls = _judged(source, pieces, executor, khronos=khronos)
+    report.uris = {piece.uri for piece in pieces}
+    handfuls = _judged(source, pieces if contents else [], executor, khronos=khronos)
     done = 0
     for judged in handfuls:
         report.faults += judged.faults
@@ -108,7 +112,10 @@ def check(
             progress(done, len(pieces))
     report.faults += notes.faults
     report.unjudged += notes.unjudged
-    _counted(report, notes, name)
+    if contents:
+        _counted(report, notes, name)
+    else:
+        report.features = sum(filter(lambda count: count > 0, notes.promised))
     _left_over(report, notes, source, name)
     return report
 

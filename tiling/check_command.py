@@ -16,8 +16,10 @@ from cim.crs.geoid import geoid
 from cim.errors import NotFound
 from cim.settings import Settings
 from cim.store.engine import connect
+from tiling import explicit
 from tiling.census import EXPECTED, compare
 from tiling.check import Report, check
+from tiling.findings import Fault
 from tiling.folder import CURRENT
 
 SHOWN = 20
@@ -67,47 +69,52 @@ def check_command(
     if bool(place) == everything and place:
         raise click.UsageError("either a PATH or URL, or --all / 或给出 PATH 或 URL，或用 --all")
     settings = configuration.load()
-    sound = True
+    faults = 0
     with _pool(jobs) as executor:
         for one in [place] if place else own(settings):
-            with _bar(one) as progress:
-                task = progress.add_task(one, total=None)
-                report = check(
-                    one,
-                    executor=executor,
-                    progress=lambda done, total, bar=progress, task=task: bar.update(  # type: ignore[misc]
-                        task, completed=done, total=total
-                    ),
-                    khronos=khronos,
-                )
-            name = whose(settings, report)
-            counted = name is not None and (against or (against is None and inside(settings, one)))
-            if counted and name:
-                _count(settings, name, report)
-            elif against:
-                raise NotFound(
-                    f"{one} is no tileset that the database knows of",
-                    f"数据库中没有与 {one} 对应的瓦片集",
-                )
+            report = _checked(one, executor, khronos=khronos)
+            counted = _count(settings, one, report, against)
             _verdict(report, counted=counted, khronos=khronos)
-            sound = sound and not report.faults
-    if not sound:
+            faults += len(report.faults)
+            for further in () if place else beside(one):
+                report = again(further, report)
+                _verdict(report, counted=False, khronos=False)
+                faults += len(report.faults)
+    if not place and (settings.tiles_dir / FILE).is_file():
+        report = check(settings.tiles_dir / FILE, contents=False)
+        _verdict(report, counted=False, khronos=False)
+        faults += len(report.faults)
+    if faults:
         raise SystemExit(1)
 
 
 def own(settings: Settings) -> list[str]:
     """Every tileset of this city that stands on disk; raises NotFound where there is none."""
     folders = sorted(settings.tiles_dir.glob(f"*/{CURRENT}"))
-    found = [folder for folder in folders if (folder / FILE).is_file()]
+    found = [str(folder) for folder in folders if (folder / FILE).is_file()]
     if not found:
         raise NotFound(
             f"no tileset at {settings.tiles_dir}: run `cim tile build` first",
             f"{settings.tiles_dir} 处没有瓦片集：请先运行 `cim tile build`",
         )
-    explicit = [folder / "explicit" for folder in found]
-    further = [folder for folder in explicit if (folder / FILE).is_file()]
-    together = [settings.tiles_dir / FILE]
-    return [str(path) for path in (*found, *further, *filter(Path.is_file, together))]
+    return found
+
+
+def beside(place: str) -> list[Path]:
+    """The explicit tree beside an implicit one, if there is one."""
+    found = Path(place) / explicit.FOLDER / FILE
+    return [found] if found.is_file() else []
+
+
+def again(place: Path, before: Report) -> Report:
+    """The check of an explicit tree that should lead to the contents that were judged `before`."""
+    report = check(place, contents=False)
+    lost = before.uris ^ {uri.removeprefix("../") for uri in report.uris}
+    for uri in sorted(lost):
+        report.faults.append(
+            Fault(uri, "12", "one tree leads there, the other does not", "显式与隐式瓦片树不一致")
+        )
+    return report
 
 
 def inside(settings: Settings, place: str) -> bool:
@@ -116,21 +123,44 @@ def inside(settings: Settings, place: str) -> bool:
     return path.exists() and path.is_relative_to(settings.tiles_dir)
 
 
-def whose(settings: Settings, report: Report) -> str | None:
+def whose(report: Report) -> str | None:
     """The name of the one tileset a report is on, where the database can say what belongs there."""
     if len(report.titles) != 1:
         return None
     return next((name for name in EXPECTED if name == report.titles[0].lower()), None)
 
 
-def _count(settings: Settings, name: str, report: Report) -> None:
-    """Hold a tileset against the database."""
+def _checked(place: str, executor: Executor | None, *, khronos: bool) -> Report:
+    """The check of a tileset, with a bar while it goes on."""
+    with _bar(place) as progress:
+        task = progress.add_task(place, total=None)
+        return check(
+            place,
+            executor=executor,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+            khronos=khronos,
+        )
+
+
+def _count(settings: Settings, place: str, report: Report, against: bool | None) -> bool:
+    """Hold a tileset against the database if it is to be; whether it was."""
+    name = whose(report)
+    if not (inside(settings, place) if against is None else against):
+        return False
+    if name is None and against is None:
+        return False
+    if name is None:
+        raise NotFound(
+            f"{place} is no tileset that the database knows of",
+            f"数据库中没有与 {place} 对应的瓦片集",
+        )
     engine = connect(settings)
     try:
         with engine.connect() as connection, connection.begin():
             report.faults += compare(connection, name, report, geoid(settings))
     finally:
         engine.dispose()
+    return True
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tiling.combined import GENERATOR
 from tiling.findings import UNREADABLE, Notes, Piece, Place
 from tiling.implicit import Cell, Tree
 from tiling.reading import Unjudged, extensions, unzipped
@@ -19,9 +20,6 @@ from tiling.table_rules import IDENTIFIER, identifiers
 from tiling.volumes import Region, Volume, read_volume
 
 Document = Mapping[str, Any]
-
-GENERATOR = "cimtwin"
-"""How tilesets of this service name their maker; they keep to the rules of the house too."""
 
 DEEPEST_SUBTREE = 6
 """Levels of a subtree beyond which clients fall over."""
