@@ -58,6 +58,12 @@ class Settings(BaseSettings):
     upload_days: float = Field(
         7.0, gt=0, description="days that an upload is kept after it was last loaded"
     )
+    load_hours: float = Field(
+        12.0, gt=0, description="longest that a file may take that is loaded through the service"
+    )
+    load_days: float = Field(
+        180.0, gt=0, description="days that the outcome of such a load can be looked up"
+    )
     demo: bool = Field(
         False,
         description="callers on this machine act as a housing and data officer "

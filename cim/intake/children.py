@@ -43,3 +43,13 @@ def go_first() -> None:
     """Where memory runs out, the system ends this process, not the database or the service."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
+
+
+def took_too_long(file: str, settings: Settings) -> tuple[str, str]:
+    """What is said of a load that was ended because it took longer than any may."""
+    hours = f"{settings.load_hours:g}"
+    return (
+        f"{file} took longer than a load may (CIM_LOAD_HOURS, {hours} h) and was ended; nothing "
+        "was loaded",
+        f"{file} 的载入超过时限（CIM_LOAD_HOURS，{hours} 小时），已终止；未载入任何数据",
+    )

@@ -21,7 +21,7 @@ from sqlalchemy import Engine, text
 
 from cim.errors import CimError, SourceError
 from cim.intake.bringing import Units, bring
-from cim.intake.children import go_first
+from cim.intake.children import go_first, took_too_long
 from cim.load import models
 from cim.load.kinds import KINDS
 from cim.load.mending import Mends
@@ -51,11 +51,13 @@ MOST_ATTEMPTS = 3
 
 
 class Pulse:
-    """Writes how far a job has come, and stops it when that is asked for."""
+    """Writes how far a job has come, and stops it when that is asked for, or when it is late."""
 
-    def __init__(self, engine: Engine, id: int) -> None:
-        """Nothing is known of the job yet."""
+    def __init__(self, engine: Engine, id: int, longest: float) -> None:
+        """Nothing is known of the job yet; `longest` is how many seconds it may take."""
         self.engine, self.id = engine, id
+        self.until = time.monotonic() + longest
+        self.late = False
         self.at: tuple[str | None, int | None, int | None] = (None, None, None)
         self.ended = threading.Event()
         self.stopping = threading.Event()
@@ -84,6 +86,9 @@ class Pulse:
     def _beat(self) -> None:
         said, when = self.at, time.monotonic()
         while not self.ended.wait(BEAT):
+            if time.monotonic() > self.until:
+                self.late = True
+                self.stop()
             if self.at == said and time.monotonic() - when < QUIET and not self._asked():
                 continue
             said, when = self.at, time.monotonic()
@@ -118,7 +123,7 @@ def watch_parent(pulse: Pulse) -> None:
 def run(settings: Settings, id: int) -> None:
     """Run one job to its end and write down how it ended."""
     engine = engines.connect(settings)
-    pulse = Pulse(engine, id)
+    pulse = Pulse(engine, id, settings.load_hours * 3600)
     threading.Thread(target=watch_parent, args=(pulse,), daemon=True).start()
     with engine.connect() as alone:
         alone.execute(text("SELECT pg_advisory_lock(:a, :b)"), {"a": LOCK, "b": id % 2**31})
@@ -146,6 +151,8 @@ def _outcome(settings: Settings, row: Any, pulse: Pulse) -> Any:
     try:
         report = _load(settings, row, pulse)
     except KeyboardInterrupt:
+        if pulse.late:
+            return statements.failed(row.id, *took_too_long(row.file, settings))
         return statements.stopped(row.id)
     except CimError as error:
         return statements.failed(row.id, str(error), error.zh)

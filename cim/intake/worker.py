@@ -20,7 +20,7 @@ from sqlalchemy import Engine, Executable
 
 from cim.errors import CimError
 from cim.intake import queue, uploads
-from cim.intake.children import environment
+from cim.intake.children import environment, took_too_long
 from cim.settings import Settings
 from cim.store import engine as engines
 from cim.store import jobs as jobs_store
@@ -45,7 +45,7 @@ LAST = 30.0
 """Seconds after which the worker ends however things stand."""
 
 CLEANING = 3600.0
-"""Seconds between two looks for uploads that nobody needs any more."""
+"""Seconds between two looks for uploads and outcomes that nobody needs any more."""
 
 Say = Callable[[str, str], None]
 
@@ -142,13 +142,13 @@ class Worker:
             await asyncio.sleep(ROUND)
 
     async def _clean(self, app: App) -> None:
-        """Take away uploads that nobody needs any more."""
+        """Take away what nobody needs any more."""
         while True:
             await asyncio.to_thread(self.clean)
             await asyncio.sleep(CLEANING)
 
     def clean(self) -> None:
-        """Take away the folders of uploads that are past their days."""
+        """Take away uploads that are past their days, with their folders, and old outcomes."""
         with self.engine.begin() as connection:
             connection.execute(statements.lock_uploads())
             days = self.settings.upload_days
@@ -157,6 +157,7 @@ class Worker:
                 uploads.delete_group(self.settings, group)
             known = set(connection.execute(statements.groups()).scalars())
             uploads.delete_strays(self.settings, known)
+            connection.execute(statements.forget(self.settings.load_days))
 
     async def load(self, id: int) -> None:
         """Run one job in a process of its own, to its end or until it must be ended."""
@@ -169,26 +170,31 @@ class Worker:
             start_new_session=True,
         )
         assert process.stdin is not None
+        late = False
         try:
             with contextlib.suppress(ConnectionError):
                 process.stdin.write(self.settings.model_dump_json().encode() + b"\n")
                 await process.stdin.drain()
-            await self._wait(id, process)
+            late = await self._wait(id, process)
         except asyncio.CancelledError:
             process.stdin.close()  # by which it knows
             await self._end(process)
             raise
         finally:
             process.stdin.close()
-        await self._tell(id, process.returncode or 0)
+        await self._tell(id, process.returncode or 0, late=late)
 
-    async def _wait(self, id: int, process: asyncio.subprocess.Process) -> None:
+    async def _wait(self, id: int, process: asyncio.subprocess.Process) -> bool:
+        """Wait for its end, or bring it about; whether that was because it was late."""
+        loop = asyncio.get_running_loop()
+        until, late = loop.time() + self.settings.load_hours * 3600 + PATIENCE, False
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(process.wait()), 2)
-                return
+                return late
             found = await self._do(statements.overdue(id))
-            if found and (found[0].seconds or 0) > PATIENCE:
+            late = loop.time() > until
+            if late or (found and (found[0].seconds or 0) > PATIENCE):
                 _kill(process)
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
@@ -198,11 +204,12 @@ class Worker:
             _kill(process)
             await process.wait()
 
-    async def _tell(self, id: int, code: int) -> None:
+    async def _tell(self, id: int, code: int, *, late: bool) -> None:
         """Write down what the process itself could not, and say how it went."""
         row = (await self._do(statements.job(id)))[0]
         if row.state == "running":
-            await self._do(_died(id, row, code))
+            said = took_too_long(row.file, self.settings) if late else None
+            await self._do(_died(id, row, code, said))
             row = (await self._do(statements.job(id)))[0]
         en, zh = OUTCOMES.get(row.state, (row.state, row.state))
         self.say(f"{row.file} → {row.kind}: {en}", f"{row.file} → {row.kind}：{zh}")
@@ -217,10 +224,12 @@ OUTCOMES = {
 """How a job ended, in words."""
 
 
-def _died(id: int, row: Any, code: int) -> Executable:
-    """What is written of a job whose process ended without a word."""
+def _died(id: int, row: Any, code: int, said: tuple[str, str] | None) -> Executable:
+    """What is written of a job whose process ended without a word; `said` where we know why."""
     if row.cancelled_at is not None:
         return statements.stopped(id)
+    if said is not None:
+        return statements.failed(id, *said)
     if code == -signal.SIGKILL:
         return statements.failed(
             id,

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
 
@@ -98,3 +99,42 @@ def test_a_worker_that_is_told_to_stop_leaves_nothing_running(
     assert not worker.is_running()
     assert not signed_on() - before
     assert service.process.returncode == 0
+
+
+def test_a_load_that_takes_longer_than_any_may_is_ended(
+    city: Any,
+    start: Callable[..., Any],
+    footprints: Callable[..., bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CIM_LOAD_HOURS", "0.0008")
+    service = start()
+    with city.blocked():
+        id = service.ask(service.hand_in("l.geojson", footprints(20)), source="late")
+        job = service.finish(id)
+        assert job["state"] == "failed"
+        assert "CIM_LOAD_HOURS, 0.0008 h" in job["error"]["en"]
+    assert not city.blocking()
+    assert city.buildings("late") == 0
+    service.stop()
+
+
+def test_the_outcome_of_a_load_is_forgotten_after_its_days_and_what_it_brought_is_not(
+    city: Any,
+    start: Callable[..., Any],
+    footprints: Callable[..., bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CIM_LOAD_DAYS", "0.000001")
+    first = start()
+    kept = first.finish(first.ask(first.hand_in("o.geojson", footprints(2)), source="old"))["id"]
+    first.stop()
+    again = start()  # whose worker cleans up at once, but keeps what an upload is there for
+    time.sleep(2)
+    assert again.http.get(f"/imports/{kept}").status_code == 200
+    again.stop()
+    monkeypatch.setenv("CIM_UPLOAD_DAYS", "0.000001")
+    last = start()
+    last.wait(kept, lambda job: job.get("status") == 404)
+    assert city.buildings("old") == 2
+    last.stop()

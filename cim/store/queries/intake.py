@@ -82,6 +82,15 @@ def groups_past(days: float) -> TextClause:
         ORDER BY 1""").bindparams(seconds=days * 86400)
 
 
+def forget(days: float) -> TextClause:
+    """Forget jobs that ended that many days ago and whose files are gone."""
+    return text("""
+        DELETE FROM platform.intake i
+        WHERE i.finished_at < now() - make_interval(secs => :seconds)
+          AND NOT EXISTS (SELECT FROM platform.upload u WHERE u.group_name = i.upload)
+        """).bindparams(seconds=days * 86400)
+
+
 def jobs_of_group(group: str) -> Select[Any]:
     """Jobs that still need the files of a group."""
     needed = intake.c.upload == group, intake.c.state.in_(["waiting", "running"])
