@@ -138,6 +138,12 @@ building_geom = Table(
         "is_current", Boolean, nullable=False, server_default=sql("true"), comment="the one to show"
     ),
     Index("ix_building_geom_building", "building_id"),
+    Index(
+        "uq_building_geom_current",
+        "building_id",
+        unique=True,
+        postgresql_where=sql("is_current"),
+    ),
     schema=CITY,
     comment="further representations of a building",
 )

@@ -275,8 +275,15 @@ tile_skip = Table(
         server_default=sql("0"),
         comment="Morton code of that tile's cell",
     ),
+    Column(
+        "drawn",
+        Boolean,
+        nullable=False,
+        server_default=sql("false"),
+        comment="it is drawn all the same, as a prism in place of the solid it has",
+    ),
     schema=PLATFORM,
-    comment="features that no tile holds, with the reason",
+    comment="features that no tile holds, or not as the solid they have, with the reason",
 )
 
 setting = Table(

@@ -21,9 +21,9 @@ def by_source(stage: Stage) -> Counts:
     stage.run("ANALYZE stage_solids")
     stage.run(statements.CHANGED)
     stage.run(statements.HIDDEN, **key)
+    stage.run(statements.HIDE)
     stage.run(statements.UPDATE)
     stage.run(statements.INSERT)
-    stage.run(statements.HIDE)
     stage.run("ANALYZE city.building_geom")
     more = stage.run(statements.RECORD, import_id=stage.import_id)
     counts.changed += more

@@ -46,27 +46,38 @@ def units() -> CompoundSelect[Any]:
 
 
 def left_out(name: str) -> Select[Any]:
-    """The ids that a tileset says it left out."""
-    return select(tile_skip.c.object_id.label("id")).where(tile_skip.c.tileset == name)
+    """The ids that a tileset says it left out, those drawn in another way not among them."""
+    return select(tile_skip.c.object_id.label("id")).where(
+        tile_skip.c.tileset == name, ~tile_skip.c.drawn
+    )
 
 
 def some_buildings(ids: Sequence[int]) -> Select[Any]:
     """Of some buildings: id, outline (WKB, degrees), bottom, top (m in the height datum), solid.
 
-    `solid` says whether the building has surfaces of its own, which are drawn in place of a prism.
+    `solid` is WKB of the surfaces that are drawn in place of a prism, None where none are.
     """
-    solid = (
-        select(building_geom.c.id)
-        .where(building_geom.c.building_id == building.c.id, building_geom.c.is_current)
+    instead = (
+        select(tile_skip.c.object_id)
+        .where(
+            tile_skip.c.tileset == "buildings",
+            tile_skip.c.object_id == building.c.id,
+            tile_skip.c.drawn,
+        )
         .exists()
     )
-    return select(
-        building.c.id,
-        _wkb(building.c.footprint),
-        foot().label("bottom"),
-        (building.c.ground_elev + building.c.height).label("top"),
-        solid.label("solid"),
-    ).where(building.c.id.in_(ids))
+    shown = and_(building_geom.c.building_id == building.c.id, building_geom.c.is_current, ~instead)
+    return (
+        select(
+            building.c.id,
+            _wkb(building.c.footprint),
+            foot().label("bottom"),
+            (building.c.ground_elev + building.c.height).label("top"),
+            func.ST_AsBinary(building_geom.c.geom, type_=LargeBinary).label("solid"),
+        )
+        .select_from(building.outerjoin(building_geom, shown))
+        .where(building.c.id.in_(ids))
+    )
 
 
 def some_units(ids: Sequence[int]) -> CompoundSelect[Any]:
