@@ -5,7 +5,7 @@ a habit of five, SIZE in all.  Beside us, on the same file and server, plain COP
 they are: nothing parsed, linked or indexed.
 """
 
-import csv
+import json
 import os
 import random
 import urllib.parse
@@ -16,8 +16,8 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.api import ask, at, connected, free_port
-from benchmarks.measures import City, Measure, Watch, city, growth
-from sample_data import addressing, places, town
+from benchmarks.measures import RESULTS, City, Measure, Watch, city, growth
+from sample_data import addressing, names, places, town
 from sample_data.buildings import build
 from sample_data.files import write_layer
 from sample_data.make import LAYERS
@@ -29,19 +29,48 @@ SHARE = 7
 """Rows for each building: its own address and those of its rooms."""
 
 SEED = 7
+SAMPLE = 50_000
+"""Addresses from which searches are chosen."""
+
 ASKED = 300
 """Searches of each sort."""
 
 WITHIN = 25.0
 """Milliseconds in which 95 of 100 searches are answered; half of them within a fifth of that."""
 
+HALF = "".join(map(chr, range(ord("!"), ord("~") + 1)))
+"""Characters that have a full-width form."""
+
+BUILDINGS = "SELECT 'A' || key, words, key FROM known ORDER BY row"
+
+ROOMS = """
+    SELECT 'R' || u.id, k.words || CASE k.habit
+            WHEN 2 THEN translate(concat(e.name, u.room_no, '室'), %(half)s, %(full)s)
+            WHEN 4 THEN ' ' || concat_ws(' ', e.name, u.room_no || '室')
+            ELSE concat(e.name, u.room_no, '室') END, k.key
+    FROM city.unit u JOIN city.building b ON b.id = u.building_id JOIN known k ON k.key = b.ext_id
+    LEFT JOIN city.entrance e ON e.id = u.entrance_id ORDER BY u.id LIMIT %(rooms)s"""
+"""The rooms that were derived for the buildings, written in the habit of their building, as
+`addressing.text` writes them."""
+
 PEER = "plain COPY of the texts"
 
 HEADS = ("地址编号", "地址全文", "幢编号")
 
 
+LARGE = 5_000_000
+"""Rows from which steps that only take as long again are left out."""
+
+BESIDE = 1_000_000
+"""Rows of the run that a large one's memory is compared with."""
+
+
 def measure(size: int) -> list[Measure]:
-    """Load SIZE addresses, the same again, some mended; search them; and load a quarter."""
+    """Load SIZE addresses, the same again, some mended; search them; and load a quarter.
+
+    From LARGE on none are mended, and no quarter is loaded: memory is compared with the result of
+    the run of BESIDE, where there is one.
+    """
     with city() as here:
         path = _made(here, size)
         first = here.run("load", "addresses", str(path))
@@ -50,24 +79,45 @@ def measure(size: int) -> list[Measure]:
         )
         linked = here.one("SELECT count(*) FROM city.address_link WHERE object_type = 'unit'")
         again = here.run("load", "addresses", str(path))
-        mended = here.run("load", "addresses", str(_mended(path)), "--source", path.stem)
+        more = [] if size >= LARGE else [_again(here, path, first)]
         plain = _plainly(here, path)
-        searched = _searched(here)
-    with city() as here:
-        quarter = here.run("load", "addresses", str(_made(here, size // 4)))
+        searched = _searched(here, size)
     return [
         Measure("addresses parsed, linked, indexed, whole command", size / first.seconds,
                 "rows/s", AIM, "higher", PEER, size / plain.seconds),
         Measure("addresses, without start of program", size / inside, "rows/s", AIM, "higher"),
         Measure("rooms linked to their units", linked, "rows", None, "higher"),
         Measure("the same file again", again.seconds / first.seconds, "× first", 0.5),
-        Measure("again with one row in a thousand mended", mended.seconds / first.seconds,
-                "× first"),
+        *more,
         *searched,
         *first.measures(),
-        *quarter.measures(f"at {size // 4:,}"),
-        growth(first, quarter),
+        *_grown(first, size),
     ]  # fmt: skip
+
+
+def _again(here: City, path: Path, first: Watch) -> Measure:
+    mended = here.run("load", "addresses", str(_mended(path)), "--source", path.stem)
+    value = mended.seconds / first.seconds
+    return Measure("again with one row in a thousand mended", value, "× first")
+
+
+def _grown(first: Watch, size: int) -> list[Measure]:
+    """How memory grew: from a quarter, or from the run of BESIDE rows that was kept."""
+    if size < LARGE:
+        with city() as here:
+            quarter = here.run("load", "addresses", str(_made(here, size // 4)))
+        return [*quarter.measures(f"at {size // 4:,}"), growth(first, quarter)]
+    kept = RESULTS / f"addresses-{BESIDE}.json"
+    if not kept.exists():
+        return []
+    known = {line["measure"]: line["value"] for line in json.loads(kept.read_text("utf-8"))}
+    return [
+        Measure(f"{name} growth from {BESIDE:,}", now / 1e6 / known[measure], "×", 1.25)
+        for name, measure, now in (
+            ("memory", "peak memory, all processes (PSS)", first.peak),
+            ("memory without cache", "peak memory without the database's cache", first.own),
+        )
+    ]
 
 
 def _made(here: City, size: int) -> Path:
@@ -75,35 +125,40 @@ def _made(here: City, size: int) -> Path:
     plan = places.lay_out(max(size // SHARE, 1), SEED)
     layers = {"areas": town.areas, "estates": town.estates, "buildings": LAYERS["buildings"].rows}
     for name, rows in layers.items():
-        file = here.folder / f"{name}.gpkg"
-        write_layer(file, rows(plan), LAYERS[name].kind)
-        here.run("load", name, str(file))
+        layer = here.folder / f"{name}.gpkg"
+        write_layer(layer, rows(plan), LAYERS[name].kind)
+        here.run("load", name, str(layer))
+        layer.unlink()
     path = here.folder / "addresses.csv"
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(HEADS)
-        writer.writerows(islice(_rows(here, plan), size))
+    with path.open("wb") as file, psycopg.connect(here.url) as connection:
+        connection.execute(
+            "CREATE TEMPORARY TABLE known (row int, key text, words text, habit int)"
+        )
+        with connection.cursor().copy("COPY known FROM STDIN") as into:
+            written = 0
+            for row in islice(_buildings(plan), size):
+                into.write_row((written, *row))
+                written += 1
+        connection.execute("ANALYZE known")
+        file.write((",".join(HEADS) + "\n").encode())
+        values = {"half": HALF, "full": names.full_width(HALF), "rooms": size - written}
+        for query in (BUILDINGS, ROOMS):
+            copy = f"COPY ({query}) TO STDOUT (FORMAT csv)"
+            with connection.cursor().copy(copy.encode(), values) as out:
+                for block in out:
+                    file.write(block)
     return path
 
 
-def _rows(here: City, plan: places.Plan) -> Iterator[tuple[str, str, str]]:
-    """The addresses of all buildings, then those of the rooms that were derived for them."""
-    known = {}
+def _buildings(plan: places.Plan) -> Iterator[tuple[str, str, int]]:
+    """Key, address and habit of every building."""
+    turn = 0
     for community in plan.communities:
         found = build(plan, community)
         for i, key in enumerate(found.ids):
-            known[key] = (addressing.ladder(plan, found, i), len(known) % 5)
-    for key, (row, habit) in known.items():
-        yield f"A{key}", addressing.text(row, habit), key
-    statement = """
-        SELECT b.ext_id, e.name, u.room_no, u.id
-        FROM city.unit u JOIN city.building b ON b.id = u.building_id
-        LEFT JOIN city.entrance e ON e.id = u.entrance_id ORDER BY b.id, u.id"""
-    with psycopg.connect(here.url) as connection, connection.cursor("rooms") as cursor:
-        for key, entrance, room, number in cursor.execute(statement):
-            row, habit = known[key]
-            words = row | {"单元": entrance, "户室": f"{room}室"}
-            yield f"R{number}", addressing.text(words, habit), key
+            habit = turn % 5
+            yield key, addressing.text(addressing.ladder(plan, found, i), habit), habit
+            turn += 1
 
 
 def _mended(path: Path) -> Path:
@@ -127,7 +182,7 @@ def _plainly(here: City, path: Path) -> Watch:
     return watch
 
 
-def _searched(here: City) -> list[Measure]:
+def _searched(here: City, size: int) -> list[Measure]:
     """What people type, sort by sort, over HTTP."""
     port = free_port()
     server = here.start(
@@ -136,7 +191,7 @@ def _searched(here: City) -> list[Measure]:
     try:
         connection = connected(port)
         lines = []
-        for sort, texts in _typed(here).items():
+        for sort, texts in _typed(here, size).items():
             paths = ["/addresses/search?" + urllib.parse.urlencode({"q": text}) for text in texts]
             took = ask(connection, paths, {})
             lines += [
@@ -149,13 +204,13 @@ def _searched(here: City) -> list[Measure]:
         server.wait(timeout=30)
 
 
-def _typed(here: City) -> dict[str, list[str]]:
+def _typed(here: City, size: int) -> dict[str, list[str]]:
     """Searches by sort: parts, beginnings, slips of the pen, and rooms of random addresses."""
     chance = random.Random(SEED)
     with psycopg.connect(here.url) as connection:
         statement = """SELECT norm_text, level, room_no FROM city.std_address
-                       TABLESAMPLE BERNOULLI (5) REPEATABLE (7)"""
-        every = connection.execute(statement).fetchall()
+                       TABLESAMPLE BERNOULLI (%s) REPEATABLE (7)"""
+        every = connection.execute(statement, [min(5, 100 * SAMPLE / size)]).fetchall()
     whole = [text for text, level, _ in every if level <= 12]
     rooms = [text for text, level, room in every if level == 15 and room]
 
