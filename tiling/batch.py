@@ -3,25 +3,48 @@
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
-from cim.crs.geoid import Geoid
+from cim.crs.geoid import Geoid, geoid
+from cim.settings import Settings
 from cim.store import columns
+from cim.store.queries import tiles as queries
 from tiling import tiles3d
-from tiling.folder import store
+from tiling.folder import PACKED, store
 from tiling.layers import Layer
+from tiling.members import Members
 from tiling.metadata import Table
-from tiling.tile import Rows, Tile, build_tile
+from tiling.packed import packed
+from tiling.subtree import Region
+from tiling.tile import Rows, build_tile
 from tiling.tree import Key
 
 WAITING = 8
 """Tiles handed to an executor and not yet back: what bounds the memory."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A tile that was built: what the manifest keeps of it.
+
+    `digest` is BLAKE2b of its plain bytes (16 bytes), `size` and `packed` count bytes, plain and
+    gzipped; `skipped` are ids left out, each with its Reason.  All are 0 where nothing in it could
+    be drawn.
+    """
+
+    key: Key
+    region: Region
+    digest: bytes
+    size: int
+    packed: int
+    features: int
+    skipped: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -32,13 +55,41 @@ class Work:
     table: Table
     folder: Path | None
 
-    def __call__(self, key: Key, rows: Rows) -> tuple[Key, Tile, bytes]:
-        """Build a tile and put it on disk; its bytes stay behind, a digest comes back."""
+    def __call__(self, key: Key, rows: Rows) -> Done:
+        """Build a tile and put it on disk, and its gzipped copy; its bytes stay behind."""
         tile = build_tile(self.layer, self.table, key, rows)
+        small = packed(tile.content) if tile.content else b""
         if self.folder and tile.content:
-            store(self.folder / tiles3d.content_path(key), tile.content)
+            path = self.folder / tiles3d.content_path(key)
+            store(path, tile.content)
+            store(path.with_name(path.name + PACKED), small)
         digest = blake2b(tile.content, digest_size=16).digest()
-        return key, replace(tile, content=b""), digest + len(tile.content).to_bytes(8, "big")
+        size = len(tile.content), len(small)
+        return Done(key, tile.region, digest, *size, tile.features, tile.skipped)
+
+
+def carry_out(
+    settings: Settings,
+    engine: Engine,
+    layer: Layer,
+    members: Members,
+    executor: Executor | None,
+    target: Path | None,
+    snapshot: str,
+) -> Iterator[Done]:
+    """Build the tiles of these members and store them below `target`, where one is given."""
+    wanted = set(members.keys())
+    with engine.connect() as connection:
+        work = Work(layer, table_of(connection, layer), target)
+        found = tiles(connection, layer, geoid(settings))
+        yield from carried_out(work, ((k, rows) for k, rows in found if k in wanted), executor)
+
+
+def table_of(connection: Connection, layer: Layer) -> Table:
+    """The property table of a layer, with the codes of its lists as they are now."""
+    lists = [item.enum for item in layer.properties if item.enum]
+    codes = {name: tuple(connection.scalars(queries.codes(name))) for name in lists}
+    return layer.table(codes)
 
 
 def tiles(connection: Connection, layer: Layer, heights: Geoid) -> Iterator[tuple[Key, Rows]]:
@@ -75,13 +126,13 @@ def _joined(pieces: list[Rows]) -> Rows:
 
 def carried_out(
     work: Work, found: Iterator[tuple[Key, Rows]], executor: Executor | None
-) -> Iterator[tuple[Key, Tile, bytes]]:
+) -> Iterator[Done]:
     """Every tile's result in order, with no more than WAITING tiles under way."""
     if executor is None:
         for key, rows in found:
             yield work(key, rows)
         return
-    waiting: deque[Future[tuple[Key, Tile, bytes]]] = deque()
+    waiting: deque[Future[Done]] = deque()
     for key, rows in found:
         waiting.append(executor.submit(work, key, rows))
         if len(waiting) >= WAITING:

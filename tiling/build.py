@@ -1,69 +1,44 @@
-"""From rows to a tileset on disk.
+"""A run: the tiles that are to be built, built, and published as one version.
 
-`build` assigns every building to a tile, has the tiles made out of their rows, and lets the new
-tileset take the old one's place only when it is whole.
+There is one way for a full build, for the update after changes, and for a run that was broken off:
+what differs is which tiles are to be built.  What was touched is absorbed in one transaction, which
+leaves the list of tiles in the database; each tile that stands on disk is ticked off; at the end a
+version is published.  Whatever kills a run, the next one finds the list and goes on.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from contextlib import contextmanager
 from hashlib import blake2b
+from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection, Engine
 
 from cim.crs.geoid import Geoid, geoid
 from cim.settings import Settings
-from cim.store import columns
+from cim.store.queries import manifest
+from cim.store.queries import members as member_queries
 from cim.store.queries import tiles as queries
-from tiling import subtree, tiles3d
-from tiling.batch import Work, carried_out, tiles
-from tiling.folder import Folder
+from cim.store.watching import watch
+from tiling import tiles3d
+from tiling.batch import carry_out, table_of
+from tiling.folder import Folder, busy
+from tiling.journal import Journal
 from tiling.layers import Layer
-from tiling.members import keep, place_all
-from tiling.mesh import REASONS, Reason
-from tiling.metadata import Table
-from tiling.subtree import Region
-from tiling.tile import Tile
-from tiling.tree import DEEPEST, Key, bounds
-
-WORTH_SHARING = 100_000
-"""Features from which further processes are worth their start."""
+from tiling.members import Members, absorb, keep, members_of, place_all
+from tiling.mesh import Reason
+from tiling.publish import Built, expected, publish
+from tiling.tree import Key
 
 Progress = Callable[[int, int], None]
 """Called with the features done and their total."""
 
-
-@dataclass
-class Built:
-    """What a run did."""
-
-    name: str
-    path: Path
-    version: str = ""
-    features: int = 0
-    tiles: int = 0
-    bytes: int = 0
-    height_model: str = ""
-    height_shift: float = 0.0
-    seconds: float = 0.0
-    skipped: Counter[Reason] = field(default_factory=Counter)
-
-
-@dataclass
-class _Run:
-    """A run as it goes: where each tile lies, a digest of each, and what was left out."""
-
-    regions: dict[Key, Region] = field(default_factory=dict)
-    digests: dict[Key, bytes] = field(default_factory=dict)
-    skipped: list[tuple[int, int]] = field(default_factory=list)
-    features: int = 0
-    bytes: int = 0
+LIBRARIES = ("deflate", "mapbox-earcut", "meshopt", "numpy", "shapely")
+"""Whose versions bytes may depend on."""
 
 
 def build(
@@ -77,103 +52,201 @@ def build(
 ) -> Built:
     """Build a tileset from the city as it stands now; the old one serves until this one is whole.
 
-    A `dry_run` builds every tile and writes nothing.  Raises TilingError where a build of the same
-    tileset is under way, the disk is full, or the geoid grid does not reach.
+    One that was broken off is gone on with.  A `dry_run` builds every tile and writes nothing.
+    Raises TilingError where a run on the same tileset is under way, the disk is full, or the geoid
+    grid does not reach.
+    """
+    if dry_run:
+        return _tried(settings, engine, layer, progress, executor)
+    return run(settings, engine, layer, whole=True, progress=progress, executor=executor)
+
+
+def run(
+    settings: Settings,
+    engine: Engine,
+    layer: Layer,
+    *,
+    whole: bool,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+) -> Built:
+    """Bring a tileset up to the city: all of it, or what is not as it should be.
+
+    Raises as `build` does.
     """
     began = monotonic()
     heights = geoid(settings)
-    built = Built(layer.name, settings.tiles_dir / layer.name)
-    with (
-        Folder(built.path, dry_run=dry_run) as folder,
-        engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
-        connection.begin() as transaction,
-    ):
-        run = _Run()
-        table, total = _prepare(connection, layer, heights, run, built)
-        work = Work(layer, table, folder.fresh)
-        shared = executor if total >= WORTH_SHARING else None
-        for done in carried_out(work, tiles(connection, layer, heights), shared):
-            _note(run, *done)
-            if progress:
-                progress(run.features + len(run.skipped), total)
-        _finish(connection, layer, folder, run, built)
-        if dry_run:
-            transaction.rollback()
+    with Folder(settings.tiles_dir / layer.name) as folder, held(engine, layer.name):
+        terms = prepare(engine, layer, settings, heights)
+        with snapshot_of(engine) as snapshot:
+            with seeing(engine, snapshot) as connection:
+                members = _planned(connection, layer, folder, terms, whole=whole)
+                open_ = connection.scalars(manifest.open_tiles(layer.name)).one()
+                recorded = connection.execute(manifest.recorded(layer.name)).first()
+            if recorded and not open_ and _stands(recorded, folder, terms):
+                folder.switch(recorded.version)
+                return _unchanged(layer, folder, heights, recorded, monotonic() - began)
+            total, features = int(members.weight.sum()), 0
+            with Journal(engine, layer) as journal:
+                for done in carry_out(
+                    settings, engine, layer, members, executor, folder.work, snapshot
+                ):
+                    journal.note(done)
+                    features += done.features + len(done.skipped)
+                    if progress:
+                        progress(min(features, total), total)
+        with engine.begin() as connection:
+            built = publish(connection, layer, folder, heights, terms)
+        folder.switch(built.version)
     built.seconds = monotonic() - began
     return built
 
 
-def _prepare(
-    connection: Connection, layer: Layer, heights: Geoid, run: _Run, built: Built
-) -> tuple[Table, int]:
-    """Assign every building to its tile; the property table to be written, and the features."""
-    for statement in queries.forget(layer.name):
-        connection.execute(statement)
-    for name in connection.scalars(queries.unsampled()):  # a plan without statistics takes minutes
-        connection.exec_driver_sql(f"ANALYZE city.{name}")
+def _planned(
+    connection: Connection, layer: Layer, folder: Folder, terms: str, *, whole: bool
+) -> Members:
+    """What is to be built, written down; all where it must be, or where that is asked."""
+    name = layer.name
+    recorded = connection.execute(manifest.recorded(name)).first()
+    stands = recorded is not None and _stands(recorded, folder, terms)
+    if not folder.begin(terms):
+        connection.execute(manifest.mark_all(name, [manifest.BUILT]))
+    _proved(connection, layer, folder)
+    states = set(connection.scalars(manifest.states(name)))
+    midway = manifest.BUILT in states and manifest.PUBLISHED not in states
+    if midway or (stands and not whole):
+        _mark(connection, layer, absorb(connection, layer))
+        dirty = [Key(*row) for row in connection.execute(manifest.keys(name, manifest.DIRTY))]
+        return members_of(connection, layer, dirty)
+    connection.execute(member_queries.take(name))
+    connection.execute(manifest.forget_all_skips(name))
     members = place_all(connection, layer)
-    run.skipped += [(int(lost), Reason.NO_OUTLINE) for lost in members.lost]
     keep(connection, layer, members)
-    built.height_model = heights.name
-    if len(members):
-        middle = np.array([bounds(Key(DEEPEST, place)) for place in members.place.tolist()])
-        west, south = middle[:, :2].min(0)
-        east, north = middle[:, 2:].max(0)
-        centre = np.array([(west + east) / 2]), np.array([(south + north) / 2])
-        built.height_shift = float(heights.height(*centre)[0])
-    return _table(connection, layer), int(members.weight.sum())
+    connection.execute(manifest.mark_all(name))
+    _mark(connection, layer, members.keys())
+    return members
 
 
-def _table(connection: Connection, layer: Layer) -> Table:
-    lists = [item.enum for item in layer.properties if item.enum]
-    codes = {name: tuple(connection.scalars(queries.codes(name))) for name in lists}
-    return layer.table(codes)
+def _stands(recorded: Any, folder: Folder, terms: str) -> bool:
+    """Whether the version on record is here, and was made as one would be now."""
+    return recorded.format == terms and folder.holds(recorded.version)
 
 
-def _note(run: _Run, key: Key, tile: Tile, digest: bytes) -> None:
-    run.skipped += tile.skipped
-    run.features += tile.features
-    if tile.features:
-        run.regions[key] = tile.region
-        run.digests[key] = digest
-        run.bytes += int.from_bytes(digest[-8:], "big")
+def _proved(connection: Connection, layer: Layer, folder: Folder) -> None:
+    """Of a run that was broken off, only files count that are what they were written as."""
+    built = connection.execute(manifest.built(layer.name)).all()
+    lost = []
+    for row in built:
+        file = folder.work / tiles3d.content_path(Key(row.level, row.cell))
+        whole = file.is_file() and digest(file.read_bytes()) == row.digest
+        if not whole or not file.with_name(file.name + ".gz").is_file():
+            lost.append(Key(row.level, row.cell))
+    _mark(connection, layer, lost)
+    folder.clear(expected({Key(row.level, row.cell) for row in built}))
 
 
-def _finish(connection: Connection, layer: Layer, folder: Folder, run: _Run, built: Built) -> None:
-    """Write the tree, then the record, and switch."""
-    built.features, built.tiles = run.features, len(run.regions)
-    built.skipped = Counter(Reason(reason) for _, reason in run.skipped)
-    named = b"".join(f"{key}".encode() + run.digests[key] for key in sorted(run.digests))
-    model = f"{built.height_model} {built.height_shift} {tiles3d.POLICY} {subtree.LEVELS}"
-    built.version = blake2b(named + model.encode(), digest_size=6).hexdigest()
-    facts = tiles3d.Facts(
-        layer.title, built.height_model, built.height_shift, built.features, built.version
+def _mark(connection: Connection, layer: Layer, keys: "set[Key] | list[Key]") -> None:
+    if keys:
+        levels, cells = zip(*keys, strict=True)
+        connection.execute(manifest.mark(layer.name, levels, cells))
+
+
+def _unchanged(
+    layer: Layer, folder: Folder, heights: Geoid, recorded: Any, seconds: float
+) -> Built:
+    """What is said of a run that had nothing to do."""
+    return Built(
+        layer.name,
+        folder.path,
+        recorded.version,
+        recorded.feature_count,
+        recorded.tile_count,
+        0,
+        recorded.bytes,
+        heights.name,
+        recorded.height_shift,
+        seconds,
     )
-    files = tiles3d.files(facts, subtree.grow(run.regions), layer.inner_error)
-    built.bytes = run.bytes + sum(map(len, files.values()))
-    _record(connection, run, built)
-    for path, content in files.items():
-        folder.write(path, content)
-    folder.finish(built.version)
 
 
-def _record(connection: Connection, run: _Run, built: Built) -> None:
-    reasons = [REASONS[Reason(reason)] for _, reason in run.skipped]
-    skips: dict[str, Any] = {
-        "tileset": [built.name] * len(reasons),
-        "object_id": [identity for identity, _ in run.skipped],
-        "reason_en": [en for en, _ in reasons],
-        "reason_zh": [zh for _, zh in reasons],
-    }
-    columns.write(connection, "platform.tile_skip", skips, queries.SKIP_TYPES)
-    values = {
-        "name": built.name,
-        "version": built.version,
-        "built_at": datetime.now(UTC),
-        "feature_count": built.features,
-        "tile_count": built.tiles,
-        "bytes": built.bytes,
-        "height_shift": built.height_shift,
-        "skipped": len(run.skipped),
-    }
-    connection.execute(queries.record(values))
+def digest(content: bytes) -> bytes:
+    """What a tile's bytes are known by."""
+    return blake2b(content, digest_size=16).digest()
+
+
+def prepare(engine: Engine, layer: Layer, settings: Settings, heights: Geoid) -> str:
+    """Have the layer's city watched; the digest of all that bytes come from besides their rows."""
+    with engine.begin() as connection:
+        watch(connection, layer.name, (layer.extents(), layer.rows(layer.name)))
+        for name in connection.scalars(queries.unsampled()):  # else a plan takes minutes
+            connection.exec_driver_sql(f"ANALYZE city.{name}")
+        table = table_of(connection, layer)
+    terms = blake2b(digest_size=12)
+    for fact in (table, heights.name, settings.geoid_offset, settings.geoid_grid):
+        terms.update(repr(fact).encode())
+    for library in LIBRARIES:
+        terms.update(version(library).encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        terms.update(source.read_bytes())
+    terms.update(Path(queries.__file__).read_bytes())
+    return terms.hexdigest()
+
+
+@contextmanager
+def held(engine: Engine, name: str) -> Iterator[None]:
+    """Nobody else runs on this tileset, on whatever machine; raises TilingError where one does."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not connection.execute(manifest.LOCK, {"name": name}).scalar_one():
+            raise busy(name)
+        try:
+            yield
+        finally:
+            connection.execute(manifest.UNLOCK, {"name": name})
+
+
+@contextmanager
+def snapshot_of(engine: Engine) -> Iterator[str]:
+    """The name of the city as it is now, under which others may see it within the block."""
+    with (
+        engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
+        connection.begin(),
+    ):
+        yield connection.execute(manifest.SNAPSHOT).scalar_one()
+
+
+@contextmanager
+def seeing(engine: Engine, snapshot: str) -> Iterator[Connection]:
+    """A transaction that sees the city under that name, and may write; committed at the end."""
+    with (
+        engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
+        connection.begin(),
+    ):
+        connection.exec_driver_sql(manifest.see(snapshot))
+        yield connection
+
+
+def _tried(
+    settings: Settings,
+    engine: Engine,
+    layer: Layer,
+    progress: Progress | None,
+    executor: Executor | None,
+) -> Built:
+    """A full run of which nothing stays."""
+    began = monotonic()
+    heights = geoid(settings)
+    built = Built(layer.name, settings.tiles_dir / layer.name, height_model=heights.name)
+    with snapshot_of(engine) as snapshot:
+        with seeing(engine, snapshot) as connection:
+            members = place_all(connection, layer)
+        total, left_out = int(members.weight.sum()), Counter[Reason]()
+        for done in carry_out(settings, engine, layer, members, executor, None, snapshot):
+            left_out.update(Reason(reason) for _, reason in done.skipped)
+            built.features += done.features
+            built.tiles += done.features > 0
+            built.bytes += done.size + done.packed
+            if progress:
+                progress(min(built.features, total), total)
+    built.changed, built.skipped = built.tiles, left_out
+    built.seconds = monotonic() - began
+    return built

@@ -14,10 +14,11 @@ from sqlalchemy import Engine
 from cim import settings as configuration
 from cim.store.engine import connect
 from cim.store.queries import tiles as queries
-from tiling.build import Built, build
+from tiling.build import build
 from tiling.check_command import check_command
 from tiling.layers import LAYERS
 from tiling.mesh import REASONS
+from tiling.publish import Built
 
 
 @click.group()

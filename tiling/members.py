@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from cim.store import columns, numbers
+from cim.store.queries import manifest
 from cim.store.queries import members as queries
 from tiling.layers import Layer
+from tiling.mesh import Reason
+from tiling.skips import NOWHERE, write_skips
 from tiling.tree import (
     CONTENT,
     DEEPEST,
@@ -92,6 +95,7 @@ def keep(connection: Connection, layer: Layer, members: Members) -> None:
     """Write down the members of a layer in place of those that are kept."""
     connection.execute(queries.forget(layer.name))
     _write(connection, layer, members)
+    _name_lost(connection, layer, None, members.lost)
     connection.exec_driver_sql("ANALYZE platform.tile_member")
 
 
@@ -148,7 +152,8 @@ def _few_anew(connection: Connection, layer: Layer, ids: Integers) -> set[Key]:
     """Place these buildings, and settle those around them."""
     statement = queries.members_of_buildings(layer.name, ids.tolist())
     old = _table(numbers.read(connection, statement, queries.NUMBERS))
-    inputs, _, _ = _extents(connection, layer, ids.tolist())
+    inputs, _, lost = _extents(connection, layer, ids.tolist())
+    _name_lost(connection, layer, ids.tolist(), lost)
     now = np.zeros(len(inputs["building_id"]), _ROW)
     for name, values in inputs.items():
         now[name] = values
@@ -288,6 +293,14 @@ def _write(connection: Connection, layer: Layer, members: Members) -> None:
     rows: dict[str, Any] = {"tileset": [layer.name] * len(members), "highest": highest}
     rows |= {name: getattr(members, name) for name in queries.TYPES if name not in rows}
     columns.write(connection, "platform.tile_member", rows, queries.TYPES)
+
+
+def _name_lost(connection: Connection, layer: Layer, ids: list[int] | None, lost: Integers) -> None:
+    """Name the buildings without an outline among these, or all."""
+    connection.execute(manifest.forget_lost(layer.name, ids))
+    skips = [(NOWHERE, identity, int(Reason.NO_OUTLINE)) for identity in lost.tolist()]
+    if skips:
+        write_skips(connection, layer, skips)
 
 
 def _members(found: Mapping[str, NDArray[Any]]) -> Members:

@@ -37,7 +37,7 @@ def read(
     )
     compiled = statement.compile(connection, compile_kwargs={"literal_binds": True})
     text = f"COPY (SELECT {listed} FROM ({compiled}) t) TO STDOUT (FORMAT binary)"
-    with translated(folder_of(connection)), driver.cursor() as cursor, cursor.copy(text) as copy:  # type: ignore[arg-type]  # psycopg wants literals; this is our own statement
+    with translated(folder_of(connection)), driver.cursor() as cursor, cursor.copy(text) as copy:
         body = b"".join(copy)
     return _columns(body, types)
 

@@ -65,7 +65,10 @@ EDITS = {
 
 def touch(connection: Connection, layer: Layer, ids: list[int]) -> None:
     connection.execute(
-        text("INSERT INTO platform.tile_touched (tileset, building_id) SELECT :t, unnest(CAST(:ids AS bigint[]))"),
+        text(
+            "INSERT INTO platform.tile_touched (tileset, building_id) "
+            "SELECT :t, unnest(CAST(:ids AS bigint[]))"
+        ),
         {"t": layer.name, "ids": ids},
     )
 

@@ -1,0 +1,141 @@
+"""Triggers by which the city tells that a building's tiles are behind it.
+
+What is watched is what the statements of a tileset read: these columns of these tables, whoever
+writes them, by a load, the service or SQL.  The triggers are made by a tileset's first build, so
+they cost nothing before; from then on what is written in a statement is looked through once.  They
+fire for loads too, which switch other triggers off.
+"""
+
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import Final
+
+from sqlalchemy import Column, Connection, Table, text
+from sqlalchemy.sql import ClauseElement, visitors
+
+from cim.model.base import CITY
+
+CHANNEL: Final = "cim_tiles"
+"""Where it is notified; the payload is the tileset's name."""
+
+MANY: Final = 100_000
+"""Rows that come or go in one statement from which all buildings are marked, not each."""
+
+_BUILDING: Final = {
+    "building": "{row}.id",
+    "floor_slot": "(SELECT p.building_id FROM city.floor_plan p WHERE p.id = {row}.plan_id)",
+    "unit_storey": "(SELECT u.building_id FROM city.unit u WHERE u.id = {row}.unit_id)",
+}
+"""The building that a row belongs to, where `building_id` does not say so."""
+
+_FUNCTION: Final = """
+CREATE OR REPLACE FUNCTION platform.{function}() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $body$
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        INSERT INTO platform.tile_touched (tileset) VALUES ('{tileset}');
+    ELSIF TG_OP = 'UPDATE' THEN
+        INSERT INTO platform.tile_touched (tileset, building_id)
+        SELECT DISTINCT '{tileset}', t.id
+        FROM stale o FULL JOIN fresh n ON {same_row}
+        CROSS JOIN LATERAL (VALUES ({old}), ({new})) t(id)
+        WHERE t.id IS NOT NULL AND ROW({before}) IS DISTINCT FROM ROW({after});
+    ELSIF TG_OP = 'INSERT' THEN
+        IF (SELECT count(*) FROM (SELECT FROM fresh LIMIT {many}) t) = {many} THEN
+            INSERT INTO platform.tile_touched (tileset) VALUES ('{tileset}');
+        ELSE
+            INSERT INTO platform.tile_touched (tileset, building_id)
+            SELECT DISTINCT '{tileset}', t.id FROM (SELECT {new} AS id FROM fresh n) t
+            WHERE t.id IS NOT NULL;
+        END IF;
+    ELSIF (SELECT count(*) FROM (SELECT FROM stale LIMIT {many}) t) = {many} THEN
+        INSERT INTO platform.tile_touched (tileset) VALUES ('{tileset}');
+    ELSE
+        INSERT INTO platform.tile_touched (tileset, building_id)
+        SELECT DISTINCT '{tileset}', t.id FROM (SELECT {old} AS id FROM stale o) t
+        WHERE t.id IS NOT NULL;
+    END IF;
+    IF FOUND THEN
+        PERFORM pg_notify('{channel}', '{tileset}');
+    END IF;
+    RETURN NULL;
+END $body$
+"""
+
+_EVENTS: Final = {
+    "insert": "AFTER INSERT ON {table} REFERENCING NEW TABLE AS fresh",
+    "update": "AFTER UPDATE ON {table} REFERENCING OLD TABLE AS stale NEW TABLE AS fresh",
+    "delete": "AFTER DELETE ON {table} REFERENCING OLD TABLE AS stale",
+    "truncate": "AFTER TRUNCATE ON {table}",
+}
+
+_MADE: Final = """
+    SELECT p.proname, obj_description(p.oid, 'pg_proc') FROM pg_proc p
+    WHERE p.pronamespace = 'platform'::regnamespace AND p.proname LIKE :pattern"""
+
+
+_ALL: Final = "INSERT INTO platform.tile_touched (tileset) VALUES (:tileset)"
+
+
+def columns_read(statements: Iterable[ClauseElement]) -> dict[Table, set[str]]:
+    """Which columns of which tables of the city these statements read."""
+    found: dict[Table, set[str]] = {}
+    for statement in statements:
+        for element in visitors.iterate(statement):
+            for column in getattr(element, "base_columns", ()):
+                if isinstance(column, Column) and column.table.schema == CITY:
+                    found.setdefault(column.table, set()).add(column.name)
+    return found
+
+
+def watch(connection: Connection, tileset: str, statements: Iterable[ClauseElement]) -> bool:
+    """Have everything told that these statements of a tileset read; whether that is new.
+
+    Where it is new, all buildings are marked as touched.  Writers at work are waited for, so that
+    whoever reads afterwards sees what they wrote, or finds it marked.
+    """
+    wanted = {
+        f"tiles_{tileset}_{table.name}": (table, _function(tileset, table, names))
+        for table, names in columns_read(statements).items()
+    }
+    rows = connection.execute(text(_MADE), {"pattern": f"tiles\\_{tileset}\\_%"})
+    made: Mapping[str, str] = {row.proname: row.obj_description for row in rows}
+    if made == {name: _digest(body) for name, (_, body) in wanted.items()}:
+        return False
+    for name in made:
+        connection.exec_driver_sql(f"DROP FUNCTION platform.{name} CASCADE")
+    for name, (table, body) in wanted.items():
+        connection.exec_driver_sql(body.replace("%", "%%"))
+        for event, when in _EVENTS.items():
+            connection.exec_driver_sql(
+                f"CREATE TRIGGER {name}_{event} {when.format(table=table.fullname)} "
+                f"FOR EACH STATEMENT EXECUTE FUNCTION platform.{name}()"
+            )
+            connection.exec_driver_sql(
+                f"ALTER TABLE {table.fullname} ENABLE ALWAYS TRIGGER {name}_{event}"
+            )
+        connection.exec_driver_sql(f"COMMENT ON FUNCTION platform.{name} IS '{_digest(body)}'")
+    connection.execute(text(_ALL), {"tileset": tileset})
+    return True
+
+
+def _function(tileset: str, table: Table, names: set[str]) -> str:
+    building = _BUILDING.get(table.name, "{row}.building_id")
+    if "{row}.building_id" in building and "building_id" not in table.c:
+        raise TypeError(f"which building a row of {table.fullname} belongs to is not known")
+    listed = sorted(names | {column.name for column in table.primary_key})
+    return _FUNCTION.format(
+        function=f"tiles_{tileset}_{table.name}",
+        tileset=tileset,
+        channel=CHANNEL,
+        many=MANY,
+        same_row=" AND ".join(f"n.{column.name} = o.{column.name}" for column in table.primary_key),
+        old=building.format(row="o"),
+        new=building.format(row="n"),
+        before=", ".join(f"o.{name}" for name in listed),
+        after=", ".join(f"n.{name}" for name in listed),
+    )
+
+
+def _digest(body: str) -> str:
+    return blake2b(body.encode(), digest_size=8).hexdigest()

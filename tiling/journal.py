@@ -1,0 +1,69 @@
+"""What a run has done so far, written down as it goes: a run that breaks off is gone on with."""
+
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine
+
+from cim.store.queries import manifest
+from tiling.batch import Done
+from tiling.layers import Layer
+from tiling.publish import SIDES
+from tiling.skips import write_skips
+
+TOGETHER = 256
+"""Tiles that are written down at a time."""
+
+
+class Journal:
+    """The tiles of a run; those noted are written down at the latest when it is left."""
+
+    def __init__(self, engine: Engine, layer: Layer) -> None:
+        """Of a run on this layer."""
+        self.engine, self.layer = engine, layer
+        self._open: list[Done] = []
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Write down what is open, also where the run was stopped."""
+        self.write()
+
+    def note(self, done: Done) -> None:
+        """A tile is on disk."""
+        self._open.append(done)
+        if len(self._open) >= TOGETHER:
+            self.write()
+
+    def write(self) -> None:
+        """Write down what is open."""
+        if self._open:
+            with self.engine.begin() as connection:
+                write(connection, self.layer, self._open)
+            self._open = []
+
+
+def write(connection: Connection, layer: Layer, found: list[Done]) -> None:
+    """Write down tiles that are on disk, and what was left out of them."""
+    rows: dict[str, list[Any]] = {
+        "level": [done.key.level for done in found],
+        "cell": [done.key.cell for done in found],
+        "digest": [done.digest for done in found],
+        "size": [done.size for done in found],
+        "packed": [done.packed for done in found],
+        "features": [done.features for done in found],
+    }
+    for place, side in enumerate(SIDES):
+        rows[side] = [float(done.region[place]) for done in found]
+    connection.execute(manifest.done(layer.name, rows))
+    connection.execute(manifest.forget_skips(layer.name, rows["level"], rows["cell"]))
+    skips = [(done.key, *skip) for done in found for skip in done.skipped]
+    if skips:
+        write_skips(connection, layer, skips)
