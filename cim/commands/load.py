@@ -238,7 +238,10 @@ def _bring(
         reports.append(report)
         if not quiet:
             shown.outcome(report, dry_run)
-    if not quiet and not dry_run and any(report.came_in for report in reports):
+    shown_in_3d = any(
+        one.derives and report.came_in for (one, _), report in zip(files, reports, strict=True)
+    )
+    if shown_in_3d and not quiet and not dry_run:
         click.echo("next 下一步: cim tile build")
     return _code(reports)
 

@@ -73,6 +73,17 @@ def test_the_command_says_what_came_in_and_leaves_by_its_codes(
     assert cim("load", "buildings", tmp_path / "absent.shp").exit_code == 2
 
 
+def test_tiles_are_the_next_step_only_after_what_stands_in_them(
+    cim: Callable[..., Result], clean: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "addresses.csv"
+    path.write_text("编号,地址\n1,广东省东莞市南城街道鸿福路1号\n", "utf-8")
+    done = cim("load", "addresses", str(path))
+    assert done.exit_code == 0, done.output
+    assert "new 新增" in done.output
+    assert "cim tile build" not in done.output
+
+
 def test_a_dry_run_keeps_nothing(cim: Callable[..., Result], clean: Any, tmp_path: Path) -> None:
     done = cim("load", "buildings", houses(tmp_path), "--dry-run")
     assert done.exit_code == 0
