@@ -60,6 +60,9 @@ LEAST_VOLUME = 0.1
 SMALLEST = 1e-3
 """Square metres; a smaller surface is none."""
 
+LOST = 0.05
+"""Square metres that a ring may sweep over without enclosing any of them."""
+
 
 @dataclass(frozen=True)
 class Solids:
@@ -160,7 +163,7 @@ def solids(
     fine = reasons == Reason.FINE
     chosen, corners = select(shape, fine[shape.owner])
     points, metres = points[corners], placed[corners]
-    faces = _faces(chosen, metres)
+    faces = _faces(chosen, metres, reasons)
     _even(faces, taken, reasons)
     triangles, polygon = triangulate(faces.plan, faces.shape)
     _covered(faces, triangles, polygon, reasons)
@@ -219,9 +222,11 @@ def _placed(points: Floats, shape: Rings, shift: Floats, frame: Frame, reasons: 
     return found
 
 
-def _faces(shape: Rings, metres: Floats) -> _Faces:
+def _faces(shape: Rings, metres: Floats, reasons: Integers) -> _Faces:
     """Every surface with its normal, laid into the plane of the two axes that it faces least."""
-    normals, size = _normals(shape, metres)
+    normals, size, swept = _normals(shape, metres)
+    crossed = (size < SMALLEST) & (swept > LOST)
+    _mark(reasons, shape.owner[crossed], Reason.SOLID_CROSSED)
     shape, corners = _sizeable(shape, size)
     normals, metres = normals[size >= SMALLEST], metres[corners]
     polygon = shape.polygon_of_ring[shape.ring_of_corner]
@@ -240,27 +245,35 @@ def _faces(shape: Rings, metres: Floats) -> _Faces:
     return _Faces(plan[left], shape, metres[left], normals[tidied.owner])
 
 
-def _normals(shape: Rings, metres: Floats) -> tuple[Floats, Floats]:
-    """The unit normal of each surface by its outer ring, and its area (M. E. Newell's sums)."""
+def _normals(shape: Rings, metres: Floats) -> tuple[Floats, Floats, Floats]:
+    """Unit normal and area of each surface by its outer ring (M. E. Newell's sums).
+
+    The last is what the ring sweeps over: far more than its area where it crosses itself.
+    """
     ring = shape.ring_of_corner
     outer = shape.polygons[:-1]
     here = metres - metres[shape.rings[:-1][ring]] if len(metres) else metres
     there = here[shape.next_corner] if len(metres) else here
-    count = shape.rings.size - 1
-    sums = np.stack(
+    cross = np.stack(
         [
-            np.bincount(
-                ring,
-                here[:, (k + 1) % 3] * there[:, (k + 2) % 3]
-                - here[:, (k + 2) % 3] * there[:, (k + 1) % 3],
-                minlength=count,
-            )
+            here[:, (k + 1) % 3] * there[:, (k + 2) % 3]
+            - here[:, (k + 2) % 3] * there[:, (k + 1) % 3]
             for k in range(3)
         ],
         axis=1,
-    )[outer]
-    length = np.sqrt(sums[:, 0] ** 2 + sums[:, 1] ** 2 + sums[:, 2] ** 2)
-    return sums / np.where(length > 0, length, 1.0)[:, None], length / 2
+    )
+    count = shape.rings.size - 1
+    sums: Floats = np.stack(
+        [np.bincount(ring, cross[:, k], minlength=count) for k in range(3)], axis=1
+    )
+    swept = np.bincount(ring, _length(cross), minlength=count)[outer] / 2
+    length = _length(sums[outer])
+    return sums[outer] / np.where(length > 0, length, 1.0)[:, None], length / 2, swept
+
+
+def _length(vectors: Floats) -> Floats:
+    found: Floats = np.sqrt(vectors[:, 0] ** 2 + vectors[:, 1] ** 2 + vectors[:, 2] ** 2)
+    return found
 
 
 def _sizeable(shape: Rings, size: Floats) -> tuple[Rings, Integers]:
