@@ -264,7 +264,7 @@ def _geometry(buffer: _Buffer, mesh: Mesh) -> tuple[list[dict[str, Any]], list[i
     vertices = len(mesh.positions)
     short = vertices <= SHORT
     steps = y_up(mesh.positions)
-    low, high = steps.min(axis=0), steps.max(axis=0)
+    low, high = (np.array([f(axis) for axis in steps.T]) for f in (np.min, np.max))
     small = int((high - low).max()) <= SHORT
     origin = low if small else (low + high) // 2
     steps -= origin

@@ -16,11 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cim.crs.ecef import REACH, Frame
+from cim.geometry.wkb import Blobs
 from tiling.rings import (
     Rings,
     parse,
+    ranges,
     select,
     signed_areas,
+    take,
     tidy,
     triangle_areas,
     triangulate,
@@ -208,26 +211,69 @@ def prisms(
     >>> prisms([], np.zeros(0), np.zeros(0), Frame(0, 0), closed=True).mesh.triangles.shape
     (0, 3)
     """
+    distinct, of = outlines.distinct() if isinstance(outlines, Blobs) else (outlines, None)
+    laid = _lay(distinct, frame)
+    reasons = _reasons(laid.reasons if of is None else laid.reasons[of], bottom, top)
+    fine = np.flatnonzero(reasons == Reason.FINE)
+    taken = _take(laid, fine if of is None else of[fine])
+    bottom, top, owner = bottom[fine], top[fine], taken.shape.owner_of_corner
+    low = steps(taken.ground + bottom[owner, None] * taken.up)
+    high = steps(taken.ground + top[owner, None] * taken.up)
+    features = owner.astype(np.int32)
+    mesh = extrude(taken.shape.next_corner, taken.triangles, (low, high), features, closed=closed)
+    return Prisms(mesh, reasons, region_of(taken.shape.points, (bottom, top), frame))
+
+
+@dataclass(frozen=True)
+class _Laid:
+    """Outlines as they lie on the ground, tidied.
+
+    `ground` (n, 3) and `up` (n, 3) are the place of each corner at ellipsoidal height 0, in metres,
+    and its upward direction; `triangles` cover the outlines, in their order, `polygon` says of each
+    which it belongs to; `reasons` are those that the outlines alone give.
+    """
+
+    shape: Rings
+    ground: Floats
+    up: Floats
+    triangles: Integers
+    polygon: Integers
+    reasons: Integers
+
+
+def _lay(outlines: Sequence[bytes | None], frame: Frame) -> _Laid:
     shape = parse(outlines)
-    reasons = _first_reasons(shape, bottom, top)
+    reasons = np.full(len(outlines), Reason.NO_OUTLINE, np.int64)
+    reasons[shape.owner] = Reason.FINE
     shape = _within_reach(shape, frame, reasons)
     ground, up = frame.place(shape.points[:, 0], shape.points[:, 1])
     shape, (ground, up) = _within_width(shape, (ground, up), reasons)
     plan = np.rint(ground[:, :2] / GRID)
     shape, corners = tidy(plan, shape)
-    plan, ground, up = plan[corners], ground[corners], up[corners]
+    plan = plan[corners]
     triangles, polygon = triangulate(plan, shape)
-    _second_reasons(reasons, shape, plan, triangles, polygon)
-    fine = reasons == Reason.FINE
-    shape, triangles, left = _only_sound(shape, triangles, polygon, fine)
-    if left is not None:
-        ground, up = ground[left], up[left]
-    owner = shape.owner_of_corner
-    low = steps(ground + bottom[owner, None] * up)
-    high = steps(ground + top[owner, None] * up)
-    number = (np.cumsum(fine) - 1).astype(np.int32)
-    mesh = extrude(shape.next_corner, triangles, (low, high), number[owner], closed=closed)
-    return Prisms(mesh, reasons, region_of(shape.points, (bottom[fine], top[fine]), frame))
+    _judge(reasons, shape, plan, triangles, polygon)
+    return _Laid(shape, ground[corners], up[corners], triangles, polygon, reasons)
+
+
+def _take(laid: _Laid, outlines: Integers) -> _Laid:
+    """Some of the outlines, each as often as it is named, in that order."""
+    if np.array_equal(outlines, np.arange(laid.reasons.size)):
+        return laid
+    old = laid.shape
+    shape, corners, polygons = take(old, outlines)
+    count = np.bincount(laid.polygon, minlength=old.owner.size)
+    triangles = ranges((np.cumsum(count) - count)[polygons], count[polygons])
+    moved = shape.rings[shape.polygons[:-1]] - old.rings[old.polygons[:-1]][polygons]
+    shift = np.repeat(moved, count[polygons])
+    return _Laid(
+        shape,
+        laid.ground[corners],
+        laid.up[corners],
+        laid.triangles[triangles] + shift[:, None],
+        np.repeat(np.arange(polygons.size), count[polygons]),
+        laid.reasons[outlines],
+    )
 
 
 def extrude(
@@ -291,27 +337,28 @@ def _outward(low: Steps, following: Integers) -> NDArray[np.int8]:
     return normal
 
 
-def _first_reasons(shape: Rings, bottom: Floats, top: Floats) -> Integers:
-    """What the rows alone tell against a feature."""
-    reasons = np.full(bottom.size, Reason.FINE, np.int64)
-    reasons[~(top - bottom >= GRID)] = Reason.NO_HEIGHT
-    reasons[(np.abs(bottom) > HIGHEST) | (np.abs(top) > HIGHEST)] = Reason.TOO_HIGH
-    reasons[~(np.isfinite(bottom) & np.isfinite(top))] = Reason.NO_ELEVATION
-    outlined = np.zeros(bottom.size, bool)
-    outlined[shape.owner] = True
-    reasons[~outlined] = Reason.NO_OUTLINE
+def _reasons(outlines: Integers, bottom: Floats, top: Floats) -> Integers:
+    """Why each feature has no mesh: `outlines` is what its outline tells against it."""
+    reasons = outlines.copy()
+    own = np.full(bottom.size, Reason.FINE, np.int64)
+    own[~(top - bottom >= GRID)] = Reason.NO_HEIGHT
+    own[(np.abs(bottom) > HIGHEST) | (np.abs(top) > HIGHEST)] = Reason.TOO_HIGH
+    own[~(np.isfinite(bottom) & np.isfinite(top))] = Reason.NO_ELEVATION
+    odd = (own != Reason.FINE) & (outlines != Reason.NO_OUTLINE)
+    reasons[odd] = own[odd]
     return reasons
 
 
 def _within_reach(shape: Rings, frame: Frame, reasons: Integers) -> Rings:
     """The rings without the features that the frame cannot place, which are marked."""
     reach = np.degrees(REACH) * 0.99
-    here = np.array([frame.longitude, frame.latitude])
-    near = (np.abs(shape.points - here) <= reach).all(axis=1)
-    real = (np.abs(shape.points) <= [180.0, 90.0]).all(axis=1)
+    east, north = shape.points.T
+    near = np.abs(east - frame.longitude) <= reach
+    near &= np.abs(north - frame.latitude) <= reach
+    real = (np.abs(east) <= 180.0) & (np.abs(north) <= 90.0)
     if near.all() and real.all():
         return shape
-    across = ~near & (np.abs(shape.points[:, 0]) > 180.0 - reach)
+    across = ~near & (np.abs(east) > 180.0 - reach)
     _mark(reasons, shape.owner_of_corner[~real | across], Reason.NOWHERE)
     _mark(reasons, shape.owner_of_corner[~near], Reason.TOO_WIDE)
     lost = np.zeros(reasons.size, bool)
@@ -324,7 +371,7 @@ def _within_width(
 ) -> tuple[Rings, tuple[Floats, Floats]]:
     """The rings, and their places, without features too wide for their tile, which are marked."""
     ground, up = places
-    off = np.abs(ground[:, :2]).max(axis=1, initial=0.0) > WIDEST
+    off = (np.abs(ground[:, 0]) > WIDEST) | (np.abs(ground[:, 1]) > WIDEST)
     if not off.any():
         return shape, places
     wide = np.zeros(reasons.size, bool)
@@ -340,10 +387,10 @@ def _mark(reasons: Integers, features: Integers, reason: Reason) -> None:
     reasons[features] = reason
 
 
-def _second_reasons(
+def _judge(
     reasons: Integers, shape: Rings, plan: Floats, triangles: Integers, polygon: Integers
 ) -> None:
-    """Mark the features without area, and those whose roof does not cover their outline."""
+    """Mark the outlines without area, and those that their triangles do not cover."""
     features = reasons.size
     outlined = np.zeros(features, bool)
     outlined[shape.owner] = True
@@ -355,26 +402,18 @@ def _second_reasons(
     _mark(reasons, np.flatnonzero(wrong), Reason.NO_ROOF)
 
 
-def _only_sound(
-    shape: Rings, triangles: Integers, polygon: Integers, fine: NDArray[np.bool_]
-) -> tuple[Rings, Integers, Integers | None]:
-    """The rings and triangles of the features that are fine; which corners, unless all are left."""
-    kept = fine[shape.owner]
-    if kept.all():
-        return shape, triangles, None
-    left, corners = select(shape, kept)
-    number = np.full(len(shape.points), -1)
-    number[corners] = np.arange(corners.size)
-    return left, number[triangles[kept[polygon]]], corners
-
-
 def region_of(
     points: Floats, ends: tuple[Floats, Floats], frame: Frame
 ) -> tuple[float, float, float, float, float, float]:
     """What points (degrees), between the lowest and highest of `ends`, fill, and a step more."""
     if not len(points):
         return (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
+    west, south, east, north = (
+        points[:, 0].min(),
+        points[:, 1].min(),
+        points[:, 0].max(),
+        points[:, 1].max(),
+    )
     slack = GRID / METRES_A_DEGREE
     wide = slack / max(cos(radians(frame.latitude)), 0.01)
     return (

@@ -198,6 +198,40 @@ def select(shape: Rings, kept: NDArray[np.bool_]) -> tuple[Rings, Integers]:
     return left, corners
 
 
+def ranges(starts: Integers, counts: Integers) -> Integers:
+    """The whole numbers from each start on, as many as its count, one range after the other.
+
+    >>> ranges(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    before = np.cumsum(counts) - counts
+    found: Integers = np.arange(counts.sum()) + np.repeat(starts - before, counts)
+    return found
+
+
+def take(shape: Rings, features: Integers) -> tuple[Rings, Integers, Integers]:
+    """The polygons of some features, each as often as it is named, in that order.
+
+    Also returns which of the old corners and of the old polygons the new ones are.  The new
+    owners are the places in `features`; the old ones must be in order.
+
+    >>> shape = parse([shapely.to_wkb(shapely.box(0, 0, n, 1)) for n in (1, 2)])
+    >>> found, corners, polygons = take(shape, np.array([1, 0, 1]))
+    >>> found.rings.tolist(), found.owner.tolist(), corners[:4].tolist(), polygons.tolist()
+    ([0, 4, 8, 12], [0, 1, 2], [4, 5, 6, 7], [1, 0, 1])
+    """
+    first = np.searchsorted(shape.owner, features)
+    count = np.searchsorted(shape.owner, features, "right") - first
+    polygons = ranges(first, count)
+    holding = np.diff(shape.polygons)[polygons]
+    rings = ranges(shape.polygons[:-1][polygons], holding)
+    length = np.diff(shape.rings)[rings]
+    corners = ranges(shape.rings[:-1][rings], length)
+    owner = np.repeat(np.arange(features.size), count)
+    found = Rings(shape.points[corners], _offsets(length), _offsets(holding), owner)
+    return found, corners, polygons
+
+
 def triangulate(plan: Floats, shape: Rings) -> tuple[Integers, Integers]:
     """Triangles (m, 3) of corners, counter-clockwise, and the polygon that each belongs to.
 

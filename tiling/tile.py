@@ -47,7 +47,8 @@ def build_tile(layer: Layer, table: Table, key: Key, rows: Rows) -> Tile:
     made, unsolid = drawn(rows, (bottom, top), tiles3d.place(key), closed=layer.closed)
     fine = np.flatnonzero(made.reasons == Reason.FINE)
     ids = np.asarray(rows["id"])[fine]
-    wrong = np.flatnonzero((made.reasons != Reason.FINE) & ~np.isin(rows["id"], ids))
+    wrong = np.flatnonzero(made.reasons != Reason.FINE)
+    wrong = wrong[~np.isin(np.asarray(rows["id"])[wrong], ids)]
     named = {int(rows["id"][row]): int(made.reasons[row]) for row in wrong}
     for row in fine[unsolid[fine] > Reason.NO_SOLID].tolist():
         named[int(rows["id"][row])] = int(unsolid[row])

@@ -61,7 +61,8 @@ class Blobs(Sequence[bytes | None]):
         >>> list(found), number.tolist()
         ([b'a', b'b'], [1, 0, 1])
         """
-        _, first, number = np.unique(self.starts, return_index=True, return_inverse=True)
+        places = np.where(self.ends < self.starts, -1, self.starts)
+        _, first, number = np.unique(places, return_index=True, return_inverse=True)
         return self[first], number
 
     @staticmethod
