@@ -7,6 +7,7 @@ import gzip
 import struct
 from collections.abc import Iterator
 from hashlib import md5
+from os.path import normpath
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.error import HTTPError, URLError
@@ -15,6 +16,7 @@ from urllib.request import Request, urlopen
 from zipfile import BadZipFile, ZipFile
 
 from cim.errors import NotFound
+from tiling.folder import NOTE, PACKED, Version, version_at
 from tiling.reading import Unjudged
 
 INDEX = "@3dtilesIndex1@"
@@ -38,18 +40,21 @@ class Source(Protocol):
 
 
 class Folder:
-    """A folder on disk."""
+    """A folder on disk; of a version that holds only what changed, files of those before it too."""
 
     def __init__(self, root: Path) -> None:
         """Read below `root`."""
         self.root = root
+        self._versions: dict[Path, Version] = {}
 
     def read(self, path: str) -> bytes:
         """The file's bytes."""
-        return (self.root / _local(path)).read_bytes()
+        return self._file(_local(path)).read_bytes()
 
     def files(self) -> set[str]:
         """Every file below the folder."""
+        if (self.root / NOTE).is_file():
+            return set(version_at(self.root).files())
         return {
             file.relative_to(self.root).as_posix()
             for file in self.root.rglob("*")
@@ -58,11 +63,23 @@ class Folder:
 
     def copy(self, path: str) -> bytes | None:
         """The bytes of the gzip file beside it."""
-        local = _local(path)
         try:
-            return (self.root / f"{local}.gz").read_bytes()
+            return self._file(_local(path) + PACKED).read_bytes()
         except FileNotFoundError:
             return None
+
+    def _file(self, path: str) -> Path:
+        """Where a file is: below the root, or where the version that it is in says."""
+        file = Path(normpath(self.root / path))
+        if file.is_file():
+            return file
+        for above in file.parents:
+            if (above / NOTE).is_file():
+                version = self._versions.setdefault(above, version_at(above))
+                return version.find(file.relative_to(above).as_posix()) or file
+            if above == self.root.parent:
+                break
+        return file
 
 
 class Web:
