@@ -73,6 +73,16 @@ def test_an_encoding_that_cannot_be_told_is_said(tmp_path: Path) -> None:
         readers.read(path, encoding="klingon")
 
 
+def test_big5_is_known_where_there_is_enough_of_it(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, "id,名稱\nA1,臺北市信義區市府路一號\nA2,高雄市苓雅區四維三路二號\n", "big5"
+    )
+    source = readers.read(path)
+    assert (source.encoding, source.fields) == ("cp950", ["id", "名稱"])
+    assert table(path)[2] == ["A1", "臺北市信義區市府路一號"]
+    assert "CP950" in source.notes[0][0]
+
+
 def test_blank_rows_are_left_out_and_the_others_keep_their_numbers(tmp_path: Path) -> None:
     text = f"\n{HEAD}\n\nA1,莞城,6\n,,\n\n\nA2,南城,7\n\n\n"
     found = table(written(tmp_path, text))

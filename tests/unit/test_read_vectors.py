@@ -110,6 +110,18 @@ def test_an_encoding_that_is_not_the_one_said_is_told(
     assert said.replace("GBK", "GB18030") in source.notes[0][0]
 
 
+def test_a_shapefile_in_big5_that_does_not_say_so_is_read(
+    tmp_path: Path, houses: Houses, names: Names
+) -> None:
+    there = ["信義區市府路一號", "苓雅區四維三路", "臺灣大道三段"]
+    path = houses(tmp_path / "houses.shp", there, encoding="CP950")
+    path.with_suffix(".cpg").unlink()
+    with path.with_suffix(".dbf").open("r+b") as table:
+        table.seek(29)
+        table.write(b"\0")  # the language
+    assert names(path) == there
+
+
 def test_names_of_columns_are_those_that_the_format_leaves(tmp_path: Path) -> None:
     path = tmp_path / "long.shp"
     columns = [np.array(NAMES, dtype=object)] * 2

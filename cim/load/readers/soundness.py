@@ -14,6 +14,7 @@ from xml.parsers import expat
 import orjson
 
 from cim.errors import SourceError
+from cim.load.readers.encoding import is_big5
 
 PARTS = (".shx", ".dbf", ".prj", ".cpg", ".sbn", ".sbx", ".qix", ".qpj")
 """Endings of the files that make up a shapefile, beside .shp."""
@@ -214,7 +215,7 @@ def lacking(path: Path) -> list[tuple[str, str]]:
 
 
 def encoding(path: Path, notes: list[tuple[str, str]]) -> str | None:
-    """UTF-8 or GB18030 for a shapefile that does not say its encoding, or says a wrong one.
+    """UTF-8, GB18030 or Big5 for a shapefile that does not say its encoding, or says a wrong one.
 
     None where GDAL knows.  Attributes are cut to their width, in the middle of a character too, so
     a little that is no UTF-8 does not count.
@@ -230,6 +231,8 @@ def encoding(path: Path, notes: list[tuple[str, str]]) -> str | None:
     text = table[_HEADER:]
     lost = len(text) - len(text.decode("utf-8", "ignore").encode())
     found = "GB18030" if lost * 4 > letters else "UTF-8"
+    if found == "GB18030" and is_big5(text):
+        found = "CP950"
     if declared and declared != found:
         notes.append(
             (

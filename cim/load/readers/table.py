@@ -61,7 +61,7 @@ class _Opened:
 
 
 def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -> Source:
-    """Open a CSV file; `encoding` where it is neither UTF-8, UTF-16 nor GB18030."""
+    """Open a CSV file; `encoding` where it is none of UTF-8, UTF-16, GB18030 and Big5."""
     try:
         _texts(path)
         said = texts.checked(path, encoding) if encoding else texts.detect(path)
