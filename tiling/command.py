@@ -16,9 +16,10 @@ from cim.store.engine import connect
 from cim.store.queries import tiles as queries
 from tiling.build import build
 from tiling.check_command import check_command
-from tiling.layers import LAYERS
+from tiling.layers import LAYERS, TERRAIN
 from tiling.mesh import REASONS
 from tiling.publish import Built
+from tiling.terrain_command import build_terrain
 
 
 @click.group()
@@ -36,7 +37,7 @@ def tile() -> None:
 @click.option(
     "--tileset",
     "name",
-    type=click.Choice([*LAYERS, "all"]),
+    type=click.Choice([*LAYERS, TERRAIN, "all"]),
     default="all",
     show_default=True,
     help="which tileset to build",
@@ -50,7 +51,7 @@ def tile() -> None:
 )
 @click.option("--dry-run", is_flag=True, help="make every tile, write nothing")
 def build_command(name: str, jobs: int, dry_run: bool) -> None:
-    """Make the tilesets from the city as it stands now.
+    """Make the tilesets from the city as it stands now, and the terrain where it has any.
 
     The tileset that is being served stays until the new one is whole.  What cannot be drawn is
     left out and named: see platform.tile_skip.
@@ -60,7 +61,7 @@ def build_command(name: str, jobs: int, dry_run: bool) -> None:
       cim tile build --tileset units --jobs 4
     """
     settings = configuration.load()
-    layers = LAYERS.values() if name == "all" else [LAYERS[name]]
+    layers = [layer for layer in LAYERS.values() if name in ("all", layer.name)]
     with _store() as engine, _pool(jobs) as executor:
         for layer in layers:
             with _bar(layer.name) as progress:
@@ -76,6 +77,8 @@ def build_command(name: str, jobs: int, dry_run: bool) -> None:
                     dry_run=dry_run,
                 )
             _summary(built, dry_run=dry_run)
+        if name in ("all", TERRAIN):
+            build_terrain(settings, engine, wanted=name == TERRAIN, dry_run=dry_run)
 
 
 tile.add_command(check_command)

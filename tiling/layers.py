@@ -119,5 +119,8 @@ UNITS = Layer(
     above=(Above(STOREY, "storey_id"), Above(BUILDING, "building_id")),
 )
 
+TERRAIN = "terrain"
+"""What the tiles of the ground go by among the tilesets; they are no 3D Tiles."""
+
 LAYERS: dict[str, Layer] = {layer.name: layer for layer in (BUILDINGS, UNITS)}
 """Every tileset by its name."""

@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from api.cards import height_shift
 from api.deps import GeoidDep, MemoryDep, SettingsDep, Store, StoreDep
 from api.routes import PROBLEMS, json
+from api.routes.terrain import offered
 from api.routes.tilesets import opened
 from api.schemas.service import City
 from cim.crs.geoid import Geoid
@@ -35,7 +36,8 @@ async def city(
         return await whole(store, settings, geoid)
 
     found = await memory.get("city", look)
-    return json(found | {"tilesets": await opened(store, settings)})
+    ground = offered(settings)
+    return json(found | {"tilesets": await opened(store, settings), "terrain": ground})
 
 
 async def whole(store: Store, settings: Settings, geoid: Geoid) -> dict[str, Any]:

@@ -109,6 +109,13 @@ class CityCounts(Answer):
     residents: int
 
 
+class Terrain(Answer):
+    """The ground as quantized-mesh tiles."""
+
+    url: str = Field(description="what CesiumTerrainProvider is given")
+    version: str = Field(description="changes with the content")
+
+
 class City(Answer):
     """The city: what it is called, where it lies, what it holds, how codes are named."""
 
@@ -134,6 +141,7 @@ class City(Answer):
                 "residents": 9000,
             },
             "tilesets": [],
+            "terrain": {"url": "/terrain", "version": "3f0c52a1b7de"},
             "legend": {"use": [{"code": "residential", "zh": "住宅", "en": "residential"}]},
         }
     )
@@ -143,6 +151,7 @@ class City(Answer):
     focus: Focus | None
     counts: CityCounts
     tilesets: list[Tileset]
+    terrain: Terrain | None
     legend: dict[str, list[Code]] = Field(
         description="code lists by name; `use` is list building_use"
     )

@@ -53,7 +53,7 @@ END = text("""
 
 LISTED = text("""
     SELECT t.ext_id AS name, s.name AS source, t.file, t.crs, t.heights, t."columns", t."rows",
-           t.cell, t.holes, t.least, t.most, t.survey_date
+           t.cell, t.holes, t.least, t.most, t.survey_date, t.digest
       FROM city.terrain t LEFT JOIN city.source_system s ON s.id = t.source_id
      WHERE t.ended_at IS NULL ORDER BY t.rank DESC""")
 """The rasters as people see them, the topmost first."""

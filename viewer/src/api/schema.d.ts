@@ -371,6 +371,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terrain/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A file of the terrain
+         * @description Heights are metres above the ellipsoid; tiles asked for with the version `v` never change.
+         */
+        get: operations["terrain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/uploads": {
         parameters: {
             query?: never;
@@ -867,6 +887,10 @@ export interface components {
          *         "residents": 9000
          *       },
          *       "tilesets": [],
+         *       "terrain": {
+         *         "url": "/terrain",
+         *         "version": "3f0c52a1b7de"
+         *       },
          *       "legend": {
          *         "use": [
          *           {
@@ -892,6 +916,7 @@ export interface components {
             counts: components["schemas"]["CityCounts"];
             /** Tilesets */
             tilesets: components["schemas"]["Tileset"][];
+            terrain: components["schemas"]["Terrain"] | null;
             /**
              * Legend
              * @description code lists by name; `use` is list building_use
@@ -2347,6 +2372,22 @@ export interface components {
             label: string | null;
         };
         /**
+         * Terrain
+         * @description The ground as quantized-mesh tiles.
+         */
+        Terrain: {
+            /**
+             * Url
+             * @description what CesiumTerrainProvider is given
+             */
+            url: string;
+            /**
+             * Version
+             * @description changes with the content
+             */
+            version: string;
+        };
+        /**
          * Tileset
          * @description A tileset that was built.
          */
@@ -3664,6 +3705,63 @@ export interface operations {
                      *     }
                      */
                     "application/json": unknown;
+                };
+            };
+        };
+    };
+    terrain: {
+        parameters: {
+            query?: {
+                /** @description a version; its tiles may be kept for ever */
+                v?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description path below the terrain */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description layer.json (TileJSON), or a tile: LEVEL/X/Y.terrain, Y northward */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "format": "quantized-mesh-1.0"
+                     *     }
+                     */
+                    "application/json": unknown;
+                    "application/vnd.quantized-mesh": string;
+                };
+            };
+            /** @description The caller holds this content already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such tile, or the city has no terrain */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -1,7 +1,10 @@
-/** Streets and estates drawn on the ground: small canvases, filled from the service's features. */
+/**
+ * The ground: terrain where the city has it, and streets and estates drawn on it: small canvases,
+ * filled from the service's features.
+ */
 import {
-  type Credit, Event, GeographicTilingScheme, type ImageryLayer, type ImageryProvider, Math as CesiumMath,
-  Rectangle,
+  CesiumTerrainProvider, type Credit, Event, GeographicTilingScheme, type ImageryLayer, type ImageryProvider,
+  Math as CesiumMath, Rectangle, type TerrainProvider,
 } from '@cesium/engine'
 import type { Client } from '../api/client'
 import type { Feature } from '../api/types'
@@ -27,10 +30,20 @@ export class Ground implements Layer {
   private layer: ImageryLayer | null = null
   private shown: GroundShown | null = null
   private cells: Cells | null = null
+  /** What was there before the terrain: ground of one height. */
+  private level: TerrainProvider | null = null
 
   async add(stage: Stage): Promise<void> {
     this.stage = stage
     this.cells = new Cells(stage.client)
+    const { terrain } = stage.city
+    if (!terrain) return
+    const { scene } = stage.widget
+    this.level = scene.terrainProvider
+    scene.terrainProvider = await CesiumTerrainProvider.fromUrl(stage.client.address(terrain.url), {
+      requestVertexNormals: true,
+    })
+    scene.globe.enableLighting = true // else no slope shows
   }
 
   update(state: State): void {
@@ -51,6 +64,11 @@ export class Ground implements Layer {
   remove(): void {
     this.drop()
     this.shown = null
+    if (!this.stage || !this.level) return
+    const { scene } = this.stage.widget
+    scene.terrainProvider = this.level
+    scene.globe.enableLighting = false
+    this.level = null
   }
 
   private drop(): void {
