@@ -14,8 +14,10 @@ from sqlalchemy import Engine
 from cim import settings as configuration
 from cim.store.engine import connect
 from cim.store.queries import tiles as queries
+from tiling import combined
 from tiling.build import build
 from tiling.check_command import check_command
+from tiling.folder import want_explicit
 from tiling.layers import LAYERS, TERRAIN
 from tiling.mesh import REASONS
 from tiling.publish import Built
@@ -49,8 +51,13 @@ def tile() -> None:
     show_default="one a processor",
     help="processes that make tiles",
 )
+@click.option(
+    "--explicit/--no-explicit",
+    default=None,
+    help="write the tree without implicit tiling beside, too (or no more)  [default: as before]",
+)
 @click.option("--dry-run", is_flag=True, help="make every tile, write nothing")
-def build_command(name: str, jobs: int, dry_run: bool) -> None:
+def build_command(name: str, jobs: int, explicit: bool | None, dry_run: bool) -> None:
     """Make the tilesets from the city as it stands now, and the terrain where it has any.
 
     The tileset that is being served stays until the new one is whole.  What cannot be drawn is
@@ -64,6 +71,8 @@ def build_command(name: str, jobs: int, dry_run: bool) -> None:
     layers = [layer for layer in LAYERS.values() if name in ("all", layer.name)]
     with _store() as engine, _pool(jobs) as executor:
         for layer in layers:
+            if explicit is not None and not dry_run:
+                want_explicit(settings.tiles_dir / layer.name, wanted=explicit)
             with _bar(layer.name) as progress:
                 task = progress.add_task(layer.name, total=None)
                 built = build(
@@ -79,6 +88,8 @@ def build_command(name: str, jobs: int, dry_run: bool) -> None:
             _summary(built, dry_run=dry_run)
         if name in ("all", TERRAIN):
             build_terrain(settings, engine, wanted=name == TERRAIN, dry_run=dry_run)
+    if not dry_run:
+        combined.write(settings.tiles_dir)
 
 
 tile.add_command(check_command)

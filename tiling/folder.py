@@ -38,6 +38,9 @@ NOTE = ".version.json"
 WORK = ".work"
 """The version in the making; one that was broken off is gone on with."""
 
+EXPLICIT = ".explicit"
+"""Stands in a tileset's folder where its versions have the explicit tree too."""
+
 PACKED = ".gz"
 """What the gzipped copy of a file is called after it."""
 
@@ -114,6 +117,18 @@ def complete(folder: Path) -> None:
     _write_note(folder, replace(_note(folder), base=None, gone=()))
 
 
+def want_explicit(path: Path, *, wanted: bool) -> None:
+    """Have the versions of the tileset at `path` made with the explicit tree beside, or without."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if wanted:
+            (path / EXPLICIT).touch()
+        else:
+            (path / EXPLICIT).unlink(missing_ok=True)
+    except OSError as fault:
+        raise failed(fault) from fault
+
+
 class Folder:
     """A tileset's folder, held by one run; leave it without `switch` and nothing has changed."""
 
@@ -154,6 +169,11 @@ class Folder:
         """The version that is served, where one is."""
         link = self.path / CURRENT
         return os.readlink(link) if link.is_symlink() and link.is_dir() else None
+
+    @property
+    def explicit(self) -> bool:
+        """Whether versions are to have the explicit tree too."""
+        return (self.path / EXPLICIT).exists()
 
     def holds(self, version: str) -> bool:
         """Whether a version stands here with all that it builds upon."""

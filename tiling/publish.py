@@ -15,8 +15,8 @@ from cim.crs.geoid import Geoid
 from cim.store import numbers
 from cim.store.queries import manifest
 from cim.store.queries import tiles as queries
-from tiling import subtree, tiles3d
-from tiling.folder import PACKED, Folder
+from tiling import explicit, subtree, tiles3d
+from tiling.folder import PACKED, Folder, Step, Version, version_at
 from tiling.layers import Layer
 from tiling.mesh import REASONS, Reason
 from tiling.packed import packed
@@ -131,10 +131,35 @@ def _write(
             folder.write(tiles3d.subtree_path(key), content, packed(content))
     described = tiles3d.describe(facts, tree, layer.inner_error)
     folder.write("tileset.json", described, packed(described))
-    if found.base is None:
+    gone: set[str] = set()
+    if found.base is not None:
+        gone = {tiles3d.subtree_path(key) for key in touched if key not in tree}
+        gone |= {tiles3d.content_path(key) for key in found.gone}
+    return gone | _write_explicit(folder, found.base)
+
+
+def _write_explicit(folder: Folder, base: str | None) -> set[str]:
+    """Write the explicit tree where it is wanted; its files in `base` that are no more."""
+    before = version_at(folder.path / base) if base else Version(())
+    if not folder.explicit and before.find(f"{explicit.FOLDER}/tileset.json") is None:
         return set()
-    gone = {tiles3d.subtree_path(key) for key in touched if key not in tree}
-    return gone | {tiles3d.content_path(key) for key in found.gone}
+    known = {path for path in before.files() if path.startswith(f"{explicit.FOLDER}/")}
+    made: dict[str, bytes] = {}
+    if folder.explicit:
+        steps = (Step(folder.work, frozenset()), *before.steps)
+        made = explicit.files(lambda path: _read(Version(steps), path))
+    for path, content in made.items():
+        old = before.find(path)
+        if old is None or old.read_bytes() != content:
+            folder.write(path, content, packed(content))
+    return known - made.keys() - {path + PACKED for path in made}
+
+
+def _read(version: Version, path: str) -> bytes:
+    found = version.find(path)
+    if found is None:
+        raise FileNotFoundError(path)
+    return found.read_bytes()
 
 
 def heads_over(keys: Collection[Key]) -> set[Key]:
