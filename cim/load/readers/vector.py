@@ -14,7 +14,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FieldError, Geometry
 from pyogrio.raw import open_arrow
 
 from cim.errors import SourceError
-from cim.load.readers import arcs, heading, soundness
+from cim.load.readers import arcs, entries, heading, soundness
 from cim.load.readers.archive import Unpacked
 from cim.load.readers.soundness import PARTS, parts
 from cim.load.source import BATCH_ROWS, Batch, Source, without_nul
@@ -89,6 +89,8 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
     _expected(path, known)
     if suffix == ".shp":
         notes += soundness.lacking(path)
+    if known["driver"] == "GeoJSON":
+        notes += _passed_over(path, int(known["features"]))
     count = int(known["features"]) if known["features"] is not None else -1
     least = count if suffix in _COUNTED else 0
     return Source(
@@ -102,6 +104,22 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
         layers=tuple(names),
         notes=notes,
     )
+
+
+def _passed_over(path: Path, features: int) -> list[tuple[str, str]]:
+    """What is said of entries of the list that GDAL passes over, as they are no features."""
+    listed = entries.count(path)
+    if listed is None or listed <= features:
+        return []
+    total, first = entries.no_features(path)
+    places = ", ".join(map(str, first)) + (" …" if total > len(first) else "")
+    return [
+        (
+            f"{total:,} entries of the list are no features and were left out; their places in it, "
+            f"from 1: {places}",
+            f"列表中有 {total:,} 项不是 Feature，未读取；其在列表中的序号（从 1 起）：{places}",
+        )
+    ]
 
 
 def _known(
