@@ -66,12 +66,15 @@ def follow(stage: Stage, last: int) -> None:
         again = stage.number(common.knows_source(stage.table), source_id=stage.source_id)
         stage.followed = Followed(bool(again))
     now: Followed = stage.followed
-    if stage.rows - now.rows < (1 if last == _END else MANY):
+    new = stage.rows - now.rows
+    if new < (1 if last == _END else EACH):
         return
     refs = _staged_references(stage)
     coded = bool(refs) and not stage.geometry and not now.again
-    if coded and not now.looked:
+    if coded and not now.direct and not now.looked:
         _prepare(stage, now)
+    if not now.direct and new < MANY and last != _END:
+        return
     since = {"block": f"({now.block},0)", "row": now.row}
     batch = following.staged_from(ROWS)
     keys = {ref: references.keys("stage_batch", ref, _REFERENCES[ref][0]) for ref in refs}
@@ -110,8 +113,12 @@ def _prepare(stage: Stage, now: Followed) -> None:
         stage.run(setting)
 
 
-MANY = 40_000
+MANY = 50_000
 """Rows that are looked at together: tables that are read as a whole for them are read seldom."""
+
+EACH = 15_000
+"""Rows that are written together, of which no table is read as a whole: the database should have
+something to do while the next are being parsed, and those are a few batches at most."""
 
 _END = 1 << 62
 """Beyond the last row of any file."""
@@ -246,7 +253,9 @@ def _link_rest(stage: Stage, *, some: bool) -> None:
     if some or stage.number("SELECT count(*) FROM stage_above"):
         rest = f"SELECT * FROM ({linked.meant('NOT k.written')}) m WHERE NOT m.kept"
         stage.run(linked.link(rest))
+    stage.run(common.NEVER_GROUPED_BY_HASH)
     _make(stage, "stage_several", linked.SEVERAL)
+    stage.run(common.GROUPED_AS_USUAL)
     if stage.number("SELECT count(*) FROM (SELECT FROM stage_several LIMIT 1) x"):
         _make(stage, "stage_meant", linked.MEANT_WITH_OTHERS)
         stage.run(linked.TELL_APART)

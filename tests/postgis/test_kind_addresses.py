@@ -350,6 +350,7 @@ def test_what_is_said_of_rows_as_they_come_is_what_is_said_of_the_whole_file(
             monkeypatch.setattr("cim.store.bulk.WORTH", worth)
             for many in (1, 5, 1000):
                 monkeypatch.setattr("cim.store.ladders.MANY", many)
+                monkeypatch.setattr("cim.store.ladders.EACH", many)
                 written.clear()
                 assert left([], known_before) == whole
                 assert written[-1] == (worth == 1)
