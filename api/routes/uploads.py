@@ -57,6 +57,15 @@ GroupOf = Annotated[str, Query(pattern=GROUP, description="the group")]
 Version = Annotated[str | None, Header(alias="Tus-Resumable", description="1.0.0")]
 
 
+def _bytes(name: str, meaning: str) -> Any:
+    """A header that is a number of bytes."""
+    return Header(alias=name, ge=0, le=10**15, description=meaning)
+
+
+Length = Annotated[int, _bytes("Upload-Length", "bytes in all")]
+Offset = Annotated[int, _bytes("Upload-Offset", "bytes so far")]
+
+
 def speak(version: str | None) -> None:
     """Refuse whoever speaks another version."""
     if version != VERSION:
@@ -147,9 +156,7 @@ async def announce_upload(
     caller: IntakeDep,
     store: IntakeStoreDep,
     settings: SettingsDep,
-    length: Annotated[
-        int, Header(alias="Upload-Length", ge=0, le=10**15, description="bytes in all")
-    ],
+    length: Length,
     metadata: Annotated[
         str, Header(alias="Upload-Metadata", max_length=4000, description="filename, group")
     ],
@@ -236,9 +243,7 @@ async def send_upload(
     store: IntakeStoreDep,
     settings: SettingsDep,
     name: Name,
-    offset: Annotated[
-        int, Header(alias="Upload-Offset", ge=0, le=10**15, description="bytes so far")
-    ],
+    offset: Offset,
     version: Version = None,
 ) -> Response:
     """From byte `Upload-Offset` on, which must be where the file ends; as many as one likes."""

@@ -171,6 +171,16 @@ def test_an_odd_length_is_refused(
     assert client.post("/uploads", headers=tus | said).status_code == 422
 
 
+@pytest.mark.parametrize("offset", ["-1", "x", "1e3", "99999999999999999999"])
+def test_an_offset_that_is_no_number_of_bytes_is_refused(
+    client: TestClient, tus: Headers, group: str, offset: str
+) -> None:
+    address = announce(client, tus, group, "a.csv", 5).headers["location"]
+    told = {"Upload-Offset": offset, "Content-Type": BYTES}
+    assert client.patch(address, headers=tus | told, content=b"hello").status_code == 422
+    assert client.head(address, headers=tus).headers["upload-offset"] == "0"
+
+
 @pytest.mark.parametrize("offset", [0, 3, 5, 999])
 def test_bytes_go_on_only_where_the_file_ends(
     client: TestClient, tus: Headers, group: str, offset: int
