@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from cim.load import models, pipeline, terrain
+from cim.load import meshes, models, pipeline, terrain
 from cim.load.kind import Kind
 from cim.load.pipeline import Progress, Request
 from cim.load.report import Report
@@ -51,6 +51,8 @@ def bring(
             mark = touched.mark(connection)
             if kind.name == models.KIND.name:
                 report = models.load(connection, settings, path, request, progress)
+            elif kind.name == meshes.KIND.name:
+                report = meshes.load(connection, settings, path, request, progress)
             else:
                 report = pipeline.load(connection, settings, kind, path, request, progress)
             if units and kind.derives:
@@ -62,6 +64,8 @@ def bring(
                     _derive(connection, settings, report, units.ids)
             if keep and (report.came_in or report.set_aside):
                 progress("commit", report.read, report.read)  # from here on nothing stops it
+                if kind.name == meshes.KIND.name:
+                    meshes.keep(settings, path)
                 connection.commit()
             else:
                 connection.rollback()
@@ -124,7 +128,7 @@ def bring_terrain(
 def _settle(
     connection: Connection, settings: Settings, reports: Sequence[Report], progress: Progress
 ) -> None:
-    """Bring the ground of buildings up to date where rasters are new, and tell of it."""
+    """Bring the ground of buildings up to date, and tell of it."""
     from cim.derive import ground as under  # noqa: PLC0415 - as below
 
     last = reports[-1]
@@ -139,7 +143,7 @@ def _settle(
     wests, souths, easts, norths = zip(*(layer.bounds for layer in layers), strict=True)
     box = (min(wests), min(souths), max(easts), max(norths))
     ground = rasters.ground(connection, settings)
-    if ground is not None and any(not report.counts.unchanged for report in reports):
+    if ground is not None:  # also where no raster is new: the geoid may be
         with ground:
             done = under.settle(connection, ground, box=box, import_id=last.import_id,
                                 progress=more)  # fmt: skip

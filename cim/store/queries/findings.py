@@ -114,6 +114,13 @@ FINDINGS = (
               AND ground_elev NOT BETWEEN ground_low - {OFF} AND ground_high + {OFF}""",
     ),
     Check(
+        "sunk",
+        "buildings on a slope whose roof would lie below the ground on its upper side",
+        "位于坡地、屋顶低于上坡侧地面的建筑",
+        """SELECT id FROM city.building
+            WHERE ended_at IS NULL AND ground_elev + height < ground_high""",
+    ),
+    Check(
         "height_mismatch",
         "storeys add up to another height than the building has",
         "层高之和与建筑高度不符",

@@ -20,6 +20,9 @@ const CELLS_KEPT = 64
 const FEATURES_A_CELL = 2000
 const PADDING_DEGREES = 0.0004
 const METRES_A_DEGREE = 111_320
+/** How much of the ground's colour the sun adds, and how much a slope has that looks away from it. */
+const SUNLIT = 0.8
+const SHADED = 0.5
 
 type Position = readonly [number, number]
 interface Cell { readonly streets: readonly Feature[]; readonly estates: readonly Feature[] }
@@ -44,6 +47,8 @@ export class Ground implements Layer {
       requestVertexNormals: true,
     })
     scene.globe.enableLighting = true // else no slope shows
+    scene.globe.lambertDiffuseMultiplier = SUNLIT
+    scene.globe.vertexShadowDarkness = SHADED
   }
 
   update(state: State): void {

@@ -1,5 +1,5 @@
 /** What `?test` lends to a browser test: frames drawn on demand, and picks by pixel. */
-import { Cartesian3, type Cesium3DTileset, type CesiumWidget } from '@cesium/engine'
+import { Cartesian3, Cartographic, type Cesium3DTileset, type CesiumWidget } from '@cesium/engine'
 import type { Store } from '../store'
 import type { Hit } from './pick'
 
@@ -10,6 +10,8 @@ export interface TestHooks {
   pick(x: number, y: number): Omit<Hit, 'feature'>
   /** Canvas pixels of a place, if it is in front of the camera. */
   project(lon: number, lat: number, h: number): [number, number] | null
+  /** The drawn ground there, metres above the ellipsoid, once it is in view. */
+  ground(lon: number, lat: number): number | null
   /** How many colours a small copy of the picture has. */
   colours(): number
   /** The share of the picture that is nearly of the colour r, g, b. */
@@ -60,6 +62,7 @@ export function hookForTests(
       const place = scene.cartesianToCanvasCoordinates(Cartesian3.fromDegrees(lon, lat, h))
       return place ? [place.x, place.y] : null
     },
+    ground: (lon, lat) => scene.globe.getHeight(Cartographic.fromDegrees(lon, lat)) ?? null,
     colours: () => new Set(new Uint32Array(picture(64, 40).buffer)).size,
     near(r, g, b) {
       const data = picture(320, 200)
