@@ -35,6 +35,7 @@ from api.routes import (
     viewer,
 )
 from api.schemas.common import Answer
+from api.tiles import Maker
 from cim import __version__
 from cim.crs.geoid import geoid
 from cim.settings import Settings
@@ -113,6 +114,7 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
         app.state.store, app.state.keyed_store = Store(engine), Store(keyed)
         app.state.intake_store, app.state.intake_engine = Store(intake), open_engine(settings)
         app.state.geoid = await run_in_threadpool(geoid, settings)
+        app.state.maker = Maker(app.state.intake_engine, app.state.geoid, settings.tiles_dir)
         try:
             yield
         finally:

@@ -44,7 +44,11 @@ class Server(uvicorn.Server):
 @click.option(
     "--demo", is_flag=True, help="Callers on this machine act as a housing and data officer."
 )
-@click.option("--no-worker", is_flag=True, help="Load nothing here; `cim worker` does elsewhere.")
+@click.option(
+    "--no-worker",
+    is_flag=True,
+    help="Load nothing here, nor keep tiles true; `cim worker` and `cim tile follow` do elsewhere.",
+)
 def serve(host: str, port: int, demo: bool, no_worker: bool) -> None:
     """Serve the viewer, the API and the tiles, and load what is handed in.
 
@@ -87,7 +91,8 @@ def serve(host: str, port: int, demo: bool, no_worker: bool) -> None:
     try:
         with ExitStack() as stack:
             if not no_worker:
-                stack.enter_context(attached())
+                stack.enter_context(attached("worker"))
+                stack.enter_context(attached("tile", "follow"))
             with suppress(KeyboardInterrupt):
                 server.run([listener])
     finally:

@@ -81,12 +81,16 @@ def _size(loaded: Loaded) -> int:
 
 
 def read(path: Path) -> Loaded:
-    """Read, hash and compress one file."""
+    """Read and hash one file, and compress it where it has no gzipped copy beside it."""
     plain = path.read_bytes()
     packed = None
-    if len(plain) > 1000 and path.suffix not in PACKED:
-        smaller = gzip.compress(plain, 6, mtime=0)
-        packed = smaller if len(smaller) < 0.95 * len(plain) else None
+    beside = path.with_name(path.name + ".gz")
+    if beside.is_file():
+        packed = beside.read_bytes()
+    elif len(plain) > 1000 and path.suffix not in PACKED:
+        packed = gzip.compress(plain, 6, mtime=0)
+    if packed and len(packed) >= 0.95 * len(plain):
+        packed = None
     return Loaded(plain, packed, blake2b(plain, digest_size=12).hexdigest())
 
 

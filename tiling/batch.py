@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 
 from cim.crs.geoid import Geoid, geoid
 from cim.settings import Settings
@@ -83,6 +83,16 @@ def carry_out(
         work = Work(layer, table_of(connection, layer), target)
         found = tiles(connection, layer, geoid(settings))
         yield from carried_out(work, ((k, rows) for k, rows in found if k in wanted), executor)
+
+
+def rows_of(connection: Connection, layer: Layer, heights: Geoid, key: Key) -> Rows:
+    """The rows of one tile, as its members are kept."""
+    every = layer.rows(layer.name).order_by(None).subquery()
+    one = select(every).where(every.c.level == key.level, every.c.cell == key.cell)
+    found = [dict(row._mapping) for row in connection.execute(one)]
+    rows: dict[str, Any] = {name: [row[name] for row in found] for name in found[0]}
+    places = np.array(rows["longitude"], float), np.array(rows["latitude"], float)
+    return {**rows, "shift": heights.height(*places)}
 
 
 def table_of(connection: Connection, layer: Layer) -> Table:

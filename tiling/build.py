@@ -24,7 +24,7 @@ from cim.store.queries import manifest
 from cim.store.queries import members as member_queries
 from cim.store.queries import tiles as queries
 from cim.store.watching import watch
-from tiling import tiles3d
+from tiling import combined, tiles3d
 from tiling.batch import carry_out, table_of
 from tiling.folder import Folder, busy
 from tiling.journal import Journal
@@ -98,6 +98,7 @@ def run(
         with engine.begin() as connection:
             built = publish(connection, layer, folder, heights, terms)
         folder.switch(built.version)
+        combined.write(settings.tiles_dir)
     built.seconds = monotonic() - began
     return built
 

@@ -22,6 +22,7 @@ from tiling.layers import LAYERS, TERRAIN
 from tiling.mesh import REASONS
 from tiling.publish import Built
 from tiling.terrain_command import build_terrain
+from tiling.update_command import follow_command, update_command
 
 
 @click.group()
@@ -93,6 +94,8 @@ def build_command(name: str, jobs: int, explicit: bool | None, dry_run: bool) ->
 
 
 tile.add_command(check_command)
+tile.add_command(update_command)
+tile.add_command(follow_command)
 
 
 @tile.command("list")

@@ -5,6 +5,7 @@ Every implicit tree has a frame of its own, east-north-up about its cell's centr
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
@@ -16,7 +17,16 @@ from cim.crs.ecef import Frame
 from tiling import subtree
 from tiling.gltf import Pose
 from tiling.subtree import Node, Region, padded
-from tiling.tree import ROOT, Key, ancestor, bounds, deinterleave, geometric_error
+from tiling.tree import (
+    DEEPEST,
+    ROOT,
+    Key,
+    ancestor,
+    bounds,
+    deinterleave,
+    geometric_error,
+    interleave,
+)
 
 POLICY = "CGCS2000 longitude and latitude (EPSG:4490), taken as WGS 84; ellipsoidal heights"
 """How the coordinates in tiles are to be read."""
@@ -46,6 +56,10 @@ PROPERTIES: dict[str, dict[str, Any]] = {
     },
 }
 """The metadata class `tileset`."""
+
+
+CONTENT_PATH = re.compile(r"content/(\d{1,3})-(\d{1,3})/(\d{1,2})/(\d{1,4})/(\d{1,4})\.glb")
+"""Paths of contents: head of the implicit tree, then level, x and y within it."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +119,22 @@ def content_path(key: Key) -> str:
     'content/1-0/2/0/0.glb'
     """
     return f"content/{_place(key)}.glb"
+
+
+def key_of(path: str) -> Key | None:
+    """The tile whose content has that path, or None for any other path.
+
+    >>> key_of("content/1-0/2/0/0.glb"), key_of("content/1-0/2/4/0.glb"), key_of("tileset.json")
+    (Key(level=11, cell=16), None, None)
+    """
+    found = CONTENT_PATH.fullmatch(path)
+    if found is None:
+        return None
+    head_x, head_y, depth, x, y = map(int, found.groups())
+    if not 0 <= depth <= DEEPEST - ROOT or max(x, y) >= 2**depth or max(head_x, head_y) >= 2**ROOT:
+        return None
+    whole = np.array([(head_x << depth) + x]), np.array([(head_y << depth) + y])
+    return Key(ROOT + depth, int(interleave(*whole)[0]))
 
 
 def subtree_path(key: Key) -> str:

@@ -1,7 +1,5 @@
 """The tilesets and every file below them."""
 
-import re
-from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -9,15 +7,15 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from api.deps import SettingsDep, Store, StoreDep
-from api.files import IMMUTABLE, REVALIDATE, Files, answer, inside
+from api.files import IMMUTABLE, REVALIDATE, Files, answer
 from api.routes import PROBLEM, PROBLEMS, json
 from api.schemas.service import Tilesets
+from api.tiles import Maker, served
 from cim.errors import NotFound
 from cim.settings import Settings
 from cim.store.queries import city as queries
 
 router = APIRouter(tags=["tiles"])
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 async def opened(store: Store, settings: Settings) -> list[dict[str, Any]]:
@@ -64,28 +62,18 @@ async def tile(
     ] = None,
 ) -> Response:
     """Tiles asked for with the version `v` never change; without, they are revalidated."""
-    root, fixed = chosen(settings, tileset, v)
-    found = inside(root, file) if root else None
-    if found is None:
+    files: Files = request.app.state.files
+    maker: Maker = request.app.state.maker
+    version = await run_in_threadpool(served, settings.tiles_dir, tileset, v)
+    found = await run_in_threadpool(version.find, file) if version else None
+    if version and found:
+        loaded = await run_in_threadpool(files.load, found)
+        lasting = version.fixed and found.name != "tileset.json"
+        return answer(request, loaded, found.suffix, IMMUTABLE if lasting else REVALIDATE)
+    made = await maker.get(tileset, file) if version else None
+    if made is None:
         raise NotFound(
             f"The tileset {tileset[:100]!r} has no such file.",
             f"切片集“{tileset[:100]}”中没有该文件。",
         )
-    files: Files = request.app.state.files
-    loaded = await run_in_threadpool(files.load, found)
-    lasting = fixed and found.name != "tileset.json"
-    return answer(request, loaded, found.suffix, IMMUTABLE if lasting else REVALIDATE)
-
-
-def chosen(settings: Settings, tileset: str, version: str | None) -> tuple[FilePath | None, bool]:
-    """The folder of a tileset's version, else of its current one, and whether it was the version.
-
-    A version stays open until it is removed, so that a session begun before a build sees one
-    city, not two.
-    """
-    if not NAME.fullmatch(tileset):
-        return None, False
-    top = settings.tiles_dir / tileset
-    if version and NAME.fullmatch(version) and version != "current" and (top / version).is_dir():
-        return top / version, True
-    return (top / "current", False) if (top / "current").is_dir() else (None, False)
+    return answer(request, made, ".glb", REVALIDATE)

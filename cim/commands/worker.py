@@ -1,10 +1,5 @@
 """`cim worker`: loads what was handed in through the service."""
 
-import os
-import signal
-import sys
-import threading
-
 import click
 
 from cim import settings as settings_module
@@ -30,18 +25,12 @@ def worker(jobs: int, attached: bool) -> None:
       cim serve --no-worker
       cim worker --jobs 2
     """
+    from cim.intake.attached import end_with_input  # noqa: PLC0415 - with the next
     from cim.intake.worker import work  # noqa: PLC0415 - asyncio and the queue, for this alone
 
     if attached:
-        threading.Thread(target=_watch, daemon=True).start()
+        end_with_input()
     else:
         click.echo("the worker waits for files; stop it with Ctrl-C")
         click.echo("任务程序等待文件；按 Ctrl-C 停止")
     work(settings_module.load(), jobs, lambda en, zh: click.echo(f"{en}\n{zh}"))
-
-
-def _watch() -> None:
-    """Stop when the standard input ends: whoever started this is gone."""
-    while os.read(sys.stdin.fileno(), 1000):
-        continue
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Final
 
+import psycopg
 from sqlalchemy import Column, Connection, Table, text
 from sqlalchemy.sql import ClauseElement, visitors
 
 from cim.model.base import CITY
+from cim.store.faults import folder_of, translated
 
 CHANNEL: Final = "cim_tiles"
 """Where it is notified; the payload is the tileset's name."""
@@ -139,3 +141,19 @@ def _function(tileset: str, table: Table, names: set[str]) -> str:
 
 def _digest(body: str) -> str:
     return blake2b(body.encode(), digest_size=8).hexdigest()
+
+
+def listen(connection: Connection) -> None:
+    """Hear of what is touched on this connection, from now on."""
+    connection.exec_driver_sql(f"LISTEN {CHANNEL}")
+
+
+def wait(connection: Connection, seconds: float) -> bool:
+    """Whether something was touched within so many seconds; it returns as soon as it is."""
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError("notifications are heard by psycopg only")
+    with translated(folder_of(connection)):
+        heard = list(driver.notifies(timeout=seconds, stop_after=1))
+        list(driver.notifies(timeout=0))  # those that came together with it
+    return bool(heard)

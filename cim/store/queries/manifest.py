@@ -188,6 +188,11 @@ def recorded(name: str) -> Select[Any]:
     return select(tileset).where(tileset.c.name == name)
 
 
+def names() -> Select[Any]:
+    """The tilesets that were built."""
+    return select(tileset.c.name).order_by(tileset.c.name)
+
+
 def touched() -> Select[Any]:
     """The tilesets of which something was touched."""
     return select(tileset.c.name).where(
@@ -197,8 +202,20 @@ def touched() -> Select[Any]:
     )
 
 
+def touched_most(name: str, many: int) -> TextClause:
+    """Whether all of a tileset was touched, or more than so many."""
+    statement = """
+        SELECT count(*) > :many OR bool_or(building_id IS NULL) FROM (
+            SELECT building_id FROM platform.tile_touched WHERE tileset = :name
+            LIMIT :many + 1) t"""
+    return text(statement).bindparams(name=name, many=many)
+
+
 def one(name: str, level: int, cell: int) -> Select[Any]:
-    """A tile's digest and how many features it has."""
-    return select(tile.c.digest, tile.c.features).where(
-        tile.c.tileset == name, tile.c.level == level, tile.c.cell == cell
+    """A tile that holds something: its digest, its state, and the tileset's version."""
+    return (
+        select(tile.c.digest, tile.c.state, tileset.c.version)
+        .join(tileset, tileset.c.name == tile.c.tileset)
+        .where(tile.c.tileset == name, tile.c.level == level, tile.c.cell == cell)
+        .where(tile.c.features > 0)
     )

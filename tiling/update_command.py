@@ -1,0 +1,133 @@
+"""`cim tile update` and `cim tile follow`: tiles as true as the city."""
+
+import os
+import signal
+from collections import Counter
+from contextlib import suppress
+from threading import Event
+from types import FrameType
+
+import click
+
+from cim import settings as configuration
+from cim.errors import CimError
+from cim.intake.attached import end_with_input
+from cim.store.engine import connect
+from tiling import tiles3d
+from tiling.following import follow
+from tiling.layers import LAYERS
+from tiling.progress import bar, pool
+from tiling.publish import Built
+from tiling.update import outdated, update
+
+SHOWN = 20
+"""Tiles named before the rest is only counted."""
+
+CORES = os.cpu_count() or 1
+
+
+@click.command("update")
+@click.option(
+    "--tileset",
+    "name",
+    type=click.Choice([*LAYERS, "all"]),
+    default="all",
+    show_default=True,
+    help="which tileset to update",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="processes that make tiles",
+)
+@click.option("--dry-run", is_flag=True, help="say which tiles would be made, and make none")
+def update_command(name: str, jobs: int, dry_run: bool) -> None:
+    """Make the tiles anew of which something was touched since they were made.
+
+    The result is that of a full build, file by file.  A tileset that was never built, or was made
+    by another version of the program, is built whole; a build that was broken off is ended.
+
+    \b
+    Example:
+      cim tile update
+      cim tile update --tileset units --dry-run
+    """
+    settings = configuration.load()
+    engine = connect(settings)
+    layers = LAYERS.values() if name == "all" else [LAYERS[name]]
+    try:
+        for layer in layers:
+            if dry_run:
+                keys = outdated(engine, layer)
+                click.echo(
+                    f"{layer.name}: {len(keys):,} tiles would be made / 将生成 {len(keys):,} 个瓦片"
+                )
+                for key in keys[:SHOWN]:
+                    click.echo(f"  {tiles3d.content_path(key)}")
+                if len(keys) > SHOWN:
+                    rest = len(keys) - SHOWN
+                    click.echo(f"  … {rest:,} more / 另有 {rest:,} 个")
+                continue
+            with pool(jobs) as executor, bar(layer.name) as progress:
+                built = update(settings, engine, layer, progress=progress, executor=executor)
+            click.echo(said(built))
+    finally:
+        engine.dispose()
+
+
+@click.command("follow")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=CORES,
+    show_default="one a processor",
+    help="processes that make tiles, where many are to be made",
+)
+@click.option("--attached", is_flag=True, hidden=True, help="End with the standard input.")
+def follow_command(jobs: int, attached: bool) -> None:
+    """Keep the tilesets true until stopped: what is touched is in its tiles within a second.
+
+    `cim serve` starts one by itself; this is for running it elsewhere.  Of several on one city one
+    works and the others wait.
+
+    \b
+    Example:
+      cim serve --no-worker
+      cim tile follow
+    """
+    settings, stop, faults = configuration.load(), Event(), Counter[str]()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        raise KeyboardInterrupt  # what is being made is gone on with by the next
+
+    def fault(error: CimError) -> None:
+        faults[str(error)] += 1
+        if faults[str(error)] == 1:
+            click.echo(f"{error} / {error.zh}", err=True)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    if attached:
+        end_with_input()
+    else:
+        click.echo("the tiles follow the city; stop it with Ctrl-C")
+        click.echo("瓦片随城市数据更新；按 Ctrl-C 停止")
+    engine = connect(settings)
+    try:
+        told = (lambda built: None) if attached else (lambda built: click.echo(said(built)))
+        with suppress(KeyboardInterrupt):
+            follow(settings, engine, stop, jobs=jobs, told=told, fault=fault)
+    finally:
+        engine.dispose()
+
+
+def said(built: Built) -> str:
+    """A run in a line."""
+    return (
+        f"{built.name}: {built.changed:,} of {built.tiles:,} tiles made in {built.seconds:.2f} s, "
+        f"version {built.version} / {built.tiles:,} 个瓦片中生成 {built.changed:,} 个，"
+        f"用时 {built.seconds:.2f} 秒，版本 {built.version}"
+    )
