@@ -172,14 +172,17 @@ def solids(
     welded = weld(steps.astype(np.int64), faces.shape.owner_of_corner)
     places = np.empty((int(welded.max(initial=-1)) + 1, 3))
     places[welded] = steps
-    shells = turn(places, welded[triangles], owner, count)
+    loose = ~taken[owner]  # meshes were put outward when they were loaded
+    shells = turn(places, welded[triangles[loose]], owner[loose], count)
+    turned = np.zeros(len(triangles), bool)
+    turned[loose] = shells.turned
     _closed(shells.fluxes * GRID**3, taken, reasons)
     fine = reasons == Reason.FINE
     heights = points[:, 2] + shift[chosen.owner_of_corner]
     inside = fine[chosen.owner_of_corner]
     region = region_of(points[inside, :2], (heights[inside], heights[inside]), frame)
     return Solids(
-        _mesh(faces, (triangles, polygon), shells.turned, fine),
+        _mesh(faces, (triangles, polygon), turned, fine),
         reasons,
         region if inside.any() else None,
     )

@@ -12,7 +12,7 @@ from cim import settings as settings_module
 from cim.commands import shown
 from cim.errors import BadMapping, InvalidQuery, SourceError
 from cim.intake.bringing import Units, bring, bring_terrain
-from cim.load import inspection, mapping, models, terrain
+from cim.load import inspection, mapping, meshes, models, terrain
 from cim.load.inspection import Inspection
 from cim.load.kind import Kind
 from cim.load.kinds import KINDS
@@ -24,7 +24,8 @@ from cim.settings import Settings
 
 def _kinds() -> dict[str, Kind]:
     """What can stand for KIND, `city` besides."""
-    return {**KINDS, models.KIND.name: models.KIND, terrain.KIND.name: terrain.KIND}
+    others = (models.KIND, meshes.KIND, terrain.KIND)
+    return {**KINDS, **{kind.name: kind for kind in others}}
 
 
 @click.command(epilog="Exit codes: 0 all in, 1 some rows set aside, 2 nothing loaded.")
@@ -59,9 +60,14 @@ def _kinds() -> dict[str, Kind]:
 @click.option("--layer", help="The layer or sheet to read, where the file has several.")
 @click.option("--encoding", help="Encoding of text, where it is not recognised.")
 @click.option("--full", is_flag=True, help="The file is complete: what it lacks has ended.")
-@click.option("--at", help="Of a model: LON,LAT,ROTATION of its middle.")
-@click.option("--building", type=int, help="Of a model: the building that it is laid on.")
-@click.option("--rotation", type=float, help="Of a model: degrees clockwise from north.")
+@click.option(
+    "--at",
+    help="Of a model: LON,LAT,ROTATION of its middle; of a mesh: LON,LAT,HEIGHT,ROTATION.",
+)
+@click.option("--building", type=int, help="Of a model or mesh: the building that it is laid on.")
+@click.option("--rotation", type=float, help="Of a model or mesh: degrees clockwise from north.")
+@click.option("--up", type=click.Choice(["y", "z"]), help="Of a mesh: the axis that points up.")
+@click.option("--scale", type=float, help="Of a mesh: metres to its unit, 0.001 for millimetres.")
 @click.option("--every-space", is_flag=True, help="Of a model: every room is a unit of its own.")
 @click.option(
     "--heights",
@@ -87,8 +93,8 @@ def load(
     First --inspect shows what FILE holds, what is odd in it, and which column would be which
     field; KIND may be left out then, and wherever a mapping file beside FILE says it.
     KIND `city` takes a folder and loads every file in it that is named after a kind, `model` an
-    IFC file with the storeys and rooms of a building, `terrain` rasters of ground heights, the
-    later on top of the earlier.
+    IFC file with the storeys and rooms of a building, `mesh` an OBJ, glTF, PLY or STL file that a
+    building is drawn as, `terrain` rasters of ground heights, the later on top of the earlier.
     One file is one transaction: it comes in whole or not at all. Rows that cannot come in are kept
     with their reason; see `cim quarantine`.
 
@@ -114,7 +120,7 @@ def load(
     settings = settings_module.load()
     if not (look or as_json or write_mapping):
         sys.exit(_bring(settings, kind, path, request, **how))
-    if kind in ("city", models.KIND.name):
+    if kind in ("city", models.KIND.name, meshes.KIND.name):
         raise InvalidQuery("--inspect looks at one table of data", "--inspect 只检查单个数据文件")
     found = inspection.inspect(settings, path, kind or mapping.kind_of(path), request)
     _present(found, as_json)
@@ -253,6 +259,8 @@ def _said(path: Path, request: Request) -> str:
         return _known(kind).name
     if path.suffix.lower() == ".ifc":
         return models.KIND.name
+    if path.suffix.lower() in meshes.ENDINGS:
+        return meshes.KIND.name
     scores = inspection.kinds_of(path, request)
     likely = scores[0].name if scores else "KIND"
     raise InvalidQuery(

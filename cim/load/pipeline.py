@@ -54,6 +54,10 @@ class Request:
     """Of a model: degrees clockwise from north, where `at` does not say."""
     every_space: bool = False
     """Of a model: every room is a unit of its own."""
+    up: str | None = None
+    """Of a mesh: the axis that points up, y or z."""
+    scale: float | None = None
+    """Of a mesh: metres to its unit."""
 
 
 def load(

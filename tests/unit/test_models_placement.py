@@ -99,7 +99,7 @@ def test_a_model_without_any_place_is_refused_with_what_to_say() -> None:
 def test_a_model_laid_on_its_own_footprint_covers_it(turn: float) -> None:
     outline = shapely.Polygon([(0, 0), (30, 0), (30, 8), (10, 8), (10, 20), (0, 20)])
     there = placement.by_place((0.0, 0.0), At(113.75, 23.02, turn)).place(outline)
-    place = placement.onto(there, BARE, outline, None)
+    place = placement.onto(there, BARE.north, outline, None)
     laid = place.place(outline)
     shared = shapely.area(shapely.intersection(laid, there)) / shapely.area(there)
     assert shared > 0.999 and len(place.notes) == 1
@@ -107,7 +107,7 @@ def test_a_model_laid_on_its_own_footprint_covers_it(turn: float) -> None:
 
 def test_a_direction_that_fits_as_well_is_told_and_can_be_said() -> None:
     there = placement.by_place((10.0, 5.0), At(113.75, 23.02, 15)).place(SHED)
-    place = placement.onto(there, BARE, SHED, None)
+    place = placement.onto(there, BARE.north, SHED, None)
     assert "15.0°" in place.notes[0][0] and "195.0°" in place.notes[1][0]
-    other = placement.onto(there, BARE, SHED, 195.0)
+    other = placement.onto(there, BARE.north, SHED, 195.0)
     assert len(other.notes) == 1 and "195.0°" in other.notes[0][0]

@@ -126,7 +126,7 @@ def _placed(here: spaces.Load, file: str, model: Model, drawn: Drawn, request: R
     elif request.building is not None:
         row = _existing(here, request.building, model)
         footprint = shapely.from_wkb(row.footprint)
-        place = placement.onto(footprint, model, ground, request.rotation)
+        place = placement.onto(footprint, model.north, ground, request.rotation)
     else:
         place = placement.by_file(model, request.crs)
     return Placed(Path(file).stem, model, drawn, place, place.place(ground))

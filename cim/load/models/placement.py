@@ -110,11 +110,14 @@ def by_file(model: Model, system: str | None = None) -> Placement:
     return Placement("site", _tangent((here.x, here.y), (here.lon, here.lat), turn), told)
 
 
-def onto(footprint: Geometry, model: Model, ground: Geometry, rotation: float | None) -> Placement:
-    """The model's ground outline onto a building's footprint (degrees), middle on middle.
+def onto(
+    footprint: Geometry, up: tuple[float, float], ground: Geometry, rotation: float | None
+) -> Placement:
+    """A model's ground outline onto a building's footprint (degrees), middle on middle.
 
-    Its direction is what is said, else the one of four along the smallest rectangles that covers
-    the footprint best; of two alike, the one nearest to the model's own north.
+    `up` is where the model has north.  Its direction is what is said, else the one of four along
+    the smallest rectangles that covers the footprint best; of two alike, the one nearest to the
+    model's own north.
     """
     frames = frame.plane(np.array([footprint]))
     there = frames.enter(np.array([footprint]), np.array([0]))[0]
@@ -122,7 +125,7 @@ def onto(footprint: Geometry, model: Model, ground: Geometry, rotation: float | 
     said = rotation is not None
     turns = [-float(rotation or 0.0)] if said else _along(there, ground)
     lies = [_covers(there, ground, turn) for turn in turns]
-    north = 90.0 - np.degrees(np.arctan2(model.north[1], model.north[0]))
+    north = 90.0 - np.degrees(np.arctan2(up[1], up[0]))
     good = [n for n, share in enumerate(lies) if share >= max(lies) - ALIKE]
     best = min(good, key=lambda n: abs((turns[n] - north + 180) % 360 - 180))
     anchor = frames.leave(np.array([target]), np.array([0]))[0]

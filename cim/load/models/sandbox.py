@@ -41,7 +41,17 @@ def read(
         raise SourceError(f"{path.name}: no such file", f"{path.name}：文件不存在")
     if path.stat().st_size > LARGEST:
         raise SourceError(f"{path.name} is over 512 MB", f"{path.name} 超过 512 MB")
-    command = [sys.executable, "-m", "cim.load.models.reading", str(path.resolve()), str(megabytes)]
+    return _answer(path.name, *run(path, "cim.load.models.reading", tick, seconds, megabytes))
+
+
+def run(
+    path: Path, module: str, tick: Tick, seconds: float, megabytes: int
+) -> tuple[int, bytes, bytes]:
+    """What a module that is given a file and a limit ends with, writes, and complains of.
+
+    Raises SourceError where it takes longer than so many seconds.
+    """
+    command = [sys.executable, "-m", module, str(path.resolve()), str(megabytes)]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=said, start_new_session=True
@@ -54,7 +64,7 @@ def read(
                 child.wait()
         out.seek(0)
         said.seek(0)
-        return _answer(path.name, child.returncode, out.read(), said.read())
+        return child.returncode, out.read(), said.read()
 
 
 def _wait(child: subprocess.Popen[bytes], name: str, tick: Tick, seconds: float) -> None:
