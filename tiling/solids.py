@@ -90,7 +90,7 @@ def drawn(
         return prisms(outlines, *ends, frame, closed=closed), np.full(
             len(outlines), Reason.NO_SOLID, np.int64
         )
-    taken = np.array([item is True for item in rows.get("mesh", [None] * len(outlines))], bool)
+    taken = np.array([bool(item) for item in rows.get("mesh", [None] * len(outlines))], bool)
     made = solids(surfaces, taken, np.asarray(rows["shift"], float), frame)
     rest = np.flatnonzero(made.reasons != Reason.FINE)
     others = prisms(
