@@ -179,9 +179,14 @@ def _judge(source: Source, piece: Piece, found: Judged, validator: Validator) ->
         found.faults.append(Fault(piece.uri, "Khronos", en, en))
     glb = parse_content(data, lambda uri: source.read(joined(piece.uri, uri)))
     content = Content(glb, piece.matrix, piece.volumes, piece.ours)
+    _ = content.parts  # what cannot be judged at all says so here
     for rule, findings in (*RULES, *HOUSE) if piece.ours else RULES:
-        for en, zh in findings(content):
-            found.faults.append(Fault(piece.uri, rule, en, zh))
+        try:
+            new = [Fault(piece.uri, rule, en, zh) for en, zh in findings(content)]
+        except UNREADABLE as fault:  # the other rules may still have something to say
+            zh = getattr(fault, "zh", f"无法读取：{fault}")
+            new = [Fault(piece.uri, "24", str(fault), zh)]
+        found.faults += [fault for fault in new if fault not in found.faults]
     if piece.ours:
         found.held.append(Held(piece, names(glb)))
     else:

@@ -254,6 +254,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
 HOUSE: tuple[tuple[str, Rule], ...] = (
     ("16", short),
     ("19", table_rules.counted_exactly),
+    ("19", table_rules.agreeing),
     ("24", aligned),
     ("25", declared_exactly),
     ("primitive", drawn_once),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tiling.content import Content, Part, names, tables
+from tiling.content import Content, Part, finest, names, tables
 from tiling.metadata import COMPONENTS
 from tiling.reading import Glb
 
@@ -71,6 +71,21 @@ def counted_exactly(content: Content) -> Iterator[Finding]:
     found_names = names(content.glb)
     if np.unique(found_names).size != found_names.size:
         yield "an id stands twice in the tile", "瓦片内标识重复"
+
+
+def agreeing(content: Content) -> Iterator[Finding]:
+    """19: sets of feature ids tell the same: a unit's building is the one its vertices are of."""
+    glb, fine = content.glb, finest(content.glb)
+    columns = tables(glb)[fine]["properties"] if tables(glb) else {}
+    for part in content.parts:
+        of = {item["propertyTable"]: part.feature_ids(item) for item in part.feature_sets()}
+        for number, table in enumerate(tables(glb)):
+            name = f"{table['class']}_id"
+            one, other = of.get(fine), of.get(number)
+            if number == fine or name not in columns or one is None or other is None:
+                continue
+            if not np.array_equal(glb.column(name, fine)[one], glb.column("id", number)[other]):
+                yield f"{name} is not that of the vertices", f"{name} 与顶点所属要素不符"
 
 
 def named(content: Content) -> Iterator[Finding]:
