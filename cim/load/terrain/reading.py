@@ -187,8 +187,9 @@ def _extent(file: DatasetReader, name: str, system: str) -> shapely.Polygon:
     along = np.linspace(0, 1, ALONG + 1)[:-1]
     columns = np.concatenate([along, np.ones(ALONG), 1 - along, np.zeros(ALONG)]) * width
     rows = np.concatenate([np.zeros(ALONG), along, np.ones(ALONG), 1 - along]) * height
-    x, y = file.transform * (columns, rows)
-    lon, lat = crs.to_4490(np.asarray(x), np.asarray(y), system)
+    a, b, c, d, e, f = file.transform[:6]
+    x, y = a * columns + b * rows + c, d * columns + e * rows + f
+    lon, lat = crs.to_4490(x, y, system)
     fine = np.isfinite(lon).all() and np.isfinite(lat).all()
     if not fine or np.abs(lon).max() > 180.5 or np.abs(lat).max() > 90.5:
         raise SourceError(
