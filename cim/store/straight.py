@@ -67,7 +67,8 @@ def begin(stage: Stage, kind: str, terms: Terms | None, rows: int | None) -> Str
 
     None where the usual way is to be gone: few rows or nobody knows how many, the table holds some,
     somebody is at it, rows of the source wait in the quarantine, or what is staged is not what the
-    columns of the table hold.
+    columns of the table hold.  Nor where foreign keys have to be put away too, by which the tables
+    of the places would be locked while a file is read.
     """
     table = stage.table
     if terms is None or rows is None or rows < bulk.WORTH:
@@ -75,14 +76,15 @@ def begin(stage: Stage, kind: str, terms: Terms | None, rows: int | None) -> Str
     key = {"kind": kind, "source_id": stage.source_id}
     if not stage.number(statements.is_first(table), **key):
         return None
-    known = stage.connection.execute(bound(statements.TYPES), {"table": table.fullname}).all()
+    known = stage.connection.execute(bound(statements.TYPES), {"table": table.fullname})
     types = {row.name: plain_type(row.type) for row in known}
     sent = KEY_TYPES | stage.types
     written = ["ext_id", *stage.written]
     more = set(stage.types).difference(stage.written, terms.lost)
     if more or any(plain_type(sent[name]) != types[name] for name in written):
         return None
-    if not bulk.locked(stage.connection, table.fullname):
+    connection = stage.connection
+    if not bulk.may_trust(connection) or not bulk.locked(connection, table.fullname):
         return None
     away = ExitStack()
     away.enter_context(bulk.indexes_after(stage, rows=rows))
