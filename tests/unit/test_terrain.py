@@ -33,7 +33,8 @@ def dem(path: Path, values: Values, transform: Affine = PLACE, **profile: Any) -
     height, width = values.shape[-2:]
     what = {
         "driver": "GTiff", "dtype": values.dtype.name, "crs": "EPSG:4490",
-        "count": len(values) if values.ndim > 2 else 1, "width": width, "height": height, "transform": transform,
+        "count": len(values) if values.ndim > 2 else 1,
+        "width": width, "height": height, "transform": transform,
     } | profile  # fmt: skip
     with rasterio.open(path, "w", **what) as file:
         file.write(values, None if values.ndim > 2 else 1)
