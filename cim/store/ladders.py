@@ -77,7 +77,8 @@ def follow(stage: Stage, last: int) -> None:
         return
     since = {"block": f"({now.block},0)", "row": now.row}
     batch = following.staged_from(ROWS)
-    keys = {ref: references.keys("stage_batch", ref, _REFERENCES[ref][0]) for ref in refs}
+    finding = following.few_keys if now.direct else references.keys
+    keys = {ref: finding("stage_batch", ref, _REFERENCES[ref][0]) for ref in refs}
     feed = {"object_type": stage.object_type, "import_id": stage.import_id}
     feed["source_id"] = stage.source_id
     if now.direct:
@@ -109,6 +110,8 @@ def _prepare(stage: Stage, now: Followed) -> None:
     stage.run(following.HOMES_BY_TEXT)
     _make(stage, "stage_towns", following.TOWNS)
     _make(stage, "stage_others", linked.OTHERS)
+    for ref in _staged_references(stage):
+        _make(stage, following.sources_of(ref), following.sources(_REFERENCES[ref][0]))
     for setting in common.HASHED:
         stage.run(setting)
 

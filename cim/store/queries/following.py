@@ -58,6 +58,33 @@ def keys_of(reference: str) -> str:
     return f"stage_{reference.removesuffix('_ref')}_keys"
 
 
+def sources_of(reference: str) -> str:
+    """The temporary table of the sources in which the keys of a reference can be."""
+    return f"stage_{reference.removesuffix('_ref')}_sources"
+
+
+def sources(table: str) -> str:
+    """The sources that a table has rows of, for `sources_of`."""
+    return f"""
+        SELECT y.id FROM city.source_system y
+        WHERE EXISTS (SELECT FROM {table} t WHERE t.source_id = y.id)"""
+
+
+def few_keys(rows: str, reference: str, table: str) -> str:
+    """What `links.keys` finds, each key looked up by itself: a batch names few of a table's."""
+    return f"""
+        SELECT r.ref, CASE
+            WHEN bool_or(t.source_id = :source_id)
+                THEN min(t.id) FILTER (WHERE t.source_id = :source_id)
+            WHEN count(t.id) = 1 THEN min(t.id) WHEN count(t.id) > 1 THEN -1 END AS id
+        FROM (SELECT DISTINCT {reference} AS ref FROM {rows} w WHERE {reference} IS NOT NULL) r
+        LEFT JOIN LATERAL (
+            SELECT t.id, t.source_id FROM {sources_of(reference)} y
+            JOIN {table} t ON t.source_id = y.id AND t.ext_id = r.ref AND t.ended_at IS NULL
+            OFFSET 0) t ON true
+        GROUP BY r.ref"""
+
+
 def lose(reference: str) -> str:
     """Keep the keys that nobody has, or several."""
     return f"""
@@ -125,8 +152,9 @@ def _sought(keys: Iterable[str]) -> dict[str, str]:
     """Building, entrance and unit of each row by the keys it names."""
     joins, building, unit = "", [], "NULL::bigint AS entrance_id, NULL::bigint AS unit_id"
     if "unit_ref" in keys:
-        joins += " LEFT JOIN stage_unit_keys k ON k.ref = s.unit_ref"
-        joins += " LEFT JOIN city.unit u ON u.id = k.id"
+        joins += """ LEFT JOIN (SELECT k.ref, f.* FROM stage_unit_keys k LEFT JOIN LATERAL (
+            SELECT id, building_id, entrance_id FROM city.unit WHERE id = k.id OFFSET 0) f ON true
+            ) u ON u.ref = s.unit_ref"""
         building.append("u.building_id")
         unit = "u.entrance_id, u.id AS unit_id"
     if "building_ref" in keys:
@@ -142,15 +170,16 @@ def _sought(keys: Iterable[str]) -> dict[str, str]:
 
 _HOMES: Final = {
     "stage_areas": """
-        SELECT x.id AS building_id, x.admin_area_id
-        FROM (SELECT DISTINCT building_id FROM stage_met) d
-        JOIN city.building x ON x.id = d.building_id""",
+        SELECT d.building_id, x.admin_area_id
+        FROM (SELECT DISTINCT building_id FROM stage_met) d CROSS JOIN LATERAL (
+            SELECT admin_area_id FROM city.building WHERE id = d.building_id OFFSET 0) x""",
     "stage_doors": DOORS,
     "stage_named": """
-        SELECT u.building_id, u.room_no, u.id, u.entrance_id
+        SELECT b.building_id, u.room_no, u.id, u.entrance_id
         FROM (SELECT DISTINCT building_id FROM stage_met
-              WHERE room_no IS NOT NULL AND unit_id IS NULL) b
-        JOIN city.unit u ON u.building_id = b.building_id AND u.ended_at IS NULL""",
+              WHERE room_no IS NOT NULL AND unit_id IS NULL) b CROSS JOIN LATERAL (
+            SELECT room_no, id, entrance_id FROM city.unit
+            WHERE building_id = b.building_id AND ended_at IS NULL OFFSET 0) u""",
     "stage_near": """
         SELECT m.*, CASE WHEN m.unit_id IS NULL THEN d.id END AS door_id,
             r.units, r.id AS room_id, r.entrance_id AS behind
