@@ -25,6 +25,9 @@ from tiling.subtree import Region
 from tiling.tile import Rows, build_tile
 from tiling.tree import Key
 
+FEW = 50
+"""Tiles up to which each is asked for by itself."""
+
 WAITING = 8
 """Tiles handed to an executor and not yet back: what bounds the memory."""
 
@@ -81,7 +84,12 @@ def carry_out(
     wanted = set(members.keys())
     with engine.connect() as connection:
         work = Work(layer, table_of(connection, layer), target)
-        found = tiles(connection, layer, geoid(settings))
+        heights = geoid(settings)
+        if len(wanted) <= FEW:
+            few = ((key, rows_of(connection, layer, heights, key)) for key in sorted(wanted))
+            yield from carried_out(work, few, executor)
+            return
+        found = tiles(connection, layer, heights)
         yield from carried_out(work, ((k, rows) for k, rows in found if k in wanted), executor)
 
 

@@ -262,10 +262,13 @@ def _extents(
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64], Integers]:
     """What decides on the tiles of the layer's buildings, by id; their centres; those without."""
     found = numbers.read(connection, layer.extents(ids), EXTENT)
-    order = np.argsort(found["id"])
-    found = {name: values[order] for name, values in found.items()}
+    if (np.diff(found["id"]) <= 0).any():
+        order = np.argsort(found["id"])
+        found = {name: values[order] for name, values in found.items()}
     placed = np.isfinite(found["west"])
-    lost, found = found["id"][~placed], {name: v[placed] for name, v in found.items()}
+    lost = found["id"][~placed]
+    if lost.size:
+        found = {name: values[placed] for name, values in found.items()}
     centres = np.array([(found["west"] + found["east"]) / 2, (found["south"] + found["north"]) / 2])
     inputs = {
         "building_id": found["id"].astype(np.int64),

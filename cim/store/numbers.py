@@ -14,8 +14,14 @@ from cim.store.faults import folder_of, translated
 KINDS = {"int2": ">i2", "int4": ">i4", "int8": ">i8", "float8": ">f8"}
 """The types there are, as they travel."""
 
+PIECE = 4_000_000
+"""Bytes that are decoded at a time."""
+
 _HEAD = 19
 """Bytes before the first row: signature, flags, length of the extension."""
+
+_END = 2
+"""Bytes of the last message; a row has more."""
 
 
 def read(
@@ -37,29 +43,36 @@ def read(
     )
     compiled = statement.compile(connection, compile_kwargs={"literal_binds": True})
     text = f"COPY (SELECT {listed} FROM ({compiled}) t) TO STDOUT (FORMAT binary)"
+    pieces, body = [], bytearray()
     with translated(folder_of(connection)), driver.cursor() as cursor, cursor.copy(text) as copy:
-        body = b"".join(copy)
-    return _columns(body, types)
+        for message in copy:
+            if len(message) > _END:
+                body += message
+            if len(body) > PIECE:
+                pieces.append(_columns(body, types, begun=bool(pieces)))
+                body = bytearray()
+    pieces.append(_columns(body, types, begun=bool(pieces)))
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in types}
 
 
-def _columns(body: bytes, types: Mapping[str, str]) -> dict[str, NDArray[Any]]:
-    """The columns of a whole answer.
+def _columns(body: bytes, types: Mapping[str, str], *, begun: bool) -> dict[str, NDArray[Any]]:
+    """The columns of a piece of an answer, which starts with a head unless it was begun.
 
-    >>> head, end = bytes(19), bytes([255, 255])
     >>> row = bytes([0, 1, 0, 0, 0, 2, 0, 7])
-    >>> _columns(head + row + row + end, {"a": "int2"})["a"].tolist()
+    >>> _columns(bytes(19) + row + row, {"a": "int2"}, begun=False)["a"].tolist()
     [7, 7]
-    >>> _columns(head + end, {"a": "int2"})["a"].tolist()
+    >>> _columns(b"", {"a": "int2"}, begun=True)["a"].tolist()
     []
     """
     fields: list[tuple[str, str]] = [("_count", ">i2")]
     for name, kind in types.items():
         fields += [(f"_length_{name}", ">i4"), (name, KINDS[kind])]
     row = np.dtype(fields)
-    rows, rest = divmod(len(body) - _HEAD - 2, row.itemsize)
-    if rest:
+    head = 0 if begun else _HEAD
+    rows, rest = divmod(len(body) - head, row.itemsize)
+    if rest not in (0, _END):  # where there are no rows, the end comes with the head
         raise ValueError("a column holds NULL")
-    table = np.frombuffer(body, row, rows, _HEAD)
+    table = np.frombuffer(body, row, rows, head)
     if any((table[f"_length_{name}"] < 0).any() for name in types):
         raise ValueError("a column holds NULL")
     return {

@@ -264,6 +264,26 @@ def test_an_update_that_breaks_at_its_end_is_made_good_by_the_next(
     assert files(city, BUILDINGS) == anew(city, engine, BUILDINGS, tmp_path) != served
 
 
+def test_an_update_whose_record_is_lost_after_its_files_is_made_good_by_the_next(
+    city: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    publish = runs.publish
+
+    def fail(*words: Any) -> None:
+        publish(*words)
+        raise Stopped
+
+    sql(engine, "UPDATE city.building SET height = height + 3 WHERE id IN (7, 21)")
+    sql(engine, "UPDATE city.building SET state = 'demolished' WHERE id = 30")
+    monkeypatch.setattr(runs, "publish", fail)
+    with pytest.raises(Stopped):
+        update(city, engine, BUILDINGS)
+    monkeypatch.undo()
+    sql(engine, "UPDATE city.building SET state = 'existing' WHERE id = 30")
+    update(city, engine, BUILDINGS)
+    assert files(city, BUILDINGS) == anew(city, engine, BUILDINGS, tmp_path)
+
+
 def test_a_visit_keeps_its_version_and_long_chains_are_made_whole(
     city: Settings, engine: Engine
 ) -> None:

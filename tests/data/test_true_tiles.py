@@ -1,0 +1,97 @@
+"""A real city edited at random: by whatever road its tiles are made, they are the same bytes."""
+
+import asyncio
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine, text
+
+from api.tiles import Maker
+from cim.crs.geoid import geoid
+from cim.intake.bringing import Units, bring
+from cim.load.kinds import KINDS
+from cim.load.pipeline import Request
+from cim.settings import Settings
+from tiling.build import build
+from tiling.folder import version_at
+from tiling.layers import LAYERS, Layer
+from tiling.update import update
+
+SUZHOU = Path(__file__).parents[3] / "shared/data/buildings/suzhou/example/data/bd_demo_2.json"
+
+EDITS = (
+    "UPDATE city.building SET height = height + 9 WHERE id = ANY(:ids)",
+    "UPDATE city.building SET footprint = ST_Translate(footprint, 0.004, 0.002) "
+    "WHERE id = ANY(:ids)",
+    "UPDATE city.building SET state = 'demolished' WHERE id = ANY(:ids)",
+    "UPDATE city.building SET ground_elev = 3.5, use_code = 'office' WHERE id = ANY(:ids)",
+    "UPDATE city.unit SET kind = 'office' WHERE building_id = ANY(:ids)",
+    "UPDATE city.unit SET ended_at = now() WHERE building_id = ANY(:ids) AND id % 3 = 0",
+    "UPDATE city.storey SET elev_top = elev_top + 0.2 WHERE building_id = ANY(:ids)",
+    "UPDATE city.building SET footprint = ST_Multi(ST_Scale(footprint, ST_Point(4, 4), "
+    "ST_Centroid(footprint))) WHERE id = ANY(:ids)",
+)
+
+
+@pytest.fixture(scope="module")
+def city(engine: Engine, settings: Settings) -> Settings:
+    """Suzhou with storeys and units, tiled, then edited here and there."""
+    if not SUZHOU.is_file():
+        pytest.skip("../shared/data is absent: Suzhou's buildings")
+    request = Request(source="suzhou")
+    bring(settings, KINDS["buildings"], SUZHOU, request, units=Units(), keep=True)
+    for layer in LAYERS.values():
+        build(settings, engine, layer)
+    random = np.random.default_rng(11)
+    with engine.connect() as connection:
+        ids = np.array(connection.scalars(text("SELECT id FROM city.building ORDER BY id")).all())
+    for turn in range(3):
+        with engine.begin() as connection:
+            for edit in random.choice(EDITS, 4):
+                chosen = random.choice(ids, 1 + 6 * turn).tolist()
+                connection.execute(text(str(edit)), {"ids": chosen})
+        for layer in LAYERS.values():
+            assert update(settings, engine, layer).changed
+    return settings
+
+
+@pytest.fixture(params=LAYERS.values(), ids=lambda layer: layer.name)
+def layer(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+def files(settings: Settings, layer: Layer) -> dict[str, bytes]:
+    """Every file of what is served now, by its path."""
+    found = version_at(settings.tiles_dir / layer.name / "current").files()
+    return {path: file.read_bytes() for path, file in found.items()}
+
+
+def test_updates_leave_what_a_build_in_one_process_and_one_in_several_make(
+    city: Settings, engine: Engine, layer: Layer, tmp_path: Path
+) -> None:
+    updated = files(city, layer)
+    alone = city.model_copy(update={"data_dir": tmp_path / "alone"})
+    build(alone, engine, layer)
+    assert files(alone, layer) == updated
+    several = city.model_copy(update={"data_dir": tmp_path / "several"})
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        build(several, engine, layer, executor=executor)
+    assert files(several, layer) == updated
+
+
+def test_each_tile_made_when_asked_for_is_the_one_on_disk(
+    city: Settings, engine: Engine, layer: Layer
+) -> None:
+    maker = Maker(engine, geoid(city), city.tiles_dir)
+    tiles = {path: body for path, body in files(city, layer).items() if path.endswith(".glb")}
+    assert len(tiles) > 2
+
+    async def ask() -> list[bytes]:
+        found = [await maker.get(layer.name, path) for path in tiles]
+        return [made.plain for made in found if made]
+
+    assert asyncio.run(ask()) == list(tiles.values())
