@@ -54,8 +54,8 @@ counts; roofs stand out beyond the walls as sheets, which makes a third more.
 CROSSED = 0.02
 """Share of its area by which the triangles of a solid's surfaces may be wrong."""
 
-LEAST_VOLUME = 0.1
-"""Cubic metres that a solid encloses at least."""
+LEAST_VOLUME, THINNEST = 0.1, 0.02
+"""Cubic metres that a solid encloses at least, and metres: those for each square metre of it."""
 
 SMALLEST = 1e-3
 """Square metres; a smaller surface is none."""
@@ -176,7 +176,7 @@ def solids(
     shells = turn(places, welded[triangles[loose]], owner[loose], count)
     turned = np.zeros(len(triangles), bool)
     turned[loose] = shells.turned
-    _closed(shells.fluxes * GRID**3, taken, reasons)
+    _closed(shells.fluxes * GRID**3, shells.area * GRID**2, taken, reasons)
     fine = reasons == Reason.FINE
     heights = points[:, 2] + shift[chosen.owner_of_corner]
     inside = fine[chosen.owner_of_corner]
@@ -314,10 +314,10 @@ def _covered(faces: _Faces, triangles: Integers, polygon: Integers, reasons: Int
     _mark(reasons, np.flatnonzero(wrong > CROSSED * whole), Reason.SOLID_CROSSED)
 
 
-def _closed(fluxes: Floats, taken: NDArray[np.bool_], reasons: Integers) -> None:
+def _closed(fluxes: Floats, area: Floats, taken: NDArray[np.bool_], reasons: Integers) -> None:
     """Mark features that enclose nothing, or that lack a wall or the roof."""
     most = fluxes.max(axis=1, initial=0.0)
-    flat = most < LEAST_VOLUME
+    flat = most < np.maximum(LEAST_VOLUME, THINNEST * area)
     _mark(reasons, np.flatnonzero(flat), Reason.SOLID_FLAT, taken)
     walls, roofs = fluxes[:, :2].max(axis=1, initial=0.0), fluxes[:, 2]
     gap = (roofs < ROOFED * walls) | (walls < WALLED * roofs)
