@@ -188,9 +188,9 @@ def enter(stage: Stage) -> Counts:
     """Into the table, with the buildings' addresses that rooms need, and linked."""
     key = {"source_id": stage.source_id}
     now: Followed = stage.followed
-    gone = 0
+    gone, bare = 0, False
     if stage.number(f"SELECT count(*) FROM (SELECT FROM {FAULTS} LIMIT 1) x"):
-        gone = _leave(stage)
+        gone, bare = _leave(stage)
     rest = _waiting(stage)
     if rest:
         _meet(stage, following.not_known(ROWS))
@@ -206,7 +206,7 @@ def enter(stage: Stage) -> Counts:
         if unlinked:
             stage.tallies["unlinked"] = unlinked
     if now.direct:
-        new = _complete(stage, whole=not rest and not gone)
+        new = _complete(stage, whole=not rest and not bare)
         _link_rest(stage, some=bool(rest))
         now.after.close()
         return Counts(new=now.looked - gone + new)
@@ -215,24 +215,31 @@ def enter(stage: Stage) -> Counts:
     return counts
 
 
-def _leave(stage: Stage) -> int:
-    """Rows that were set aside after they were looked at go again; how many of them there are."""
+def _leave(stage: Stage) -> tuple[int, bool]:
+    """Rows that were set aside after they were looked at go again.
+
+    How many of them there are, and whether others may have hung on them.
+    """
     stage.run(common.create_stage("stage_gone", {"address_id": "int8", "written": "bool"}))
     gone = stage.run(following.LEAVE_STAGE)
+    bare = False
     if gone:
         _analyse(stage, "stage_gone")
         feed = {"object_type": stage.object_type, "import_id": stage.import_id}
         stage.run(following.LEAVE_FEED, **feed)
-        if stage.followed.direct:
-            for statement in following.LEAVE_TABLES:
-                stage.run(statement)
-    return gone
+    if gone and stage.followed.direct:
+        bare = bool(stage.number(following.HOMES_GONE))
+        if bare:
+            stage.run(following.LEAVE_HOMES)
+        for statement in following.LEAVE_TABLES:
+            stage.run(statement)
+    return gone, bare
 
 
 def _complete(stage: Stage, *, whole: bool) -> int:
     """What is still to be written, where rows were written as they came; how many rows that is.
 
-    `whole` says that all were, and that none of them was set aside later.
+    `whole` says that all were, and that none of them was set aside later on which others hung.
     """
     _make(stage, "stage_above", statements.ABOVE_FREE if whole else statements.above(homes=True))
     feed = {"object_type": stage.object_type, "import_id": stage.import_id}

@@ -1,6 +1,7 @@
 """Addresses come in as columns or text, and are linked by code, by the ladder, or by place."""
 
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -327,13 +328,15 @@ def test_what_is_said_of_rows_as_they_come_is_what_is_said_of_the_whole_file(
         {"地址编号": "X2", "地址全文": "虎门镇浦江路9号", "幢编号": "B2"},
     ]
 
-    def left(first: list[dict[str, str]], others: list[dict[str, str]]) -> tuple[Any, ...]:
+    coded = [row for row in rows if row.get("幢编号") or row.get("房屋编号")]
+    rooms = [row for row in coded if row["地址全文"] not in (f"{house}5栋", f"{house}6栋")]
+
+    def left(*files: list[dict[str, str]]) -> tuple[Any, ...]:
         with connection.begin_nested() as point:
-            if others:
-                bring("addresses", others, source="others")
-            if first:
-                bring("addresses", first)
-            report = bring("addresses", rows)
+            if files[0]:
+                bring("addresses", files[0], source="others")
+            for file in filter(None, files[1:]):
+                report = bring("addresses", file)
             parents = """SELECT a.norm_text, p.norm_text, p.ext_id FROM city.std_address a
                          LEFT JOIN city.std_address p ON p.id = a.parent_id"""
             fed = """SELECT c.op, a.norm_text FROM platform.change c
@@ -347,19 +350,18 @@ def test_what_is_said_of_rows_as_they_come_is_what_is_said_of_the_whole_file(
     monkeypatch.setattr("cim.load.readers.table.BATCH_ROWS", 3)
     monkeypatch.setattr("cim.store.bulk.TIMES", 1)
     written = _written_as_they_come(monkeypatch)
-    for known_before in ([], others):
+    for there, file in product(([], others), (rows, coded, [*rooms, rooms[-1]])):
         # A source that is known: its rows are looked at when all are there.
-        whole = left([known], known_before)
-        assert whole[3] == {"duplicate": 3, "no_building": 1, "no_levels": 1}
-        for worth in (1000, 1):  # rows that are worth being written as they come
-            monkeypatch.setattr("cim.store.bulk.WORTH", worth)
-            for many in (1, 5, 1000):
-                monkeypatch.setattr("cim.store.ladders.MANY", many)
-                monkeypatch.setattr("cim.store.ladders.EACH", many)
-                written.clear()
-                assert left([], known_before) == whole
-                assert written[-1] == (worth == 1)
         monkeypatch.setattr("cim.store.bulk.WORTH", 1000)
+        whole = left(there, [known], file)
+        assert set(whole[3]) == {"duplicate", "no_building", "no_levels"}
+        for worth, many in product((1000, 1), (1, 5, 1000)):
+            # Rows that are worth being written as they come, and how many together.
+            monkeypatch.setattr("cim.store.bulk.WORTH", worth)
+            monkeypatch.setattr("cim.store.ladders.MANY", many)
+            monkeypatch.setattr("cim.store.ladders.EACH", many)
+            assert left(there, file) == whole
+            assert written[-1] == (worth == 1)
 
 
 def _written_as_they_come(monkeypatch: pytest.MonkeyPatch) -> list[bool]:

@@ -288,10 +288,16 @@ LEAVE_FEED: Final = """
       AND c.import_id = :import_id"""
 """Their lines in the feed."""
 
+LEAVE_HOMES: Final = """
+    UPDATE city.std_address t SET parent_id = NULL FROM stage_gone g
+    WHERE t.parent_id = g.address_id"""
+"""What hangs on them."""
+
+HOMES_GONE: Final = "SELECT count(*) FROM stage_homes h JOIN stage_gone g ON g.address_id = h.id"
+"""Whether anything can."""
+
 LEAVE_TABLES: Final = (
-    """UPDATE city.std_address t SET parent_id = NULL FROM stage_gone g
-       WHERE t.parent_id = g.address_id""",
     "DELETE FROM city.address_link l USING stage_gone g WHERE l.address_id = g.address_id",
     "DELETE FROM city.std_address t USING stage_gone g WHERE t.id = g.address_id",
 )
-"""What hangs on them, their links, and themselves."""
+"""Their links, and themselves."""

@@ -78,7 +78,7 @@ def meant_by(known: str) -> str:
 
 
 def meant(condition: str = "true") -> str:
-    """What each address of the file is the address of, and each one made for its rooms.
+    """What each address of the file is the address of, and each one made for its rooms after them.
 
     Of the rows of `stage_known` only those that meet a condition on `k`.
     """
@@ -86,8 +86,8 @@ def meant(condition: str = "true") -> str:
         FROM stage_known k JOIN stage_places p USING (place_no) WHERE {condition})"""
     return f"""{meant_by(known)}
     UNION ALL
-    SELECT NULL, a.id, NOT a.made, '标准', min(k.method), max(k.score), true, 'building',
-        k.building_id, min(p.level)
+    SELECT min(a.place_no) + (1::bigint << 62), a.id, NOT a.made, '标准', min(k.method),
+        max(k.score), true, 'building', k.building_id, min(p.level)
     FROM stage_above a JOIN stage_places p USING (place_text)
     JOIN stage_known k ON k.place_no = p.place_no AND k.level >= 13
     WHERE a.free AND k.building_id IS NOT NULL GROUP BY 2, 3, k.building_id"""
