@@ -2,8 +2,9 @@
 
 A first load has nothing to be compared with.  Its rows go into the table at once, which is locked
 and without its indexes meanwhile; those that the steps of their kind have something to do with are
-taken back into the staging table once all are read, and go the usual way from there.  Measured on
-400,000 footprints: 4.1 s against 5.7 s.
+taken back into the staging table once all are read, and go the usual way from there.  Whoever asks
+the table meanwhile waits to the end of the load: so it is done only where it holds nothing yet.
+Measured on 400,000 footprints, two cores: 5.5 s against 6.7 s.
 """
 
 from collections.abc import Callable, Mapping
