@@ -183,41 +183,6 @@ TELL_APART: Final = f"""
       AND l.object_id = n.object_id AND l.role <> n.role"""
 """Roles of links that were made as if their things had no other address."""
 
-LINK: Final = """
-    DELETE FROM city.address_link l USING (
-        SELECT address_id FROM stage_known WHERE kept
-        UNION SELECT id FROM stage_above WHERE free AND NOT made) a
-    WHERE l.address_id = a.address_id AND l.method IN ('code', 'ladder', 'place')
-      AND NOT EXISTS (SELECT FROM stage_meant n WHERE n.address_id = l.address_id
-                      AND n.object_type = l.object_type AND n.object_id = l.object_id)"""
-"""Links that the file no longer means; those made otherwise stay."""
-
-STANDING: Final = """
-    DELETE FROM stage_meant m USING city.address_link l
-    WHERE l.address_id = m.address_id AND l.object_type = m.object_type
-      AND l.object_id = m.object_id AND l.method = m.method AND l.score = m.score
-      AND l.level = m.level AND (l.role <> '所在') = m.whole"""
-"""What is meant and stands already: nothing is to be written."""
-
-_LINKS = """
-    INSERT INTO city.address_link AS l
-        (address_id, object_type, object_id, role, method, score, level)
-    SELECT m.address_id, m.object_type, m.object_id,
-        CASE WHEN NOT m.whole THEN '所在'
-             WHEN m.status = '曾用' THEN '历史' WHEN m.status = '别名' THEN '别名'
-             WHEN m.nth = 1 AND o.object_id IS NULL THEN '主'
-             ELSE '别名' END, m.method, m.score, m.level
-    FROM (SELECT *, row_number() OVER (PARTITION BY object_id, object_type, whole
-              ORDER BY (status = '标准') DESC, score DESC, kept DESC,
-                  CASE WHEN kept THEN address_id ELSE row_no END, address_id) AS nth
-          FROM stage_meant) m
-    LEFT JOIN (
-        SELECT object_type, object_id, min(address_id) AS first, max(address_id) AS last
-        FROM city.address_link WHERE role = '主'
-          AND (object_type, object_id) IN (SELECT object_type, object_id FROM stage_meant)
-        GROUP BY 1, 2) o ON o.object_type = m.object_type AND o.object_id = m.object_id
-            AND (o.first <> m.address_id OR o.last <> m.address_id)"""
-
 LINK: Final = f"{_LINKS} WHERE NOT m.kept"
 """Links of addresses that are new."""
 
