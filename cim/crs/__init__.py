@@ -14,7 +14,6 @@ from cim.crs.plane import (
     is_approximate,
     is_ours,
     is_projected,
-    split,
     to_4490,
     zone,
 )
@@ -28,7 +27,6 @@ __all__ = [
     "is_approximate",
     "is_ours",
     "is_projected",
-    "split",
     "to_4490",
     "zone",
 ]

@@ -79,28 +79,6 @@ def canonical(spec: str) -> str:
     return f"EPSG:{code}" if code else str(crs.to_wkt())
 
 
-def split(spec: str) -> tuple[str, str | None]:
-    """A system as that of its plane, and the name of that of its heights, if it has one.
-
-    Raises MissingCrs where PROJ does not know it.
-
-    >>> split("EPSG:7415"), split("EPSG:4547")
-    (('EPSG:28992', 'NAP height'), ('EPSG:4547', None))
-    >>> split("EPSG:4979")
-    ('EPSG:4326', 'heights above the ellipsoid')
-    """
-    name = canonical(spec)
-    if name.removesuffix(SWAPPED) in SHIFTED:
-        return name, None
-    system = CRS.from_user_input(name.removesuffix(SWAPPED))
-    plane, heights = system, None
-    if system.is_compound:
-        plane, heights = system.sub_crs_list[0], system.sub_crs_list[1].name
-    elif len(system.axis_info) == 3:
-        plane, heights = system.to_2d(), "heights above the ellipsoid"
-    return (name if heights is None else canonical(plane.to_wkt())), heights
-
-
 def is_projected(spec: str) -> bool:
     """Whether coordinates of this system are metres on a plane, not degrees."""
     spec = canonical(spec).removesuffix(SWAPPED)

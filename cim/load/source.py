@@ -21,13 +21,15 @@ class Solids:
     `surfaces` are WKB collections of multipolygons (objects: bytes or None) in the file's system,
     z in metres of the height datum: one for each level of detail that `lods` names, with commas
     between, the one to be shown first.  `base` and `top` are the lowest and highest z of that one,
-    NaN where there is none.
+    NaN where there is none.  `above` is what z is above, as `cim.crs.geoid.to_city` takes it; None
+    for the city's height datum.
     """
 
     surfaces: NDArray[np.object_]
     lods: NDArray[np.object_]
     base: NDArray[np.float64]
     top: NDArray[np.float64]
+    above: str | None = None
 
 
 @dataclass(frozen=True)

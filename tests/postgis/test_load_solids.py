@@ -123,6 +123,25 @@ def test_a_building_that_cannot_be_read_waits_and_the_others_come_in(
     assert kept == [("bad", 2, "broken_geometry", "Huis"), ("bare", 3, "no_geometry", None)]
 
 
+def test_heights_above_the_ellipsoid_are_brought_to_the_citys_datum(
+    connection: Connection, settings: Settings, tmp_path: Path
+) -> None:
+    path = document(
+        tmp_path / "degrees.json", {"B": {"type": "Building", "geometry": [solid()]}}, corners(),
+        transform={"scale": [1e-8, 1e-8, 1e-3], "translate": [113.75, 23.02, 0.0]},
+        metadata={"referenceSystem": "https://www.opengis.net/def/crs/EPSG/0/4979"},
+    )  # fmt: skip
+    city = settings.model_copy(update={"geoid_offset": -4.0})
+    pipeline.load(connection, city, KINDS["buildings"], path)
+    kept = rows(
+        connection,
+        """
+        SELECT ground_elev, height, ST_ZMin(geom), ST_ZMax(geom)
+        FROM city.building b JOIN city.building_geom g ON g.building_id = b.id""",
+    )
+    assert kept == [(24.0, 8.0, 24.0, 32.0)]
+
+
 def test_a_later_table_of_the_same_source_leaves_the_solids(
     connection: Connection, load: Any, tmp_path: Path
 ) -> None:

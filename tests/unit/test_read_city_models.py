@@ -127,6 +127,28 @@ def test_heights_of_a_compound_system_are_named(tmp_path: Path) -> None:
     assert "NAP height" in source.notes[0][0]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "https://www.opengis.net/def/crs/EPSG/0/7415",
+        "http://www.opengis.net/def/crs/EPSG/6.12/7415",
+        "urn:ogc:def:crs:EPSG::7415",
+        "urn:ogc:def:crs,crs:EPSG::28992,crs:EPSG::5709",
+        "EPSG:28992+5709",
+    ],
+)
+def test_a_system_is_known_by_every_name_it_goes_by(tmp_path: Path, name: str) -> None:
+    house = {"B": {"type": "Building", "geometry": [solid()]}}
+    path = document(tmp_path / "a.json", house, corners(), metadata={"referenceSystem": name})
+    assert readers.read(path).crs == "EPSG:28992"
+
+
+def test_heights_in_feet_are_refused(tmp_path: Path, refused: Refused) -> None:
+    house = {"B": {"type": "Building", "geometry": [solid()]}}
+    where = {"referenceSystem": "EPSG:2263+6360"}
+    refused(document(tmp_path / "feet.json", house, corners(), metadata=where), "foot")
+
+
 def test_vertices_that_were_moved_already_are_not_moved_again(tmp_path: Path) -> None:
     moved = [[x + 474_400_000, y + 2_546_800_000, z] for x, y, z in corners()]
     extent = [474_400.0, 2_546_800.0, 20.0, 474_410.0, 2_546_808.0, 28.0]

@@ -6,6 +6,7 @@ import numpy as np
 import shapely
 
 from cim import crs
+from cim.crs import geoid
 from cim.load.fields import Field
 from cim.load.kind import Context, Kind
 from cim.load.rows import Rows
@@ -127,6 +128,7 @@ def from_solids(rows: Rows, context: Context) -> None:
     """Height and ground of the solid, where the row has one and does not say them itself."""
     if rows.batch.solids is None:
         return
+    _to_city(rows, context.settings, rows.batch.solids.above)
     base, top = rows.numbers("base"), rows.numbers("top")
     height, ground = rows.numbers("height"), rows.numbers("ground_elev")
     with np.errstate(invalid="ignore"):
@@ -134,6 +136,24 @@ def from_solids(rows: Rows, context: Context) -> None:
     rows.columns["ground_elev"] = np.where(np.isnan(ground), base, ground)
     known = ~np.isnan(rows.numbers("ground_elev"))
     rows.columns["ground_method"] = np.where(known, "given", "default").astype(object)
+
+
+def _to_city(rows: Rows, settings: Settings, above: str | None) -> None:
+    """Heights of solids into the city's datum, each building by what they differ at its middle."""
+    if above is None or rows.geometry is None:
+        return
+    middle = shapely.centroid(rows.geometry)
+    here = np.flatnonzero(~shapely.is_missing(rows.geometry))
+    lon, lat = shapely.get_x(middle[here]), shapely.get_y(middle[here])
+    shift = np.zeros(len(rows))
+    shift[here] = geoid.to_city(settings, above)(lon, lat)
+    solids = shapely.from_wkb(rows.columns["solid"])
+    points, row = shapely.get_coordinates(solids, include_z=True, return_index=True)
+    points[:, 2] += shift[row]
+    moved = shapely.set_coordinates(solids, points)
+    rows.columns["solid"] = np.array(shapely.to_wkb(moved), dtype=object)
+    for end in ("base", "top"):
+        rows.columns[end] = rows.numbers(end) + shift
 
 
 def heights(rows: Rows, context: Context) -> None:

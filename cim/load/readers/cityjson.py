@@ -14,6 +14,8 @@ import pyarrow as pa
 from pyproj.exceptions import ProjError
 
 from cim import crs
+from cim.crs.geoid import CITY
+from cim.crs.vertical import Heights, split
 from cim.errors import MissingCrs, SourceError
 from cim.load.readers import citymodel, citystreams, vector
 from cim.load.readers.citymodel import Feature
@@ -24,8 +26,10 @@ _FIRST_ROWS = 2_048
 """Rows of a batch: solids are larger than rows."""
 
 _SIGN = re.compile(rb'"type"\s*:\s*"CityJSON\w*"|"CityObjects"\s*:')
-_EPSG = re.compile(r"EPSG(?:/[\w.]*)?[/:]+(\d+)$|^(\d+)$", re.IGNORECASE)
+_EPSG = re.compile(r"EPSG(?:/[\w.]*)?[/:]+(\d+(?:\+\d+)?)", re.IGNORECASE)
 _PEEK = 1 << 20
+
+_UNSAID = Heights("", None, None, None)
 
 
 def is_one(path: Path) -> bool:
@@ -62,11 +66,16 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
         raise _broken(path) from error
     if layer is not None:
         raise SourceError(f"{path.name} has no layers", f"{path.name} 中没有图层")
-    system, notes = _system(model.header)
+    heights, notes = _system(model.header)
     notes += model.index.notes()
+    if heights.unit:
+        raise SourceError(
+            f"{path.name}: its heights are in {heights.unit}; save it with heights in metres",
+            f"{path.name}：高程单位为 {heights.unit}；请另存为以米为单位的高程",
+        )
     return Source(
         batches=_batches(path, model, notes),
-        crs=system,
+        crs=heights.plane or None,
         fields=[KEY, *model.index.columns],
         count=None,
         format=f"CityJSON {model.header.get('version')}",
@@ -76,30 +85,31 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
     )
 
 
-def _system(header: dict[str, Any]) -> tuple[str | None, list[tuple[str, str]]]:
-    """The system of the plane, and what is to be said of the heights."""
+def _system(header: dict[str, Any]) -> tuple[Heights, list[tuple[str, str]]]:
+    """The system of the plane and that of the heights, and what is to be said of them."""
     metadata = header.get("metadata")
     said = metadata.get("referenceSystem") if isinstance(metadata, dict) else None
     if not said:
-        return None, []
-    found = _EPSG.search(str(said))
-    spec = f"EPSG:{found[1] or found[2]}" if found else str(said)
+        return _UNSAID, []
+    codes = _EPSG.findall(str(said))  # two where it is put together of two
+    spec = "EPSG:" + "+".join(codes) if codes else str(said)
     try:
-        plane, vertical = crs.split(spec)
+        heights = split(spec)
     except (ProjError, MissingCrs):
-        return None, [
+        return _UNSAID, [
             (
                 f"the coordinate system that the file names is not known: {spec[:80]}",
                 f"文件声明的坐标系无法识别：{spec[:80]}",
             )
         ]
-    if vertical is None:
-        return plane, []
-    return plane, [
-        (
-            f"heights are in {vertical}, and are taken for heights of the city's datum",
-            f"高程系统为 {vertical}，按城市高程基准直接采用",
-        )
+    if heights.name is None or heights.above == CITY:
+        return heights, []
+    if heights.above is None:
+        en, zh = "are taken for heights of the city's datum", "按城市高程基准直接采用"
+    else:
+        en, zh = "are brought to the city's datum", "已换算到城市高程基准"
+    return heights, [
+        (f"heights are in {heights.name}, and {en}", f"高程系统为 {heights.name}，{zh}")
     ]
 
 
@@ -108,7 +118,8 @@ def _batches(path: Path, model: Document | Lines, notes: list[tuple[str, str]]) 
     columns = model.index.columns
     schema = pa.schema([(KEY, pa.string()), *((name, kind) for name, (_, kind) in columns.items())])
     names = [name for name, _ in columns.values()]
-    projected = _projected(model.header)
+    heights, _ = _system(model.header)
+    projected = not heights.plane or crs.is_projected(heights.plane)
     found, row, seen = model.features(), 1, set[str]()
     lods: Counter[str] = Counter()
     try:
@@ -129,6 +140,7 @@ def _batches(path: Path, model: Document | Lines, notes: list[tuple[str, str]]) 
                     np.array([one.lods for one in made], dtype=object),
                     np.array([one.base for one in made], np.float64),
                     np.array([one.top for one in made], np.float64),
+                    heights.above,
                 ),
             )
             row += len(some)
@@ -144,12 +156,6 @@ def _counted(lods: Counter[str]) -> tuple[str, str]:
     en = ", ".join(f"{n:,} in LoD{lod}" if lod else f"{n:,} without" for lod, n in listed)
     zh = "，".join(f"LoD{lod} {n:,} 幢" if lod else f"无实体 {n:,} 幢" for lod, n in listed)
     return f"solids: {en}", f"实体模型：{zh}"
-
-
-def _projected(header: dict[str, Any]) -> bool:
-    """Whether vertices are metres, as far as the file says."""
-    system, _ = _system(header)
-    return system is None or crs.is_projected(system)
 
 
 def _columns(some: list[Feature], names: list[str], schema: pa.Schema) -> pa.RecordBatch:
