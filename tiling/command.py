@@ -151,7 +151,7 @@ def _bar(name: str) -> Progress:
 
 def _summary(built: Built, *, dry_run: bool) -> None:
     rate = built.features / built.seconds if built.seconds else 0
-    left_out = sum(built.skipped.values())
+    left_out = built.left_out
     click.echo(
         f"{built.name}: {built.features:,} features in {built.tiles:,} tiles, "
         f"{_size(built.bytes)}, heights {built.height_shift:+.2f} m ({built.height_model}), "

@@ -42,6 +42,11 @@ class Built:
     seconds: float = 0.0
     skipped: Counter[Reason] = field(default_factory=Counter)
 
+    @property
+    def left_out(self) -> int:
+        """Features that no tile holds; others were skipped as solids alone, and are prisms."""
+        return sum(count for reason, count in self.skipped.items() if not reason.drawn)
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -205,6 +210,6 @@ def _record(built: Built, terms: str) -> dict[str, Any]:
         "tile_count": built.tiles,
         "bytes": built.bytes,
         "height_shift": built.height_shift,
-        "skipped": built.skipped.total(),
+        "skipped": built.left_out,
         "format": terms,
     }
