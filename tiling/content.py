@@ -39,18 +39,18 @@ class Part:
         """The accessor of an attribute."""
         return int(self.primitive["attributes"][name])
 
-    @property
+    @cached_property
     def stored(self) -> NDArray[Any]:
         """Positions as they are stored, (n, 3)."""
         return self.glb.accessor(self.attribute("POSITION"))
 
-    @property
+    @cached_property
     def positions(self) -> Floats:
         """Positions in the scene's metres, in glTF's axes, (n, 3)."""
         local = self.glb.values(self.attribute("POSITION"))
         return local @ self.matrix[:3, :3].T + self.matrix[:3, 3]
 
-    @property
+    @cached_property
     def normals(self) -> Floats | None:
         """Normals in glTF's axes, of the length they come out with; None where there are none."""
         if "NORMAL" not in self.primitive["attributes"]:
