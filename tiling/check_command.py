@@ -1,15 +1,10 @@
 """`cim tile check`: is a tileset sound, and is it the city's?"""
 
 import os
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import get_context
+from concurrent.futures import Executor
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cim import settings as configuration
 from cim.crs.geoid import geoid
@@ -21,6 +16,7 @@ from tiling.census import EXPECTED, compare
 from tiling.check import Report, check
 from tiling.findings import Fault
 from tiling.folder import CURRENT
+from tiling.progress import bar, pool
 
 SHOWN = 20
 """Faults printed before the rest is only counted."""
@@ -70,7 +66,7 @@ def check_command(
         raise click.UsageError("either a PATH or URL, or --all / 或给出 PATH 或 URL，或用 --all")
     settings = configuration.load()
     faults = 0
-    with _pool(jobs) as executor:
+    with pool(jobs) as executor:
         for one in [place] if place else own(settings):
             report = _checked(one, executor, khronos=khronos)
             counted = _count(settings, one, report, against)
@@ -132,14 +128,8 @@ def whose(report: Report) -> str | None:
 
 def _checked(place: str, executor: Executor | None, *, khronos: bool) -> Report:
     """The check of a tileset, with a bar while it goes on."""
-    with _bar(place) as progress:
-        task = progress.add_task(place, total=None)
-        return check(
-            place,
-            executor=executor,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
-            khronos=khronos,
-        )
+    with bar(place) as progress:
+        return check(place, executor=executor, progress=progress, khronos=khronos)
 
 
 def _count(settings: Settings, place: str, report: Report, against: bool | None) -> bool:
@@ -161,30 +151,6 @@ def _count(settings: Settings, place: str, report: Report, against: bool | None)
     finally:
         engine.dispose()
     return True
-
-
-@contextmanager
-def _pool(jobs: int) -> Iterator[Executor | None]:
-    """Processes that start afresh."""
-    if jobs == 1:
-        yield None
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as executor:
-        yield executor
-
-
-def _bar(name: str) -> Progress:
-    """A progress bar on the terminal, nothing where there is none."""
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn(name),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    )
 
 
 def _verdict(report: Report, *, counted: bool, khronos: bool) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiling.reading import Malformed
+from tiling.sources import joined
 from tiling.volumes import Region, Volume
 
 Floats = NDArray[np.float64]
@@ -45,11 +46,13 @@ class Piece:
 class Place:
     """What a tile has from those above it: its file, frame, volumes (the nearest first) and error.
 
-    `files` are the tilesets that led here.
+    `query` is that of the file, which clients hand down to all that it refers to; `files` are the
+    tilesets that led here.
     """
 
     file: str
     matrix: Floats
+    query: str = ""
     volumes: tuple[Volume, ...] = ()
     error: float = np.inf
     ours: bool = False
@@ -68,6 +71,11 @@ class Place:
         if above and isinstance(volume, Region) and isinstance(above[0], Region):
             above = above[1:] if volume.within(above[0]) else above
         return replace(self, volumes=(volume, *above), error=error)
+
+    def refer(self, uri: str) -> str:
+        """A URI in the file, from the folder of the tileset, with the query that is handed down."""
+        found = joined(self.file, uri)
+        return f"{found}?{self.query}" if self.query and "?" not in found else found
 
     def piece(self, uri: str) -> Piece:
         """A content that stands here."""

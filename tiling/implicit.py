@@ -51,7 +51,7 @@ class Tree:
     def pieces(self, root: Cell, place: Place) -> Iterator[Piece]:
         """The contents of the subtree headed by `root`, which has `place`, and of those below."""
         levels = self.implicit["subtreeLevels"]
-        name = joined(place.file, filled(self.implicit["subtrees"]["uri"], root, self.bits))
+        name = place.refer(filled(self.implicit["subtrees"]["uri"], root, self.bits))
         self.notes.reach(name)
         try:
             found = parse_subtree(
@@ -84,7 +84,7 @@ class Tree:
 
     def piece(self, template: str, cell: Cell, place: Place) -> Piece:
         """A tile's content."""
-        uri = joined(place.file, filled(template, cell, self.bits))
+        uri = place.refer(filled(template, cell, self.bits))
         self.notes.reach(uri)
         return place.piece(uri)
 

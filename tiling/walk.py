@@ -15,7 +15,7 @@ from tiling.combined import GENERATOR
 from tiling.findings import UNREADABLE, Notes, Piece, Place
 from tiling.implicit import Cell, Tree
 from tiling.reading import Unjudged, extensions, unzipped
-from tiling.sources import Source, joined
+from tiling.sources import Source
 from tiling.table_rules import IDENTIFIER, identifiers
 from tiling.volumes import Region, Volume, read_volume
 
@@ -44,12 +44,14 @@ class Walk:
         self.notes.reach(name)
         content = self.source.read(name)
         document = json.loads(unzipped(content) if content[:2] == b"\x1f\x8b" else content)
+        file, _, query = name.partition("?")
         place = replace(
             above,
-            file=name.partition("?")[0],
+            file=file,
+            query=query,
             ours=document["asset"].get("generator") == GENERATOR,
             schema=document.get("schema", {}),
-            files=(*above.files, name.partition("?")[0]),
+            files=(*above.files, file),
         )
         facts = document.get("metadata", {}).get("properties", {})
         if "features" in facts or not above.files:
@@ -112,7 +114,7 @@ class Walk:
 
     def _content(self, item: Document, place: Place, tile: Document) -> Iterator[Piece]:
         """A tile's content: a piece, or an external tileset."""
-        uri = joined(place.file, item["uri"] if "uri" in item else item["url"])
+        uri = place.refer(item["uri"] if "uri" in item else item["url"])
         path = uri.partition("?")[0]
         if "boundingVolume" in item:
             volume = read_volume(item["boundingVolume"], place.matrix)
