@@ -55,7 +55,9 @@ def read(
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in types}
 
 
-def _columns(body: bytes, types: Mapping[str, str], *, begun: bool) -> dict[str, NDArray[Any]]:
+def _columns(
+    body: bytes | bytearray, types: Mapping[str, str], *, begun: bool
+) -> dict[str, NDArray[Any]]:
     """The columns of a piece of an answer, which starts with a head unless it was begun.
 
     >>> row = bytes([0, 1, 0, 0, 0, 2, 0, 7])

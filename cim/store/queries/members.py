@@ -143,9 +143,10 @@ def move(name: str, ids: Sequence[int], level: int, cells: Sequence[int]) -> Tex
     return text(_MOVE.format(**arrays)).bindparams(name=name, level=level)
 
 
-def count(name: str) -> Select[Any]:
-    """How many members a tileset has."""
-    return select(func.count()).select_from(tile_member).where(tile_member.c.tileset == name)
+def count(name: str, most: int) -> Select[Any]:
+    """How many members a tileset has, counted no further than `most`."""
+    some = select(tile_member.c.level).where(tile_member.c.tileset == name).limit(most).subquery()
+    return select(func.count()).select_from(some)
 
 
 def forget(name: str, ids: Sequence[int] | None = None) -> Delete:
