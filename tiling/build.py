@@ -185,12 +185,19 @@ def prepare(engine: Engine, layer: Layer, settings: Settings, heights: Geoid) ->
     terms = blake2b(digest_size=12)
     for fact in (table, heights.name, settings.geoid_offset, settings.geoid_grid):
         terms.update(repr(fact).encode())
-    for library in LIBRARIES:
-        terms.update(version(library).encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        terms.update(source.read_bytes())
-    terms.update(Path(queries.__file__).read_bytes())
+    terms.update(program())
     return terms.hexdigest()
+
+
+def program() -> bytes:
+    """The digest of the program that makes tiles, and of what it stands on."""
+    found = blake2b(digest_size=12)
+    for library in LIBRARIES:
+        found.update(version(library).encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        found.update(source.read_bytes())
+    found.update(Path(queries.__file__).read_bytes())
+    return found.digest()
 
 
 @contextmanager

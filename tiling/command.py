@@ -17,6 +17,7 @@ from cim.store.queries import tiles as queries
 from tiling import combined
 from tiling.build import build
 from tiling.check_command import check_command
+from tiling.cluster import cluster
 from tiling.folder import want_explicit
 from tiling.layers import LAYERS, TERRAIN
 from tiling.mesh import REASONS
@@ -57,8 +58,16 @@ def tile() -> None:
     default=None,
     help="write the tree without implicit tiling beside, too (or no more)  [default: as before]",
 )
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="the workers of a Dask cluster make tiles, not processes here: tcp://host:port of its "
+    "scheduler; they write into the data folder, which all must share",
+)
 @click.option("--dry-run", is_flag=True, help="make every tile, write nothing")
-def build_command(name: str, jobs: int, explicit: bool | None, dry_run: bool) -> None:
+def build_command(
+    name: str, jobs: int, explicit: bool | None, scheduler: str | None, dry_run: bool
+) -> None:
     """Make the tilesets from the city as it stands now, and the terrain where it has any.
 
     The tileset that is being served stays until the new one is whole.  What cannot be drawn is
@@ -67,10 +76,12 @@ def build_command(name: str, jobs: int, explicit: bool | None, dry_run: bool) ->
     \b
     Example:
       cim tile build --tileset units --jobs 4
+      cim tile build --scheduler tcp://10.0.0.5:8786
     """
     settings = configuration.load()
     layers = [layer for layer in LAYERS.values() if name in ("all", layer.name)]
-    with _store() as engine, _pool(jobs) as executor:
+    workers = cluster(scheduler, settings) if scheduler else _pool(jobs)
+    with _store() as engine, workers as executor:
         for layer in layers:
             if explicit is not None and not dry_run:
                 want_explicit(settings.tiles_dir / layer.name, wanted=explicit)

@@ -1,0 +1,223 @@
+"""Tiles made by the workers of a Dask cluster, each a process of its own."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import shapely
+from click.testing import CliRunner
+from sqlalchemy import Engine
+
+from cim.cli import main
+from cim.errors import TilingError
+from cim.settings import Settings
+from cim.store import columns
+from tiling.build import build
+from tiling.cluster import cluster
+from tiling.layers import BUILDINGS
+
+SIDE = 150
+TYPES = {
+    "footprint": "geometry",
+    "footprint_area": "float8",
+    "height": "float8",
+    "height_method": "text",
+    "floors_above": "int2",
+    "floors_below": "int2",
+    "floors_method": "text",
+    "ground_elev": "float8",
+    "use_code": "text",
+    "state": "text",
+}
+
+
+@pytest.fixture(scope="module")
+def city(engine: Engine, settings: Settings) -> Settings:
+    """Blocks in a square, enough for some forty tiles."""
+    count = SIDE * SIDE
+    west = 113.7 + np.arange(count) % SIDE * 6e-4
+    south = 23.0 + np.arange(count) // SIDE * 5e-4
+    shapes = shapely.multipolygons(shapely.box(west, south, west + 2.7e-4, south + 1.1e-4)[:, None])
+    rows: dict[str, Any] = {
+        "footprint": shapely.to_wkb(shapes).tolist(),
+        "footprint_area": np.full(count, 360.0),
+        "height": 3.0 * (1 + np.arange(count) % 6),
+        "floors_above": 1 + np.arange(count) % 6,
+        "floors_below": np.zeros(count, int),
+        "ground_elev": np.full(count, 12.5),
+        "use_code": ["residential"] * count,
+        "state": ["existing"] * count,
+    } | dict.fromkeys(("height_method", "floors_method"), ["given"] * count)
+    with engine.begin() as connection:
+        columns.write(connection, "city.building", rows, TYPES)
+    return settings
+
+
+@contextmanager
+def program(*words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program of Dask's while the block lasts."""
+    started = subprocess.Popen(
+        [sys.executable, "-m", "dask", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.wait()
+
+
+def free() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    address = f"tcp://127.0.0.1:{free()}"
+    port = address.rpartition(":")[2]
+    with program("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"):
+        yield address
+
+
+@pytest.fixture
+def workers(scheduler: str) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Two workers that are there."""
+    words = ("worker", scheduler, "--no-nanny", "--nthreads", "1", "--no-dashboard")
+    with ExitStack() as stack:
+        started = [stack.enter_context(program(*words)) for _ in range(2)]
+        port = int(scheduler.rpartition(":")[2])
+        end = time.monotonic() + 60
+        while not all(connected(one.pid, port) for one in started):
+            assert time.monotonic() < end, "the workers never came"
+            time.sleep(0.1)
+        time.sleep(0.5)  # connected is not yet registered
+        yield started
+
+
+def connected(pid: int, port: int) -> bool:
+    found = psutil.Process(pid).net_connections("tcp")
+    return any(one.raddr and one.raddr.port == port for one in found)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    root = (folder / "current").resolve()
+    return {
+        str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*") if file.is_file()
+    }
+
+
+class Watched(Executor):
+    """An executor that counts what it is asked for."""
+
+    def __init__(self, inner: Executor) -> None:
+        self.inner = inner
+        self.asked = 0
+
+    def submit(self, task: Any, /, *args: Any, **more: Any) -> Any:
+        self.asked += 1
+        return self.inner.submit(task, *args, **more)
+
+
+def test_a_worker_killed_midway_changes_no_byte(
+    city: Settings,
+    engine: Engine,
+    scheduler: str,
+    workers: list[subprocess.Popen[bytes]],
+    tmp_path: Path,
+) -> None:
+    alone = build(city.model_copy(update={"data_dir": tmp_path}), engine, BUILDINGS)
+    killed: list[int] = []
+
+    def strike(done: int, total: int) -> None:
+        if not killed and done < total:
+            workers[0].send_signal(signal.SIGKILL)
+            workers[0].wait()
+            killed.append(done)
+
+    with cluster(scheduler, city) as executor:
+        assert executor.workers == 4
+        watched = Watched(executor)
+        together = build(city, engine, BUILDINGS, executor=watched, progress=strike)
+    assert killed and killed[0] < SIDE * SIDE and watched.asked > 4
+    assert workers[1].poll() is None
+    assert together.version == alone.version and together.tiles > 20
+    assert files(together.path) == files(alone.path)
+
+
+def test_the_command_hands_the_work_to_the_cluster(
+    city: Settings,
+    scheduler: str,
+    workers: list[subprocess.Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("CIM_DATABASE_URL", city.database_url or "")
+    monkeypatch.setenv("CIM_DATA_DIR", str(tmp_path))
+    before = [sum(psutil.Process(one.pid).cpu_times()[:2]) for one in workers]
+    words = ["tile", "build", "--tileset", "buildings", "--scheduler", scheduler]
+    built = CliRunner().invoke(main, words, catch_exceptions=False)
+    assert built.exit_code == 0 and f"buildings: {SIDE * SIDE:,} features" in built.output
+    assert not list((tmp_path / "tiles").glob(".seen-*"))
+    after = [sum(psutil.Process(one.pid).cpu_times()[:2]) for one in workers]
+    assert all(now > then for now, then in zip(after, before, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "sentence"),
+    [
+        ("store", lambda path, content: None, "does not see the folder"),
+        ("program", lambda: b"another", "does not have this version of cimtwin"),
+        ("socket.gethostname", lambda: "elsewhere", "cannot reach an embedded database"),
+    ],
+    ids=["whose folder is another", "whose program is another", "on another machine"],
+)
+def test_a_worker_that_could_not_do_the_work_is_named(
+    city: Settings,
+    scheduler: str,
+    workers: list[subprocess.Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    other: Any,
+    sentence: str,
+) -> None:
+    """What is otherwise here is otherwise than at the workers, which are processes of their own."""
+    monkeypatch.setattr(f"tiling.cluster.{name}", other)
+    settings = city.model_copy(update={"database_url": None})
+    with pytest.raises(TilingError, match=f"at tcp://.* {sentence}"), cluster(scheduler, settings):
+        pass
+
+
+def test_nobody_at_the_address_and_no_workers_are_said(
+    city: Settings, scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiling.cluster.PATIENCE", 2)
+    nobody = f"tcp://127.0.0.1:{free()}"
+    for address, sentence in ((nobody, "no Dask scheduler answers"), (scheduler, "has no workers")):
+        with pytest.raises(TilingError, match=sentence) as said, cluster(address, city):
+            pass
+        assert address in str(said.value) and address in said.value.zh
+
+
+def test_without_the_package_it_is_said_which(
+    city: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with (
+        pytest.raises(TilingError, match=re.escape("pip install 'cimtwin[dask]'")),
+        cluster("tcp://127.0.0.1:1", city),
+    ):
+        pass
