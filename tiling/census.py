@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from cim.crs.ecef import Frame, from_geodetic
 from cim.crs.geoid import Geoid
-from cim.store import columns
+from cim.store import columns, numbers
 from cim.store.queries import tile_census as queries
 from tiling.check import Held, Ids, Report
 from tiling.content import Content, names
@@ -83,12 +83,13 @@ def compare(connection: Connection, name: str, report: Report, heights: Geoid) -
 
 def counted(connection: Connection, name: str, expected: Expected, found: Ids) -> Iterator[Fault]:
     """Features that no tile holds and nobody named as left out, and those nobody knows."""
-    read = _numbers(connection, expected.all(), expected.types)
-    wanted = read["id"]
+    read = numbers.read(connection, expected.all(), expected.types)
+    wanted = read.pop("id").astype(np.uint64)
     if "storey_id" in read:
-        wanted = wanted << STOREY | read["storey_id"]
+        wanted = wanted << STOREY | read["storey_id"].astype(np.uint64)
     shift = STOREY if "storey_id" in read else np.uint64(0)
-    skipped = _numbers(connection, queries.left_out(name), queries.BUILDINGS)["id"]
+    skipped = numbers.read(connection, queries.left_out(name), queries.BUILDINGS)["id"]
+    skipped = skipped.astype(np.uint64)
     lost = np.setdiff1d(wanted, found)
     lost = lost[~np.isin(lost >> shift, skipped)]
     strange = np.setdiff1d(found, wanted)
@@ -117,16 +118,6 @@ def counted(connection: Connection, name: str, expected: Expected, found: Ids) -
             f"{both.size} features are drawn, and named as left out: {_some(both)}",
             f"有 {both.size} 个要素已绘制却记为略去：{_some(both)}",
         )
-
-
-def _numbers(connection: Connection, statement: Any, types: Mapping[str, str]) -> dict[str, Ids]:
-    """The columns of a statement that gives positive numbers only."""
-    batches = [
-        {name: np.array(batch[name], np.uint64) for name in types}
-        for batch in columns.read(connection, statement)
-    ]
-    empty = {name: np.empty(0, np.uint64) for name in types}
-    return {name: np.concatenate([batch[name] for batch in [empty, *batches]]) for name in types}
 
 
 def _some(ids: Ids) -> str:

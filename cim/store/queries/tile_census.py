@@ -12,7 +12,6 @@ from sqlalchemy import (
     and_,
     func,
     select,
-    union,
     union_all,
 )
 
@@ -39,10 +38,12 @@ def buildings() -> Select[Any]:
 
 
 def units() -> CompoundSelect[Any]:
-    """Id and storey of every unit with a place of its own, once for each storey that it is on."""
+    """Id and storey of every unit with a place of its own, for each storey that it is on."""
     own = select(unit.c.id, unit.c.storey_id).select_from(_units())
     further = select(unit.c.id, unit_storey.c.storey_id).select_from(_parts())
-    return union(own.where(_drawn()), further.where(_drawn(), unit_storey.c.outline.is_not(None)))
+    return union_all(
+        own.where(_drawn()), further.where(_drawn(), unit_storey.c.outline.is_not(None))
+    )
 
 
 def left_out(name: str) -> Select[Any]:
