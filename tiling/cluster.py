@@ -49,7 +49,7 @@ def cluster(address: str, settings: Settings) -> Iterator[Cluster]:
     of the program or does not see the data folder, or the cluster is lost in the middle.
     """
     try:
-        import distributed  # noqa: PLC0415  (an optional extra)
+        import distributed  # noqa: PLC0415 - an optional extra, not needed elsewhere
     except ImportError as fault:
         raise TilingError(
             "--scheduler needs the package distributed: pip install 'cimtwin[dask]'",
