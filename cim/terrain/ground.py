@@ -22,8 +22,8 @@ ENOUGH = 0.5
 MOST_CELLS = 4_096
 """Cells looked at within one outline; of more a grid of so many is taken."""
 
-AT_ONCE = 2_000_000
-"""Cells looked at together, which bounds the memory."""
+AT_ONCE = 300_000
+"""Places looked at together, which bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +113,10 @@ class Ground:
         drawn = shapely.set_coordinates(
             outlines.copy(), np.column_stack(raster.pixels(points[:, 0], points[:, 1]))
         )
-        around, owner = shapely.get_coordinates(shapely.segmentize(drawn, 1.0), return_index=True)
         tally = _Tally(len(outlines))
-        tally.add(self._at(place, around[:, 0], around[:, 1]), owner)
-        for columns, rows, owner in _cells_within(drawn):
-            tally.add(self._at(place, columns, rows), owner)
+        for here in _side_by_side(drawn, raster):
+            columns, rows, owner = _looked_at(drawn[here])
+            tally.add(self._at(place, columns, rows), here[owner])
         return tally.done()
 
     def _at(self, place: int, columns: Floats, rows: Floats) -> Floats:
@@ -157,25 +156,39 @@ class _Tally:
         return np.where(enough, self.low, np.nan), np.where(enough, self.high, np.nan)
 
 
-def _cells_within(drawn: Outlines) -> Iterator[tuple[Floats, Floats, Places]]:
+def _side_by_side(drawn: Outlines, raster: Raster) -> Iterator[Places]:
+    """Outlines drawn in pixels, some at a time: those that stand in one block of the raster."""
+    boxes = shapely.bounds(drawn)
+    size = np.clip(boxes[:, 2:] - boxes[:, :2] + 1, 1, np.sqrt(MOST_CELLS)).prod(axis=1)
+    size += shapely.get_num_coordinates(drawn)
+    order = np.argsort(raster.blocks(*((boxes[:, :2] + boxes[:, 2:]) / 2).T), kind="stable")
+    filled = np.cumsum(size[order]) // AT_ONCE
+    yield from np.split(order, np.flatnonzero(np.diff(filled)) + 1)
+
+
+def _looked_at(drawn: Outlines) -> tuple[Floats, Floats, Places]:
+    """Columns and rows that are looked at, and of which outline: its line, and cells within it."""
+    line, of_line = shapely.get_coordinates(shapely.segmentize(drawn, 1.0), return_index=True)
+    columns, rows, of_cells = _cells_within(drawn)
+    return (
+        np.concatenate([line[:, 0], columns]),
+        np.concatenate([line[:, 1], rows]),
+        np.concatenate([of_line, of_cells]),
+    )
+
+
+def _cells_within(drawn: Outlines) -> tuple[Floats, Floats, Places]:
     """Columns, rows and outline of the cells whose centres lie within outlines drawn in pixels."""
     boxes = shapely.bounds(drawn)
     first, last = np.ceil(boxes[:, :2]), np.floor(boxes[:, 2:])
     size = np.maximum(last - first + 1, 0)
     step = np.maximum(np.ceil(np.sqrt(size.prod(axis=1) / MOST_CELLS)), 1)
-    across, down = (np.ceil(size / step[:, None])).astype(np.int64).T
-    count = across * down
-    some = np.flatnonzero(count)
-    ends = np.cumsum(count[some])
-    full = np.arange(AT_ONCE, ends[-1], AT_ONCE) if some.size else np.empty(0, np.int64)
-    for here in np.split(some, np.searchsorted(ends, full)):
-        if not here.size:
-            continue
-        each = count[here]
-        owner = np.repeat(here, each)
-        number = np.arange(each.sum()) - np.repeat(np.cumsum(each) - each, each)
-        columns = first[owner, 0] + (number % across[owner]) * step[owner]
-        rows = first[owner, 1] + (number // across[owner]) * step[owner]
-        shapely.prepare(drawn[here])
-        inside = shapely.contains_xy(drawn[owner], columns, rows)
-        yield columns[inside], rows[inside], owner[inside]
+    across, down = np.ceil(size / step[:, None]).astype(np.int64).T
+    each = across * down
+    owner = np.repeat(np.arange(len(drawn)), each)
+    number = np.arange(each.sum()) - np.repeat(np.cumsum(each) - each, each)
+    columns = first[owner, 0] + (number % across[owner]) * step[owner]
+    rows = first[owner, 1] + (number // across[owner]) * step[owner]
+    shapely.prepare(drawn)
+    inside = shapely.contains_xy(drawn[owner], columns, rows)
+    return columns[inside], rows[inside], owner[inside]

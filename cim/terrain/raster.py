@@ -1,5 +1,6 @@
 """One raster of heights: read by blocks, a few of which are kept, and asked at any place."""
 
+import os
 from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
@@ -22,6 +23,9 @@ BLOCK = 512
 KEPT = 96
 """Blocks of a raster that are kept in memory, 1 MB each."""
 
+DECODED = 64
+"""MB of blocks that the library that reads rasters keeps of its own accord."""
+
 
 class Raster:
     """Heights of a raster, in its own surface, at its cells' centres and bilinear in between.
@@ -35,6 +39,8 @@ class Raster:
 
         Raises SourceError where it is gone or cannot be read.
         """
+        # Before it reads anything: else it keeps a twentieth of the machine's memory.
+        os.environ.setdefault("GDAL_CACHEMAX", str(DECODED))
         try:
             self._file = rasterio.open(path)
         except RasterioError as error:
@@ -65,6 +71,13 @@ class Raster:
         u, v = columns + 0.5, rows + 0.5
         return crs.to_4490(a * u + b * v + c, d * u + e * v + f, self.system)
 
+    def blocks(self, columns: Floats, rows: Floats) -> NDArray[np.int64]:
+        """Numbers of the blocks that places lie in; of those outside, of the nearest."""
+        across = (self.width - 1) // BLOCK + 1
+        right = np.clip(columns, 0, self.width - 1).astype(np.int64) // BLOCK
+        found: NDArray[np.int64] = np.clip(rows, 0, self.height - 1).astype(np.int64) // BLOCK
+        return found * across + right
+
     def at_pixels(self, columns: Floats, rows: Floats) -> Floats:
         """Heights at columns and rows; NaN outside and where a cell around has none."""
         found = np.full(columns.shape, np.nan)
@@ -80,7 +93,7 @@ class Raster:
         left, top = x.astype(np.int64), y.astype(np.int64)
         u, v = x - left, y - top
         across = (self.width - 1) // BLOCK + 1
-        block = (top // BLOCK) * across + left // BLOCK
+        block = self.blocks(x, y)
         order = np.argsort(block, kind="stable")
         starts = np.flatnonzero(np.diff(block[order], prepend=-1))
         found = np.empty(x.shape)
