@@ -8,7 +8,7 @@ version is published.  Whatever kills a run, the next one finds the list and goe
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import blake2b
 from importlib.metadata import version
@@ -78,16 +78,23 @@ def run(
     heights = geoid(settings)
     with Folder(settings.tiles_dir / layer.name) as folder, held(engine, layer.name):
         terms = prepare(engine, layer, settings, heights)
-        with snapshot_of(engine) as snapshot:
+        with snapshot_of(engine) as snapshot, ThreadPoolExecutor(1) as beside:
             with seeing(engine, snapshot) as connection:
-                members = _planned(connection, layer, folder, terms, whole=whole)
-                open_ = connection.scalars(manifest.open_tiles(layer.name)).one()
                 recorded = connection.execute(manifest.recorded(layer.name)).first()
-            if recorded and not open_ and _stands(recorded, folder, terms):
+                stands = recorded is not None and _stands(recorded, folder, terms)
+                anew = _begun(connection, layer, folder, terms, whole=whole or not stands)
+                members = (
+                    place_all(connection, layer) if anew else _dirty(connection, layer, folder)
+                )
+                nothing = not anew and not connection.scalar(manifest.open_tiles(layer.name))
+            if recorded and stands and nothing:
                 folder.switch(recorded.version)
                 return _unchanged(layer, folder, heights, recorded, monotonic() - began)
+            kept = beside.submit(_keep_all, engine, snapshot, layer, members) if anew else None
+            if kept:
+                kept.result()  # rows are read through what is kept
             total, features = int(members.weight.sum()), 0
-            with Journal(engine, layer) as journal:
+            with Journal(engine, layer, kept) as journal:
                 for done in carry_out(
                     settings, engine, layer, members, executor, folder.work, snapshot
                 ):
@@ -103,29 +110,38 @@ def run(
     return built
 
 
-def _planned(
+def _begun(
     connection: Connection, layer: Layer, folder: Folder, terms: str, *, whole: bool
-) -> Members:
-    """What is to be built, written down; all where it must be, or where that is asked."""
+) -> bool:
+    """Make room for a version; whether all of it is to be built, and not what is left of a run."""
+    goes_on = folder.begin(terms)
+    states = set(connection.scalars(manifest.states(layer.name)))
+    midway = goes_on and manifest.BUILT in states and manifest.PUBLISHED not in states
+    if whole and not midway:
+        folder.clear(())
+        return True
+    if not goes_on:
+        connection.execute(manifest.mark_all(layer.name, [manifest.BUILT]))
+    return False
+
+
+def _dirty(connection: Connection, layer: Layer, folder: Folder) -> Members:
+    """What is to be built because it was touched, or is left of a run; written down."""
     name = layer.name
-    recorded = connection.execute(manifest.recorded(name)).first()
-    stands = recorded is not None and _stands(recorded, folder, terms)
-    if not folder.begin(terms):
-        connection.execute(manifest.mark_all(name, [manifest.BUILT]))
     _proved(connection, layer, folder)
-    states = set(connection.scalars(manifest.states(name)))
-    midway = manifest.BUILT in states and manifest.PUBLISHED not in states
-    if midway or (stands and not whole):
-        _mark(connection, layer, absorb(connection, layer))
-        dirty = [Key(*row) for row in connection.execute(manifest.keys(name, manifest.DIRTY))]
-        return members_of(connection, layer, dirty)
-    connection.execute(member_queries.take(name))
-    connection.execute(manifest.forget_all_skips(name))
-    members = place_all(connection, layer)
-    keep(connection, layer, members)
-    connection.execute(manifest.mark_all(name))
-    _mark(connection, layer, members.keys())
-    return members
+    _mark(connection, layer, absorb(connection, layer))
+    dirty = [Key(*row) for row in connection.execute(manifest.keys(name, manifest.DIRTY))]
+    return members_of(connection, layer, dirty)
+
+
+def _keep_all(engine: Engine, snapshot: str, layer: Layer, members: Members) -> None:
+    """Write down that all is to be built, and where each building is."""
+    with seeing(engine, snapshot) as connection:
+        connection.execute(member_queries.take(layer.name))
+        connection.execute(manifest.forget_all_skips(layer.name))
+        keep(connection, layer, members)
+        connection.execute(manifest.mark_all(layer.name))
+        _mark(connection, layer, members.keys())
 
 
 def _stands(recorded: Any, folder: Folder, terms: str) -> bool:

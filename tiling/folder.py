@@ -199,6 +199,11 @@ class Folder:
             if path not in paths:
                 (self.work / path).unlink()
 
+    def drop(self, path: str) -> None:
+        """Take a file and its gzipped copy out of the version in the making, if it is there."""
+        for name in (path, path + PACKED):
+            (self.work / name).unlink(missing_ok=True)
+
     def write(self, path: str, content: bytes, packed: bytes | None = None) -> None:
         """Put a file of the new version in its place, and its gzipped copy beside it."""
         store(self.work / path, content)

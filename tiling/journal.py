@@ -1,5 +1,6 @@
 """What a run has done so far, written down as it goes: a run that breaks off is gone on with."""
 
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,9 +19,9 @@ TOGETHER = 256
 class Journal:
     """The tiles of a run; those noted are written down at the latest when it is left."""
 
-    def __init__(self, engine: Engine, layer: Layer) -> None:
-        """Of a run on this layer."""
-        self.engine, self.layer = engine, layer
+    def __init__(self, engine: Engine, layer: Layer, ready: "Future[None] | None" = None) -> None:
+        """Of a run on this layer, whose tiles are on the list as soon as that is `ready`."""
+        self.engine, self.layer, self.ready = engine, layer, ready
         self._open: list[Done] = []
 
     def __enter__(self) -> Self:
@@ -34,12 +35,14 @@ class Journal:
         trace: TracebackType | None,
     ) -> None:
         """Write down what is open, also where the run was stopped."""
+        if self.ready:
+            self.ready.result()
         self.write()
 
     def note(self, done: Done) -> None:
         """A tile is on disk."""
         self._open.append(done)
-        if len(self._open) >= TOGETHER:
+        if len(self._open) >= TOGETHER and (self.ready is None or self.ready.done()):
             self.write()
 
     def write(self) -> None:

@@ -1,14 +1,15 @@
 """Which tile each building is in: worked out for all at once, kept, and put right after changes."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from cim.store import columns, numbers
+from cim.model.platform import tile_member
+from cim.store import bulk, columns, numbers
 from cim.store.queries import manifest
 from cim.store.queries import members as queries
 from tiling.layers import Layer
@@ -71,6 +72,12 @@ class Members:
         """How many buildings."""
         return self.building_id.size
 
+    def by_id(self) -> "Members":
+        """The same, by id."""
+        order = np.argsort(self.building_id)
+        names = [item.name for item in fields(self) if item.name != "lost"]
+        return Members(**{name: getattr(self, name)[order] for name in names}, lost=self.lost)
+
     def keys(self) -> list[Key]:
         """Their tiles, in order."""
         if not len(self):
@@ -94,7 +101,8 @@ def place_all(connection: Connection, layer: Layer) -> Members:
 def keep(connection: Connection, layer: Layer, members: Members) -> None:
     """Write down the members of a layer in place of those that are kept."""
     connection.execute(queries.forget(layer.name))
-    _write(connection, layer, members)
+    with bulk.rebuilt(connection, tile_member, len(members), keys_too=False):
+        _write(connection, layer, members.by_id())  # the order of the key that stays
     _name_lost(connection, layer, None, members.lost)
     connection.exec_driver_sql("ANALYZE platform.tile_member")
 

@@ -134,6 +134,8 @@ def _write(
         if found.base is None or key in touched:
             content = subtree.write(key, tree, known)
             folder.write(tiles3d.subtree_path(key), content, packed(content))
+    for key in found.gone:
+        folder.drop(tiles3d.content_path(key))
     described = tiles3d.describe(facts, tree, layer.inner_error)
     folder.write("tileset.json", described, packed(described))
     gone: set[str] = set()

@@ -43,7 +43,8 @@ def read(
     )
     compiled = statement.compile(connection, compile_kwargs={"literal_binds": True})
     text = f"COPY (SELECT {listed} FROM ({compiled}) t) TO STDOUT (FORMAT binary)"
-    pieces, body = [], bytearray()
+    pieces: list[dict[str, NDArray[Any]]] = []
+    body = bytearray()
     with translated(folder_of(connection)), driver.cursor() as cursor, cursor.copy(text) as copy:
         for message in copy:
             if len(message) > _END:

@@ -19,6 +19,7 @@ from tiling.build import build
 from tiling.check import check
 from tiling.folder import LONGEST, Folder, complete, version_at
 from tiling.layers import BUILDINGS, LAYERS, UNITS, Layer
+from tiling.reading import read_glb
 from tiling.update import outdated, update
 
 COUNT = 60
@@ -231,6 +232,21 @@ def test_a_build_that_was_broken_off_goes_on_with_what_is_left(
     assert any((kept / name).stat().st_mtime_ns == at for name, at in names.items())
     assert files(city, UNITS) == anew(city, engine, UNITS, tmp_path)
     assert check(kept).faults == []
+
+
+def test_a_tile_that_empties_after_it_was_made_is_not_left_over(
+    city: Settings, engine: Engine, after_two: list[int], tmp_path: Path
+) -> None:
+    sql(engine, "UPDATE city.building SET height = height + 1")
+    with pytest.raises(Stopped):
+        update(city, engine, UNITS)
+    made = sorted((city.tiles_dir / "units/.work").rglob("*.glb"))
+    gone = read_glb(made[0]).column("building_id").tolist()
+    sql(engine, "UPDATE city.building SET state = 'demolished' WHERE id = ANY(:ids)", ids=gone)
+    after_two.clear()
+    update(city, engine, UNITS)
+    assert files(city, UNITS) == anew(city, engine, UNITS, tmp_path)
+    sql(engine, "UPDATE city.building SET state = 'existing'")
 
 
 def test_what_is_damaged_while_a_run_lies_is_built_again(
