@@ -66,6 +66,9 @@ def describe(members: Iterable[Member]) -> bytes:
     version = blake2b(versions.encode(), digest_size=6).hexdigest()
     asset = {"version": "1.1", "tilesetVersion": version, "generator": GENERATOR}
     document = {"asset": asset, "geometricError": error, "root": root}
+    if found:
+        # CesiumJS reads the subtrees of external tilesets by the schema of the first one alone.
+        document["schema"] = found[0].document["schema"]
     return json.dumps(document, ensure_ascii=False, indent=1).encode()
 
 

@@ -59,6 +59,14 @@ class Walk:
             self.notes.promised.append(int(facts.get("features", -1)))
             self.notes.titles.append(str(facts.get("name", "")))
         self._document(place, document)
+        lent = above.schema.get("classes", {}).get("tile")
+        if place.ours and above.files and lent != place.schema.get("classes", {}).get("tile"):
+            self.notes.fault(
+                file,
+                "20",
+                "its subtrees are read by the first tileset's schema, which is another",
+                "客户端按首个瓦片集的模式读取其子树，而两者不一致",
+            )
         yield from self._tile(document["root"], place)
 
     def _document(self, place: Place, document: Document) -> None:

@@ -54,6 +54,22 @@ def test_each_tileset_is_seen_from_as_far_as_by_itself(tiles: Path) -> None:
     assert told["units"] < 5 < told["buildings"] == found["geometricError"]
 
 
+def test_it_has_the_schema_by_which_clients_read_all_subtrees(tiles: Path) -> None:
+    document = json.loads(combined.write(tiles).read_bytes())
+    for name in CITY:
+        own = json.loads((tiles / name / "current/tileset.json").read_bytes())
+        assert document["schema"] == own["schema"]
+
+
+def test_a_root_without_that_schema_is_found(tiles: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiles, tmp_path / "tiles", symlinks=True)
+    place = combined.write(tmp_path / "tiles")
+    document = json.loads(place.read_bytes())
+    del document["schema"]
+    place.write_text(json.dumps(document))
+    assert {fault.rule for fault in check(place).faults} == {"20"}
+
+
 def test_the_service_names_versions_so_that_tiles_can_be_kept(tiles: Path) -> None:
     found = [child["content"]["uri"] for child in root(combined.served(tiles))["children"]]
     assert found == ["buildings/tileset.json?v=golden", "units/tileset.json?v=golden"]
