@@ -13,6 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from api import errors
 from api.access import Access
+from api.archives import Archives
 from api.deps import Memory, Store
 from api.files import Files
 from api.middleware import Guard, Headers, Limits
@@ -136,6 +137,7 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
     app.state.access = Access(settings)
     app.state.memory = Memory(seconds=10)
     app.state.files = Files()
+    app.state.archives = Archives(settings.tiles_dir, app.state.files)
     app.state.static = static or Path(__file__).parent / "static"
     app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's own way
     errors.install(app)

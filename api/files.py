@@ -2,6 +2,7 @@
 
 import gzip
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -64,10 +65,13 @@ class Files:
     def load(self, path: Path) -> Loaded:
         """The file as it is now."""
         stat = path.stat()
-        key = (str(path), stat.st_mtime_ns, stat.st_size)
+        return self.get((str(path), stat.st_mtime_ns, stat.st_size), lambda: read(path))
+
+    def get(self, key: tuple[str, int, int], make: Callable[[], Loaded]) -> Loaded:
+        """What is kept under a key, made where nothing is."""
         found = self._kept.pop(key, None)
         if found is None:
-            found = read(path)
+            found = make()
             self._bytes += _size(found)
         self._kept[key] = found
         while self._kept and self._bytes > self.most_bytes:

@@ -18,6 +18,7 @@ from tiling import combined
 from tiling.build import build
 from tiling.check_command import check_command
 from tiling.cluster import cluster
+from tiling.export_command import export_command
 from tiling.folder import want_explicit
 from tiling.layers import LAYERS, TERRAIN
 from tiling.mesh import REASONS
@@ -105,6 +106,7 @@ def build_command(
 
 
 tile.add_command(check_command)
+tile.add_command(export_command)
 tile.add_command(update_command)
 tile.add_command(follow_command)
 

@@ -1,16 +1,18 @@
 """The tilesets and every file below them."""
 
+from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
+from api.archives import Archives
 from api.deps import SettingsDep, Store, StoreDep
 from api.files import IMMUTABLE, REVALIDATE, Files, answer
 from api.routes import PROBLEM, PROBLEMS, json
 from api.schemas.service import Tilesets
-from api.tiles import Maker, served
+from api.tiles import NAME, Maker, served
 from cim.errors import NotFound
 from cim.settings import Settings
 from cim.store.queries import city as queries
@@ -70,6 +72,13 @@ async def tile(
         loaded = await run_in_threadpool(files.load, found)
         lasting = version.fixed and found.name != "tileset.json"
         return answer(request, loaded, found.suffix, IMMUTABLE if lasting else REVALIDATE)
+    if version is None and NAME.fullmatch(tileset):
+        archives: Archives = request.app.state.archives
+        packed = await run_in_threadpool(archives.find, tileset, file)
+        if packed:
+            lasting = v == packed[1] and file != "tileset.json"
+            suffix = PurePosixPath(file).suffix
+            return answer(request, packed[0], suffix, IMMUTABLE if lasting else REVALIDATE)
     made = await maker.get(tileset, file) if version else None
     if made is None:
         raise NotFound(
