@@ -31,6 +31,9 @@ FAR = 200_000.0
 AGREED = 0.95
 """Of the pixels that a footprint or what is drawn of it covers, the share that both cover."""
 
+TREES = ("buildings", "buildings/explicit", ".")
+"""Where the same buildings are found: the implicit tree, the explicit one, the root of all."""
+
 LEAST = 500
 """Pixels from which a building is judged."""
 
@@ -45,7 +48,7 @@ def place(
     folder = tmp_path_factory.mktemp("city")
     make(folder, 400)
     cim("load", "city", str(folder), "--quiet")
-    cim("tile", "build", "--jobs", "1", "--tileset", "buildings")
+    cim("tile", "build", "--jobs", "1", "--tileset", "buildings", "--explicit")
     with engine.connect() as connection:
         centres = np.array(
             connection.execute(
@@ -58,29 +61,36 @@ def place(
 
 
 @pytest.fixture(scope="module")
-def drawn(environment: dict[str, str], place: tuple[float, float]) -> Pixels:
-    """The id of the building at each pixel, as Cesium picks it; 0 where none is."""
+def trees(environment: dict[str, str], place: tuple[float, float]) -> dict[str, Pixels]:
+    """The id of the building at each pixel, as Cesium picks it, 0 where none is: in each tree."""
     node = shutil.which("node")
     assert node, "node is not on PATH: run the tests by `make test`, or `scripts/node pytest`"
     with serving(environment) as origin:
-        view = {
-            "url": f"{origin}/tiles/3d/buildings/tileset.json",
-            "lon": place[0],
-            "lat": place[1],
-            "metres": METRES,
-            "size": SIZE,
-        }
+        square = {"lon": place[0], "lat": place[1], "metres": METRES, "size": SIZE}
+        views = [
+            {"url": f"{origin}/tiles/3d/{path}/tileset.json".replace("/./", "/")} | square
+            for path in TREES
+        ]
         done = subprocess.run(
-            [node, str(SCRIPT), origin, json.dumps(view)],
+            [node, str(SCRIPT), origin, json.dumps(views)],
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=900,
             check=False,
         )
     assert done.returncode == 0, done.stderr[-3000:]
-    seen = json.loads(done.stdout)
-    assert seen["complaints"] == []
-    return np.frombuffer(base64.b64decode(seen["ids"]), "<i4").reshape(SIZE, SIZE)
+    report = json.loads(done.stdout)
+    assert report["complaints"] == []
+    return {
+        path: np.frombuffer(base64.b64decode(ids), "<i4").reshape(SIZE, SIZE)
+        for path, ids in zip(TREES, report["seen"], strict=True)
+    }
+
+
+@pytest.fixture(scope="module")
+def drawn(trees: dict[str, Pixels]) -> Pixels:
+    """The implicit tree's."""
+    return trees["buildings"]
 
 
 def expected(engine: Engine, place: tuple[float, float]) -> Pixels:
@@ -148,3 +158,11 @@ def test_a_building_that_stands_two_metres_beside_its_footprint_is_seen(
             before = found[moved]
         after = agreement(drawn, expected(engine, place))[moved]
         assert after < AGREED <= before
+
+
+def test_the_explicit_tree_and_the_root_of_all_draw_the_same(trees: dict[str, Pixels]) -> None:
+    implicit, explicit, together = trees.values()
+    assert (implicit > 0).sum() > 10_000
+    assert np.array_equal(explicit, implicit)
+    covered = (together > 0) == (implicit > 0)  # below the root of all, some of it are flats
+    assert covered.mean() > 0.999

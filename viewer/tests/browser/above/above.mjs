@@ -1,7 +1,7 @@
 /**
- * Draws a tileset from above in a real browser and prints, as JSON, which feature is at each pixel.
+ * Draws tilesets from above in a real browser and prints, as JSON, which feature is at each pixel.
  *
- *     node above.mjs ORIGIN '{"url": "/tiles/3d/buildings/tileset.json", "lon": …, "lat": …, "metres": …, "size": …}'
+ *     node above.mjs ORIGIN '[{"url": "…/tileset.json", "lon": …, "lat": …, "metres": …, "size": …}]'
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { build } from 'vite'
 import { launch } from '../browser.mjs'
 
-const [origin, view] = process.argv.slice(2)
+const [origin, views] = process.argv.slice(2)
 const folder = mkdtempSync(join(tmpdir(), 'above-'))
 try {
   await build({
@@ -28,8 +28,9 @@ try {
   await page.route('**/above.html', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><body></body>' }))
   await page.goto(`${origin}/above.html`)
   await page.addScriptTag({ content: readFileSync(join(folder, 'page.js'), 'utf8') })
-  const seen = await page.evaluate((asked) => window.above(asked), JSON.parse(view))
-  process.stdout.write(JSON.stringify({ ...seen, complaints }))
+  const seen = []
+  for (const view of JSON.parse(views)) seen.push(await page.evaluate((asked) => window.above(asked), view))
+  process.stdout.write(JSON.stringify({ seen, complaints }))
   await browser.close()
 } finally {
   rmSync(folder, { recursive: true })

@@ -59,5 +59,6 @@ window.above = async ({ url, lon, lat, metres, size }) => {
   const bytes = new Uint8Array(ids.buffer)
   let text = ''
   for (let at = 0; at < bytes.length; at += 32_768) text += String.fromCharCode(...bytes.subarray(at, at + 32_768))
-  return { ids: btoa(text), tiles: tileset.statistics?.numberOfTilesWithContentReady ?? 0 }
+  widget.destroy()
+  return btoa(text)
 }
