@@ -24,6 +24,7 @@ BUILDING = {
     "footprint": "geometry",
     "footprint_area": "float8",
     "ground_elev": "float8",
+    "ground_method": "text",
     "height": "float8",
     "height_method": "text",
     "floors_above": "int2",
@@ -118,6 +119,7 @@ class Load:
 def enter_building(load: Load, row: Columns) -> tuple[int, Counts]:
     """The building that a model makes: its id, and whether it is new."""
     stage = load.stage(building, "building", BUILDING, row)
+    stage.sticky = frozenset({"ground_method"})  # what the terrain said stays
     places.of_stage(stage, least_area=0.0, most_area=1e12, tiny=0.0)
     counts = merge.by_source(stage)
     known = load.rows(

@@ -37,12 +37,14 @@ class Placed:
 def building_row(placed: Placed, near: float) -> Rows:
     """The building that the model makes; `near` is the ground of its neighbour, m."""
     inside = shapely.point_on_surface(placed.ground)
+    own = _own_ground(placed)
     return {
         "ext_id": [placed.model.guid],
         "name": [placed.model.name or placed.file],
         "footprint": [placed.ground],
         "footprint_area": [_area(placed.ground)],
-        "ground_elev": [_ground(placed, near)],
+        "ground_elev": [near if own is None else own],
+        "ground_method": [None if own is None else "given"],
         "height": [round(max(placed.drawn.height, 0.1), 3)],
         "height_method": ["given"],
         "floors_above": [placed.drawn.above],
@@ -56,14 +58,14 @@ def building_row(placed: Placed, near: float) -> Rows:
     }
 
 
-def _ground(placed: Placed, near: float) -> float:
-    """Elevation of the ground: as the file has it where that placed it, else its neighbour's."""
+def _own_ground(placed: Placed) -> float | None:
+    """Elevation of the ground as the file has it, where that placed it."""
     model = placed.model
     if placed.place.how == "conversion" and model.conversion is not None:
         return round(model.conversion.height + placed.drawn.zero, 3)
     if placed.place.how == "site" and model.site is not None:
         return round(model.site.elevation, 3)
-    return near
+    return None
 
 
 def storey_rows(placed: Placed, building_id: int) -> Rows:
