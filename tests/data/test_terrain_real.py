@@ -132,3 +132,24 @@ def test_a_world_wide_geoid_agrees_with_proj() -> None:
     )
     there = shift.transform(longitude, latitude, np.zeros(500))[2]
     assert np.abs(grid.height(longitude, latitude) - there).max() < 0.001
+
+
+def test_a_floor_model_that_says_no_height_stands_on_the_terrain(
+    cim: Callable[..., Result], engine: Engine, tmp_path: Path
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("TRUNCATE city.building, city.terrain CASCADE"))
+    raster = DATA / "terrain" / "N42E001.hgt.zip"
+    assert cim("load", "terrain", raster, "--heights", "egm96").exit_code == 0
+    model = DATA / "bim" / "duplex.ifc"
+    asked = "SELECT id, ground_method, ground_elev, ground_low FROM city.building"
+    stood = []
+    for _ in range(2):
+        said = cim("load", "model", model, "--at", "1.5218,42.5078,0")
+        assert said.exit_code == 0, said.output
+        with engine.connect() as connection:
+            stood.append(connection.execute(text(asked)).one())
+    assert stood[0] == stood[1]
+    assert stood[0].ground_method == "terrain"
+    assert 1000 < stood[0].ground_elev < 1050
+    assert stood[0].ground_low == pytest.approx(stood[0].ground_elev, abs=0.01)
