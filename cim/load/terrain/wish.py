@@ -7,7 +7,7 @@ from pathlib import Path
 from cim.crs.geoid import CITY, ELLIPSOID, MODELS
 from cim.errors import SourceError
 from cim.load.kind import Kind
-from cim.load.readers import archive
+from cim.load.readers import READERS, archive
 from cim.model.terrain import terrain
 
 KIND = Kind(
@@ -44,7 +44,8 @@ def is_raster(path: Path) -> bool:
     Raises SourceError where an archive may not be opened.
     """
     if path.suffix.lower() == ".zip" and path.is_file():
-        return bool(rasters_in(path))
+        others = (Path(name).suffix.lower() in READERS for name in archive.entries(path))
+        return bool(rasters_in(path)) and not any(others)
     return path.suffix.lower() in ENDINGS
 
 

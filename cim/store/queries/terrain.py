@@ -46,11 +46,6 @@ ENTER = text("""
 FILES = text("SELECT file FROM city.terrain")
 """The files that are named."""
 
-END = text("""
-    UPDATE city.terrain SET ended_at = now(), updated_at = now()
-     WHERE ended_at IS NULL AND ext_id = :name RETURNING id""")
-"""Take a raster out of the city."""
-
 LISTED = text("""
     SELECT t.ext_id AS name, s.name AS source, t.file, t.crs, t.heights, t."columns", t."rows",
            t.cell, t.holes, t.least, t.most, t.survey_date, t.digest
