@@ -97,8 +97,10 @@ def rows_of(connection: Connection, layer: Layer, heights: Geoid, key: Key) -> R
     """The rows of one tile, as its members are kept."""
     every = layer.rows(layer.name).order_by(None).subquery()
     one = select(every).where(every.c.level == key.level, every.c.cell == key.cell)
-    found = [dict(row._mapping) for row in connection.execute(one)]
-    rows: dict[str, Any] = {name: [row[name] for row in found] for name in found[0]}
+    found = connection.execute(one)
+    names = list(found.keys())
+    columns_of = list(map(list, zip(*found, strict=True))) or [[] for _ in names]
+    rows: dict[str, Any] = dict(zip(names, columns_of, strict=True))
     places = np.array(rows["longitude"], float), np.array(rows["latitude"], float)
     return {**rows, "shift": heights.height(*places)}
 
