@@ -4,6 +4,7 @@ import difflib
 import json
 import sys
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -134,7 +135,8 @@ def load(
 def _wish(options: dict[str, object]) -> terrain.Wish:
     """What was said of rasters."""
     said = {name: options[name] for name in ("crs", "source")}
-    said |= {name: options.pop(name) for name in ("heights", "surveyed")}
+    said["heights"], surveyed = options.pop("heights"), options.pop("surveyed")
+    said["surveyed"] = surveyed.date() if isinstance(surveyed, datetime) else None
     return terrain.Wish(**said)  # type: ignore[arg-type]  # named as its fields
 
 

@@ -80,7 +80,7 @@ def load(
     report = Report(kind.name, path.name, name, job.system)
     report.mapping, report.guessed = job.mapping.columns, job.mapping.guessed
     report.notes += job.mapping.notes
-    _take_turn(connection, kind, progress)
+    take_turn(connection, kind.name, progress)
     job = _on_terrain(connection, settings, job)
     stage = _begin(connection, settings, job, name, request)
     report.import_id = stage.import_id
@@ -172,9 +172,9 @@ def _types(kind: Kind, settled: Settled, system: str | None) -> dict[str, str]:
     return types
 
 
-def _take_turn(connection: Connection, kind: Kind, progress: Progress) -> None:
-    """Wait until nobody else loads this kind, and say so."""
-    of = {"kind": kind.name}
+def take_turn(connection: Connection, kind: str, progress: Progress) -> None:
+    """Wait until nobody else loads this kind, and say so; the turn ends with the transaction."""
+    of = {"kind": kind}
     if not connection.execute(statements.bound(statements.TRY_LOCK), of).scalar_one():
         progress("wait", 0, None)
         connection.execute(statements.bound(statements.LOCK), of)

@@ -1,6 +1,7 @@
 """Terrain from the file to the ground that buildings stand on."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from cim.commands.check import examine
 from cim.derive import ground as derived
 from cim.settings import Settings
 from cim.store import terrain as rasters
+from cim.store.queries.load import LOCK, bound
 from cim.store.queries.terrain import SKIRT
 from tiling.layers import LAYERS
 
@@ -134,10 +136,12 @@ def test_what_a_file_gives_wins_over_the_terrain(
 def test_the_same_again_changes_nothing(
     cim: Callable[..., Result], engine: Engine, settings: Settings, tmp_path: Path
 ) -> None:
-    load(cim, "terrain", slope(tmp_path))
+    load(cim, "terrain", slope(tmp_path), "--surveyed", "2024-05-01")
     load(cim, "buildings", houses(tmp_path, {"A": 10}), "--crs", "4490")
     before = value(engine, "SELECT max(id) FROM platform.change")
-    said = load(cim, "terrain", slope(tmp_path))
+    said = load(cim, "terrain", slope(tmp_path), "--surveyed", "2024-05-01")
+    assert "1" in next(line for line in said.splitlines() if "unchanged 未变" in line)
+    assert str(value(engine, "SELECT survey_date FROM city.terrain")) == "2024-05-01"
     assert "0 buildings was set" in said
     assert value(engine, "SELECT max(id) FROM platform.change") == before
     assert value(engine, "SELECT count(*) FROM city.terrain") == 1
@@ -258,3 +262,16 @@ def test_walls_reach_below_the_slope_and_where_there_is_no_terrain_to_the_ground
         found = dict(own.execute(select(building.c.ext_id, foot())).all())
     assert found == {"A": 30.0 - SKIRT, "B": 60.0 - SKIRT, "far": 3.0}
     assert "ground_low" in str(LAYERS["buildings"].rows("buildings")), "so the tiles have it"
+
+
+def test_the_ground_does_not_change_under_a_load_of_buildings(
+    cim: Callable[..., Result], engine: Engine, tmp_path: Path
+) -> None:
+    path = slope(tmp_path)
+    with ThreadPoolExecutor(1) as pool, engine.begin() as other:
+        other.execute(bound(LOCK), {"kind": "buildings"})
+        waiting = pool.submit(cim, "load", "terrain", path)
+        with pytest.raises(TimeoutError):
+            waiting.result(1.5)
+        other.rollback()
+        assert waiting.result(60).exit_code == 0

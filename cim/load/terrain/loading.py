@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 from sqlalchemy import Connection
 
-from cim.load.pipeline import Progress
+from cim.load.pipeline import Progress, take_turn
 from cim.load.report import Report
 from cim.load.terrain.keeping import Kept, keep
 from cim.load.terrain.reading import Raster, opened
@@ -18,6 +18,9 @@ from cim.load.terrain.wish import Wish
 from cim.settings import Settings
 from cim.store import terrain
 from cim.store.queries import load as statements
+
+STAND_ON_IT = ("buildings", "model")
+"""Kinds whose loads look at the ground: none is under way while it changes."""
 
 
 def load(
@@ -32,7 +35,8 @@ def load(
     Files are in the data folder then, whether or not the transaction is committed: a row makes
     them the city's.  Raises SourceError where one of them is no raster of heights in metres.
     """
-    connection.execute(statements.bound(statements.LOCK), {"kind": "terrain"})
+    for kind in ("terrain", *STAND_ON_IT):
+        take_turn(connection, kind, progress)
     return [_load(connection, settings, path, wish, progress) for path in paths]
 
 
