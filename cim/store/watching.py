@@ -84,7 +84,8 @@ def columns_read(statements: Iterable[ClauseElement]) -> dict[Table, set[str]]:
     found: dict[Table, set[str]] = {}
     for statement in statements:
         for element in visitors.iterate(statement):
-            for column in getattr(element, "base_columns", ()):
+            listed = [element, *getattr(element, "selected_columns", ())]  # a table lists its own
+            for column in (base for one in listed for base in getattr(one, "base_columns", ())):
                 if isinstance(column, Column) and column.table.schema == CITY:
                     found.setdefault(column.table, set()).add(column.name)
     return found
