@@ -28,8 +28,11 @@ FARTHEST_VERTEX = 16_384.0
 THINNEST = 5e-3
 """Metres: which way a thinner triangle looks is decided by the rounding of its corners."""
 
-SLACK_METRES = 1e-3
-"""What bounds may be overstepped by: rounding, no more."""
+SLACK_METRES, SLACK_OTHERS = 1e-3, 1e-2
+"""What bounds may be overstepped by, ours and those of others: rounding, no more."""
+
+SMOOTH = 0.01
+"""Share of its triangles that may look against their normals where a surface is shaded as round."""
 
 NORMAL_LENGTH = {5120: 0.02, 5122: 1e-3, 5126: 1e-3}
 """How far a normal's length may be from 1, by its component type."""
@@ -40,8 +43,9 @@ SURFACE = 6.3e6, 6.4e6
 
 def inside(content: Content) -> Iterator[Finding]:
     """5: every vertex lies in its tile's volume and in those of the tiles above."""
+    slack = content.step + (SLACK_METRES if content.ours else SLACK_OTHERS)
     for number, volume in enumerate(content.volumes or ()):
-        out = volume.outside(content.places, SLACK_METRES + content.step)
+        out = volume.outside(content.places, slack)
         if not out:
             continue
         if number == 0:
@@ -91,20 +95,27 @@ def facing(content: Content) -> Iterator[Finding]:
         lengths = np.linalg.norm(normals, axis=1)
         if np.abs(lengths - 1).max(initial=0) > NORMAL_LENGTH.get(kind, 1e-3):
             yield "normals are not of length 1", "法线长度不为 1"
-        if part.triangles is not None and _against(part, normals):
+        if part.triangles is None:
+            continue
+        against = _against(part, normals, flat=content.ours)
+        if against > (0 if content.ours else SMOOTH * len(part.triangles)):
             yield "triangles run against their normals", "三角形绕向与法线相反"
 
 
-def _against(part: Part, normals: Floats) -> bool:
-    """Whether a triangle, thick enough to be sure of, looks against its normal."""
+def _against(part: Part, normals: Floats, *, flat: bool) -> int:
+    """How many triangles, thick enough to be sure of, look against their normals.
+
+    Where shading is not `flat`, the normals of the three corners are taken together.
+    """
     assert part.triangles is not None
     a, b, c = (part.positions[part.triangles[:, corner]] for corner in range(3))
     face = np.cross(b - a, c - a)
     size = np.linalg.norm(face, axis=1)
-    along = np.einsum("ij,ij->i", face, normals[part.triangles[:, 0]])
+    told = normals[part.triangles[:, 0]] if flat else normals[part.triangles].sum(axis=1)
+    along = np.einsum("ij,ij->i", face, told)
     sides = [((b - a) ** 2).sum(1), ((c - b) ** 2).sum(1), ((a - c) ** 2).sum(1)]
     thick = size > (THINNEST + 2 * part.step) * np.sqrt(np.max(sides, 0))
-    return bool(((along < 0.5 * size) & thick).any())
+    return int(((along < (0.5 * size if flat else 0)) & thick).sum())
 
 
 def bounded(content: Content) -> Iterator[Finding]:

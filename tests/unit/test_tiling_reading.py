@@ -128,3 +128,20 @@ def test_formats_that_are_not_read_say_so(magic: bytes) -> None:
     document["extensionsUsed"].append("KHR_draco_mesh_compression")
     with pytest.raises(Unjudged, match="Draco"):
         _ = somewhere(packed((document, pieces))).parts
+
+
+def rounded(document: Document, pieces: list[bytes]) -> None:
+    """Normals as of a ball: at each corner those of its three faces together."""
+    positions, _, _ = block()
+    away = positions - positions.mean(axis=0)
+    away = np.sign(away) / np.sqrt(3)
+    pieces[2] = away.astype("<f4").tobytes()
+
+
+def test_a_block_that_is_shaded_as_round_is_sound_and_inside_out_it_is_not() -> None:
+    document, pieces = plain()
+    rounded(document, pieces)
+    assert faults(somewhere(packed((document, pieces)))) == set()
+    triangles = np.frombuffer(pieces[0], "<u2").reshape(-1, 3)
+    pieces[0] = np.ascontiguousarray(triangles[:, ::-1]).tobytes()
+    assert faults(somewhere(packed((document, pieces)))) == {"15"}
