@@ -134,7 +134,7 @@ def load(
 
 def _wish(options: dict[str, object]) -> terrain.Wish:
     """What was said of rasters."""
-    said = {name: options[name] for name in ("crs", "source")}
+    said = {name: options[name] for name in ("crs", "source", "full")}
     said["heights"], surveyed = options.pop("heights"), options.pop("surveyed")
     said["surveyed"] = surveyed.date() if isinstance(surveyed, datetime) else None
     return terrain.Wish(**said)  # type: ignore[arg-type]  # named as its fields

@@ -1,7 +1,7 @@
 """The rasters of ground heights that the city has, and their files."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,11 @@ def enter(connection: Connection, row: Mapping[str, Any]) -> str:
         return "unchanged"
     connection.execute(queries.ENTER, dict(row))
     return "changed" if stands else "new"
+
+
+def end_others(connection: Connection, files: Sequence[str]) -> int:
+    """Take all other rasters out of the city, and say how many; their files go by and by."""
+    return connection.execute(queries.END_OTHERS, {"files": list(files)}).rowcount
 
 
 def tidy(connection: Connection, settings: Settings) -> None:

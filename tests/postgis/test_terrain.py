@@ -264,6 +264,23 @@ def test_walls_reach_below_the_slope_and_where_there_is_no_terrain_to_the_ground
     assert "ground_low" in str(LAYERS["buildings"].rows("buildings")), "so the tiles have it"
 
 
+def test_rasters_that_a_full_load_does_not_name_end(
+    cim: Callable[..., Result], engine: Engine, settings: Settings, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    wrong = dem(tmp_path / "wrong.tif", np.full((100, 50), 500.0))
+    load(cim, "terrain", slope(tmp_path), wrong)
+    load(cim, "buildings", houses(tmp_path, {"A": 10}), "--crs", "4490")
+    assert grounds(engine)["A"][0] == 500.0
+    monkeypatch.setattr(rasters, "SPARED", -1.0)
+    said = load(cim, "terrain", slope(tmp_path), "--full")
+    assert "1" in next(line for line in said.splitlines() if "ended 已终止" in line)
+    assert grounds(engine)["A"] == (30.0, "terrain", 30.0, 32.0)
+    assert len(list(rasters.folder(settings).iterdir())) == 1
+    load(cim, "terrain", wrong)
+    assert grounds(engine)["A"][0] == 500.0, "it may come back"
+
+
 def test_the_ground_does_not_change_under_a_load_of_buildings(
     cim: Callable[..., Result], engine: Engine, tmp_path: Path
 ) -> None:

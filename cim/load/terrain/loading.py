@@ -37,12 +37,17 @@ def load(
     """
     for kind in ("terrain", *STAND_ON_IT):
         take_turn(connection, kind, progress)
-    return [_load(connection, settings, path, wish, progress) for path in paths]
+    loaded = [_load(connection, settings, path, wish, progress) for path in paths]
+    if wish.full:
+        ended = terrain.end_others(connection, [file for _, file in loaded])
+        loaded[-1][0].counts.ended = ended
+    return [report for report, _ in loaded]
 
 
 def _load(
     connection: Connection, settings: Settings, path: Path, wish: Wish, progress: Progress
-) -> Report:
+) -> tuple[Report, str]:
+    """The report of a raster, and the file that it is in now."""
     began = time.monotonic()
     with opened(path, wish.crs, wish.heights) as raster:
         size = raster.file.width * raster.file.height
@@ -60,7 +65,7 @@ def _load(
     report.seconds = time.monotonic() - began
     ended = {"stats": json.dumps(report.stats()), "import_id": report.import_id}
     connection.execute(statements.bound(statements.END_IMPORT), ended)
-    return report
+    return report, row["file"]
 
 
 def _begin(connection: Connection, report: Report, source_id: int) -> int:

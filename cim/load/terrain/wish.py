@@ -30,12 +30,13 @@ SURFACES = (CITY, ELLIPSOID, *MODELS)
 @dataclass(frozen=True)
 class Wish:
     """What was said of rasters: their coordinate system, what heights are above, where they come
-    from, the day of survey."""
+    from, the day of survey, and whether they are all that the city is to have."""
 
     crs: str | None = None
     heights: str | None = None
     source: str | None = None
     surveyed: date | None = None
+    full: bool = False
 
 
 def is_raster(path: Path) -> bool:

@@ -43,8 +43,13 @@ ENTER = text("""
         survey_date = excluded.survey_date, updated_at = now(), ended_at = NULL""")
 """A raster, new or in the place of the one before; it lies on top."""
 
-FILES = text("SELECT file FROM city.terrain")
+FILES = text("SELECT file FROM city.terrain WHERE ended_at IS NULL")
 """The files that are named."""
+
+END_OTHERS = text("""
+    UPDATE city.terrain SET ended_at = now(), updated_at = now()
+     WHERE ended_at IS NULL AND file <> ALL (:files)""")
+"""Rasters that are in none of these files are the city's no more."""
 
 LISTED = text("""
     SELECT t.ext_id AS name, s.name AS source, t.file, t.crs, t.heights, t."columns", t."rows",
