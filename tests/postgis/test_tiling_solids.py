@@ -15,11 +15,14 @@ from cim.load.kinds import KINDS
 from cim.load.pipeline import Request
 from cim.settings import Settings
 from tests.citymodels import corners, document, houses, solid
+from tiling.batch import rows_of, table_of
 from tiling.build import build
 from tiling.census import compare
 from tiling.check import check
 from tiling.folder import version_at
 from tiling.layers import BUILDINGS
+from tiling.tile import build_tile
+from tiling.tiles3d import key_of
 from tiling.update import update
 
 
@@ -64,6 +67,21 @@ def test_houses_with_roofs_are_drawn_as_their_file_has_them(
     load(houses(tmp_path / "a.city.json", 5))
     assert build(settings, engine, BUILDINGS).features == 5
     assert faults(settings, engine) == []
+
+
+def test_a_tile_made_when_it_is_asked_for_is_the_one_on_disk(
+    load: Any, settings: Settings, engine: Engine, tmp_path: Path
+) -> None:
+    load(houses(tmp_path / "a.city.json", 3))
+    build(settings, engine, BUILDINGS)
+    made = {path: content for path, content in files(settings).items() if path.endswith(".glb")}
+    with engine.connect() as connection:
+        table = table_of(connection, BUILDINGS)
+        for path, content in made.items():
+            key = key_of(path)
+            assert key is not None
+            rows = rows_of(connection, BUILDINGS, geoid(settings), key)
+            assert build_tile(BUILDINGS, table, key, rows).content == content
 
 
 def test_another_roof_is_another_tile_and_the_same_as_a_full_build(
