@@ -18,7 +18,7 @@ from cim.store.queries import tiles as queries
 from tiling import tiles3d
 from tiling.folder import PACKED, store
 from tiling.layers import Layer
-from tiling.members import Members
+from tiling.members import Members, keep
 from tiling.metadata import Table
 from tiling.packed import packed
 from tiling.subtree import Region
@@ -83,6 +83,8 @@ def carry_out(
     """Build the tiles of these members and store them below `target`, where one is given."""
     wanted = set(members.keys())
     with engine.connect() as connection:
+        if target is None:  # nothing stays, so the members are not kept either, but here
+            keep(connection, layer, members)
         work = Work(layer, table_of(connection, layer), target)
         heights = geoid(settings)
         if len(wanted) <= FEW:

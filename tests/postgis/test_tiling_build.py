@@ -154,6 +154,17 @@ def test_processes_make_the_same_bytes(city: Settings, engine: Engine) -> None:
         assert build(city, engine, BUILDINGS, executor=executor).version == alone.version
 
 
+def test_a_dry_run_makes_every_tile_of_a_city_that_was_never_tiled(
+    city: Settings, engine: Engine
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM platform.tile_member"))
+        connection.execute(text("DELETE FROM platform.tile"))
+    built = build(city, engine, BUILDINGS, dry_run=True)
+    assert built.features == COUNT
+    assert one(engine, "SELECT count(*) FROM platform.tile_member") == 0
+
+
 def test_a_dry_run_touches_neither_disk_nor_database(
     city: Settings, engine: Engine, tmp_path: Path
 ) -> None:
