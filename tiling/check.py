@@ -92,8 +92,8 @@ def check(
     """Everything wrong with the tileset at `place`: a folder, a tileset.json, a .3tz or a URL.
 
     With `khronos`, contents go through Khronos' validator too where it is installed; without
-    `contents` only the tree is judged, that leads to contents which others lead to as well.  Raises
-    NotFound where an archive is none; a tileset that cannot be read is a fault.
+    `contents` only the tree is judged, that leads to contents which others lead to as well.  What
+    cannot be read is a fault.
     """
     source, name = opened(place)
     notes = Notes()

@@ -85,9 +85,10 @@ def check_command(
 
 
 def own(settings: Settings) -> list[str]:
-    """Every tileset of this city that stands on disk; raises NotFound where there is none."""
+    """Every tileset of this city on disk, archives too; raises NotFound where there is none."""
     folders = sorted(settings.tiles_dir.glob(f"*/{CURRENT}"))
     found = [str(folder) for folder in folders if (folder / FILE).is_file()]
+    found += map(str, sorted(settings.tiles_dir.glob("*.3tz")))
     if not found:
         raise NotFound(
             f"no tileset at {settings.tiles_dir}: run `cim tile build` first",
@@ -114,9 +115,9 @@ def again(place: Path, before: Report) -> Report:
 
 
 def inside(settings: Settings, place: str) -> bool:
-    """Whether a tileset is one of this city's own, on disk."""
+    """Whether a tileset is this city's own, on disk; an archive is of the day it was made."""
     path = Path(place).absolute()
-    return path.exists() and path.is_relative_to(settings.tiles_dir)
+    return path.exists() and path.suffix != ".3tz" and path.is_relative_to(settings.tiles_dir)
 
 
 def whose(report: Report) -> str | None:

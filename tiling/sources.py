@@ -5,6 +5,7 @@ A source reads files by their path from tileset.json; it can be sent to another 
 
 import gzip
 import struct
+import zlib
 from collections.abc import Iterator
 from hashlib import md5
 from os.path import normpath
@@ -15,9 +16,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import Request, urlopen
 from zipfile import BadZipFile, ZipFile
 
-from cim.errors import NotFound
 from tiling.folder import NOTE, PACKED, Version, version_at
-from tiling.reading import Unjudged
+from tiling.reading import Malformed, Unjudged
 
 INDEX = "@3dtilesIndex1@"
 """The last entry of a .3tz: where each file is, by a hash of its path."""
@@ -137,6 +137,8 @@ class Archive:
             return self._opened().read(_local(path))
         except KeyError as fault:
             raise FileNotFoundError(path) from fault
+        except (BadZipFile, zlib.error) as fault:
+            raise Malformed(f"a broken entry: {fault}", f"条目已损坏：{fault}") from fault
         except NotImplementedError as fault:
             raise Unjudged("entries packed by zstandard", "以 zstandard 压缩的条目") from fault
 
@@ -150,7 +152,11 @@ class Archive:
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """What is wrong with the index, in English and Chinese."""
-        entries = self._opened().infolist()
+        try:
+            entries = self._opened().infolist()
+        except Malformed as fault:
+            yield str(fault), fault.zh
+            return
         if not entries or entries[-1].filename != INDEX:
             yield "the archive does not end with its index", "归档末尾没有索引"
             return
@@ -168,26 +174,24 @@ class Archive:
 
     def _opened(self) -> ZipFile:
         if self._zip is None:
-            self._zip = ZipFile(self.path)
+            try:
+                self._zip = ZipFile(self.path)
+            except BadZipFile as fault:
+                raise Malformed(f"no archive: {fault}", f"不是归档文件：{fault}") from fault
         return self._zip
 
 
 def opened(place: str | Path) -> tuple[Source, str]:
     """The source of a tileset and the name of its tileset.json there.
 
-    `place` is a folder, a tileset.json, a .3tz, or an http(s) URL of a tileset.json.  Raises
-    NotFound where there is nothing.
+    `place` is a folder, a tileset.json, a .3tz, or an http(s) URL of a tileset.json; nothing is
+    read yet.
     """
     if str(place).startswith(("http://", "https://")):
         return Web(str(place)), urlsplit(str(place)).path.rpartition("/")[2]
     path = Path(place)
     if path.suffix == ".3tz" and path.is_file():
-        try:
-            archive = Archive(path)
-            archive.files()
-        except BadZipFile as fault:
-            raise NotFound(f"{path} is no archive: {fault}", f"{path} 不是归档文件") from fault
-        return archive, "tileset.json"
+        return Archive(path), "tileset.json"
     if path.suffix == ".json" or path.is_file():
         return Folder(path.parent), path.name
     return Folder(path), "tileset.json"

@@ -163,6 +163,13 @@ def test_the_command_holds_the_citys_own_tiles_against_its_database(
         with engine.begin() as connection:
             connection.execute(text("UPDATE city.building SET height = height - 1 WHERE id < 60"))
     assert run(folder, "--against-database").exit_code == 0
+    archive = city.tiles_dir / "given.3tz"
+    CliRunner().invoke(tile, ["export", "buildings", "--to", str(archive)], catch_exceptions=False)
+    every = run("--all")
+    assert every.exit_code == 0 and f"{archive}: " in every.output
+    assert every.output.count("已与数据库核对") == len(LAYERS)
+    archive.write_bytes(archive.read_bytes()[:-100])
+    assert run("--all").exit_code == 1
 
 
 def test_a_tileset_that_is_nobodys_cannot_be_held_against_the_database(

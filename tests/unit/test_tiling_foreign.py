@@ -240,6 +240,15 @@ def test_an_archive_whose_index_leads_astray_is_found(tmp_path: Path) -> None:
     assert rules(archive(tmp_path / "none.3tz", explicit(), last="other")) == {"3tz"}
 
 
+def test_an_archive_that_is_none_or_has_a_broken_entry_is_a_fault(tmp_path: Path) -> None:
+    whole = archive(tmp_path / "city.3tz", explicit()).read_bytes()
+    (tmp_path / "cut.3tz").write_bytes(whole[:-100])
+    assert rules(tmp_path / "cut.3tz") == {"1", "3tz"}
+    middle = whole.index(b"block.glb") + 200
+    (tmp_path / "bad.3tz").write_bytes(whole[:middle] + bytes(50) + whole[middle + 50 :])
+    assert rules(tmp_path / "bad.3tz") == {"24"}
+
+
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
     """A server that gzips whatever it sends, and wants to be asked for version 7."""
