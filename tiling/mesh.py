@@ -18,11 +18,13 @@ from cim.crs.ecef import REACH, Frame
 from cim.geometry.wkb import Blobs
 from tiling.reasons import REASONS, Reason
 from tiling.rings import (
+    SMALLEST,
     Rings,
+    areas,
     parse,
+    plain,
     ranges,
     select,
-    signed_areas,
     take,
     tidy,
     triangle_areas,
@@ -207,8 +209,10 @@ def _lay(outlines: Sequence[bytes | None], frame: Frame) -> _Laid:
     plan = np.rint(ground[:, :2] / GRID)
     shape, corners = tidy(plan, shape)
     plan = plan[corners]
-    triangles, polygon = triangulate(plan, shape)
-    _judge(reasons, shape, plan, triangles, polygon)
+    convex = plain(plan, shape)
+    triangles, polygon = triangulate(plan, shape, convex)
+    covered = np.bincount(polygon, triangle_areas(plan, triangles), minlength=shape.owner.size)
+    _judge(reasons, shape.owner, areas(plan, shape, convex), covered.astype(float))
     return _Laid(shape, ground[corners], up[corners], triangles, polygon, reasons)
 
 
@@ -343,19 +347,16 @@ def _mark(reasons: Integers, features: Integers, reason: Reason) -> None:
     reasons[features] = reason
 
 
-def _judge(
-    reasons: Integers, shape: Rings, plan: Floats, triangles: Integers, polygon: Integers
-) -> None:
-    """Mark the outlines without area, and those that their triangles do not cover."""
-    features = reasons.size
-    outlined = np.zeros(features, bool)
-    outlined[shape.owner] = True
+def _judge(reasons: Integers, owner: Integers, true: Floats, covered: Floats) -> None:
+    """Mark the outlines without area, and those that their triangles do not cover.
+
+    `owner`, `true` and `covered` are of each polygon: its outline, its area and its triangles'.
+    """
+    outlined = np.zeros(reasons.size, bool)
+    outlined[owner[true >= SMALLEST]] = True
     _mark(reasons, np.flatnonzero(~outlined), Reason.NO_AREA)
-    ring_owner = shape.owner[shape.polygon_of_ring]
-    true = np.bincount(ring_owner, signed_areas(plan, shape), minlength=features)
-    covered = np.bincount(shape.owner[polygon], triangle_areas(plan, triangles), minlength=features)
-    wrong = np.abs(covered - true) > ROOF_TOLERANCE * np.abs(true)
-    _mark(reasons, np.flatnonzero(wrong), Reason.NO_ROOF)
+    wrong = np.abs(covered - true) > ROOF_TOLERANCE * true
+    _mark(reasons, owner[wrong], Reason.NO_ROOF)
 
 
 def region_of(

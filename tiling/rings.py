@@ -232,10 +232,13 @@ def take(shape: Rings, features: Integers) -> tuple[Rings, Integers, Integers]:
     return found, corners, polygons
 
 
-def triangulate(plan: Floats, shape: Rings) -> tuple[Integers, Integers]:
+def triangulate(
+    plan: Floats, shape: Rings, convex: NDArray[np.bool_] | None = None
+) -> tuple[Integers, Integers]:
     """Triangles (m, 3) of corners, counter-clockwise, and the polygon that each belongs to.
 
     A fan where a polygon is convex and has no hole, earcut elsewhere; ordered by polygon.
+    `convex` is as `plain` says, where it is known already.
 
     >>> shape = parse([shapely.to_wkb(shapely.box(0, 0, 2, 1))])
     >>> triangulate(shape.points, shape)[0].tolist()
@@ -243,24 +246,56 @@ def triangulate(plan: Floats, shape: Rings) -> tuple[Integers, Integers]:
     >>> triangulate(np.empty((0, 2)), parse([]))[0].shape
     (0, 3)
     """
-    convex = _convex(plan, shape)
+    convex = plain(plan, shape) if convex is None else convex
     first = shape.rings[shape.polygons[:-1][convex]]
     fans = np.diff(shape.rings)[shape.polygons[:-1][convex]] - 2
     base = np.repeat(first, fans)
-    step = np.arange(base.size) - np.repeat(np.cumsum(fans) - fans, fans)
+    step = ranges(np.zeros(fans.size, np.int64), fans)
     pieces = [np.column_stack([base, base + step + 1, base + step + 2])]
     hollow = np.flatnonzero(~convex)
-    starts = shape.rings[shape.polygons]
-    ends = (shape.rings[1:] - starts[shape.polygon_of_ring]).astype(np.uint32)
-    for polygon in hollow.tolist():
-        start, end = starts[polygon], starts[polygon + 1]
-        rings = ends[shape.polygons[polygon] : shape.polygons[polygon + 1]]
-        ears = mapbox_earcut.triangulate_float64(plan[start:end], rings)
-        pieces.append(ears.reshape(-1, 3) + start)
-    counts = [len(piece) for piece in pieces[1:]]
+    counts = np.zeros(hollow.size, np.int64)
+    if hollow.size:
+        found = _ears(plan, shape, hollow)
+        counts[:] = [len(ears) // 3 for ears in found]
+        ears = np.concatenate(found).reshape(-1, 3)
+        pieces.append(ears + np.repeat(shape.rings[shape.polygons[hollow]], counts)[:, None])
     owner = np.concatenate([np.repeat(np.flatnonzero(convex), fans), np.repeat(hollow, counts)])
     order = np.argsort(owner, kind="stable")
     return _counter_clockwise(plan, np.concatenate(pieces)[order]), owner[order]
+
+
+def _ears(plan: Floats, shape: Rings, polygons: Integers) -> list[NDArray[np.uint32]]:
+    """Earcut's corners of some polygons, counted from each one's first."""
+    starts = shape.rings[shape.polygons]
+    ends = (shape.rings[1:] - starts[shape.polygon_of_ring]).astype(np.uint32)
+    corners, rings = starts.tolist(), shape.polygons.tolist()
+    return [
+        mapbox_earcut.triangulate_float64(
+            plan[corners[one] : corners[one + 1]], ends[rings[one] : rings[one + 1]]
+        )
+        for one in polygons.tolist()
+    ]
+
+
+def areas(plan: Floats, shape: Rings, convex: NDArray[np.bool_]) -> Floats:
+    """Area of each polygon in the plane; of one that crosses itself, what it goes round.
+
+    >>> bow = shapely.Polygon([(0, 0), (10, 10), (10, 0), (0, 10)])
+    >>> shape = parse([shapely.to_wkb(bow), shapely.to_wkb(shapely.box(0, 0, 2, 1))])
+    >>> areas(shape.points, shape, plain(shape.points, shape)).tolist()
+    [50.0, 2.0]
+    """
+    of = shape.polygon_of_ring
+    found = np.bincount(of, signed_areas(plan, shape), minlength=shape.owner.size).astype(float)
+    doubtful = np.flatnonzero(~convex)
+    if doubtful.size:
+        left, corners = select(shape, ~convex)
+        closed = np.insert(plan[corners], left.rings[1:], plan[corners[left.rings[:-1]]], axis=0)
+        offsets = left.rings + np.arange(left.rings.size), left.polygons
+        shapes = shapely.from_ragged_array(shapely.GeometryType.POLYGON, closed, offsets)
+        crossed = np.flatnonzero(~shapely.is_valid(shapes))
+        found[doubtful[crossed]] = shapely.area(shapely.make_valid(shapes[crossed]))
+    return found
 
 
 def triangle_areas(plan: Floats, triangles: Integers) -> Floats:
@@ -274,8 +309,13 @@ def triangle_areas(plan: Floats, triangles: Integers) -> Floats:
     return found
 
 
-def _convex(plan: Floats, shape: Rings) -> NDArray[np.bool_]:
-    """Which polygons are one ring that turns left everywhere, and round itself only once."""
+def plain(plan: Floats, shape: Rings) -> NDArray[np.bool_]:
+    """Which polygons are one ring that turns left everywhere, and round itself only once.
+
+    >>> shape = parse([shapely.to_wkb(shapely.box(0, 0, 2, 1))])
+    >>> plain(shape.points, shape).tolist()
+    [True]
+    """
     if not shape.owner.size:
         return np.zeros(0, bool)
     following = shape.next_corner

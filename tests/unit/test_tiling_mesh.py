@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cim.crs.ecef import Frame
+from cim.geometry.wkb import Blobs
 from tiling.mesh import FULL, GRID, Prisms, Reason, prisms
 
 HERE = Frame(113.75, 23.02)
@@ -61,6 +62,12 @@ SHAPES = {
     ),
     "needle": shapely.Polygon([(0, 0), (50, 0.2), (50, 0.4)]),
     "round": shapely.Point(0, 0).buffer(20, quad_segs=700),
+    "ten thousand corners": shapely.Polygon(
+        [
+            ((300 + i % 2) * np.cos(i * np.pi / 5000), (300 + i % 2) * np.sin(i * np.pi / 5000))
+            for i in range(10_000)
+        ]
+    ),
     "two towers": shapely.MultiPolygon([shapely.box(0, 0, 5, 5), shapely.box(9, 9, 15, 15)]),
     "repeated corners": shapely.Polygon([(0, 0), (0, 0), (9, 0), (9, 0), (9, 9), (0, 9), (0, 9)]),
 }
@@ -167,6 +174,61 @@ def test_an_outline_that_crosses_itself_is_left_out_or_filled_but_never_half_of_
     assert made.reasons[2] == Reason.FINE
     assert set(made.reasons[:2].tolist()) <= {Reason.FINE, Reason.NO_ROOF}
     assert made.mesh.features.max() == (made.reasons == Reason.FINE).sum() - 1
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(-40, 40), st.floats(-40, 40))
+        | st.sampled_from([(0.0, 0.0), (9.0, 9.0)]),
+        min_size=3,
+        max_size=12,
+    )
+)
+def test_scribble_becomes_a_whole_solid_or_is_named(scribble: list[tuple[float, float]]) -> None:
+    shape = shapely.Polygon(scribble)
+    made = raised(shape, SHAPES["square"])
+    assert made.reasons[1] == Reason.FINE
+    if made.reasons[0] != Reason.FINE:
+        assert made.reasons[0] in (Reason.NO_ROOF, Reason.NO_AREA)
+        return
+    alone = raised(shape)
+    plan = shapely.transform(place(shape), lambda p: HERE.place(p[:, 0], p[:, 1])[0][:, :2])
+    meant = [shapely.make_valid(plan, method=how).area for how in ("linework", "structure")]
+    rounding = shape.length * GRID
+    assert any(plan_area(alone) == pytest.approx(true, rel=0.012, abs=rounding) for true in meant)
+
+
+def test_a_house_near_the_pole_is_a_house() -> None:
+    far = Frame(10.0, 89.9)
+    box = shapely.box(9.98, 89.9, 10.02, 89.9001)
+    made = prisms([shapely.to_wkb(box)], np.zeros(1), np.full(1, 5.0), far, closed=True)
+    assert made.reasons.tolist() == [Reason.FINE]
+    across = 0.04 * np.pi / 180 * np.cos(np.radians(89.90005)) * 6_399_594
+    assert solid(made).volume == pytest.approx(across * 0.0001 * 111_694 * 5, rel=2e-3)
+
+
+def test_a_ring_round_the_pole_is_named() -> None:
+    ring = [(longitude, 89.9999) for longitude in range(-180, 180, 20)]
+    made = prisms([shapely.to_wkb(shapely.Polygon(ring))], np.zeros(1), np.ones(1),
+                  Frame(0.1, 89.9), closed=True)  # fmt: skip
+    assert made.reasons.tolist() == [Reason.NOWHERE]
+
+
+def test_features_that_share_an_outline_are_laid_out_once_and_stand_apart() -> None:
+    outlines = [shapely.to_wkb(place(SHAPES[name])) for name in ("L", "two towers", "courtyard")]
+    stored = np.frombuffer(b"".join(outlines), np.uint8)
+    ends = np.cumsum([len(wkb) for wkb in outlines])
+    starts = ends - [len(wkb) for wkb in outlines]
+    rows = np.array([1, 0, 1, 2, 1])
+    shared = Blobs(stored, starts[rows], ends[rows])
+    bottom = np.arange(5) * 3.0
+    top = bottom + np.array([3.0, 0.0, 3.0, 3.0, 3.0])  # the second has no height
+    once = prisms(shared, bottom, top, HERE, closed=True)
+    apart = prisms(list(shared), bottom, top, HERE, closed=True)
+    assert once.reasons.tolist() == apart.reasons.tolist() == [0, Reason.NO_HEIGHT, 0, 0, 0]
+    assert once.region == apart.region
+    for name in ("positions", "normals", "features", "triangles"):
+        assert np.array_equal(getattr(once.mesh, name), getattr(apart.mesh, name)), name
 
 
 def test_a_thorn_thinner_than_a_hair_is_cut_off() -> None:
