@@ -14,7 +14,6 @@ from sqlalchemy import Engine
 from cim import settings as configuration
 from cim.store.engine import connect
 from cim.store.queries import tiles as queries
-from tiling import combined
 from tiling.build import build
 from tiling.check_command import check_command
 from tiling.cluster import cluster
@@ -101,8 +100,6 @@ def build_command(
             _summary(built, dry_run=dry_run)
         if name in ("all", TERRAIN):
             build_terrain(settings, engine, wanted=name == TERRAIN, dry_run=dry_run)
-    if not dry_run:
-        combined.write(settings.tiles_dir)
 
 
 tile.add_command(check_command)
