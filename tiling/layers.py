@@ -88,6 +88,8 @@ BUILDINGS = Layer(
         Property("floors", "storeys", "storeys above ground", "UINT16"),
         Property("use", "use", "code of list building_use", "ENUM", enum="building_use"),
         Property("year", "built", "year of completion", "INT16", no_data=-32768),
+        Property("state", "state", "what may become of it", "ENUM", enum="state", codes=STATES),
+        Property("generated", "generated", "the height was made, not given", "BOOLEAN"),
     ),
     capacity=Capacity(inner=500, leaf=1500),
     closed=False,

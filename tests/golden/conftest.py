@@ -59,6 +59,8 @@ def building_rows() -> Rows:
         "floors": (1 + numbers // 2).tolist(),
         "use": [(*USES, None, "no such code")[number % 5] for number in numbers.tolist()],
         "year": [None if number % 3 else 1990 + number % 30 for number in numbers.tolist()],
+        "state": ["planned" if number % 7 == 0 else "existing" for number in numbers.tolist()],
+        "generated": [number % 4 == 0 for number in numbers.tolist()],
     }
 
 

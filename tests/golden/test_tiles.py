@@ -144,7 +144,7 @@ def test_the_property_table_says_what_the_rows_say(tileset: Tileset) -> None:
 def test_a_tile_tells_nothing_of_people_and_nothing_that_changes_daily(tileset: Tileset) -> None:
     folder, layer, _ = tileset
     told = {
-        "buildings": {"building": {"id", "height", "floors", "use", "year"}},
+        "buildings": {"building": {"id", "height", "floors", "use", "year", "state", "generated"}},
         "units": {
             "unit": {"id", "building_id", "storey_id", "storey_no", "kind", "generated"},
             "storey": {"id", "no", "building_id"},

@@ -130,6 +130,8 @@ def building_rows(name: str) -> Select[Any]:
             building.c.floors_above.label("floors"),
             building.c.use_code.label("use"),
             building.c.built_year.label("year"),
+            building.c.state,
+            (building.c.height_method != "given").label("generated"),
         )
         .select_from(
             _with_solids(tile_member.join(building, building.c.id == tile_member.c.building_id))
