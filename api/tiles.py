@@ -4,8 +4,9 @@ import asyncio
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from starlette.concurrency import run_in_threadpool
 
 from api.files import Loaded, inside
@@ -15,6 +16,7 @@ from tiling.batch import rows_of, table_of
 from tiling.build import digest
 from tiling.folder import CURRENT, PACKED, Version, store, version_at
 from tiling.layers import LAYERS, Layer
+from tiling.metadata import Table
 from tiling.packed import packed
 from tiling.tile import build_tile
 from tiling.tiles3d import content_path, key_of
@@ -24,6 +26,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 AT_ONCE = 2
 """Tiles that are made at the same time, at most."""
+
+FRESH = 10.0
+"""Seconds for which code lists are taken to be what they were."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ class Maker:
         self.engine, self.heights, self.tiles_dir = engine, heights, tiles_dir
         self._making: dict[tuple[str, Key], asyncio.Task[Loaded | None]] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._tables: dict[str, tuple[float, Table]] = {}
 
     async def get(self, name: str, path: str) -> Loaded | None:
         """The tile of that path; None where the tileset has no such tile."""
@@ -90,7 +96,7 @@ class Maker:
             known = connection.execute(manifest.one(layer.name, *key)).first()
             if known is None:
                 return None
-            table = table_of(connection, layer)
+            table = self._table(connection, layer)
             rows = rows_of(connection, layer, self.heights, key)
         content = build_tile(layer, table, key, rows).content
         small = packed(content)
@@ -101,3 +107,10 @@ class Maker:
             store(path, content)
             store(path.with_name(path.name + PACKED), small)
         return Loaded(content, small, found.hex()[:24])
+
+    def _table(self, connection: Connection, layer: Layer) -> Table:
+        """The property table of a layer, asked for again when it is old."""
+        known = self._tables.get(layer.name)
+        if known is None or monotonic() - known[0] > FRESH:
+            known = self._tables[layer.name] = (monotonic(), table_of(connection, layer))
+        return known[1]
