@@ -1,35 +1,52 @@
-"""The work of a run: the rows of tile after tile, built and stored by whoever is free."""
+"""The work of a run in tasks: each reads the rows of some tiles itself, builds and stores them.
 
-from collections import deque
+A task is a run of tiles with about as many features as any other, and may be carried out anywhere
+and any number of times: what comes of it is the same.
+"""
+
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, select
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine
 
 from cim.crs.geoid import Geoid, geoid
 from cim.settings import Settings
 from cim.store import columns
+from cim.store.engine import open_engine
+from cim.store.queries import manifest
 from cim.store.queries import tiles as queries
 from tiling import tiles3d
 from tiling.folder import PACKED, store
 from tiling.layers import Layer
-from tiling.members import Members, keep
+from tiling.members import Members, members_of
 from tiling.metadata import Table
 from tiling.packed import packed
+from tiling.rows import Rows, take
 from tiling.subtree import Region
-from tiling.tile import Rows, build_tile
+from tiling.tile import build_tile
 from tiling.tree import Key
 
-FEW = 50
-"""Tiles up to which each is asked for by itself."""
+TASKS = 32
+"""Into how many tasks a small run is cut, so that all who work end at about the same time."""
+
+LEAST, MOST = 2_000, 24_000
+"""Features of a task: fewer are not worth a statement, and more would take memory."""
 
 WAITING = 8
-"""Tiles handed to an executor and not yet back: what bounds the memory."""
+"""Tasks handed out and not yet back, where the executor does not say how many `workers` it has."""
+
+QUIET = """
+    SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0;
+    SET LOCAL random_page_cost = 1"""
+"""How the database reads for a task: there are several of them already."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +68,41 @@ class Done:
 
 
 @dataclass(frozen=True)
+class Task:
+    """Buildings by id, and for each the number of its tile among the `keys`."""
+
+    keys: tuple[Key, ...]
+    ids: NDArray[np.int64]
+    tile: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class Work:
     """What a worker needs to know, whichever process it is in."""
 
+    settings: Settings
     layer: Layer
     table: Table
     folder: Path | None
+    snapshot: str
 
-    def __call__(self, key: Key, rows: Rows) -> Done:
-        """Build a tile and put it on disk, and its gzipped copy; its bytes stay behind."""
+    def __call__(self, task: Task) -> list[Done]:
+        """Carry out a task on a connection of this process's own."""
+        return list(self.carry_out(task, _engine(self.settings), _heights(self.settings)))
+
+    def carry_out(self, task: Task, engine: Engine, heights: Geoid) -> Iterator[Done]:
+        """Read the rows of the tiles, build them, and store them; their bytes stay behind."""
+        with (
+            engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
+            connection.begin(),
+        ):
+            connection.exec_driver_sql(manifest.see(self.snapshot))
+            connection.exec_driver_sql(QUIET)
+            rows = _read(connection, self.layer, heights, task.ids)
+        for key, found in _by_tile(self.layer, task, rows):
+            yield self._done(key, found)
+
+    def _done(self, key: Key, rows: Rows) -> Done:
         tile = build_tile(self.layer, self.table, key, rows)
         small = packed(tile.content) if tile.content else b""
         if self.folder and tile.content:
@@ -80,31 +123,70 @@ def carry_out(
     target: Path | None,
     snapshot: str,
 ) -> Iterator[Done]:
-    """Build the tiles of these members and store them below `target`, where one is given."""
-    wanted = set(members.keys())
+    """Build the tiles of these members and store them below `target`, where one is given.
+
+    Tiles come as they are done.  All rows are read as the city was when `snapshot` was exported;
+    that transaction must stay open.  Without an executor, or for a single task, it is done here.
+    """
     with engine.connect() as connection:
-        if target is None:  # nothing stays, so the members are not kept either, but here
-            keep(connection, layer, members)
-        work = Work(layer, table_of(connection, layer), target)
+        table = table_of(connection, layer)
+    work = Work(settings, layer, table, target, snapshot)
+    tasks = tasks_of(members)
+    if executor is None or len(tasks) == 1:
         heights = geoid(settings)
-        if len(wanted) <= FEW:
-            few = ((key, rows_of(connection, layer, heights, key)) for key in sorted(wanted))
-            yield from carried_out(work, few, executor)
-            return
-        found = tiles(connection, layer, heights)
-        yield from carried_out(work, ((k, rows) for k, rows in found if k in wanted), executor)
+        for task in tasks:
+            yield from work.carry_out(task, engine, heights)
+        return
+    for found in shared(work, tasks, executor):
+        yield from found
+
+
+def tasks_of(members: Members) -> list[Task]:
+    """Members, which are in the order of their tiles, cut between tiles into even tasks."""
+    if not len(members):
+        return []
+    new = np.diff(members.level, prepend=-1) != 0
+    new |= np.diff(members.cell, prepend=-1) != 0
+    tile, first = np.cumsum(new) - 1, np.flatnonzero(new)
+    total = int(members.weight.sum())
+    size = min(max(total // TASKS, LEAST), MOST)
+    before = np.cumsum(members.weight) - members.weight
+    task_of_tile = before[first] // size
+    keys = members.keys()
+    cuts = [*np.flatnonzero(np.diff(task_of_tile, prepend=-1)).tolist(), first.size]
+    ends = [*first.tolist(), len(members)]
+    return [
+        Task(
+            tuple(keys[start:end]),
+            members.building_id[ends[start] : ends[end]],
+            tile[ends[start] : ends[end]] - start,
+        )
+        for start, end in pairwise(cuts)
+    ]
+
+
+def shared(work: Work, tasks: list[Task], executor: Executor) -> Iterator[list[Done]]:
+    """What comes of each task as it is done, a few under way at a time."""
+    most = getattr(executor, "workers", WAITING)
+    left, under_way = iter(tasks), set[Future[list[Done]]]()
+    try:
+        while True:
+            for _, task in zip(range(most - len(under_way)), left, strict=False):
+                under_way.add(executor.submit(work, task))
+            if not under_way:
+                return
+            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+    finally:
+        for future in under_way:
+            future.cancel()
 
 
 def rows_of(connection: Connection, layer: Layer, heights: Geoid, key: Key) -> Rows:
     """The rows of one tile, as its members are kept."""
-    every = layer.rows(layer.name).order_by(None).subquery()
-    one = select(every).where(every.c.level == key.level, every.c.cell == key.cell)
-    found = connection.execute(one)
-    names = list(found.keys())
-    columns_of = list(map(list, zip(*found, strict=True))) or [[] for _ in names]
-    rows: dict[str, Any] = dict(zip(names, columns_of, strict=True))
-    places = np.array(rows["longitude"], float), np.array(rows["latitude"], float)
-    return {**rows, "shift": heights.height(*places)}
+    members = members_of(connection, layer, [key])
+    return _read(connection, layer, heights, members.building_id)
 
 
 def table_of(connection: Connection, layer: Layer) -> Table:
@@ -114,50 +196,37 @@ def table_of(connection: Connection, layer: Layer) -> Table:
     return layer.table(codes)
 
 
-def tiles(connection: Connection, layer: Layer, heights: Geoid) -> Iterator[tuple[Key, Rows]]:
-    """The rows of each tile in turn, out of batches that end anywhere."""
-    key: Key | None = None
-    pieces: list[Rows] = []
-    for batch in columns.read(connection, layer.rows(layer.name)):
-        places = np.array(batch["longitude"], float), np.array(batch["latitude"], float)
-        rows: dict[str, Any] = {**batch, "shift": heights.height(*places)}
-        level, cell = np.array(rows.pop("level")), np.array(rows.pop("cell"))
-        cuts = np.flatnonzero((np.diff(level) != 0) | (np.diff(cell) != 0)) + 1
-        starts = np.concatenate([[0], cuts])
-        for start, end in zip(starts, [*cuts, level.size], strict=True):
-            found = Key(int(level[start]), int(cell[start]))
-            if key is not None and key != found:
-                yield key, _joined(pieces)
-                pieces = []
-            key = found
-            pieces.append({name: values[start:end] for name, values in rows.items()})
-    if key is not None:
-        yield key, _joined(pieces)
-
-
-def _joined(pieces: list[Rows]) -> Rows:
-    if len(pieces) == 1:
-        return pieces[0]
-    return {
-        name: np.concatenate([piece[name] for piece in pieces])
-        if isinstance(first, np.ndarray)
-        else [value for piece in pieces for value in piece[name]]
-        for name, first in pieces[0].items()
+def _read(
+    connection: Connection, layer: Layer, heights: Geoid, ids: NDArray[np.int64]
+) -> dict[str, Any]:
+    """The rows of the features of these buildings."""
+    pieces = {
+        name: columns.fetch(connection, query.statement, query.types)
+        for name, query in layer.rows(ids.tolist()).items()
     }
+    rows = layer.join(pieces)
+    shift = heights.height(rows.pop("longitude"), rows.pop("latitude"))
+    return {**rows, "shift": shift}
 
 
-def carried_out(
-    work: Work, found: Iterator[tuple[Key, Rows]], executor: Executor | None
-) -> Iterator[Done]:
-    """Every tile's result in order, with no more than WAITING tiles under way."""
-    if executor is None:
-        for key, rows in found:
-            yield work(key, rows)
-        return
-    waiting: deque[Future[Done]] = deque()
-    for key, rows in found:
-        waiting.append(executor.submit(work, key, rows))
-        if len(waiting) >= WAITING:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+def _by_tile(layer: Layer, task: Task, rows: Rows) -> Iterator[tuple[Key, Rows]]:
+    """The rows of each tile in turn, also of one that has none any more."""
+    order = np.argsort(task.ids)
+    place = order[np.searchsorted(task.ids, rows[layer.owner], sorter=order)]
+    tile = task.tile[place]
+    by_tile = np.argsort(tile, kind="stable")
+    cuts = np.searchsorted(tile[by_tile], np.arange(len(task.keys) + 1))
+    for number, key in enumerate(task.keys):
+        places = by_tile[cuts[number] : cuts[number + 1]]
+        yield key, {name: take(values, places) for name, values in rows.items()}
+
+
+@lru_cache(maxsize=1)
+def _engine(settings: Settings) -> Engine:
+    """The worker's way to the database, kept from task to task."""
+    return open_engine(settings)
+
+
+@lru_cache(maxsize=1)
+def _heights(settings: Settings) -> Geoid:
+    return geoid(settings)

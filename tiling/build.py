@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine
 
 from cim.crs.geoid import Geoid, geoid
 from cim.settings import Settings
-from cim.store.queries import manifest
+from cim.store.queries import manifest, tile_rows
 from cim.store.queries import members as member_queries
 from cim.store.queries import tiles as queries
 from cim.store.watching import watch
@@ -91,8 +91,6 @@ def run(
                 folder.switch(recorded.version)
                 return _unchanged(layer, folder, heights, recorded, monotonic() - began)
             kept = beside.submit(_keep_all, engine, snapshot, layer, members) if anew else None
-            if kept:
-                kept.result()  # rows are read through what is kept
             total, features = int(members.weight.sum()), 0
             with Journal(engine, layer, kept) as journal:
                 for done in carry_out(
@@ -194,7 +192,7 @@ def digest(content: bytes) -> bytes:
 def prepare(engine: Engine, layer: Layer, settings: Settings, heights: Geoid) -> str:
     """Have the layer's city watched; the digest of all that bytes come from besides their rows."""
     with engine.begin() as connection:
-        watch(connection, layer.name, (layer.extents(), layer.rows(layer.name)))
+        watch(connection, layer.name, layer.reads())
         for name in connection.scalars(queries.unsampled()):  # else a plan takes minutes
             connection.exec_driver_sql(f"ANALYZE city.{name}")
         table = table_of(connection, layer)
@@ -212,7 +210,8 @@ def program() -> bytes:
         found.update(version(library).encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         found.update(source.read_bytes())
-    found.update(Path(queries.__file__).read_bytes())
+    for module in (queries.__file__, tile_rows.__file__):
+        found.update(Path(str(module)).read_bytes())
     return found.digest()
 
 

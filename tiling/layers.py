@@ -1,14 +1,20 @@
 """The tilesets there are: what each holds, how it is cut and drawn.
 
-To add a tileset, add its two statements to cim.store.queries.tiles and an entry to LAYERS.
+To add a tileset, add its statements to cim.store.queries (tiles, tile_rows), how its rows are
+joined to tiling.rows, and an entry to LAYERS.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cim.store.queries import tiles
+from sqlalchemy import Select
+
+from cim.store.queries import tile_rows, tiles
+from cim.store.queries.tile_rows import Queries
+from tiling import rows
 from tiling.metadata import Class, Property, Table
+from tiling.rows import Pieces
 from tiling.tree import Capacity
 
 
@@ -29,7 +35,8 @@ class Layer:
     """One tileset.
 
     `extents` selects a row for each building, or each of some ids, with its box, height, corners
-    and `units`, the features it counts for; `rows` selects the features tile by tile.
+    and `units`, the features it counts for; `rows` reads the features of some buildings in pieces,
+    which `join` makes one of, with the building's id in the column `owner`.
     `inner_error` is the geometric error above leaves, None for what the level says; `order` names
     the columns by which features stand in a tile, so that what repeats is near what it repeats;
     `above` what they are parts of.
@@ -44,7 +51,9 @@ class Layer:
     inner_error: float | None
     colour: tuple[int, int, int]
     extents: Callable[..., Any]
-    rows: Callable[[str], Any]
+    rows: Queries
+    join: Callable[[Pieces], dict[str, Any]]
+    owner: str
     order: tuple[str, ...] = ("id",)
     above: tuple[Above, ...] = ()
 
@@ -52,6 +61,10 @@ class Layer:
         """The property table of its features; `lists` are the codes of each list it names."""
         own = Class(self.label, self.title, self.properties)
         return Table(own, (own, *(item.of for item in self.above)), lists)
+
+    def reads(self) -> list[Select[Any]]:
+        """All statements by which it is read."""
+        return [self.extents(), *(query.statement for query in self.rows([]).values())]
 
     @property
     def corner_vertices(self) -> int:
@@ -96,7 +109,9 @@ BUILDINGS = Layer(
     inner_error=None,
     colour=(232, 228, 220),
     extents=tiles.building_extents,
-    rows=tiles.building_rows,
+    rows=tile_rows.building_rows,
+    join=rows.buildings,
+    owner="id",
 )
 
 UNITS = Layer(
@@ -116,7 +131,9 @@ UNITS = Layer(
     inner_error=2.0,
     colour=(214, 220, 228),
     extents=tiles.unit_extents,
-    rows=tiles.unit_rows,
+    rows=tile_rows.unit_rows,
+    join=rows.units,
+    owner="building_id",
     order=("building_id", "storey_no", "id"),
     above=(Above(STOREY, "storey_id"), Above(BUILDING, "building_id")),
 )

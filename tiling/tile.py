@@ -1,26 +1,20 @@
 """One tile: from its rows to its bytes, with nothing but arrays between."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cim.geometry.wkb import Blobs
 from tiling import gltf, tiles3d
 from tiling.gltf import FeatureSet
 from tiling.layers import Layer
 from tiling.mesh import Reason
 from tiling.metadata import Table
+from tiling.rows import Rows, take
 from tiling.solids import drawn
 from tiling.subtree import Region
 from tiling.tree import Key
-
-Rows = Mapping[str, Any]
-"""Columns of equal length: id, outline (WKB), bottom, top (m in the height datum), shift (m up to
-the ellipsoid), and the layer's properties.  There may be `solid` (WKB of surfaces, z in the height
-datum, or None): it is drawn in place of the prism, as it is where `mesh` is True."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +35,7 @@ def build_tile(layer: Layer, table: Table, key: Key, rows: Rows) -> Tile:
     """The tile of a key from its rows: pure, and the same bytes in whatever order they come."""
     keys = [np.asarray(rows[name]) for name in (*layer.order, "bottom", "top")]
     order = np.lexsort(keys[::-1])
-    rows = {name: _take(values, order) for name, values in rows.items()}
+    rows = {name: take(values, order) for name, values in rows.items()}
     bottom = np.asarray(rows["bottom"], float) + rows["shift"]
     top = np.asarray(rows["top"], float) + rows["shift"]
     made, unsolid = drawn(rows, (bottom, top), tiles3d.place(key), closed=layer.closed)
@@ -71,10 +65,4 @@ def build_tile(layer: Layer, table: Table, key: Key, rows: Rows) -> Tile:
 def _rows(table: Table, rows: Rows, places: NDArray[np.int64]) -> dict[str, Any]:
     """The columns that a table is made of, at some places."""
     names = {item.column or item.id for item in table.of.properties}
-    return {name: _take(rows[name], places) for name in names}
-
-
-def _take(values: Any, places: NDArray[np.int64]) -> Any:
-    if isinstance(values, np.ndarray | Blobs):
-        return values[places]
-    return [values[place] for place in places.tolist()]
+    return {name: take(rows[name], places) for name in names}

@@ -12,7 +12,7 @@ from tiling.layers import BUILDINGS, LAYERS, UNITS
 
 def statements(layer_name: str) -> tuple[object, ...]:
     layer = LAYERS[layer_name]
-    return layer.extents(), layer.rows(layer.name)
+    return tuple(layer.reads())
 
 
 def functions(connection: Connection) -> set[str]:

@@ -6,12 +6,10 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    CompoundSelect,
     DateTime,
     Delete,
     FromClause,
     Insert,
-    LargeBinary,
     Select,
     and_,
     column,
@@ -37,7 +35,6 @@ from cim.model.buildings import (
 from cim.model.platform import tile_member, tile_skip, tileset
 from cim.model.reference import code_item
 from cim.store.queries.members import any_of
-from cim.store.queries.terrain import foot
 
 MEMBER_TYPES = {"tileset": "text", "building_id": "int8", "level": "int2", "cell": "int8"}
 """The columns of platform.tile_member, as they are copied in."""
@@ -110,70 +107,6 @@ def unit_extents(among: Sequence[int] | None = None) -> Select[Any]:
         )
         .select_from(building.join(counted, counted.c.building_id == building.c.id))
         .where(_standing(), *_among(building.c.id, among))
-    )
-
-
-def building_rows(name: str) -> Select[Any]:
-    """The buildings of a tileset, tile by tile in the order of level and cell."""
-    return (
-        select(
-            tile_member.c.level,
-            tile_member.c.cell,
-            building.c.id,
-            func.ST_AsBinary(building.c.footprint, type_=LargeBinary).label("outline"),
-            func.ST_AsBinary(building_geom.c.geom, type_=LargeBinary).label("solid"),
-            (building_geom.c.kind == "mesh").label("mesh"),
-            foot().label("bottom"),
-            (building.c.ground_elev + building.c.height).label("top"),
-            *_centre(),
-            building.c.height,
-            building.c.floors_above.label("floors"),
-            building.c.use_code.label("use"),
-            building.c.built_year.label("year"),
-            building.c.state,
-            (building.c.height_method != "given").label("generated"),
-        )
-        .select_from(
-            _with_solids(tile_member.join(building, building.c.id == tile_member.c.building_id))
-        )
-        .where(tile_member.c.tileset == name)
-        .order_by(tile_member.c.level, tile_member.c.cell)
-    )
-
-
-def unit_rows(name: str) -> CompoundSelect[Any]:
-    """The units of a tileset, tile by tile in the order of level and cell.
-
-    A unit on several storeys has a row on each.
-    """
-    own = _unit_rows(_units(), _unit_outline(), unit.c)
-    further = _unit_rows(_parts(), unit_storey.c.outline, unit_storey.c).where(
-        unit_storey.c.outline.is_not(None)
-    )
-    both = union_all(*(rows.where(tile_member.c.tileset == name) for rows in (own, further)))
-    return both.order_by("level", "cell")
-
-
-def _unit_rows(units: FromClause, outline: ColumnElement[Any], part: Any) -> Select[Any]:
-    """Rows of units: `part` has their `z_bottom` and `z_top`."""
-    ground = building.c.ground_elev
-    return (
-        select(
-            tile_member.c.level,
-            tile_member.c.cell,
-            unit.c.id,
-            func.ST_AsBinary(outline, type_=LargeBinary).label("outline"),
-            (ground + func.coalesce(part.z_bottom, storey.c.elev_bottom)).label("bottom"),
-            (ground + func.coalesce(part.z_top, storey.c.elev_top)).label("top"),
-            *_centre(),
-            unit.c.building_id,
-            storey.c.id.label("storey_id"),
-            storey.c.no.label("storey_no"),
-            unit.c.kind,
-            (unit.c.geom_status == "generated").label("generated"),
-        )
-        .select_from(units.join(tile_member, tile_member.c.building_id == unit.c.building_id))
-        .where(_present())
     )
 
 
