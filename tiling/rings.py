@@ -320,14 +320,19 @@ def plain(plan: Floats, shape: Rings) -> NDArray[np.bool_]:
         return np.zeros(0, bool)
     following = shape.next_corner
     edge = plan[following] - plan
-    first = shape.rings[:-1][shape.ring_of_corner]
-    right = _cross(edge, edge[following]) < 0
-    right |= _cross(plan - plan[first], plan[following] - plan[first]) < 0
-    turns_right = np.bincount(
-        shape.polygon_of_ring[shape.ring_of_corner], right, minlength=shape.owner.size
+    onward = edge[following]
+    cross = _cross(edge, onward)
+    wrong = (cross < 0) | (
+        (cross == 0) & (edge[:, 0] * onward[:, 0] + edge[:, 1] * onward[:, 1] < 0)
     )
-    convex: NDArray[np.bool_] = (turns_right == 0) & (np.diff(shape.polygons) == 1)
-    return convex
+    # Directions in the upper half come round once, if the ring does.
+    upper = (edge[:, 1] > 0) | ((edge[:, 1] == 0) & (edge[:, 0] > 0))
+    begins = ~upper & upper[following]
+    of, count = shape.polygon_of_ring[shape.ring_of_corner], shape.owner.size
+    rounds = np.bincount(of, begins, minlength=count)
+    turns_right = np.bincount(of, wrong, minlength=count)
+    found: NDArray[np.bool_] = (turns_right == 0) & (rounds == 1) & (np.diff(shape.polygons) == 1)
+    return found
 
 
 def _counter_clockwise(plan: Floats, triangles: Integers) -> Integers:
