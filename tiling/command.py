@@ -2,13 +2,9 @@
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Engine
 
 from cim import settings as configuration
@@ -21,6 +17,7 @@ from tiling.export_command import export_command
 from tiling.folder import want_explicit
 from tiling.layers import LAYERS, TERRAIN
 from tiling.mesh import REASONS
+from tiling.progress import bar, pool
 from tiling.publish import Built
 from tiling.terrain_command import build_terrain
 from tiling.update_command import follow_command, update_command
@@ -40,11 +37,12 @@ def tile() -> None:
 @tile.command("build")
 @click.option(
     "--tileset",
-    "name",
+    "names",
     type=click.Choice([*LAYERS, TERRAIN, "all"]),
-    default="all",
+    multiple=True,
+    default=["all"],
     show_default=True,
-    help="which tileset to build",
+    help="which tileset to build; give it again for another",
 )
 @click.option(
     "--jobs",
@@ -66,40 +64,38 @@ def tile() -> None:
 )
 @click.option("--dry-run", is_flag=True, help="make every tile, write nothing")
 def build_command(
-    name: str, jobs: int, explicit: bool | None, scheduler: str | None, dry_run: bool
+    names: tuple[str, ...], jobs: int, explicit: bool | None, scheduler: str | None, dry_run: bool
 ) -> None:
     """Make the tilesets from the city as it stands now, and the terrain where it has any.
 
     The tileset that is being served stays until the new one is whole.  What cannot be drawn is
-    left out and named: see platform.tile_skip.
+    left out and named: see platform.tile_skip.  A run that was broken off is gone on with; what a
+    killed process had begun is made again.
 
     \b
     Example:
-      cim tile build --tileset units --jobs 4
+      cim tile build --tileset buildings --tileset units --jobs 4
       cim tile build --scheduler tcp://10.0.0.5:8786
     """
     settings = configuration.load()
-    layers = [layer for layer in LAYERS.values() if name in ("all", layer.name)]
-    workers = cluster(scheduler, settings) if scheduler else _pool(jobs)
+    layers = [layer for layer in LAYERS.values() if {"all", layer.name} & {*names}]
+    workers = cluster(scheduler, settings) if scheduler else pool(jobs)
     with _store() as engine, workers as executor:
         for layer in layers:
             if explicit is not None and not dry_run:
                 want_explicit(settings.tiles_dir / layer.name, wanted=explicit)
-            with _bar(layer.name) as progress:
-                task = progress.add_task(layer.name, total=None)
+            with bar(layer.name) as progress:
                 built = build(
                     settings,
                     engine,
                     layer,
-                    progress=lambda done, total, bar=progress, task=task: bar.update(  # type: ignore[misc]
-                        task, completed=done, total=total
-                    ),
+                    progress=progress,
                     executor=executor,
                     dry_run=dry_run,
                 )
             _summary(built, dry_run=dry_run)
-        if name in ("all", TERRAIN):
-            build_terrain(settings, engine, wanted=name == TERRAIN, dry_run=dry_run)
+        if {"all", TERRAIN} & {*names}:
+            build_terrain(settings, engine, wanted=TERRAIN in names, dry_run=dry_run)
 
 
 tile.add_command(check_command)
@@ -133,30 +129,6 @@ def _store() -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
-
-
-@contextmanager
-def _pool(jobs: int) -> Iterator[Executor | None]:
-    """Processes that start afresh: a fork would share the database connection."""
-    if jobs == 1:
-        yield None
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as executor:
-        yield executor
-
-
-def _bar(name: str) -> Progress:
-    """A progress bar on the terminal, nothing where there is none."""
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn(name),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    )
 
 
 def _summary(built: Built, *, dry_run: bool) -> None:

@@ -1,12 +1,13 @@
 """How far a run is, on the terminal; and the processes it may have."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
-from multiprocessing import get_context
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tiling.pool import Pool
 
 
 @contextmanager
@@ -29,9 +30,9 @@ def bar(name: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def pool(jobs: int) -> Iterator[Executor | None]:
-    """Processes that start afresh: a fork would share the database connection; none for one job."""
+    """Processes for so many jobs; none for one."""
     if jobs == 1:
         yield None
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as executor:
+    with Pool(jobs) as executor:
         yield executor

@@ -2,8 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from time import time
 from typing import Any
@@ -19,11 +17,14 @@ from cim.errors import TilingError
 from cim.settings import Settings
 from cim.store import columns
 from cim.store.queries import tiles as queries
+from tiling import batch
 from tiling.build import build
 from tiling.check import check
 from tiling.command import tile
 from tiling.folder import KEPT, Folder
 from tiling.layers import BUILDINGS, LAYERS, UNITS
+from tiling.members import place_all
+from tiling.pool import Pool
 from tiling.reading import read_glb, read_subtree
 from tiling.subtree import CLASS, LEVELS
 
@@ -148,10 +149,27 @@ def test_the_same_city_gives_the_same_version_and_leaves_its_files_alone(
     assert {file: file.stat().st_mtime_ns for file in second.path.rglob("*.glb")} == stamps
 
 
-def test_processes_make_the_same_bytes(city: Settings, engine: Engine) -> None:
-    alone = build(city, engine, BUILDINGS)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
-        assert build(city, engine, BUILDINGS, executor=executor).version == alone.version
+def test_processes_make_the_same_bytes(
+    city: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = build(city, engine, UNITS)
+    monkeypatch.setattr(batch, "LEAST", 1)
+    with Pool(2) as executor:
+        again = build(city, engine, UNITS, executor=executor)
+    assert again.version == alone.version and again.changed == again.tiles > 1
+
+
+def test_tasks_hold_every_building_once_and_split_no_tile(
+    city: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "LEAST", 1)
+    with engine.connect() as connection:
+        members = place_all(connection, UNITS)
+    tasks = batch.tasks_of(members)
+    assert 1 < len(tasks) <= 2 * batch.TASKS
+    assert np.concatenate([task.ids for task in tasks]).tolist() == members.building_id.tolist()
+    assert [key for task in tasks for key in task.keys] == members.keys()
+    assert all(set(task.tile.tolist()) == set(range(len(task.keys))) for task in tasks)
 
 
 def test_a_dry_run_makes_every_tile_of_a_city_that_was_never_tiled(

@@ -1,0 +1,52 @@
+"""Processes that are killed are made again, and what they had begun is begun again."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from cim.errors import TilingError
+from tiling.pool import TRIES, Pool
+
+
+def doubled(number: int) -> int:
+    return 2 * number
+
+
+def killed_at_first(folder: Path, number: int) -> int:
+    mark = folder / "killed"
+    if number == 3 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 2 * number
+
+
+def killed_always(folder: Path) -> None:
+    (folder / str(os.getpid())).touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def refused() -> None:
+    raise TilingError("the disk is full", "磁盘已满")
+
+
+def test_a_task_whose_process_is_killed_is_done_by_another(tmp_path: Path) -> None:
+    with Pool(2) as pool:
+        results = [pool.submit(killed_at_first, tmp_path, number) for number in range(8)]
+        assert [result.result(60) for result in results] == [2 * number for number in range(8)]
+    assert (tmp_path / "killed").exists()
+
+
+def test_a_task_that_kills_every_process_is_given_up_with_a_reason(tmp_path: Path) -> None:
+    with Pool(1) as pool:
+        with pytest.raises(TilingError, match="enough memory"):
+            pool.submit(killed_always, tmp_path).result(60)
+        assert len(list(tmp_path.iterdir())) == TRIES
+        assert pool.submit(doubled, 4).result(60) == 8
+
+
+def test_an_error_of_a_task_comes_back_in_both_languages() -> None:
+    with Pool(1) as pool, pytest.raises(TilingError) as raised:
+        pool.submit(refused).result(60)
+    assert raised.value.zh == "磁盘已满"
