@@ -12,55 +12,26 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import pytest
-import shapely
 from click.testing import CliRunner
 from sqlalchemy import Engine
 
 from cim.cli import main
 from cim.errors import TilingError
 from cim.settings import Settings
-from cim.store import columns
+from tests.squares import insert
 from tiling.build import build
 from tiling.cluster import cluster
 from tiling.layers import BUILDINGS
 
 SIDE = 150
-TYPES = {
-    "footprint": "geometry",
-    "footprint_area": "float8",
-    "height": "float8",
-    "height_method": "text",
-    "floors_above": "int2",
-    "floors_below": "int2",
-    "floors_method": "text",
-    "ground_elev": "float8",
-    "use_code": "text",
-    "state": "text",
-}
 
 
 @pytest.fixture(scope="module")
 def city(engine: Engine, settings: Settings) -> Settings:
     """Blocks in a square, enough for some forty tiles."""
-    count = SIDE * SIDE
-    west = 113.7 + np.arange(count) % SIDE * 6e-4
-    south = 23.0 + np.arange(count) // SIDE * 5e-4
-    shapes = shapely.multipolygons(shapely.box(west, south, west + 2.7e-4, south + 1.1e-4)[:, None])
-    rows: dict[str, Any] = {
-        "footprint": shapely.to_wkb(shapes).tolist(),
-        "footprint_area": np.full(count, 360.0),
-        "height": 3.0 * (1 + np.arange(count) % 6),
-        "floors_above": 1 + np.arange(count) % 6,
-        "floors_below": np.zeros(count, int),
-        "ground_elev": np.full(count, 12.5),
-        "use_code": ["residential"] * count,
-        "state": ["existing"] * count,
-    } | dict.fromkeys(("height_method", "floors_method"), ["given"] * count)
-    with engine.begin() as connection:
-        columns.write(connection, "city.building", rows, TYPES)
+    insert(engine, SIDE)
     return settings
 
 

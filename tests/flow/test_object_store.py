@@ -8,13 +8,10 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import httpx2
-import numpy as np
 import obstore
 import pytest
-import shapely
 from click.testing import CliRunner
 from obstore.store import S3Store
 from sqlalchemy import Engine, text
@@ -23,7 +20,7 @@ from cim import derive
 from cim.cli import main
 from cim.errors import TilingError
 from cim.settings import Settings
-from cim.store import columns
+from tests.squares import insert
 from tiling import bucket
 from tiling.build import build
 from tiling.check import check
@@ -31,18 +28,6 @@ from tiling.export import Tileset, chosen
 from tiling.layers import BUILDINGS, LAYERS
 
 SIDE = 60
-TYPES = {
-    "footprint": "geometry",
-    "footprint_area": "float8",
-    "height": "float8",
-    "height_method": "text",
-    "floors_above": "int2",
-    "floors_below": "int2",
-    "floors_method": "text",
-    "ground_elev": "float8",
-    "use_code": "text",
-    "state": "text",
-}
 KEYS = {
     "identities": [
         {
@@ -67,22 +52,8 @@ PARTS = ("master", "volume", "filer", "s3")
 @pytest.fixture(scope="module")
 def city(engine: Engine, settings: Settings) -> Settings:
     """Blocks in a square, in both tilesets."""
-    count = SIDE * SIDE
-    west = 113.7 + np.arange(count) % SIDE * 6e-4
-    south = 23.0 + np.arange(count) // SIDE * 5e-4
-    shapes = shapely.multipolygons(shapely.box(west, south, west + 2.7e-4, south + 1.1e-4)[:, None])
-    rows: dict[str, Any] = {
-        "footprint": shapely.to_wkb(shapes).tolist(),
-        "footprint_area": np.full(count, 360.0),
-        "height": np.full(count, 6.0),
-        "floors_above": np.full(count, 2),
-        "floors_below": np.zeros(count, int),
-        "ground_elev": np.full(count, 12.5),
-        "use_code": ["residential"] * count,
-        "state": ["existing"] * count,
-    } | dict.fromkeys(("height_method", "floors_method"), ["given"] * count)
+    insert(engine, SIDE)
     with engine.begin() as connection:
-        columns.write(connection, "city.building", rows, TYPES)
         derive.run(connection, settings)
     for layer in LAYERS.values():
         build(settings, engine, layer)
