@@ -5,14 +5,13 @@ and `fetch` take rows by COPY.  All run inside the transaction of the SQLAlchemy
 are given; all but `fetch` keep no more than one batch in memory.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeAlias
 
 import psycopg
-from psycopg.abc import Buffer
 from psycopg.pq import Format
 from psycopg.sql import SQL, Composed, Identifier
 from sqlalchemy import Connection, Select
@@ -178,17 +177,22 @@ def _copied(connection: Connection, statement: Select[Any]) -> Iterator[Iterator
         driver.cursor() as cursor,
         cursor.copy(out, compiled.params) as copy,
     ):
-        yield _rows_of(copy)
+        yield arriving(copy)
 
 
-def _rows_of(copy: Iterable[Buffer]) -> Iterator[bytes]:
-    """Messages without what comes before the first row and after the last."""
-    before = len(_SIGNATURE)
-    for message in copy:
-        row = bytes(message)[before:]
-        before = 0
-        if row != _END:
-            yield row
+def arriving(copy: psycopg.Copy) -> Iterator[bytes]:
+    """The rows of a COPY in binary, without what comes before the first and after the last.
+
+    What has arrived is taken from libpq as it lies there: psycopg would set up a wait for each row,
+    which takes longer than all the rest.
+    """
+    arrived = copy.connection.pgconn.get_copy_data
+    row = bytes(copy.read())[len(_SIGNATURE) :]
+    while row != _END:
+        yield row
+        length, message = arrived(1)
+        row = bytes(message if length > 0 else copy.read())
+    copy.read()
 
 
 class _BinaryCursor(psycopg.ServerCursor[Any]):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 from sqlalchemy.sql import ClauseElement
 
+from cim.store.columns import arriving
 from cim.store.faults import folder_of, translated
 
 KINDS = {"int2": ">i2", "int4": ">i4", "int8": ">i8", "float8": ">f8"}
@@ -16,12 +17,6 @@ KINDS = {"int2": ">i2", "int4": ">i4", "int8": ">i8", "float8": ">f8"}
 
 PIECE = 4_000_000
 """Bytes that are decoded at a time."""
-
-_HEAD = 19
-"""Bytes before the first row: signature, flags, length of the extension."""
-
-_END = 2
-"""Bytes of the last message; a row has more."""
 
 
 def read(
@@ -46,36 +41,32 @@ def read(
     pieces: list[dict[str, NDArray[Any]]] = []
     body = bytearray()
     with translated(folder_of(connection)), driver.cursor() as cursor, cursor.copy(text) as copy:
-        for message in copy:
-            if len(message) > _END:
-                body += message
+        for row in arriving(copy):
+            body += row
             if len(body) > PIECE:
-                pieces.append(_columns(body, types, begun=bool(pieces)))
+                pieces.append(_columns(body, types))
                 body = bytearray()
-    pieces.append(_columns(body, types, begun=bool(pieces)))
+    pieces.append(_columns(body, types))
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in types}
 
 
-def _columns(
-    body: bytes | bytearray, types: Mapping[str, str], *, begun: bool
-) -> dict[str, NDArray[Any]]:
-    """The columns of a piece of an answer, which starts with a head unless it was begun.
+def _columns(body: bytes | bytearray, types: Mapping[str, str]) -> dict[str, NDArray[Any]]:
+    """The columns of some rows.
 
     >>> row = bytes([0, 1, 0, 0, 0, 2, 0, 7])
-    >>> _columns(bytes(19) + row + row, {"a": "int2"}, begun=False)["a"].tolist()
+    >>> _columns(row + row, {"a": "int2"})["a"].tolist()
     [7, 7]
-    >>> _columns(b"", {"a": "int2"}, begun=True)["a"].tolist()
+    >>> _columns(b"", {"a": "int2"})["a"].tolist()
     []
     """
     fields: list[tuple[str, str]] = [("_count", ">i2")]
     for name, kind in types.items():
         fields += [(f"_length_{name}", ">i4"), (name, KINDS[kind])]
     row = np.dtype(fields)
-    head = 0 if begun else _HEAD
-    rows, rest = divmod(len(body) - head, row.itemsize)
-    if rest not in (0, _END):  # where there are no rows, the end comes with the head
+    rows, rest = divmod(len(body), row.itemsize)
+    if rest:
         raise ValueError("a column holds NULL")
-    table = np.frombuffer(body, row, rows, head)
+    table = np.frombuffer(body, row, rows)
     if any((table[f"_length_{name}"] < 0).any() for name in types):
         raise ValueError("a column holds NULL")
     return {
