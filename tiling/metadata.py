@@ -36,9 +36,10 @@ UNKNOWN = "unknown"
 class Property:
     """One column: an id that styles can name, its name and type.
 
-    `component` is a component type, BOOLEAN, or ENUM (then `enum` is the code list, and `codes` its
-    codes where they are not the database's); `no_data` stands for NULL and is no legal value;
-    `column` is the rows' column it comes from, where that is not called as it is.
+    `component` is a component type (UINT8 for yes or no, 1 or 0: not all clients read BOOLEAN), or
+    ENUM (then `enum` is the code list, and `codes` its codes where they are not the database's);
+    `no_data` stands for NULL and is no legal value; `column` is the rows' column it comes from,
+    where that is not called as it is.
     """
 
     id: str
@@ -108,14 +109,14 @@ class Table:
 
 
 def encode(item: Property, values: Sequence[Any], codes: tuple[str, ...] = ()) -> bytes:
-    """One column's bytes: little-endian, bit-packed where BOOLEAN, `no_data` where None.
+    """One column's bytes: little-endian, `no_data` where None.
 
     >>> encode(Property("year", "", "", "INT16", -32768), [2024, None]).hex()
     'e8070080'
     >>> encode(Property("use", "", "", "ENUM", enum="use"), ["b", None, "?"], ("a", "b")).hex()
     '020000'
-    >>> encode(Property("generated", "", "", "BOOLEAN"), [True, False, True]).hex()
-    '05'
+    >>> encode(Property("generated", "", "", "UINT8"), [True, False, True]).hex()
+    '010001'
     >>> encode(Property("height", "", "", "FLOAT32"), [])
     b''
 
@@ -124,8 +125,6 @@ def encode(item: Property, values: Sequence[Any], codes: tuple[str, ...] = ()) -
     if item.component == "ENUM":
         number = {code: place for place, code in enumerate(codes, 1)}
         return bytes(number.get(value, 0) for value in values)
-    if item.component == "BOOLEAN":
-        return np.packbits(np.asarray(values, bool), bitorder="little").tobytes()
     return _numbers(item, values).tobytes()
 
 
@@ -164,8 +163,6 @@ def _describe(item: Property) -> dict[str, Any]:
     found: dict[str, Any] = {"name": item.name, "description": item.description}
     if item.component == "ENUM":
         return found | {"type": "ENUM", "enumType": item.enum, "noData": UNKNOWN}
-    if item.component == "BOOLEAN":
-        return found | {"type": "BOOLEAN", "required": True}
     found |= {"type": "SCALAR", "componentType": item.component}
     return found | ({"required": True} if item.no_data is None else {"noData": item.no_data})
 

@@ -1,4 +1,4 @@
-// Opens a tileset with loaders.gl and prints, as JSON, each feature's id and where its vertices are.
+// Opens a tileset with loaders.gl and prints, as JSON, each feature's properties and where its vertices are.
 //   node loaders.mjs URL PROPERTY_TABLE_NUMBER
 import { Tiles3DLoader } from "@loaders.gl/3d-tiles";
 import { load } from "@loaders.gl/core";
@@ -6,9 +6,7 @@ import { Ellipsoid } from "@math.gl/geospatial";
 import { Matrix4, Quaternion, Vector3 } from "@math.gl/core";
 
 const [url, number] = process.argv.slice(2);
-// Its reader of metadata knows no BOOLEAN columns and gives up on all: ids are read here instead.
-const excludeExtensions = { EXT_structural_metadata: false };
-const gltf = { loadBuffers: true, decompressMeshes: true, excludeExtensions };
+const gltf = { loadBuffers: true, decompressMeshes: true };
 const options = { "3d-tiles": { loadGLTF: true }, gltf };
 const found = [];
 let tiles = 0;
@@ -24,11 +22,10 @@ function* nodes(list, above) {
   }
 }
 
-/** The ids of a property table: UINT32, as our tables have them. */
-function column(gltf, table) {
-  const { buffer, byteOffset = 0, byteLength } = gltf.bufferViews[table.properties.id.values];
-  const start = (buffer.byteOffset ?? 0) + byteOffset;
-  return new Uint32Array(buffer.arrayBuffer.slice(start, start + byteLength));
+/** A row of a property table. */
+function row(table, number) {
+  const columns = Object.entries(table.properties);
+  return Object.fromEntries(columns.map(([name, { data }]) => [name, data[number]]));
 }
 
 /** The box in degrees around the vertices of each feature of a content. */
@@ -39,20 +36,19 @@ function read({ gltf, gltfUpAxis }, transform) {
     for (const { attributes, extensions } of node.mesh?.primitives ?? []) {
       const set = extensions.EXT_mesh_features.featureIds[Number(number)];
       const table = gltf.extensions.EXT_structural_metadata.propertyTables[set.propertyTable];
-      const ids = column(gltf, table);
-      // Nor `set.data`, which it takes from the bytes before they are unpacked.
+      // Not `set.data`, which it takes from the bytes before they are unpacked.
       const features = attributes[`_FEATURE_ID_${set.attribute}`].value;
       const boxes = new Map();
       const points = attributes.POSITION;
       const width = points.value.length / points.count;
       for (let at = 0; at < points.count; at += 1) {
-        const id = Number(ids[features[at]]);
+        const number = features[at];
         const point = place.transform([...points.value.subarray(at * width, at * width + 3)]);
         const [x, y] = Ellipsoid.WGS84.cartesianToCartographic(point, new Vector3());
-        const [w, s, e, n] = boxes.get(id) ?? [180, 90, -180, -90];
-        boxes.set(id, [Math.min(w, x), Math.min(s, y), Math.max(e, x), Math.max(n, y)]);
+        const [w, s, e, n] = boxes.get(number) ?? [180, 90, -180, -90];
+        boxes.set(number, [Math.min(w, x), Math.min(s, y), Math.max(e, x), Math.max(n, y)]);
       }
-      for (const [id, box] of boxes) found.push({ id, box });
+      for (const [number, box] of boxes) found.push({ ...row(table, number), box });
     }
   }
 }

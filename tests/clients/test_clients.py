@@ -33,6 +33,9 @@ def city(engine: Engine, settings: Settings) -> Settings:
     insert(engine, SIDE)
     with engine.begin() as connection:
         derive.run(connection, settings)
+        some = "WHERE id % 3 = 0"
+        connection.execute(text(f"UPDATE city.building SET height_method = 'floors' {some}"))
+        connection.execute(text(f"UPDATE city.unit SET geom_status = 'surveyed' {some}"))
     for name, layer in LAYERS.items():
         want_explicit(settings.tiles_dir / name, wanted=True)
         build(settings, engine, layer)
@@ -63,7 +66,7 @@ def origin(city: Settings) -> Iterator[str]:
 def places(city: Settings, engine: Engine) -> dict[int, list[float]]:
     """The middle of each building, by its id in the database."""
     middle = "ST_Centroid(footprint)"
-    asked = f"SELECT id, ST_X({middle}), ST_Y({middle}) FROM city.building"
+    asked = f"SELECT id, ST_X({middle}), ST_Y({middle}) FROM city.building ORDER BY id"
     with engine.connect() as connection:
         return {id: [x, y] for id, x, y in connection.execute(text(asked))}
 
@@ -106,3 +109,22 @@ def test_loaders_gl_finds_every_building_where_it_stands(
     west, south = corners(SIDE)
     true = np.column_stack([west, south, west + WIDTH, south + DEPTH])
     assert np.abs(boxes - true).max() < 3e-7  # 3 cm
+
+
+@pytest.mark.parametrize("tree", TREES, ids=["implicit", "explicit"])
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("buildings", "SELECT id, use_code, height_method <> 'given' FROM city.building"),
+        ("units", "SELECT id, kind, geom_status = 'generated' FROM city.unit"),
+    ],
+)
+def test_loaders_gl_reads_the_properties_the_database_has(
+    origin: str, engine: Engine, name: str, asked: str, tree: str
+) -> None:
+    found = run("loaders.mjs", f"{origin}/tiles/{name}/{tree}", "0")["found"]
+    code = "use" if name == "buildings" else "kind"
+    with engine.connect() as connection:
+        true = {id: (use, int(made)) for id, use, made in connection.execute(text(asked))}
+    assert {one["id"]: (one[code], one["generated"]) for one in found} == true
+    assert {made for _, made in true.values()} == {0, 1}

@@ -170,10 +170,10 @@ CONTENTS: dict[str, tuple[str, str, Plant]] = {
         "illegal id",
         lambda d, b: metadata(d)["schema"].update(id="单元"),
     ),
-    "no data for a truth": (
+    "no data for yes or no": (
         "22",
         "generated may have no noData",
-        lambda d, b: properties(d)["generated"].update(noData=False),
+        lambda d, b: properties(d)["generated"].update(noData=0),
     ),
     "a required column that is missing": (
         "22",

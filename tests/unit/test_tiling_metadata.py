@@ -1,5 +1,6 @@
 """Property tables: what goes in comes out, and what does not fit is refused."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,9 +21,16 @@ def test_numbers_and_gaps_come_back(years: list[int | None]) -> None:
 
 @given(st.lists(st.booleans()))
 def test_flags_come_back(flags: list[bool]) -> None:
-    packed = encode(Property("generated", "", "", "BOOLEAN"), flags)
-    assert len(packed) == (len(flags) + 7) // 8
-    assert decode({"type": "BOOLEAN"}, packed, len(flags)).astype(bool).tolist() == flags
+    stored = encode(Property("generated", "", "", "UINT8"), flags)
+    assert len(stored) == len(flags)
+    found = decode({"type": "SCALAR", "componentType": "UINT8"}, stored, len(flags))
+    assert found.tolist() == [int(flag) for flag in flags]
+
+
+@given(st.lists(st.booleans()))
+def test_flags_of_other_tilesets_are_bits(flags: list[bool]) -> None:
+    bits = np.packbits(np.array(flags, bool), bitorder="little").tobytes()
+    assert decode({"type": "BOOLEAN"}, bits, len(flags)).astype(bool).tolist() == flags
 
 
 @pytest.mark.parametrize(("component", "value"), [("UINT32", 2**32), ("UINT16", -1)])
