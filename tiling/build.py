@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import blake2b
+from heapq import nsmallest
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
@@ -31,7 +32,7 @@ from tiling.journal import Journal
 from tiling.layers import Layer
 from tiling.members import Members, absorb, keep, members_of, place_all
 from tiling.mesh import Reason
-from tiling.publish import Built, expected, publish
+from tiling.publish import NAMED, Built, expected, publish
 from tiling.tree import Key
 
 Progress = Callable[[int, int], None]
@@ -264,7 +265,9 @@ def _tried(
             members = place_all(connection, layer)
         total, left_out = int(members.weight.sum()), Counter[Reason]()
         for done in carry_out(settings, engine, layer, members, executor, None, snapshot):
-            left_out.update(Reason(reason) for _, reason in done.skipped)
+            skipped = [(identity, Reason(reason)) for identity, reason in done.skipped]
+            left_out.update(reason for _, reason in skipped)
+            built.named = nsmallest(NAMED, built.named + skipped)
             built.features += done.features
             built.tiles += done.features > 0
             built.bytes += done.size + done.packed

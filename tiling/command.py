@@ -146,6 +146,12 @@ def _summary(built: Built, *, dry_run: bool) -> None:
     for reason, count in sorted(built.skipped.items()):
         en, zh = REASONS[reason]
         click.echo(f"  {count:,} × {en} / {zh}")
+    for identity, reason in built.named:
+        en, zh = REASONS[reason]
+        click.echo(f"    {identity}: {en} / {zh}")
+    rest = built.skipped.total() - len(built.named)
+    if rest:
+        click.echo(f"    … {rest:,} more, see platform.tile_skip / 另有 {rest:,} 个，见该表")
     if dry_run:
         click.echo("  nothing was written (--dry-run) / 未写入任何文件")
 

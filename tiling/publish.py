@@ -25,10 +25,18 @@ from tiling.tree import ROOT, Key, ancestor
 
 SIDES = ("west", "south", "east", "north", "low", "high")
 
+NAMED = 20
+"""Features left out that a run names; platform.tile_skip has them all."""
+
+BY_SENTENCES = {sentences: reason for reason, sentences in REASONS.items()}
+
 
 @dataclass
 class Built:
-    """What a run did: `tiles` and what they hold are the whole tileset's, `changed` the run's."""
+    """What a run did: `tiles` and what they hold are the whole tileset's, `changed` the run's.
+
+    `named` are id and reason of the first NAMED of those `skipped`, by id.
+    """
 
     name: str
     path: Path
@@ -41,6 +49,7 @@ class Built:
     height_shift: float = 0.0
     seconds: float = 0.0
     skipped: Counter[Reason] = field(default_factory=Counter)
+    named: list[tuple[int, Reason]] = field(default_factory=list)
 
     @property
     def left_out(self) -> int:
@@ -81,7 +90,6 @@ def publish(
     facts = tiles3d.Facts(layer.title, heights.name, shift, found.features, version)
     gone = _write(folder, layer, found, facts, tree)
     connection.execute(manifest.settle(layer.name))
-    skipped = _skipped(connection, layer)
     built = Built(
         layer.name,
         folder.path,
@@ -92,7 +100,8 @@ def publish(
         found.bytes,
         heights.name,
         shift,
-        skipped=skipped,
+        skipped=_skipped(connection, layer),
+        named=_named(connection, layer),
     )
     connection.execute(queries.record(_record(built, terms)))
     folder.finish(version, found.base, gone)
@@ -196,11 +205,15 @@ def _height_shift(regions: dict[Key, Region], heights: Geoid) -> float:
 
 
 def _skipped(connection: Connection, layer: Layer) -> Counter[Reason]:
-    by_sentence = {sentences: reason for reason, sentences in REASONS.items()}
     found: Counter[Reason] = Counter()
     for en, zh, count in connection.execute(manifest.skips(layer.name)):
-        found[by_sentence[en, zh]] += count
+        found[BY_SENTENCES[en, zh]] += count
     return found
+
+
+def _named(connection: Connection, layer: Layer) -> list[tuple[int, Reason]]:
+    rows = connection.execute(queries.skipped(layer.name, NAMED))
+    return [(identity, BY_SENTENCES[en, zh]) for identity, en, zh in rows]
 
 
 def _record(built: Built, terms: str) -> dict[str, Any]:

@@ -227,6 +227,22 @@ def test_a_feature_that_cannot_be_drawn_is_named_and_the_rest_is_there(
     assert row.object_id == 2 and row.reason_en and row.reason_zh
 
 
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_a_run_names_the_first_it_left_out_and_counts_the_rest(
+    city: Settings, changed: None, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    monkeypatch.setenv("CIM_DATABASE_URL", str(city.database_url))
+    monkeypatch.setenv("CIM_DATA_DIR", str(city.data_dir))
+    words = ["build", "--tileset", "buildings", "--jobs", "1", *options]
+    said = CliRunner().invoke(tile, words, catch_exceptions=False).output
+    assert "1 × its outline crosses itself" in said, said
+    assert "    2: its outline crosses itself / 轮廓自相交" in said and "more, see" not in said
+    monkeypatch.setattr("tiling.publish.NAMED", 0)
+    monkeypatch.setattr("tiling.build.NAMED", 0)
+    said = CliRunner().invoke(tile, words, catch_exceptions=False).output
+    assert "    2: " not in said and "… 1 more, see platform.tile_skip" in said, said
+
+
 def test_versions_stay_for_visits_under_way_and_old_ones_go(
     city: Settings, engine: Engine, changed: None, tmp_path: Path
 ) -> None:
