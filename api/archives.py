@@ -12,8 +12,11 @@ from tiling.archive import SUFFIX
 from tiling.build import digest
 from tiling.combined import FILE
 from tiling.packed import packed
-from tiling.reading import Unjudged
+from tiling.reading import Malformed
 from tiling.sources import Archive
+
+UNREADABLE = (BadZipFile, Malformed, OSError)
+"""How reading an archive fails that is none, is cut off, or is packed in ways not known here."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Archives:
             raise NotFound(
                 f"The tileset {name!r} has no such file.", f"切片集“{name}”中没有该文件。"
             ) from fault
-        except (BadZipFile, Unjudged, OSError) as fault:
+        except UNREADABLE as fault:
             raise broken(name) from fault
         return found, known.version
 
@@ -63,7 +66,7 @@ class Archives:
             try:
                 described = orjson.loads(archive.read(FILE))
                 version = str(described["asset"].get("tilesetVersion", ""))
-            except (BadZipFile, Unjudged, OSError, ValueError, KeyError, AttributeError) as fault:
+            except (*UNREADABLE, ValueError, KeyError, AttributeError) as fault:
                 raise broken(name) from fault
             known = self._opened[name] = Opened(archive, stamp, version)
         return known
