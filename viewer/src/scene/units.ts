@@ -30,7 +30,10 @@ export class Units implements Layer {
   async add(stage: Stage): Promise<void> {
     this.stage = stage
     // Units are wanted whole as soon as one asks for them, however far the camera is.
-    const tileset = await openTileset(stage, 'units', { show: false, maximumScreenSpaceError: 1 })
+    const tileset = await openTileset(stage, 'units', {
+      show: false, maximumScreenSpaceError: 1,
+      featureIdLabel: 'unit', // its tiles have sets of storeys and of buildings as well
+    })
     if (!tileset) return
     this.tileset = tileset
     this.undo = [
