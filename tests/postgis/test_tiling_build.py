@@ -17,6 +17,7 @@ from cim.errors import TilingError
 from cim.settings import Settings
 from cim.store import columns
 from cim.store.queries import tiles as queries
+from tests.squares import TYPES
 from tiling import batch
 from tiling.build import build
 from tiling.check import check
@@ -29,18 +30,6 @@ from tiling.reading import read_glb, read_subtree
 from tiling.subtree import CLASS, LEVELS
 
 COUNT = 40
-TYPES = {
-    "footprint": "geometry",
-    "footprint_area": "float8",
-    "height": "float8",
-    "height_method": "text",
-    "floors_above": "int2",
-    "floors_below": "int2",
-    "floors_method": "text",
-    "ground_elev": "float8",
-    "use_code": "text",
-    "state": "text",
-}
 
 
 def footprints(count: int, west: float = 113.75) -> list[shapely.Geometry]:
