@@ -24,7 +24,7 @@ help:
 	@echo "make test            set up, run every check and every test"
 	@echo "make check           style, types, import contracts (part of make test)"
 	@echo "make trial           load the large real data sets, try properties on new examples (minutes)"
-	@echo "make bench NAME=load SIZE=100000     measure: load, units, tiles, api, parser, addresses"
+	@echo "make bench NAME=load SIZE=100000     measure: load, units, tiles, updates, api, parser, addresses"
 	@echo "make wheel           build the wheel, viewer included"
 	@echo "make clean           remove what was built; your data in .cim stay"
 
@@ -109,7 +109,7 @@ trial: .setup/database .setup/dev .setup/validator
 	$(NODE) $(BIN)/pytest -q -m trial
 
 bench: .setup/database .setup/dev .setup/bench
-	@test -n "$(NAME)" || { echo "make bench NAME=load|units|tiles|api SIZE=100000" >&2; exit 2; }
+	@test -n "$(NAME)" || { echo "make bench NAME=load|units|tiles|updates|api SIZE=100000" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.run $(NAME) --size $(SIZE)
 
 wheel: .setup/dev api/static/index.html

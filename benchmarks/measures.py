@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -168,16 +168,25 @@ class City:
                 [sys.executable, "-m", "cim", *words], env=env, stdout=log, stderr=log
             )
 
-    def run(self, *words: str) -> Watch:
-        """Run a `cim` command to its end under a watch; its output goes to commands.log."""
-        watched = [] if words[0] == "db" else [self.postmaster]
+    def run(self, *words: str, database: bool = True, ends: Collection[int] = (0,)) -> Watch:
+        """Run a `cim` command to its end under a watch; its output goes to commands.log.
+
+        Without `database` only the command's own processes are watched.  Raises ClickException
+        where it ends with a code that is none of `ends`.
+        """
+        watched = [self.postmaster] if database and words[0] != "db" else []
         process = self.start(*words)
         with Watch([process.pid, *watched]) as watch:
             code = process.wait()
-        if code:
-            log = (self.folder / "commands.log").read_text(errors="replace")
-            raise click.ClickException(f"cim {' '.join(words)} ended with {code}:\n{log[-3000:]}")
+        if code not in ends:
+            raise click.ClickException(
+                f"cim {' '.join(words)} ended with {code}:\n{self.said()[-3000:]}"
+            )
         return watch
+
+    def said(self) -> str:
+        """All that the commands have said."""
+        return (self.folder / "commands.log").read_text(errors="replace")
 
     def one(self, statement: str) -> float:
         """The single number a statement gives."""

@@ -33,17 +33,22 @@ def measure(size: int) -> list[Measure]:
     with city() as here:
         here.run("load", "buildings", str(footprints(here.folder, size)), "--no-units")
         here.run("tile", "build", "--tileset", "buildings")
-        port = free_port()
-        server = here.start("serve", "--demo", "--host", "127.0.0.1", "--port", str(port))
-        try:
-            connected(port).close()
-            time.sleep(5)  # what follows the city has started
-            connection = connected(port)
-            edits = sorted(edited(here, connection, number) for number in chosen(here))
-            bare = uncached(here, connection)
-        finally:
-            server.terminate()
-            server.wait(timeout=60)
+        return served(here)
+
+
+def served(here: City) -> list[Measure]:
+    """Serve a city whose buildings are tiled, edit some, and ask for tiles that are not on disk."""
+    port = free_port()
+    server = here.start("serve", "--demo", "--host", "127.0.0.1", "--port", str(port))
+    try:
+        connected(port).close()
+        time.sleep(5)  # what follows the city has started
+        connection = connected(port)
+        edits = sorted(edited(here, connection, number) for number in chosen(here))
+        bare = uncached(here, connection)
+    finally:
+        server.terminate()
+        server.wait(timeout=60)
     return [
         Measure("edit by SQL until served, half within", at(edits, 0.5), "s", AIM),
         Measure("edit by SQL until served, all within", max(edits), "s", AIM),

@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
-from benchmarks import measures
+from benchmarks import measures, tiles
 from benchmarks.measures import Measure, Watch, anonymous, growth, keep, pss, tree
 
 
@@ -54,3 +55,15 @@ def test_memory_of_a_child_counts_and_of_the_dead_does_not() -> None:
     assert list(tree([child.pid])) == []
     assert watch.peak > 60_000_000 and watch.own > 60_000_000 and watch.seconds > 0
     assert growth(watch, watch).value == 1
+
+
+def test_the_rate_of_tiles_is_what_the_last_run_on_that_tileset_said() -> None:
+    said = (
+        "units: 9 features in 1 tiles, 0.1 MB, 0 left out; 2.0 s, 4/s\n"
+        "units: 9,000 features in 7 tiles, 0.1 MB, 1 left out; 1.0 s, 9,012/s\n"
+        "units：9,000 个要素\n  1 × its outline has no area / 轮廓面积为零\n"
+        "buildings: 50 features in 1 tiles, 0.1 MB, 0 left out; 1.0 s, 50/s\n"
+    )
+    assert tiles.inside(said, "units") == 9012
+    with pytest.raises(click.ClickException, match="no rate of solids"):
+        tiles.inside(said, "solids")
