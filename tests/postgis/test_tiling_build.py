@@ -83,6 +83,12 @@ def ids(folder: Path) -> list[int]:
     return sorted(identity for tile_ids in found for identity in tile_ids)
 
 
+def test_tables_that_are_empty_are_not_sampled(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM city.building")) == 0
+        assert connection.scalars(queries.unsampled()).all() == []
+
+
 @pytest.mark.parametrize(("layer", "table"), [(BUILDINGS, "building"), (UNITS, "unit")])
 def test_every_feature_is_in_one_tile_and_every_tile_is_sound(
     city: Settings, engine: Engine, layer: Any, table: str

@@ -111,9 +111,14 @@ def unit_extents(among: Sequence[int] | None = None) -> Select[Any]:
 
 
 def unsampled() -> Select[Any]:
-    """Those of the tables read here whose statistics are missing, or older than most rows."""
+    """Those of the tables read here whose statistics are missing, or older than most rows.
+
+    An empty table is left alone: once it is known as empty, whoever fills it within one statement's
+    life is planned for as if it stayed so, and deriving units looks through it for each building.
+    """
     seen = table(
         "pg_stat_user_tables",
+        column("relid", BigInteger),
         column("schemaname"),
         column("relname"),
         column("n_mod_since_analyze", BigInteger),
@@ -127,6 +132,7 @@ def unsampled() -> Select[Any]:
         seen.schemaname == building.schema,
         seen.relname.in_(read),
         or_(never, seen.n_mod_since_analyze * 2 > seen.n_live_tup),
+        func.pg_relation_size(seen.relid) > 0,
     )
 
 
