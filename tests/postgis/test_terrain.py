@@ -11,15 +11,16 @@ import rasterio
 import shapely
 from affine import Affine
 from click.testing import CliRunner, Result
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, select, text
 
 from cim.cli import main
 from cim.commands.check import examine
 from cim.derive import ground as derived
+from cim.model.buildings import building
 from cim.settings import Settings
 from cim.store import terrain as rasters
 from cim.store.queries.load import LOCK, bound
-from cim.store.queries.terrain import SKIRT
+from cim.store.queries.terrain import SKIRT, foot
 from tiling.layers import LAYERS
 
 WEST, NORTH, CELL = 113.70, 23.10, 0.0002
@@ -253,11 +254,6 @@ def test_walls_reach_below_the_slope_and_where_there_is_no_terrain_to_the_ground
     load(cim, "terrain", slope(tmp_path))
     path = houses(tmp_path, {"A": 10, "B": 40, "far": 400}, 地面高程={"A": 31.5, "far": 3.0})
     load(cim, "buildings", path, "--crs", "4490")
-    from sqlalchemy import select  # noqa: PLC0415 - as above
-
-    from cim.model.buildings import building  # noqa: PLC0415 - as above
-    from cim.store.queries.terrain import foot  # noqa: PLC0415 - of this test alone
-
     with engine.connect() as own:
         found = dict(own.execute(select(building.c.ext_id, foot())).all())
     assert found == {"A": 30.0 - SKIRT, "B": 60.0 - SKIRT, "far": 3.0}

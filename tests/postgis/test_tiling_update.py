@@ -342,7 +342,9 @@ def test_tiles_that_empty_and_fill_again(city: Settings, engine: Engine, tmp_pat
 
 def test_a_damaged_tileset_is_put_right_by_a_full_build(city: Settings, engine: Engine) -> None:
     before = files(city, BUILDINGS)
-    version_at(city.tiles_dir / "buildings/current").find("tileset.json").write_bytes(b"{}")  # type: ignore[union-attr]  # it has one
+    described = version_at(city.tiles_dir / "buildings/current").find("tileset.json")
+    assert described
+    described.write_bytes(b"{}")
     build(city, engine, BUILDINGS)
     assert files(city, BUILDINGS) == before
 

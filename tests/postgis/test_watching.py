@@ -4,13 +4,14 @@ import time
 from threading import Thread
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.sql import ClauseElement
 
 from cim.model.buildings import building, floor_slot, unit
 from cim.store.watching import columns_read, listen, wait, watch
 from tiling.layers import BUILDINGS, LAYERS, UNITS
 
 
-def statements(layer_name: str) -> tuple[object, ...]:
+def statements(layer_name: str) -> tuple[ClauseElement, ...]:
     layer = LAYERS[layer_name]
     return tuple(layer.reads())
 
@@ -26,10 +27,10 @@ def functions(connection: Connection) -> set[str]:
 
 
 def test_the_columns_that_statements_read_are_known_by_table() -> None:
-    read = columns_read(statements(UNITS.name))  # type: ignore[arg-type]  # statements they are
+    read = columns_read(statements(UNITS.name))
     assert {"outline"} <= read[floor_slot] and {"kind", "slot_id", "ended_at"} <= read[unit]
     assert "occupancy_status" not in read[unit] and "name" not in read[building]
-    assert unit not in columns_read(statements(BUILDINGS.name))  # type: ignore[arg-type]  # as above
+    assert unit not in columns_read(statements(BUILDINGS.name))
 
 
 def test_triggers_come_with_the_first_build_and_are_made_anew_for_other_columns(
@@ -37,9 +38,9 @@ def test_triggers_come_with_the_first_build_and_are_made_anew_for_other_columns(
 ) -> None:
     assert functions(connection) == set()
     both = statements(BUILDINGS.name)
-    assert watch(connection, "buildings", both)  # type: ignore[arg-type]  # as above
+    assert watch(connection, "buildings", both)
     assert "tiles_buildings_building" in functions(connection)
-    assert not watch(connection, "buildings", both)  # type: ignore[arg-type]  # as above
+    assert not watch(connection, "buildings", both)
     connection.execute(text("DELETE FROM platform.tile_touched"))
     assert watch(connection, "buildings", [building.select()])
     touched = connection.execute(text("SELECT tileset, building_id FROM platform.tile_touched"))
