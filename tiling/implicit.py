@@ -124,9 +124,7 @@ class Tree:
         for kind in ("REGION", "BOX", "SPHERE"):
             rows = found.rows(place.schema, f"TILE_BOUNDING_{kind}")
             if rows is not None:
-                return lambda row, _, kind=kind, rows=rows: read_volume(  # type: ignore[misc]
-                    {kind.lower(): rows[row]}, place.matrix
-                )
+                return _told(kind.lower(), rows, place)
         low = found.rows(place.schema, "TILE_MINIMUM_HEIGHT")
         high = found.rows(place.schema, "TILE_MAXIMUM_HEIGHT")
 
@@ -140,6 +138,11 @@ class Tree:
             return part
 
         return divided
+
+
+def _told(kind: str, rows: NDArray[np.float64], place: Place) -> Volumes:
+    """The volumes that a subtree's metadata tell, a row a tile."""
+    return lambda row, _: read_volume({kind: rows[row]}, place.matrix)
 
 
 def cells(root: Cell, found: NDArray[np.bool_], bits: int = 2) -> Iterator[Cell]:

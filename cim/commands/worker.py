@@ -25,7 +25,7 @@ def worker(jobs: int, attached: bool) -> None:
       cim serve --no-worker
       cim worker --jobs 2
     """
-    from cim.intake.attached import end_with_input  # noqa: PLC0415 - with the next
+    from cim.intake.attached import end_with_input  # noqa: PLC0415 - only where it works
     from cim.intake.worker import work  # noqa: PLC0415 - asyncio and the queue, for this alone
 
     if attached:
