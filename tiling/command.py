@@ -79,8 +79,8 @@ def build_command(
     """
     settings = configuration.load()
     layers = [layer for layer in LAYERS.values() if {"all", layer.name} & {*names}]
-    workers = cluster(scheduler, settings) if scheduler else pool(jobs)
-    with _store() as engine, workers as executor:
+    workers = cluster(scheduler, settings) if scheduler else pool(jobs, forked=True)
+    with workers as executor, _store() as engine:  # a fork has no connection then
         for layer in layers:
             if explicit is not None and not dry_run:
                 want_explicit(settings.tiles_dir / layer.name, wanted=explicit)

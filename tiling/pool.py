@@ -1,11 +1,13 @@
 """Processes that make tiles, and go on when one of them is killed."""
 
+import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
-from threading import Lock
+from threading import Lock, active_count
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 from cim.errors import TilingError
 
@@ -17,20 +19,30 @@ AHEAD = 2
 
 
 class Pool(Executor):
-    """Processes that start afresh, for a fork would share the database connection.
+    """Processes that start afresh, or are `forked` where that is done first of all.
+
+    A fork has imported all that its parent has, which takes a process longer than thousands of
+    buildings; but it has its connections too, and threads do not come with it.  So `forked` is for
+    a program that has neither yet, on a system that forks well.
 
     When one is killed, the others end with it; what all of them had begun is begun again in new
-    ones, `TRIES` times at most.  `workers` is how many tasks should be under way.
+    ones, `TRIES` times at most, that start afresh.  `workers` is how many tasks should be under
+    way.
     """
 
-    def __init__(self, jobs: int) -> None:
-        """Of so many processes, which start with the first task."""
+    def __init__(self, jobs: int, *, forked: bool = False) -> None:
+        """Of so many processes, which start with the first task, forks at once."""
         self.jobs, self.workers = jobs, AHEAD * jobs
         self._lock = Lock()
-        self._processes = self._fresh()
+        forked = forked and sys.platform == "linux" and active_count() == 1
+        self._processes = self._fresh("fork" if forked else "spawn")
+        if forked:
+            with catch_warnings():  # of OpenBLAS's thread, which knows that it is forked
+                simplefilter("ignore", DeprecationWarning)
+                self._processes.submit(int).result()
 
-    def _fresh(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.jobs, mp_context=get_context("spawn"))
+    def _fresh(self, start: str = "spawn") -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self.jobs, mp_context=get_context(start))
 
     def submit(self, task: Callable[..., Any], /, *args: Any, **more: Any) -> Future[Any]:
         """Have a process call it; its error is a TilingError where processes die of it."""

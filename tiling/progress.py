@@ -29,10 +29,10 @@ def bar(name: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def pool(jobs: int) -> Iterator[Executor | None]:
-    """Processes for so many jobs; none for one."""
+def pool(jobs: int, *, forked: bool = False) -> Iterator[Executor | None]:
+    """Processes for so many jobs, as `Pool` has them; none for one."""
     if jobs == 1:
         yield None
         return
-    with Pool(jobs) as executor:
+    with Pool(jobs, forked=forked) as executor:
         yield executor

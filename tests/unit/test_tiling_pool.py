@@ -2,6 +2,7 @@
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -27,12 +28,21 @@ def killed_always(folder: Path) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+PARENT = os.getpid()
+
+
+def forked_from() -> int:
+    """The process that set the number this one finds."""
+    return PARENT
+
+
 def refused() -> None:
     raise TilingError("the disk is full", "磁盘已满")
 
 
-def test_a_task_whose_process_is_killed_is_done_by_another(tmp_path: Path) -> None:
-    with Pool(2) as pool:
+@pytest.mark.parametrize("forked", [False, True])
+def test_a_task_whose_process_is_killed_is_done_by_another(tmp_path: Path, forked: bool) -> None:
+    with Pool(2, forked=forked) as pool:
         results = [pool.submit(killed_at_first, tmp_path, number) for number in range(8)]
         assert [result.result(60) for result in results] == [2 * number for number in range(8)]
     assert (tmp_path / "killed").exists()
@@ -44,6 +54,20 @@ def test_a_task_that_kills_every_process_is_given_up_with_a_reason(tmp_path: Pat
             pool.submit(killed_always, tmp_path).result(60)
         assert len(list(tmp_path.iterdir())) == TRIES
         assert pool.submit(doubled, 4).result(60) == 8
+
+
+def test_a_fork_has_what_was_imported_before_it() -> None:
+    with Pool(1, forked=True) as pool:
+        assert pool.submit(forked_from).result(60) == os.getpid()
+    with Pool(1) as pool:
+        assert pool.submit(forked_from).result(60) != os.getpid()
+
+
+def test_nothing_is_forked_once_there_are_threads() -> None:
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(int).result()
+        with Pool(1, forked=True) as pool:
+            assert pool.submit(forked_from).result(60) != os.getpid()
 
 
 def test_an_error_of_a_task_comes_back_in_both_languages() -> None:
