@@ -1,6 +1,7 @@
 """Tilesets as they are served: versions through their chains, and tiles made when asked for."""
 
 import asyncio
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,13 @@ from time import monotonic
 from sqlalchemy import Connection, Engine
 from starlette.concurrency import run_in_threadpool
 
-from api.files import Loaded, inside
+from api.files import Loaded, digest_of, inside
 from cim.crs.geoid import Geoid
+from cim.errors import TilingError
 from cim.store.queries import manifest
-from tiling.batch import rows_of, table_of
+from tiling.batch import table_of
 from tiling.build import digest
+from tiling.demand import Reader
 from tiling.folder import CURRENT, PACKED, Version, store, version_at
 from tiling.layers import LAYERS, Layer
 from tiling.metadata import Table
@@ -29,6 +32,10 @@ AT_ONCE = 2
 
 FRESH = 10.0
 """Seconds for which code lists are taken to be what they were."""
+
+KNOWN = manifest.one()
+
+log = logging.getLogger("cim.api")
 
 
 @dataclass(frozen=True)
@@ -64,13 +71,38 @@ def served(top: Path, name: str, version: str | None) -> Served | None:
     return None
 
 
+def found_in(
+    top: Path, wanted: tuple[str, str | None], path: str
+) -> tuple[Served | None, Path | None]:
+    """The tileset of a name and version, and the file of that path in it, each where it is."""
+    version = served(top, *wanted)
+    return version, version.find(path) if version else None
+
+
+@dataclass(frozen=True)
+class Made:
+    """A tile that was made, and the file that it is, where it is one of its version's."""
+
+    loaded: Loaded
+    path: Path | None
+
+    def keep(self) -> None:
+        """Write its file, and the gzipped copy beside it."""
+        if self.path:
+            store(self.path, self.loaded.plain)
+            store(self.path.with_name(self.path.name + PACKED), self.loaded.packed or b"")
+
+
 class Maker:
     """Makes tiles that are in a tileset and not on disk, each once however many ask for it."""
 
     def __init__(self, engine: Engine, heights: Geoid, tiles_dir: Path) -> None:
         """Of the city in this database; what is made is kept below `tiles_dir`."""
-        self.engine, self.heights, self.tiles_dir = engine, heights, tiles_dir
+        self.engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.tiles_dir = tiles_dir
+        self._readers = {name: Reader(layer, heights) for name, layer in LAYERS.items()}
         self._making: dict[tuple[str, Key], asyncio.Task[Loaded | None]] = {}
+        self._keeping = set[asyncio.Task[None]]()
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._tables: dict[str, tuple[float, Table]] = {}
 
@@ -83,30 +115,45 @@ class Maker:
         if task is None:
             task = asyncio.create_task(self._made(LAYERS[name], key))
             self._making[name, key] = task
-            task.add_done_callback(lambda _: self._making.pop((name, key), None))
         return await asyncio.shield(task)
 
     async def _made(self, layer: Layer, key: Key) -> Loaded | None:
-        async with self._turns:
-            return await run_in_threadpool(self.make, layer, key)
+        """Make a tile, and have it written while it is sent; until then it is not made again."""
+        made = None
+        try:
+            async with self._turns:
+                made = await run_in_threadpool(self.make, layer, key)
+        finally:
+            if made is None or made.path is None:
+                del self._making[layer.name, key]
+        if made and made.path:
+            keeping = asyncio.create_task(self._keep(made, layer, key))
+            self._keeping.add(keeping)
+            keeping.add_done_callback(self._keeping.discard)
+        return made.loaded if made else None
 
-    def make(self, layer: Layer, key: Key) -> Loaded | None:
-        """Make a tile; it is stored where it is the one that its version has."""
+    async def _keep(self, made: Made, layer: Layer, key: Key) -> None:
+        try:
+            await run_in_threadpool(made.keep)
+        except TilingError as fault:  # it was sent all the same
+            log.warning("%s of %s is not kept: %s", made.path, layer.name, fault)
+        finally:
+            del self._making[layer.name, key]
+
+    def make(self, layer: Layer, key: Key) -> Made | None:
+        """Make a tile; its file is the one that its version has, where that is the same."""
+        place = {"name": layer.name, "level": key.level, "cell": key.cell}
         with self.engine.connect() as connection:
-            known = connection.execute(manifest.one(layer.name, *key)).first()
+            known = connection.execute(KNOWN, place).first()
             if known is None:
                 return None
             table = self._table(connection, layer)
-            rows = rows_of(connection, layer, self.heights, key)
+            rows = self._readers[layer.name].rows(connection, key)
         content = build_tile(layer, table, key, rows).content
-        small = packed(content)
-        found = digest(content)
+        found = Loaded(content, packed(content), digest_of(content))
         folder = self.tiles_dir / layer.name / known.version
-        if found == known.digest and known.state == manifest.PUBLISHED and folder.is_dir():
-            path = folder / content_path(key)
-            store(path, content)
-            store(path.with_name(path.name + PACKED), small)
-        return Loaded(content, small, found.hex()[:24])
+        same = known.state == manifest.PUBLISHED and digest(content) == known.digest
+        return Made(found, folder / content_path(key) if same and folder.is_dir() else None)
 
     def _table(self, connection: Connection, layer: Layer) -> Table:
         """The property table of a layer, asked for again when it is old."""

@@ -26,10 +26,10 @@ from cim.store.queries import tiles as queries
 from tiling import tiles3d
 from tiling.folder import PACKED, store
 from tiling.layers import Layer
-from tiling.members import Members, members_of
+from tiling.members import Members
 from tiling.metadata import Table
 from tiling.packed import packed
-from tiling.rows import Rows, take
+from tiling.rows import Pieces, Rows, take
 from tiling.subtree import Region
 from tiling.tile import build_tile
 from tiling.tree import Key
@@ -183,12 +183,6 @@ def shared(work: Work, tasks: list[Task], executor: Executor) -> Iterator[list[D
             future.cancel()
 
 
-def rows_of(connection: Connection, layer: Layer, heights: Geoid, key: Key) -> Rows:
-    """The rows of one tile, as its members are kept."""
-    members = members_of(connection, layer, [key])
-    return _read(connection, layer, heights, members.building_id)
-
-
 def table_of(connection: Connection, layer: Layer) -> Table:
     """The property table of a layer, with the codes of its lists as they are now."""
     lists = [item.enum for item in layer.properties if item.enum]
@@ -204,6 +198,11 @@ def _read(
         name: columns.fetch(connection, query.statement, query.types)
         for name, query in layer.rows(ids.tolist()).items()
     }
+    return joined(layer, heights, pieces)
+
+
+def joined(layer: Layer, heights: Geoid, pieces: Pieces) -> dict[str, Any]:
+    """One table of what was read in pieces, with the shift of each row up to the ellipsoid."""
     rows = layer.join(pieces)
     shift = heights.height(rows.pop("longitude"), rows.pop("latitude"))
     return {**rows, "shift": shift}

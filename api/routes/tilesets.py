@@ -12,7 +12,7 @@ from api.deps import SettingsDep, Store, StoreDep
 from api.files import IMMUTABLE, REVALIDATE, Files, answer
 from api.routes import PROBLEM, PROBLEMS, json
 from api.schemas.service import Tilesets
-from api.tiles import NAME, Maker, served
+from api.tiles import NAME, Maker, found_in
 from cim.errors import NotFound
 from cim.settings import Settings
 from cim.store.queries import city as queries
@@ -66,8 +66,7 @@ async def tile(
     """Tiles asked for with the version `v` never change; without, they are revalidated."""
     files: Files = request.app.state.files
     maker: Maker = request.app.state.maker
-    version = await run_in_threadpool(served, settings.tiles_dir, tileset, v)
-    found = await run_in_threadpool(version.find, file) if version else None
+    version, found = await run_in_threadpool(found_in, settings.tiles_dir, (tileset, v), file)
     if version and found:
         loaded = await run_in_threadpool(files.load, found)
         lasting = version.fixed and found.name != "tileset.json"

@@ -101,8 +101,28 @@ def test_a_tile_that_is_not_on_disk_is_made_when_asked_for(
     (folder / f"{path}.gz").unlink()
     made = client.get(f"{TILES}/{path}", headers=PLAIN)
     assert made.status_code == 200 and made.content == before.content
+    assert made.headers["etag"] == before.headers["etag"]
+    until((folder / f"{path}.gz").exists)  # written while it is sent
     assert (folder / path).read_bytes() == before.content
     assert (folder / f"{path}.gz").read_bytes() == packed
+
+
+def test_a_tile_that_cannot_be_written_is_sent_all_the_same(
+    client: TestClient,
+    city: Settings,
+    tiled: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folder = (city.tiles_dir / "units" / "current").resolve()
+    path = some_tile(folder)
+    before = client.get(f"/tiles/3d/units/{path}")
+    (folder / path).unlink()
+    (folder / path).with_name(f".{(folder / path).name}").mkdir()  # where it would be written first
+    assert client.get(f"/tiles/3d/units/{path}").content == before.content
+    until(lambda: "is not kept" in caplog.text)
+    (folder / path).with_name(f".{(folder / path).name}").rmdir()
+    assert client.get(f"/tiles/3d/units/{path}").content == before.content
+    until((folder / path).exists)
 
 
 def test_a_tile_is_made_once_however_many_ask(

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     TextClause,
     Update,
+    bindparam,
     delete,
     func,
     literal_column,
@@ -211,11 +212,15 @@ def touched_most(name: str, many: int) -> TextClause:
     return text(statement).bindparams(name=name, many=many)
 
 
-def one(name: str, level: int, cell: int) -> Select[Any]:
-    """A tile that holds something: its digest, its state, and the tileset's version."""
+def one() -> Select[Any]:
+    """A tile that holds something: its digest, its state, and the tileset's version.
+
+    It takes `name`, `level` and `cell` when it is run.
+    """
+    c = tile.c
     return (
-        select(tile.c.digest, tile.c.state, tileset.c.version)
-        .join(tileset, tileset.c.name == tile.c.tileset)
-        .where(tile.c.tileset == name, tile.c.level == level, tile.c.cell == cell)
-        .where(tile.c.features > 0)
+        select(c.digest, c.state, tileset.c.version)
+        .join(tileset, tileset.c.name == c.tileset)
+        .where(c.tileset == bindparam("name"), c.level == bindparam("level"))
+        .where(c.cell == bindparam("cell"), c.features > 0)
     )

@@ -1,13 +1,15 @@
 """Statements about which tile each building is in: all of a tileset, or the few around a change."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Delete,
     Select,
     TextClause,
+    bindparam,
     delete,
     func,
     literal_column,
@@ -16,6 +18,9 @@ from sqlalchemy import (
 )
 
 from cim.model.platform import tile_member
+
+Ids: TypeAlias = Sequence[int] | Select[tuple[int]]
+"""Ids, or the statement that selects them."""
 
 TYPES = {
     "tileset": "text",
@@ -92,9 +97,24 @@ def members_of_buildings(name: str, ids: Sequence[int]) -> Select[Any]:
     return members(name).where(tile_member.c.building_id == any_of(ids))
 
 
-def any_of(ids: Sequence[int]) -> ColumnElement[int]:
-    """`= ANY` of integers, written into the statement: the plan is made for so many."""
+def any_of(ids: Ids) -> ColumnElement[int]:
+    """`= ANY` of integers, written into the statement: the plan is made for so many.
+
+    What a statement selects is looked for first, and then each of it by the index.
+    """
+    if isinstance(ids, Select):
+        return func.any(func.array(ids.scalar_subquery()), type_=BigInteger)
     return literal_column(f"ANY ({_array(ids)})")
+
+
+def in_tile() -> Select[tuple[int]]:
+    """The ids of the buildings in one tile; it takes `name`, `level` and `cell` when it is run."""
+    c = tile_member.c
+    return select(c.building_id).where(
+        c.tileset == bindparam("name", ""),
+        c.level == bindparam("level", 0),
+        c.cell == bindparam("cell", 0, BigInteger),
+    )
 
 
 def _array(values: Sequence[int], kind: str = "bigint") -> str:
