@@ -4,7 +4,7 @@ All ids are counted; of a sample, heights and outlines are compared with their r
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from cim.crs.ecef import Frame, from_geodetic
 from cim.crs.geoid import Geoid
 from cim.store import columns, numbers
 from cim.store.queries import tile_census as queries
+from cim.store.queries.which import THERE, Which
 from tiling.check import Held, Ids, Report
 from tiling.content import Content, names
 from tiling.findings import UNREADABLE, Fault
@@ -45,16 +46,24 @@ STOREY = np.uint64(32)
 
 @dataclass(frozen=True)
 class Expected:
-    """How the features of one tileset are asked for: all of them, and some with their rows."""
+    """How the features of one tileset are asked for: all of them, and some with their rows.
 
-    all: Callable[[], Any]
+    `all` takes which buildings it is about, `some` the tileset's name and ids.
+    """
+
+    all: Callable[[Which], Any]
     types: Mapping[str, str]
-    some: Callable[[Sequence[int]], Any]
+    some: Callable[[str, Sequence[int]], Any]
+    which: Which = THERE
 
+
+_BUILDINGS = Expected(queries.buildings, queries.FEATURES, queries.some_buildings)
 
 EXPECTED: dict[str, Expected] = {
-    "buildings": Expected(queries.buildings, queries.BUILDINGS, queries.some_buildings),
+    "buildings": _BUILDINGS,
     "units": Expected(queries.units, queries.UNITS, queries.some_units),
+    "planned": replace(_BUILDINGS, which=Which(states=("planned",))),
+    "underground": Expected(queries.storeys, queries.FEATURES, queries.some_storeys),
 }
 """The tilesets that can be held against the database."""
 
@@ -69,7 +78,7 @@ def compare(connection: Connection, name: str, report: Report, heights: Geoid) -
     faults = list(counted(connection, name, expected, found))
     held = [one for one in report.held if one.ids.size]
     chosen = held[:: max(1, len(held) // TILES)]
-    rows = _rows(connection, expected, chosen)
+    rows = _rows(connection, name, expected, chosen)
     source, _ = opened(report.path)
     for one in chosen:
         try:
@@ -83,12 +92,12 @@ def compare(connection: Connection, name: str, report: Report, heights: Geoid) -
 
 def counted(connection: Connection, name: str, expected: Expected, found: Ids) -> Iterator[Fault]:
     """Features that no tile holds and nobody named as left out, and those nobody knows."""
-    read = numbers.read(connection, expected.all(), expected.types)
+    read = numbers.read(connection, expected.all(expected.which), expected.types)
     wanted = read.pop("id").astype(np.uint64)
     if "storey_id" in read:
         wanted = wanted << STOREY | read["storey_id"].astype(np.uint64)
     shift = STOREY if "storey_id" in read else np.uint64(0)
-    skipped = numbers.read(connection, queries.left_out(name), queries.BUILDINGS)["id"]
+    skipped = numbers.read(connection, queries.left_out(name), queries.FEATURES)["id"]
     skipped = skipped.astype(np.uint64)
     lost = np.setdiff1d(wanted, found)
     lost = lost[~np.isin(lost >> shift, skipped)]
@@ -131,13 +140,13 @@ def _picked(ids: Ids) -> NDArray[np.int64]:
 
 
 def _rows(
-    connection: Connection, expected: Expected, chosen: Sequence[Held]
+    connection: Connection, name: str, expected: Expected, chosen: Sequence[Held]
 ) -> dict[int, dict[str, Any]]:
     """The rows of the features looked at, by what names each."""
     shift = STOREY if "storey_id" in expected.types else np.uint64(0)
     ids = {int(number) for one in chosen for number in one.ids[_picked(one.ids)] >> shift}
     found: dict[int, dict[str, Any]] = {}
-    for batch in columns.read(connection, expected.some(sorted(ids))) if ids else ():
+    for batch in columns.read(connection, expected.some(name, sorted(ids))) if ids else ():
         for values in zip(*batch.values(), strict=True):
             row = dict(zip(batch, values, strict=True))
             found[(row["id"] << int(shift)) | row.get("storey_id", 0)] = row

@@ -134,12 +134,11 @@ class _Buffer:
         ]
 
 
-def write(
-    mesh: Mesh, sets: Sequence[FeatureSet], pose: Pose, colour: tuple[int, int, int]
-) -> bytes:
+def write(mesh: Mesh, sets: Sequence[FeatureSet], pose: Pose, colour: tuple[int, ...]) -> bytes:
     """A tile's GLB of a mesh and its sets of feature ids, the mesh's own features first.
 
-    `pose` is where the mesh's frame lies in the tileset's; `colour` is sRGB.
+    `pose` is where the mesh's frame lies in the tileset's; `colour` is sRGB, with
+    a share of 255 that it is opaque by where one can see through.
     """
     buffer = _Buffer()
     accessors, origin = _geometry(buffer, mesh)
@@ -204,7 +203,7 @@ def pack(document: dict[str, Any], data: bytes) -> bytes:
     )
 
 
-def linear(colour: tuple[int, int, int]) -> list[float]:
+def linear(colour: tuple[int, ...]) -> list[float]:
     """glTF's linear red, green, blue of an sRGB colour (IEC 61966-2-1).
 
     >>> linear((255, 0, 188))
@@ -226,14 +225,19 @@ def y_up(vectors: NDArray[Any]) -> NDArray[Any]:
     return turned
 
 
-def _material(colour: tuple[int, int, int]) -> dict[str, Any]:
-    return {
+def _material(colour: tuple[int, ...]) -> dict[str, Any]:
+    opaque = len(colour) == 3
+    found: dict[str, Any] = {
         "pbrMetallicRoughness": {
-            "baseColorFactor": [*linear(colour), 1.0],
+            "baseColorFactor": [
+                *linear(colour[:3]),
+                1.0 if opaque else round(colour[3] / 255, 4),
+            ],
             "metallicFactor": 0.0,
             "roughnessFactor": 1.0,
         }
     }
+    return found if opaque else found | {"alphaMode": "BLEND"}
 
 
 def _node(pose: Pose, origin: list[int]) -> dict[str, Any]:

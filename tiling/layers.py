@@ -5,13 +5,16 @@ joined to tiling.rows, and an entry to LAYERS.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Select
 
 from cim.store.queries import tile_rows, tiles
-from cim.store.queries.tile_rows import Queries
+from cim.store.queries.tile_rows import Query
+from cim.store.queries.which import PLANNED as TO_BE
+from cim.store.queries.which import STATES, THERE, Which
 from tiling import rows
 from tiling.metadata import Class, Property, Table
 from tiling.rows import Pieces
@@ -39,7 +42,8 @@ class Layer:
     which `join` makes one of, with the building's id in the column `owner`.
     `inner_error` is the geometric error above leaves, None for what the level says; `order` names
     the columns by which features stand in a tile, so that what repeats is near what it repeats;
-    `above` what they are parts of.
+    `above` what they are parts of.  `colour` is sRGB, with a share of 255 where it is not opaque.
+    `which` are the buildings it is about; `base` is the tileset that it is a part of, if it is one.
     """
 
     name: str
@@ -49,13 +53,27 @@ class Layer:
     capacity: Capacity
     closed: bool
     inner_error: float | None
-    colour: tuple[int, int, int]
+    colour: tuple[int, ...]
     extents: Callable[..., Any]
-    rows: Queries
+    rows: Callable[..., dict[str, Query]]
     join: Callable[[Pieces], dict[str, Any]]
     owner: str
     order: tuple[str, ...] = ("id",)
     above: tuple[Above, ...] = ()
+    which: Which = THERE
+    base: str | None = None
+
+    def part(self, name: str, which: Which) -> "Layer":
+        """A tileset of its own, of these buildings alone."""
+        return replace(
+            self,
+            name=name,
+            title=name,
+            extents=partial(self.extents, which=which),
+            rows=partial(self.rows, which=which),
+            which=which,
+            base=self.name,
+        )
 
     def table(self, lists: Mapping[str, tuple[str, ...]]) -> Table:
         """The property table of its features; `lists` are the codes of each list it names."""
@@ -71,9 +89,6 @@ class Layer:
         """Vertices that each corner of an outline costs: four of its wall, one a cap."""
         return 6 if self.closed else 5
 
-
-STATES = ("planned", "under_construction", "existing", "partly_demolished", "demolished")
-"""What may become of a building (building.state)."""
 
 STOREY = Class(
     "storey",
@@ -138,8 +153,42 @@ UNITS = Layer(
     above=(Above(STOREY, "storey_id"), Above(BUILDING, "building_id")),
 )
 
+PLANNED = replace(
+    BUILDINGS,
+    name="planned",
+    title="Planned",
+    colour=(92, 138, 190, 140),
+    extents=partial(tiles.building_extents, which=TO_BE),
+    rows=partial(tile_rows.building_rows, which=TO_BE),
+    which=TO_BE,
+)
+
+UNDERGROUND = Layer(
+    name="underground",
+    title="Underground",
+    label="storey",
+    properties=(
+        Property("id", "storey", "id of the storey", "UINT32"),
+        Property("building_id", "building", "id of its building", "UINT32"),
+        Property("no", "storey number", "-1, -2 …", "INT16"),
+        Property("kind", "kind", "what most of its units are", "ENUM", enum="unit_kind"),
+        Property("use", "use", "code of list building_use", "ENUM", enum="building_use"),
+        Property("generated", "generated", "1: made of a number of storeys, not given", "UINT8"),
+    ),
+    capacity=Capacity(inner=200, leaf=1500),
+    closed=True,
+    inner_error=None,
+    colour=(178, 166, 150),
+    extents=tiles.storey_extents,
+    rows=tile_rows.storey_rows,
+    join=rows.storeys,
+    owner="building_id",
+    order=("building_id", "no", "id"),
+    above=(Above(BUILDING, "building_id"),),
+)
+
 TERRAIN = "terrain"
 """What the tiles of the ground go by among the tilesets; they are no 3D Tiles."""
 
-LAYERS: dict[str, Layer] = {layer.name: layer for layer in (BUILDINGS, UNITS)}
-"""Every tileset by its name."""
+LAYERS: dict[str, Layer] = {layer.name: layer for layer in (BUILDINGS, UNITS, PLANNED, UNDERGROUND)}
+"""Every tileset of the whole city by its name; what is planned one day by schemes comes here."""

@@ -72,6 +72,22 @@ def units(pieces: Pieces) -> dict[str, Any]:
     return rows | {name: of[name][building] for name in ("longitude", "latitude")}
 
 
+def storeys(pieces: Pieces) -> dict[str, Any]:
+    """Storeys, each with the outline of its plan or its building, and what its units are."""
+    of, rows = pieces["buildings"], pieces["features"]
+    building = _places(of["id"], rows["building_id"])
+    kept = building >= 0  # else the building goes
+    rows = {name: take(values, kept) for name, values in rows.items()}
+    building = building[kept]
+    plan = _places(pieces["plans"]["id"], rows.pop("plan_id"))
+    kind = _places(pieces["kinds"]["id"], rows["id"]).tolist()
+    for end in ("bottom", "top"):
+        rows[end] = of["ground"][building] + rows[end]
+    rows["outline"] = _first((pieces["plans"]["outline"], plan), (of["outline"], building))
+    rows["kind"] = [pieces["kinds"]["kind"][place] if place >= 0 else None for place in kind]
+    return rows | {name: take(of[name], building) for name in ("use", "longitude", "latitude")}
+
+
 def _joined(first: Any, second: Any) -> Any:
     if isinstance(first, Blobs):
         return Blobs.joined([first, second])

@@ -211,12 +211,11 @@ def test_the_floor_grid_locate_and_search_lead_to_the_same_flat(
     assert card["building"]["id"] in [item["building_id"] for item in items]
 
 
-def test_both_tilesets_are_there_with_their_features(
-    served: Caller, loaded: dict[str, int]
-) -> None:
+def test_every_tileset_is_there_with_its_features(served: Caller, loaded: dict[str, int]) -> None:
     found = {item["name"]: item for item in served.get("/tilesets")["tilesets"]}
-    assert set(found) == {"buildings", "units"}
-    assert found["buildings"]["features"] == loaded["city.building"]
+    assert set(found) == {"buildings", "planned", "underground", "units"}
+    features = found["buildings"]["features"] + found["planned"]["features"]
+    assert features == loaded["city.building"]
     for item in found.values():
         described = served.get(item["url"])
         assert described["asset"]["version"] == "1.1"

@@ -11,7 +11,7 @@ import shapely
 
 from tiling import subtree, tiles3d
 from tiling.folder import store
-from tiling.layers import BUILDINGS, UNITS, Layer
+from tiling.layers import BUILDINGS, UNDERGROUND, UNITS, Layer
 from tiling.metadata import Table
 from tiling.tile import build_tile
 from tiling.tree import Capacity, Key, assign
@@ -87,6 +87,28 @@ def unit_rows() -> Rows:
     }
 
 
+def storey_rows() -> Rows:
+    """A basement under each building, and a second one under every third."""
+    buildings = building_rows()
+    of = np.concatenate([np.arange(60), np.arange(0, 60, 3)])
+    storeys = np.repeat([-1, -2], [60, 20])
+    top = buildings["bottom"][of] + (storeys + 1) * 3.6
+    return {
+        "id": np.arange(80) + 9000,
+        "outline": [buildings["outline"][number] for number in of.tolist()],
+        "bottom": top - 3.6,
+        "top": top,
+        "shift": buildings["shift"][of],
+        "longitude": buildings["longitude"][of],
+        "latitude": buildings["latitude"][of],
+        "building_id": buildings["id"][of],
+        "no": storeys.tolist(),
+        "kind": [None if number % 5 == 0 else KINDS[number % 3] for number in range(80)],
+        "use": [buildings["use"][number] for number in of.tolist()],
+        "generated": [number % 2 == 0 for number in range(80)],
+    }
+
+
 def table(layer: Layer) -> Table:
     codes = {"building_use": USES, "unit_kind": KINDS}
     return layer.table(codes)
@@ -104,9 +126,9 @@ def chosen(rows: Mapping[str, Any], places: np.ndarray) -> Rows:
 def write(folder: Path, layer: Layer, rows: Rows) -> Path:
     """Write the tileset of the rows into a folder, as a build does; its tileset.json."""
     owner = rows.get("building_id", rows["id"])
-    _, first, of = np.unique(owner, return_index=True, return_inverse=True)
+    owners, first, of = np.unique(owner, return_index=True, return_inverse=True)
     places = rows["longitude"][first], rows["latitude"][first]
-    size = 10.0 + rows["id"][first] % 41 * 3
+    size = 10.0 + owners % 41 * 3
     weight = np.bincount(of)
     levels, cells = assign(places, size, weight, 40 * weight, layer.capacity)
     keys = [Key(int(level), int(cell)) for level, cell in zip(levels, cells, strict=True)]
@@ -130,6 +152,7 @@ def writer() -> Writer:
 
 CITY: dict[str, tuple[Layer, Rows]] = {
     "buildings": (replace(BUILDINGS, capacity=Capacity(inner=3, leaf=5)), building_rows()),
+    "underground": (replace(UNDERGROUND, capacity=Capacity(inner=3, leaf=5)), storey_rows()),
     "units": (replace(UNITS, capacity=Capacity(inner=0, leaf=12, highest_leaf=15)), unit_rows()),
 }
 """Tiles of a few features, so that a small city has a deep tree."""
@@ -137,7 +160,7 @@ CITY: dict[str, tuple[Layer, Rows]] = {
 
 @pytest.fixture(scope="session", params=sorted(CITY))
 def tileset(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tileset:
-    """A tileset's folder, its layer and its rows: buildings, then units."""
+    """A tileset's folder, its layer and its rows: one tileset after the other."""
     layer, rows = CITY[request.param]
     folder = tmp_path_factory.mktemp(request.param)
     write(folder, layer, rows)

@@ -16,7 +16,7 @@ from tiling.folder import store
 
 @pytest.fixture(scope="module")
 def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a city's tilesets, as builds leave it: buildings, units, and an empty one."""
+    """The folder of a city's tilesets, as builds leave it, and an empty one."""
     folder = tmp_path_factory.mktemp("tiles")
     for name, (layer, rows) in CITY.items():
         written(folder / name / "golden", layer, rows)
@@ -36,7 +36,7 @@ def root(content: bytes) -> dict[str, Any]:
 def test_one_address_leads_to_every_tileset_that_holds_something(tiles: Path) -> None:
     report = check(combined.write(tiles))
     assert report.faults == []
-    assert report.titles == ["", "Buildings", "Units"]
+    assert report.titles == ["", "Buildings", "Underground", "Units"]
     assert report.features == sum(len(rows["id"]) for _, rows in CITY.values())
 
 
@@ -72,7 +72,8 @@ def test_a_root_without_that_schema_is_found(tiles: Path, tmp_path: Path) -> Non
 
 def test_the_service_names_versions_so_that_tiles_can_be_kept(tiles: Path) -> None:
     found = [child["content"]["uri"] for child in root(combined.served(tiles))["children"]]
-    assert found == ["buildings/tileset.json?v=golden", "units/tileset.json?v=golden"]
+    names = ("buildings", "underground", "units")
+    assert found == [f"{name}/tileset.json?v=golden" for name in names]
 
 
 def test_a_new_version_of_one_tileset_is_a_new_version_of_the_root(

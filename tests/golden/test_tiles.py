@@ -150,6 +150,10 @@ def test_a_tile_tells_nothing_of_people_and_nothing_that_changes_daily(tileset: 
             "storey": {"id", "no", "building_id"},
             "building": {"id"},
         },
+        "underground": {
+            "storey": {"id", "building_id", "no", "kind", "use", "generated"},
+            "building": {"id"},
+        },
     }
     for content in contents(folder):
         tables = content.glb.document["extensions"]["EXT_structural_metadata"]["propertyTables"]
@@ -178,9 +182,10 @@ def test_each_unit_is_known_by_its_storey_and_its_building_too(tileset: Tileset)
 
 def test_underground_storeys_are_there(tileset: Tileset) -> None:
     folder, layer, rows = tileset
-    if layer.name == "units":
-        below = sum((content.glb.column("storey_no") < 0).sum() for content in contents(folder))
-        assert below == sum(number < 0 for number in rows["storey_no"]) > 0
+    column = {"units": "storey_no", "underground": "no"}.get(layer.name)
+    if column:
+        below = sum((content.glb.column(column) < 0).sum() for content in contents(folder))
+        assert below == sum(number < 0 for number in rows[column]) > 0
     else:
         assert all((content.glb.column("floors") > 0).all() for content in contents(folder))
 

@@ -26,23 +26,33 @@ from cim.model.buildings import (
 )
 from cim.model.platform import tile_skip
 from cim.store.queries.terrain import foot
+from cim.store.queries.which import THERE, Which, shown
 
-BUILDINGS = {"id": "int8"}
+FEATURES = {"id": "int8"}
 UNITS = {"id": "int8", "storey_id": "int8"}
 """The columns of what is expected, as `cim.store.numbers` reads them."""
 
 
-def buildings() -> Select[Any]:
-    """The id of every building that stands."""
-    return select(building.c.id).where(_stands())
+def buildings(which: Which = THERE) -> Select[Any]:
+    """The id of every building of which something is above the ground."""
+    buried = and_(building.c.floors_above == 0, building.c.floors_below > 0)
+    return select(building.c.id).where(shown(which), ~buried | (building.c.height > 0))
 
 
-def units() -> CompoundSelect[Any]:
+def storeys(which: Which = THERE) -> Select[Any]:
+    """The id of every storey below the ground."""
+    under = storey.join(building, building.c.id == storey.c.building_id)
+    present = and_(storey.c.ended_at.is_(None), shown(which))
+    return select(storey.c.id).select_from(under).where(present, storey.c.no <= -1)
+
+
+def units(which: Which = THERE) -> CompoundSelect[Any]:
     """Id and storey of every unit with a place of its own, for each storey that it is on."""
     own = select(unit.c.id, unit.c.storey_id).select_from(_units())
     further = select(unit.c.id, unit_storey.c.storey_id).select_from(_parts())
     return union_all(
-        own.where(_drawn()), further.where(_drawn(), unit_storey.c.outline.is_not(None))
+        own.where(_drawn(which)),
+        further.where(_drawn(which), unit_storey.c.outline.is_not(None)),
     )
 
 
@@ -53,15 +63,17 @@ def left_out(name: str) -> Select[Any]:
     )
 
 
-def some_buildings(ids: Sequence[int]) -> Select[Any]:
+def some_buildings(name: str, ids: Sequence[int]) -> Select[Any]:
     """Of some buildings: id, outline (WKB, degrees), bottom, top (m in the height datum), solid.
+
+    `name` is the tileset they are looked at in.
 
     `solid` is WKB of the surfaces that are drawn in place of a prism, None where none are.
     """
     instead = (
         select(tile_skip.c.object_id)
         .where(
-            tile_skip.c.tileset == "buildings",
+            tile_skip.c.tileset == name,
             tile_skip.c.object_id == building.c.id,
             tile_skip.c.drawn,
         )
@@ -81,7 +93,26 @@ def some_buildings(ids: Sequence[int]) -> Select[Any]:
     )
 
 
-def some_units(ids: Sequence[int]) -> CompoundSelect[Any]:
+def some_storeys(_name: str, ids: Sequence[int]) -> Select[Any]:
+    """Of some storeys: as `some_buildings`, but for solids."""
+    ground = building.c.ground_elev
+    return (
+        select(
+            storey.c.id,
+            _wkb(func.coalesce(floor_plan.c.outline, building.c.footprint)),
+            (ground + storey.c.elev_bottom).label("bottom"),
+            (ground + storey.c.elev_top).label("top"),
+        )
+        .select_from(
+            storey.join(building, building.c.id == storey.c.building_id).outerjoin(
+                floor_plan, floor_plan.c.id == storey.c.plan_id
+            )
+        )
+        .where(storey.c.id.in_(ids))
+    )
+
+
+def some_units(_name: str, ids: Sequence[int]) -> CompoundSelect[Any]:
     """Of some units, on each of their storeys: as `some_buildings`, with `storey_id`."""
     outline = func.coalesce(
         unit.c.outline, floor_slot.c.outline, floor_plan.c.outline, building.c.footprint
@@ -112,14 +143,10 @@ def _wkb(outline: ColumnElement[Any]) -> ColumnElement[bytes]:
     return func.ST_AsBinary(outline, type_=LargeBinary).label("outline")
 
 
-def _stands() -> ColumnElement[bool]:
-    return and_(building.c.ended_at.is_(None), building.c.state != "demolished")
-
-
-def _drawn() -> ColumnElement[bool]:
+def _drawn(which: Which) -> ColumnElement[bool]:
     """Units that are reached by their place; the others are reached through the floor grid."""
     present = and_(unit.c.ended_at.is_(None), storey.c.ended_at.is_(None))
-    return and_(present, unit.c.geom_status != "none", _stands())
+    return and_(present, unit.c.geom_status != "none", shown(which))
 
 
 def _units() -> FromClause:

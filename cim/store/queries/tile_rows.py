@@ -3,10 +3,10 @@
 Units are read in narrow pieces: the outline of a floor's slot once, however many storeys have it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, LargeBinary, Select, and_, func, select
+from sqlalchemy import ColumnElement, LargeBinary, Select, and_, collate, func, select
 
 from cim.model.buildings import (
     building,
@@ -17,8 +17,9 @@ from cim.model.buildings import (
     unit,
     unit_storey,
 )
-from cim.store.queries.members import any_of
+from cim.store.queries.members import Ids, any_of
 from cim.store.queries.terrain import foot
+from cim.store.queries.which import THERE, Which, centre, shown
 
 SOLID = ("solid", "mesh")
 """Kinds of representations that are drawn in place of a building's prism."""
@@ -31,12 +32,8 @@ class Query(NamedTuple):
     types: Mapping[str, str]
 
 
-Queries = Callable[[Sequence[int]], dict[str, Query]]
-"""What is read of some buildings, by ids, each piece under a name."""
-
-
-def building_rows(ids: Sequence[int]) -> dict[str, Query]:
-    """The buildings of these ids that stand: `features`, and the `solids` that some have."""
+def building_rows(ids: Ids, which: Which = THERE) -> dict[str, Query]:
+    """The buildings of these ids that are shown: `features`, and the `solids` that some have."""
     fields: dict[str, tuple[str, ColumnElement[Any]]] = {
         "id": ("int8", building.c.id),
         "outline": ("bytea", _wkb(building.c.footprint)),
@@ -56,7 +53,7 @@ def building_rows(ids: Sequence[int]) -> dict[str, Query]:
         "mesh": ("bool", building_geom.c.kind == "mesh"),
     }
     return {
-        "features": _query(fields, building.c.id == any_of(ids), standing()),
+        "features": _query(fields, building.c.id == any_of(ids), shown(which)),
         "solids": _query(
             solids,
             building_geom.c.building_id == any_of(ids),
@@ -66,7 +63,7 @@ def building_rows(ids: Sequence[int]) -> dict[str, Query]:
     }
 
 
-def unit_rows(ids: Sequence[int]) -> dict[str, Query]:
+def unit_rows(ids: Ids, which: Which = THERE) -> dict[str, Query]:
     """The units of these buildings, in pieces to be joined by their ids.
 
     `features` have one row a unit, `parts` one for each further storey it takes part in; an outline
@@ -93,7 +90,7 @@ def unit_rows(ids: Sequence[int]) -> dict[str, Query]:
     of_plan = floor_plan.c.building_id == any_of(ids)
     of_unit = unit.c.building_id == any_of(ids)
     return {
-        "buildings": _query(buildings, kept, standing()),
+        "buildings": _query(buildings, kept, shown(which)),
         "plans": _query(plans, of_plan, floor_plan.c.outline.is_not(None)),
         "slots": Query(
             _select(slots)
@@ -114,9 +111,53 @@ def unit_rows(ids: Sequence[int]) -> dict[str, Query]:
     }
 
 
-def standing() -> ColumnElement[bool]:
-    """Buildings that are there, or are to be."""
-    return and_(building.c.ended_at.is_(None), building.c.state != "demolished")
+def storey_rows(ids: Ids, which: Which = THERE) -> dict[str, Query]:
+    """The storeys below the ground of these buildings, in pieces to be joined by their ids.
+
+    `features` have one row a storey; its outline is that of its plan, else the building's.
+    `kinds` tell of each storey with units what most of them are.
+    """
+    buildings = {
+        "id": ("int8", building.c.id),
+        "outline": ("bytea", _wkb(building.c.footprint)),
+        "ground": ("float8", building.c.ground_elev),
+        "use": ("text", building.c.use_code),
+        **_centre(),
+    }
+    plans = {"id": ("int8", floor_plan.c.id), "outline": ("bytea", _wkb(floor_plan.c.outline))}
+    kinds = {
+        "id": ("int8", storey.c.id),
+        "kind": ("text", func.mode().within_group(collate(unit.c.kind, "C"))),
+    }
+    storeys = {
+        "id": ("int8", storey.c.id),
+        "building_id": ("int8", storey.c.building_id),
+        "plan_id": ("int8", func.coalesce(storey.c.plan_id, -1)),
+        "no": ("int2", storey.c.no),
+        "bottom": ("float8", storey.c.elev_bottom),
+        "top": ("float8", storey.c.elev_top),
+        "generated": ("bool", storey.c.status == "generated"),
+    }
+    of_plan = floor_plan.c.building_id == any_of(ids)
+    of_storey = storey.c.building_id == any_of(ids)
+    return {
+        "buildings": _query(buildings, building.c.id == any_of(ids), shown(which)),
+        "plans": _query(plans, of_plan, floor_plan.c.outline.is_not(None)),
+        "kinds": Query(
+            _select(kinds)
+            .select_from(storey.join(unit, unit.c.storey_id == storey.c.id))
+            .where(of_storey, unit.c.building_id == any_of(ids), buried())
+            .where(unit.c.ended_at.is_(None))
+            .group_by(storey.c.id),
+            _types(kinds),
+        ),
+        "features": _query(storeys, of_storey, buried()),
+    }
+
+
+def buried() -> ColumnElement[bool]:
+    """Storeys below the ground, as they are numbered."""
+    return and_(storey.c.ended_at.is_(None), storey.c.no < 0)
 
 
 def placed() -> ColumnElement[bool]:
@@ -164,8 +205,5 @@ def _wkb(shape: ColumnElement[Any]) -> ColumnElement[bytes]:
 
 
 def _centre() -> dict[str, tuple[str, ColumnElement[Any]]]:
-    shape = building.c.footprint
-    return {
-        "longitude": ("float8", (func.ST_XMin(shape) + func.ST_XMax(shape)) / 2),
-        "latitude": ("float8", (func.ST_YMin(shape) + func.ST_YMax(shape)) / 2),
-    }
+    longitude, latitude = centre()
+    return {"longitude": ("float8", longitude), "latitude": ("float8", latitude)}

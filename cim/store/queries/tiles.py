@@ -35,6 +35,8 @@ from cim.model.buildings import (
 from cim.model.platform import tile_member, tile_skip, tileset
 from cim.model.reference import code_item
 from cim.store.queries.members import any_of
+from cim.store.queries.tile_rows import buried
+from cim.store.queries.which import THERE, Which, risen, shown
 
 MEMBER_TYPES = {"tileset": "text", "building_id": "int8", "level": "int2", "cell": "int8"}
 """The columns of platform.tile_member, as they are copied in."""
@@ -49,11 +51,11 @@ SKIP_TYPES = {"tileset": "text", "object_id": "int8", "reason_en": "text", "reas
 """The columns of platform.tile_skip, as they are copied in."""
 
 
-def building_extents(among: Sequence[int] | None = None) -> Select[Any]:
+def building_extents(among: Sequence[int] | None = None, which: Which = THERE) -> Select[Any]:
     """Every building to be shown: id, west, south, east, north, height, units 1, corners.
 
-    Of one that is drawn as a solid, box, height and corners are the solid's.  With `among` only
-    those of these ids.
+    Of one that is drawn as a solid, box, height and corners are the solid's.  What is all below
+    the ground has nothing to show there.  With `among` only those of these ids.
     """
     solid = building_geom.c.geom
     rise = func.ST_ZMax(solid) - func.ST_ZMin(solid)
@@ -67,22 +69,22 @@ def building_extents(among: Sequence[int] | None = None) -> Select[Any]:
             func.coalesce(points, func.ST_NPoints(building.c.footprint)).label("corners"),
         )
         .select_from(_with_solids(building))
-        .where(_standing(), *_among(building.c.id, among))
+        .where(shown(which), risen(), *_among(building.c.id, among))
     )
 
 
-def unit_extents(among: Sequence[int] | None = None) -> Select[Any]:
+def unit_extents(among: Sequence[int] | None = None, which: Which = THERE) -> Select[Any]:
     """Every building with units to be shown: as `building_extents`, with its units and corners."""
     own = (
         select(unit.c.building_id, func.ST_NPoints(_unit_outline()).label("corners"))
         .select_from(_units())
-        .where(_present(), *_among(unit.c.building_id, among))
+        .where(_present(which), *_among(unit.c.building_id, among))
     )
     further = (
         select(unit.c.building_id, func.ST_NPoints(unit_storey.c.outline).label("corners"))
         .select_from(_parts())
         .where(
-            _present(),
+            _present(which),
             unit_storey.c.outline.is_not(None),
             *_among(unit.c.building_id, among),
         )
@@ -106,7 +108,42 @@ def unit_extents(among: Sequence[int] | None = None) -> Select[Any]:
             counted.c.corners,
         )
         .select_from(building.join(counted, counted.c.building_id == building.c.id))
-        .where(_standing(), *_among(building.c.id, among))
+        .where(shown(which), *_among(building.c.id, among))
+    )
+
+
+def storey_extents(among: Sequence[int] | None = None, which: Which = THERE) -> Select[Any]:
+    """Every building with storeys below the ground: as `building_extents`, with their number.
+
+    `height` is how deep they reach.
+    """
+    outline = func.coalesce(floor_plan.c.outline, building.c.footprint)
+    counted = (
+        select(
+            storey.c.building_id,
+            func.count().label("units"),
+            func.sum(func.ST_NPoints(outline)).label("corners"),
+            func.greatest(-func.min(storey.c.elev_bottom), 0.0).label("depth"),
+        )
+        .select_from(
+            storey.join(building, building.c.id == storey.c.building_id).outerjoin(
+                floor_plan, floor_plan.c.id == storey.c.plan_id
+            )
+        )
+        .where(buried(), shown(which), *_among(storey.c.building_id, among))
+        .group_by(storey.c.building_id)
+        .subquery()
+    )
+    return (
+        select(
+            building.c.id,
+            *_box(),
+            counted.c.depth.label("height"),
+            counted.c.units,
+            counted.c.corners,
+        )
+        .select_from(building.join(counted, counted.c.building_id == building.c.id))
+        .where(*_among(building.c.id, among))
     )
 
 
@@ -202,26 +239,17 @@ def _box(solid: ColumnElement[Any] | None = None) -> list[ColumnElement[Any]]:
     ]
 
 
-def _centre() -> list[ColumnElement[Any]]:
-    west, south, east, north = (column.element for column in _box())
-    return [((west + east) / 2).label("longitude"), ((south + north) / 2).label("latitude")]
-
-
 def _among(column: ColumnElement[int], ids: Sequence[int] | None) -> list[ColumnElement[bool]]:
     return [] if ids is None else [column == any_of(ids)]
 
 
-def _standing() -> ColumnElement[bool]:
-    return and_(building.c.ended_at.is_(None), building.c.state != "demolished")
-
-
-def _present() -> ColumnElement[bool]:
+def _present(which: Which) -> ColumnElement[bool]:
     """Units with a place of their own; the others are reached through the floor grid."""
     return and_(
         unit.c.ended_at.is_(None),
         storey.c.ended_at.is_(None),
         unit.c.geom_status != "none",
-        _standing(),
+        shown(which),
     )
 
 
