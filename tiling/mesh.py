@@ -290,10 +290,12 @@ def _outward(low: Steps, following: Integers) -> NDArray[np.int8]:
     """Normals of the walls that leave each corner: to the right of the edge, level."""
     edge = (low[following] - low)[:, :2].astype(np.float64)
     length = np.sqrt(edge[:, 0] ** 2 + edge[:, 1] ** 2)
-    length[length == 0] = 1.0
+    shut = length == 0  # corners a step apart on the ground may fall together where the foot is
+    length[shut] = 1.0
     normal = np.zeros((len(low), 3), np.int8)
     normal[:, 0] = np.rint(edge[:, 1] / length * FULL)
     normal[:, 1] = np.rint(-edge[:, 0] / length * FULL)
+    normal[shut, 0] = FULL
     return normal
 
 

@@ -201,6 +201,19 @@ def test_scribble_becomes_a_whole_solid_or_is_named(scribble: list[tuple[int, in
     assert any(plan_area(alone) == pytest.approx(true, rel=0.012, abs=rounding) for true in meant)
 
 
+def test_walls_a_step_wide_have_a_normal_wherever_their_foot_is() -> None:
+    """Far from the tile's middle, below the ellipsoid, corners a step apart fall together."""
+    starts = np.arange(470, 480, 0.0031)
+    notched = [
+        shapely.Polygon([(x, 0), (x + 9, 0), (x + 9, 9), (x + 0.01, 9), (x + 0.01, 5), (x, 5)])
+        for x in starts
+    ]
+    outlines = [shapely.to_wkb(place(shape)) for shape in notched]
+    bottom = np.full(len(outlines), -33.0)
+    made = prisms(outlines, bottom, bottom + 12, HERE, closed=False)
+    assert np.abs(np.linalg.norm(normals(made), axis=1) - 1).max() < 0.02
+
+
 def test_a_house_near_the_pole_is_a_house() -> None:
     far = Frame(10.0, 89.9)
     box = shapely.box(9.98, 89.9, 10.02, 89.9001)
