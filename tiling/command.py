@@ -95,7 +95,7 @@ def build_command(
                 )
             _summary(built, dry_run=dry_run)
         if {"all", TERRAIN} & {*names}:
-            build_terrain(settings, engine, wanted=TERRAIN in names, dry_run=dry_run)
+            build_terrain(settings, engine, executor, wanted=TERRAIN in names, dry_run=dry_run)
 
 
 tile.add_command(check_command)

@@ -32,6 +32,9 @@ from cim.errors import TilingError
 CURRENT = "current"
 """The link to the version that is served."""
 
+ROOTS = ("tileset.json", "layer.json")
+"""Where a version begins, of tiles and of terrain."""
+
 NOTE = ".version.json"
 """Says what a version is."""
 
@@ -179,7 +182,9 @@ class Folder:
         """Whether a version stands here with all that it builds upon."""
         folder = self.path / version
         steps = version_at(folder).steps if folder.is_dir() else ()
-        return bool(steps) and all((step.folder / "tileset.json").is_file() for step in steps)
+        return bool(steps) and all(
+            any((step.folder / root).is_file() for root in ROOTS) for step in steps
+        )
 
     def begin(self, terms: str) -> bool:
         """Make room for a version, or go on with one begun on the same terms; whether it is so."""

@@ -9,7 +9,7 @@ from cim.errors import CimError
 from cim.settings import Settings
 from cim.store.queries import manifest
 from cim.store.watching import listen, wait
-from tiling.layers import LAYERS
+from tiling.layers import LAYERS, TERRAIN
 from tiling.progress import pool
 from tiling.publish import Built
 from tiling.update import update
@@ -48,6 +48,7 @@ def follow(
                 names = connection.scalars(manifest.names()).all()  # first all, whatever they lack
                 while not stop.is_set():
                     bring_up(settings, engine, jobs, names, told)
+                    bring_up_terrain(settings, engine, jobs, told)
                     for _ in range(ROUND):
                         if stop.is_set() or wait(connection, 1.0):
                             break
@@ -68,3 +69,18 @@ def bring_up(
             built = update(settings, engine, LAYERS[name], executor=executor)
         if built.changed:
             told(built)
+
+
+def bring_up_terrain(settings: Settings, engine: Engine, jobs: int, told: Told) -> None:
+    """Update the terrain where it was once built and the rasters are others now."""
+    if not (settings.tiles_dir / TERRAIN).is_dir():
+        return
+    from tiling import terrain  # noqa: PLC0415 - rasters: a quarter of a second that few need
+
+    with engine.connect() as connection:
+        if not terrain.behind(settings, connection):
+            return
+    with pool(jobs) as executor:
+        built = terrain.update(settings, engine, executor=executor)
+    if built:
+        told(built)

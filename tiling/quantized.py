@@ -31,9 +31,9 @@ NORMALS = 1
 class Mesh:
     """Triangles over a tile.
 
-    `west`, `south`, `east`, `north` in degrees; `across` and `up` are steps of MOST from west and
-    south, shape (n,); `height` whole steps of `unit` metres above the ellipsoid, (n,); `normal`
-    earth-centred, (n, 3); `triangles` (m, 3), counter-clockwise from above.
+    `bounds` are west, south, east, north in degrees; `across` and `up` are steps of MOST from west
+    and south, shape (n,); `height` whole steps of `unit` metres above the ellipsoid, (n,);
+    `normal` as `oct_encoded` gives it, (n, 2); `triangles` (m, 3), counter-clockwise from above.
     """
 
     bounds: tuple[float, float, float, float]
@@ -41,7 +41,7 @@ class Mesh:
     up: Whole
     height: Whole
     unit: float
-    normal: Floats
+    normal: NDArray[np.uint8]
     triangles: Whole
 
     @property
@@ -73,7 +73,7 @@ def write(mesh: Mesh) -> bytes:
     for edge in (across == 0, up == 0, across == MOST, up == MOST):
         places = np.flatnonzero(edge)
         parts += [struct.pack("<I", places.size), places.astype(index).tobytes()]
-    packed = oct_encoded(mesh.normal[order])
+    packed = mesh.normal[order]
     parts += [struct.pack("<BI", NORMALS, packed.size), packed.tobytes()]
     return b"".join(parts)
 
@@ -113,6 +113,20 @@ def oct_encoded(normals: Floats) -> NDArray[np.uint8]:
     flat = np.where(normals[:, 2:] < 0, folded, flat)
     found: NDArray[np.uint8] = np.floor((flat * 0.5 + 0.5) * 255 + 0.5).astype(np.uint8)
     return found
+
+
+def oct_decoded(packed: NDArray[np.uint8]) -> Floats:
+    """The unit vectors, (n, 3), that two bytes each stand for, (n, 2).
+
+    >>> oct_decoded(np.array([[128, 128], [255, 128]], np.uint8)).round(2).__abs__().tolist()
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    """
+    flat = packed / 255.0 * 2 - 1
+    up = 1 - np.abs(flat).sum(axis=1)
+    folded = (1 - np.abs(flat[:, ::-1])) * np.where(flat < 0, -1.0, 1.0)
+    found = np.column_stack([np.where(up[:, None] < 0, folded, flat), up])
+    unit: Floats = found / np.sqrt((found**2).sum(axis=1))[:, None]
+    return unit
 
 
 def _first_named(triangles: Whole, count: int) -> tuple[Whole, Whole]:

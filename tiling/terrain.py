@@ -2,247 +2,123 @@
 
 tiles/terrain/VERSION/layer.json           what there is (TileJSON)
                      /LEVEL/X/Y.terrain    two tiles on level 0, rows from south to north
+                     /.plan.json           what it was made from; beside it a record of each tile
 """
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass, replace
 from hashlib import blake2b
-from math import ceil, floor, log2
+from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 
 import numpy as np
-import rasterio
-from rasterio.fill import fillnodata
-from rasterio.windows import Window
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
-from cim.crs.geoid import geoid
 from cim.errors import TilingError
 from cim.settings import Settings
-from cim.store import terrain
-from cim.store.queries import terrain as queries
-from cim.terrain.ground import Ground
-from cim.terrain.layer import Box, Layer
-from tiling import quantized
-from tiling.folder import Folder
+from tiling import publish
+from tiling.folder import CURRENT, Folder, store, version_at
 from tiling.layers import TERRAIN
 from tiling.packed import packed
-from tiling.relief import QUARTERS, SIDE, Nodes, Relief, joined, triangulated
+from tiling.relief import Nodes, Relief
+from tiling.terrain_city import City, city_of, shown
+from tiling.terrain_parts import TILE, Maker, Order, Part, Tiles, keep, kept, made, made_apart
+from tiling.terrain_plan import Key, Plan, Stale, parts, stale
+from tiling.terrain_version import PLAN, RECORD, described, made_from, record_of, together
 
-DEEPEST = 18
-"""No tile is smaller than this level's (76 m), however fine the raster."""
+MOST = 256
+"""About how many tiles a process makes at a time, and a run that is broken off makes again."""
 
-FINEST = 0.5
-"""Metres that the triangles of the deepest level may differ from the lattice."""
+WAITING = 8
+"""Such parts under way where the executor does not say: what bounds the memory."""
 
-COARSE = 77_067.0 / 4
-"""Metres on level 0, halved from level to level: a quarter of what Cesium reckons with."""
-
-REACH = 100
-"""Cells over which holes of a raster are filled from around them, for show alone."""
-
-STRIPE = 1024
-"""Rows that are filled at a time."""
-
-FORMAT = "quantized-mesh 1"
-"""Changes when the same ground would be written otherwise."""
+FILLED = ".filled"
+"""The folder of what fills the rasters' holes."""
 
 Progress = Callable[[int, int], None]
-"""Called with the tiles done and their total."""
+"""Called with the tiles done and about how many there are to do."""
 
 
 @dataclass
-class Built:
-    """What a run did."""
+class Built(publish.Built):
+    """What a run did; `packed` are the bytes of the gzip files, `deepest` is the lowest level."""
 
-    path: Path
-    version: str = ""
-    tiles: int = 0
-    bytes: int = 0
     packed: int = 0
     deepest: int = 0
-    shift: float = 0.0
-    model: str = ""
-    seconds: float = 0.0
-
-
-@dataclass
-class _Run:
-    """A run as it goes."""
-
-    relief: Relief
-    boxes: Sequence[Box]
-    folder: Folder
-    built: Built
-    digests: dict[tuple[int, int, int], bytes] = field(default_factory=dict)
-    progress: Progress | None = None
-    total: int = 0
 
 
 def build(
     settings: Settings,
-    connection: Connection,
-    progress: Progress | None = None,
+    engine: Engine,
     *,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
     dry_run: bool = False,
 ) -> Built:
-    """Build the terrain of the city as its rasters stand now.
+    """Make all terrain of the city as its rasters stand now.
 
-    What is served stays until the new one is whole; a `dry_run` keeps nothing.  Raises TilingError
-    where the city has no raster, a build is under way, the disk is full, or the geoid grid does
-    not reach.
+    What is served stays until the new one is whole; a `dry_run` keeps nothing.  A run that was
+    broken off is gone on with.  Raises TilingError where the city has no raster, a build is under
+    way, the disk is full, or the geoid grid does not reach.
     """
-    began = monotonic()
-    layers = terrain.layers(connection, settings)
-    if not layers:
+    with engine.connect() as connection:
+        city = city_of(settings, connection)
+    if city is None:
         raise missing()
-    rows = connection.execute(queries.LISTED).all()
-    unit = unit_for(max(row.most for row in rows) - min(row.least for row in rows))
-    deepest = level_for(min(row.cell for row in rows))
-    above = geoid(settings)
-    built = Built(settings.tiles_dir / TERRAIN, deepest=deepest, model=above.name)
-    with (
-        TemporaryDirectory(prefix="cim-") as filled,
-        Folder(Path(filled) / TERRAIN if dry_run else built.path) as folder,
-    ):
-        shown = [_filled(layer, row.holes, Path(filled) / f"{number}.tif")
-                 for number, (layer, row) in enumerate(zip(layers, rows, strict=True))]  # fmt: skip
-        boxes = [layer.bounds for layer in layers]
-        with Ground(settings, shown) as ground:
-            west, south, east, north = box = _around(boxes)
-            middle = np.array([(west + east) / 2]), np.array([(south + north) / 2])
-            built.shift = float(above.height(*middle)[0])
-            relief = Relief(ground, above, box, unit, deepest)
-            folder.begin(FORMAT + " " + "".join(row.digest for row in rows))
-            folder.clear(())
-            run = _Run(relief, boxes, folder, built, progress=progress)
-            run.total = sum((e - w) * (n - s) for w, s, e, n in _ranges(boxes, deepest))
-            for x in (0, 1):
-                _tile(run, 0, x, 0)
-        _describe(run)
-        folder.finish(built.version, None, ())
-        folder.switch(built.version)
-    built.seconds = monotonic() - began
-    return built
+    if dry_run:
+        return _tried(settings, city, progress, executor)
+    return _run(settings, city, None, progress, executor)
 
 
-def unit_for(span: float) -> float:
-    """The step of heights, m, a power of two, for which a tile has steps enough.
+def update(
+    settings: Settings,
+    engine: Engine,
+    *,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+) -> Built | None:
+    """Make the tiles anew that are behind the city's rasters; None where none is.
 
-    >>> unit_for(2751.0), unit_for(80.0), unit_for(9000.0)
-    (0.125, 0.015625, 0.5)
+    The files are those of a full build.  Where the last raster has ended no terrain is served any
+    more.  Raises as `build` does.
     """
-    return 2.0 ** max(ceil(log2((span + 250.0) / quantized.MOST)), -6)
-
-
-def level_for(cell: float) -> int:
-    """The level whose lattice is as fine as cells of so many metres.
-
-    >>> level_for(79.6), level_for(25.0), level_for(0.5)
-    (12, 14, 18)
-    """
-    return max(0, min(DEEPEST, ceil(log2(20_015_000 / SIDE / cell) - 0.1)))
-
-
-def _around(boxes: Sequence[Box]) -> Box:
-    wests, souths, easts, norths = zip(*boxes, strict=True)
-    return min(wests), min(souths), max(easts), max(norths)
-
-
-def _ranges(boxes: Sequence[Box], level: int) -> list[tuple[int, int, int, int]]:
-    """The columns and rows of tiles that each box meets, ends excluded."""
-    step = 180 / 2**level
-    wide, high = 2 ** (level + 1), 2**level
-    return [
-        (
-            max(0, floor((west + 180) / step)),
-            max(0, floor((south + 90) / step)),
-            min(wide, floor((east + 180) / step) + 1),
-            min(high, floor((north + 90) / step) + 1),
-        )
-        for west, south, east, north in boxes
-    ]
-
-
-def _bounds(level: int, x: int, y: int) -> Box:
-    step = 180 / 2**level
-    return x * step - 180, y * step - 90, (x + 1) * step - 180, (y + 1) * step - 90
-
-
-def _tile(run: _Run, level: int, x: int, y: int) -> Nodes | None:
-    """Build a tile and all below it; its nodes, or None where no raster reaches."""
-    within = any(w <= x < e and s <= y < n for w, s, e, n in _ranges(run.boxes, level))
-    if not within and level > 0:
+    with engine.connect() as connection:
+        city = city_of(settings, connection)
+    current = settings.tiles_dir / TERRAIN / CURRENT
+    if city is None:
+        current.unlink(missing_ok=True)
         return None
-    if level < run.built.deepest and within:
-        parts = [_tile(run, level + 1, 2 * x + right, 2 * y + up) for right, up in QUARTERS]
-        nodes = joined(run.relief, (level, x, y), parts)
-    else:
-        nodes = run.relief.nodes(level, x, y)
-    error = FINEST if level == run.built.deepest else max(FINEST, COARSE / 2**level)
-    content = quantized.write(triangulated(nodes, run.relief.unit, _bounds(level, x, y), error))
-    small = packed(content)
-    run.folder.write(f"{level}/{x}/{y}.terrain", content, small)
-    run.digests[level, x, y] = blake2b(content, digest_size=16).digest()
-    run.built.tiles += 1
-    run.built.bytes += len(content)
-    run.built.packed += len(small)
-    if run.progress and level == run.built.deepest:
-        run.progress(run.built.tiles, max(run.total, run.built.tiles))
-    return nodes
+    old = made_from(current)
+    if old and replace(old, behind="") == city.plan:
+        return None
+    return _run(settings, city, old, progress, executor)
 
 
-def _describe(run: _Run) -> None:
-    """Write layer.json, and name the version after all of it."""
-    built = run.built
-    levels = [_ranges(run.boxes, level) for level in range(built.deepest + 1)]
-    levels[0] = [(0, 0, 2, 1)]
-    layer = {
-        "tilejson": "2.1.0",
-        "format": "quantized-mesh-1.0",
-        "scheme": "tms",
-        "projection": "EPSG:4326",
-        "tiles": ["{z}/{x}/{y}.terrain?v={version}"],
-        "extensions": ["octvertexnormals"],
-        "bounds": list(_around(run.boxes)),
-        "minzoom": 0,
-        "maxzoom": built.deepest,
-        "available": [
-            [dict(zip(("startX", "startY", "endX", "endY"), (w, s, e - 1, n - 1), strict=True))
-             for w, s, e, n in dict.fromkeys(ranges)]
-            for ranges in levels
-        ],
-    }  # fmt: skip
-    named = json.dumps(layer).encode()
-    named += b"".join(f"{key}".encode() + run.digests[key] for key in sorted(run.digests))
-    built.version = blake2b(named, digest_size=6).hexdigest()
-    described = json.dumps({**layer, "version": built.version}).encode()
-    run.folder.write("layer.json", described, packed(described))
-    built.bytes += len(described)
+def outdated(settings: Settings, engine: Engine) -> list[Key]:
+    """The tiles that an update would make, in order; nothing is changed by asking."""
+    with engine.connect() as connection:
+        city = city_of(settings, connection)
+    current = settings.tiles_dir / TERRAIN / CURRENT
+    old = made_from(current)
+    if city is None or (old and replace(old, behind="") == city.plan):
+        return []
+    with TemporaryDirectory(prefix="cim-") as folder, shown(settings, city, Path(folder)) as ground:
+        plan = ground[0].plan
+        return sorted(_listed(plan, _stale(old, plan, current)))
 
 
-def _filled(layer: Layer, holes: int, target: Path) -> Layer:
-    """The raster with its holes filled from around them, for show: no building stands on it."""
-    if not holes:
-        return layer
-    with rasterio.open(layer.path) as file:
-        profile = {**file.profile, "driver": "GTiff", "tiled": True, "compress": None}
-        with rasterio.open(target, "w", **profile) as out:
-            for top in range(0, file.height, STRIPE):
-                first = max(0, top - REACH)
-                last = min(file.height, top + STRIPE + REACH)
-                cells = file.read(1, window=Window(0, first, file.width, last - first), masked=True)
-                known = ~np.ma.getmaskarray(cells)
-                filled = cells.filled(profile["nodata"]).astype(np.float32)
-                if known.any() and not known.all():
-                    filled = fillnodata(filled, known.astype(np.uint8), max_search_distance=REACH)
-                rows = min(STRIPE, file.height - top)
-                part = filled[top - first : top - first + rows].astype(profile["dtype"])
-                out.write(part, 1, window=Window(0, top, file.width, rows))
-    return replace(layer, path=target)
+def behind(settings: Settings, connection: Connection) -> bool:
+    """Whether terrain that was once built is not what the rasters are now: an update is due."""
+    top = settings.tiles_dir / TERRAIN
+    if not top.is_dir():
+        return False
+    city, old = city_of(settings, connection), made_from(top / CURRENT)
+    return (replace(old, behind="") if old else None) != (city.plan if city else None)
 
 
 def missing() -> TilingError:
@@ -250,4 +126,152 @@ def missing() -> TilingError:
     return TilingError(
         "the city has no terrain: load a raster of ground heights with cim load terrain FILE",
         "城市还没有地形：请用 cim load terrain 文件 载入高程栅格",
+    )
+
+
+def _stale(old: Plan | None, new: Plan, current: Path) -> Stale:
+    def shown_beyond() -> frozenset[Key]:
+        record = record_of(current)
+        chosen = record[record["beyond"]]
+        return frozenset(zip(*(chosen[name].tolist() for name in ("level", "x", "y")), strict=True))
+
+    return stale(old if record_of(current).size else None, new, shown_beyond)
+
+
+def _listed(plan: Plan, doubt: Stale) -> Iterator[Key]:
+    left: list[Key] = [key for key in ((0, 0, 0), (0, 1, 0)) if doubt(key)]
+    while left:
+        key = left.pop()
+        yield key
+        left += [one for one in plan.below(key) if one and doubt(one)]
+
+
+def _tried(
+    settings: Settings, city: City, progress: Progress | None, executor: Executor | None
+) -> Built:
+    """A full build of which nothing stays."""
+    began = monotonic()
+    top = settings.tiles_dir / TERRAIN
+    with TemporaryDirectory(prefix="cim-") as folder, shown(settings, city, Path(folder)) as ground:
+        order, relief = ground
+        record = _made(order, relief, Stale(everything=True), None, progress, executor)
+        return _built(top, order, relief, record, record.size, monotonic() - began)
+
+
+def _run(
+    settings: Settings,
+    city: City,
+    old: Plan | None,
+    progress: Progress | None,
+    executor: Executor | None,
+) -> Built:
+    """Make what of the version that is served is not as the city has it, and serve it."""
+    began = monotonic()
+    top = settings.tiles_dir / TERRAIN
+    with (
+        Folder(top) as folder,
+        shown(settings, city, top / FILLED, folder.work) as (order, relief),
+    ):
+        doubt = _stale(old, order.plan, top / CURRENT)
+        base = None if doubt.everything else folder.current
+        terms = repr((base, order.plan)).encode()
+        folder.begin(blake2b(terms, digest_size=12).hexdigest())
+        fresh = _made(order, relief, doubt, top / base if base else None, progress, executor)
+        before = record_of(top / base) if base else fresh[:0]
+        record, gone = together(before, fresh, order.plan)
+        built = _built(top, order, relief, record, fresh.size, 0.0)
+        layer = described(order.plan, built.version)
+        folder.write("layer.json", layer, packed(layer))
+        built.bytes += len(layer)
+        folder.finish(built.version, base, gone)
+        whole = BytesIO()
+        np.save(whole, record)
+        store(top / built.version / RECORD, whole.getvalue())
+        store(top / built.version / PLAN, json.dumps(order.plan.as_json()).encode())
+        folder.switch(built.version)
+    built.seconds = monotonic() - began
+    return built
+
+
+def _made(
+    order: Order,
+    relief: Relief,
+    doubt: Stale,
+    base: Path | None,
+    progress: Progress | None,
+    executor: Executor | None,
+) -> Tiles:
+    """Make all tiles that are stale; their records."""
+    keys = parts(order.plan, MOST, doubt)
+    about, count = sum(map(order.plan.count, keys)), 0
+    there = [part for key in keys if order.target and (part := kept(order.target, key))]
+    tops = {part.key: part.nodes for part in there}
+    records = [np.empty(0, TILE), *(part.tiles for part in there)]
+    left = [key for key in keys if key not in tops]
+    for part in _carried_out(order, relief, doubt, left, executor):
+        tops[part.key] = part.nodes
+        records.append(part.tiles)
+        count = sum(one.size for one in records)
+        if progress:
+            progress(count, max(about, count))
+    steps = version_at(base).steps if base else ()
+
+    def known(key: Key) -> Nodes | None:
+        """Of a part that was made, or that stands and is not stale."""
+        if key in tops or doubt(key):
+            return tops.get(key)
+        there = (kept(step.folder, key) for step in steps)
+        return next((part.nodes for part in there if part), None)
+
+    above = [key for key in ((0, 0, 0), (0, 1, 0)) if doubt(key) and key not in tops]
+    for key in above:
+        for part in Maker(relief, order, doubt, known).parts(key):
+            records.append(part.tiles)
+            if order.target:
+                keep(order.target, part)
+    return np.concatenate(records)
+
+
+def _carried_out(
+    order: Order, relief: Relief, doubt: Stale, keys: Sequence[Key], executor: Executor | None
+) -> Iterator[Part]:
+    """Parts made here, or by an executor's processes with few under way, in whatever order."""
+    if executor is None or len(keys) < 2:
+        yield from (made(relief, order, doubt, key) for key in keys)
+        return
+    most = getattr(executor, "workers", WAITING)
+    left, under_way = iter(keys), set[Future[Part]]()
+    try:
+        while True:
+            for key in islice(left, most - len(under_way)):
+                under_way.add(executor.submit(made_apart, order, doubt.within(key), key))
+            if not under_way:
+                return
+            ended, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            yield from (one.result() for one in ended)
+    finally:
+        for one in under_way:
+            one.cancel()
+
+
+def _built(
+    top: Path, order: Order, relief: Relief, record: Tiles, changed: int, seconds: float
+) -> Built:
+    """What there is now, with the name of its version: that of the same content is the same."""
+    named = described(order.plan, "")
+    named += b"".join(record[name].tobytes() for name in ("level", "x", "y", "digest"))
+    west, south, east, north = order.plan.box
+    middle = np.array([(west + east) / 2]), np.array([(south + north) / 2])
+    return Built(
+        name=TERRAIN,
+        path=top,
+        version=blake2b(named, digest_size=6).hexdigest(),
+        tiles=record.size,
+        changed=changed,
+        bytes=int(record["bytes"].sum()),
+        packed=int(record["packed"].sum()),
+        deepest=order.plan.deepest,
+        height_shift=float(relief.geoid.height(*middle)[0]),
+        height_model=relief.geoid.name,
+        seconds=seconds,
     )

@@ -15,9 +15,10 @@ from cim.intake.attached import end_with_input
 from cim.store.engine import connect
 from tiling import tiles3d
 from tiling.following import follow
-from tiling.layers import LAYERS
+from tiling.layers import LAYERS, TERRAIN
 from tiling.progress import bar, pool
 from tiling.publish import Built
+from tiling.terrain_command import update_terrain
 from tiling.update import outdated, update
 
 SHOWN = 20
@@ -30,7 +31,7 @@ CORES = os.cpu_count() or 1
 @click.option(
     "--tileset",
     "name",
-    type=click.Choice([*LAYERS, "all"]),
+    type=click.Choice([*LAYERS, TERRAIN, "all"]),
     default="all",
     show_default=True,
     help="which tileset to update",
@@ -44,7 +45,7 @@ CORES = os.cpu_count() or 1
 )
 @click.option("--dry-run", is_flag=True, help="say which tiles would be made, and make none")
 def update_command(name: str, jobs: int, dry_run: bool) -> None:
-    """Make the tiles anew of which something was touched since they were made.
+    """Make the tiles anew of which something was touched since they were made, terrain's too.
 
     The result is that of a full build, file by file.  A tileset that was never built, or was made
     by another version of the program, is built whole; a build that was broken off is ended.
@@ -56,7 +57,7 @@ def update_command(name: str, jobs: int, dry_run: bool) -> None:
     """
     settings = configuration.load()
     engine = connect(settings)
-    layers = LAYERS.values() if name == "all" else [LAYERS[name]]
+    layers = [layer for layer in LAYERS.values() if name in ("all", layer.name)]
     try:
         for layer in layers:
             if dry_run:
@@ -73,6 +74,11 @@ def update_command(name: str, jobs: int, dry_run: bool) -> None:
             with pool(jobs) as executor, bar(layer.name) as progress:
                 built = update(settings, engine, layer, progress=progress, executor=executor)
             click.echo(said(built))
+        if name in ("all", TERRAIN):
+            with pool(jobs) as executor:
+                ground = update_terrain(settings, engine, executor, dry_run=dry_run)
+            if ground:
+                click.echo(said(ground))
     finally:
         engine.dispose()
 

@@ -1,7 +1,6 @@
 """The terrain's tiles, as CesiumJS and its kin ask for them."""
 
 import os
-from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -9,8 +8,9 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from api.deps import SettingsDep
-from api.files import IMMUTABLE, REVALIDATE, Files, answer, inside
+from api.files import IMMUTABLE, REVALIDATE, Files, answer
 from api.routes import PROBLEM
+from api.tiles import found_in
 from cim.errors import NotFound
 from cim.settings import Settings
 from tiling.folder import CURRENT
@@ -56,21 +56,13 @@ async def terrain(
     ] = None,
 ) -> Response:
     """Heights are metres above the ellipsoid; tiles asked for with the version `v` never change."""
-    root, fixed = _chosen(settings.tiles_dir / TERRAIN, v)
-    found = inside(root, file)
-    if found is None:
+    version, found = await run_in_threadpool(found_in, settings.tiles_dir, (TERRAIN, v), file)
+    if version is None or found is None:
         raise NotFound(
             "The terrain has no such file.",
             "地形数据中没有该文件。",
         )
     files: Files = request.app.state.files
     loaded = await run_in_threadpool(files.load, found)
-    lasting = fixed and found.name != "layer.json"
+    lasting = version.fixed and found.name != "layer.json"
     return answer(request, loaded, found.suffix, IMMUTABLE if lasting else REVALIDATE)
-
-
-def _chosen(top: FilePath, version: str | None) -> tuple[FilePath, bool]:
-    """The folder of a version that stands, else of the current one; whether it was asked for."""
-    if version and version.isalnum() and version != CURRENT and (top / version).is_dir():
-        return top / version, True
-    return top / CURRENT, False

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cim.crs.geoid import CITY, to_city
 from cim.settings import Settings
 from cim.terrain.layer import Box, Layer
-from cim.terrain.raster import Floats, Raster
+from cim.terrain.raster import Blocks, Floats, Raster
 
 Outlines = NDArray[np.object_]
 Places = NDArray[np.int64]
@@ -44,10 +44,11 @@ class Ground:
         """
         self.layers = tuple(layers)
         self._rasters: list[tuple[Raster, Box, Callable[[Floats, Floats], Floats | float]]] = []
+        blocks = Blocks()
         try:
             for layer in self.layers:
                 shift = to_city(settings, layer.heights)
-                raster = Raster(layer.path, layer.system)
+                raster = Raster(layer.path, layer.system, blocks)
                 self._rasters.append((raster, layer.bounds, shift))
         except BaseException:
             self.close()
@@ -77,17 +78,42 @@ class Ground:
 
     def heights(self, longitude: Floats, latitude: Floats) -> Floats:
         """Ground at places in degrees, m in the city's height datum; NaN where there is none."""
-        return self._heights(longitude, latitude, 0)
+        return self._found(longitude, latitude, 0)[0]
 
-    def _heights(self, longitude: Floats, latitude: Floats, first: int) -> Floats:
+    def found(self, longitude: Floats, latitude: Floats) -> tuple[Floats, Places]:
+        """The same, and by which of the layers each place is told: its number, -1 where by none."""
+        return self._found(longitude, latitude, 0)
+
+    def coarse(self, longitude: Floats, latitude: Floats, most: int) -> Floats:
+        """The same out of overviews of the rasters, `most` cells along a side: a rough picture."""
         found = np.full(np.shape(longitude), np.nan)
-        for raster, (west, south, east, north), shift in self._rasters[first:]:
+        for raster, (west, south, east, north), shift in self._rasters:
+            ask = np.isnan(found) & (longitude >= west) & (longitude <= east)
+            ask &= (latitude >= south) & (latitude <= north)
+            if ask.any():
+                there = longitude[ask], latitude[ask]
+                found[ask] = raster.coarse(*raster.pixels(*there), most) + shift(*there)
+        return found
+
+    def _found(self, longitude: Floats, latitude: Floats, first: int) -> tuple[Floats, Places]:
+        found = np.full(np.shape(longitude), np.nan)
+        told = np.full(np.shape(longitude), -1)
+        if not found.size:
+            return found, told
+        ends = longitude.min(), latitude.min(), longitude.max(), latitude.max()
+        for number, (raster, box, shift) in enumerate(self._rasters[first:], first):
+            west, south, east, north = box
+            if ends[0] > east or ends[2] < west or ends[1] > north or ends[3] < south:
+                continue
             ask = np.isnan(found) & (longitude >= west) & (longitude <= east)
             ask &= (latitude >= south) & (latitude <= north)
             if ask.any():
                 there = longitude[ask], latitude[ask]
                 found[ask] = raster.at_pixels(*raster.pixels(*there)) + shift(*there)
-        return found
+                told[ask & ~np.isnan(found)] = number
+                if not np.isnan(found).any():
+                    break
+        return found, told
 
     def under(self, outlines: Outlines) -> Under:
         """The lowest and highest ground under polygons in degrees, to the centimetre.
@@ -131,7 +157,7 @@ class Ground:
         if not exact:
             found = found + shift(longitude, latitude)
         if holes.any():
-            found[holes] = self._heights(longitude[holes], latitude[holes], place + 1)
+            found[holes] = self._found(longitude[holes], latitude[holes], place + 1)[0]
         return found
 
 

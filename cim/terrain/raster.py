@@ -2,6 +2,7 @@
 
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
@@ -21,10 +22,33 @@ BLOCK = 512
 """Cells along a block's side: what a cloud-optimised GeoTIFF is made of."""
 
 KEPT = 96
-"""Blocks of a raster that are kept in memory, 1 MB each."""
+"""Blocks that are kept in memory, of all rasters that share them; 1 MB each."""
 
 DECODED = 64
 """MB of blocks that the library that reads rasters keeps of its own accord."""
+
+
+class Blocks:
+    """Blocks that were read lately, of one raster or of several together.
+
+    So memory does not grow with the number of rasters.  May be used by several threads.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is kept yet."""
+        self._kept: OrderedDict[tuple[int, int, int], Block] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: tuple[int, int, int], read: Callable[[], Block]) -> Block:
+        """The block of that raster, row and column; read where it is not kept."""
+        with self._lock:
+            found = self._kept.pop(key, None)
+            if found is None:
+                found = read()
+            self._kept[key] = found
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+            return found
 
 
 class Raster:
@@ -34,8 +58,8 @@ class Raster:
     May be asked by several threads.
     """
 
-    def __init__(self, path: Path, system: str) -> None:
-        """Open the raster at `path`, whose coordinates are in `system`.
+    def __init__(self, path: Path, system: str, blocks: Blocks | None = None) -> None:
+        """Open the raster at `path`, whose coordinates are in `system`; it may share `blocks`.
 
         Raises SourceError where it is gone or cannot be read.
         """
@@ -52,8 +76,7 @@ class Raster:
         self.width, self.height = int(self._file.width), int(self._file.height)
         self._inverse = ~self._file.transform
         self._forward = self._file.transform
-        self._blocks: OrderedDict[tuple[int, int], Block] = OrderedDict()
-        self._lock = Lock()
+        self._kept = blocks or Blocks()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -106,22 +129,38 @@ class Raster:
             )
         return found
 
+    def coarse(self, columns: Floats, rows: Floats, most: int) -> Floats:
+        """Heights at columns and rows out of an overview of at most `most` cells along a side.
+
+        NaN outside and where the overview has none; nothing is read at full size where the file
+        holds overviews.
+        """
+        step = max(self.width, self.height) / most
+        size = [max(1, round(side / max(step, 1.0))) for side in (self.height, self.width)]
+        cells = self._file.read(1, out_shape=(1, *size), masked=True, out_dtype=np.float32)
+        cells = cells.reshape(size).filled(np.nan)
+        found = np.full(columns.shape, np.nan)
+        inside = (columns >= -0.5) & (columns <= self.width - 0.5)
+        inside &= (rows >= -0.5) & (rows <= self.height - 0.5)
+        right = ((columns[inside] + 0.5) * size[1] / self.width).astype(np.int64)
+        down = ((rows[inside] + 0.5) * size[0] / self.height).astype(np.int64)
+        found[inside] = cells[np.minimum(down, size[0] - 1), np.minimum(right, size[1] - 1)]
+        return found
+
     def _block(self, down: int, right: int) -> Block:
         """The cells of a block, with those that follow it to the right and below."""
-        with self._lock:
-            found = self._blocks.pop((down, right), None)
-            if found is None:
-                window = Window(
-                    right * BLOCK, down * BLOCK,
-                    min(BLOCK + 1, self.width - right * BLOCK),
-                    min(BLOCK + 1, self.height - down * BLOCK),
-                )  # fmt: skip
-                cells = self._file.read(1, window=window, masked=True, out_dtype=np.float32)
-                found = cells.filled(np.nan)
-            self._blocks[down, right] = found
-            if len(self._blocks) > KEPT:
-                self._blocks.popitem(last=False)
-            return found
+
+        def read() -> Block:
+            window = Window(
+                right * BLOCK, down * BLOCK,
+                min(BLOCK + 1, self.width - right * BLOCK),
+                min(BLOCK + 1, self.height - down * BLOCK),
+            )  # fmt: skip
+            cells = self._file.read(1, window=window, masked=True, out_dtype=np.float32)
+            filled: Block = cells.filled(np.nan)
+            return filled
+
+        return self._kept.get((id(self), down, right), read)
 
 
 def _bilinear(

@@ -16,8 +16,8 @@ from cim.settings import Settings
 from cim.terrain.ground import Ground
 from cim.terrain.layer import Layer
 from tiling import quantized
-from tiling.relief import QUARTERS, SIDE, Relief, joined, triangulated
-from tiling.terrain import level_for, unit_for
+from tiling.relief import Relief, joined, triangulated
+from tiling.terrain_plan import QUARTERS, SIDE, level_for, unit_for
 
 WEST, NORTH, CELL, CELLS = 113.0, 23.5, 0.001, 400
 BOX = (WEST, NORTH - CELL * CELLS, WEST + CELL * CELLS, NORTH)
@@ -42,7 +42,7 @@ def hills(folder: Path) -> Path:
 def relief(tmp_path: Path) -> Iterator[Relief]:
     layer = Layer(hills(tmp_path), "EPSG:4326", "1985", BOX)
     with Ground(Settings(_env_file=None), [layer]) as ground:
-        yield Relief(ground, Geoid("constant", -4.0), BOX, UNIT, LEVEL)
+        yield Relief(ground, Geoid("constant", -4.0), BOX, UNIT, [LEVEL])
 
 
 def bounds(level: int, x: int, y: int) -> tuple[float, float, float, float]:
@@ -51,7 +51,7 @@ def bounds(level: int, x: int, y: int) -> tuple[float, float, float, float]:
 
 
 def mesh(relief: Relief, level: int, x: int, y: int, error: float = 0.5) -> quantized.Mesh:
-    return triangulated(relief.nodes(level, x, y), UNIT, bounds(level, x, y), error)
+    return triangulated(relief.nodes((level, x, y)), UNIT, bounds(level, x, y), error)
 
 
 def read(content: bytes, level: int, x: int, y: int) -> TerrainTile:
@@ -95,16 +95,16 @@ def test_neighbours_share_every_vertex_of_their_border(relief: Relief) -> None:
 
 def test_a_tile_has_every_second_node_of_those_below_it(relief: Relief) -> None:
     above = (LEVEL - 1, X // 2, Y // 2)
-    parts = [relief.nodes(LEVEL, X // 2 * 2 + right, Y // 2 * 2 + up) for right, up in QUARTERS]
-    made, asked = joined(relief, above, parts), relief.nodes(*above)
+    parts = [relief.nodes((LEVEL, X // 2 * 2 + right, Y // 2 * 2 + up)) for right, up in QUARTERS]
+    made, asked = joined(relief, above, parts), relief.nodes(above)
     assert np.array_equal(made.height, asked.height)
-    assert np.allclose(made.normal, asked.normal)
+    assert np.array_equal(made.normal, asked.normal)
     half = joined(relief, above, [parts[0], None, None, parts[3]])
     assert np.array_equal(half.height, asked.height)
 
 
 def test_triangles_stay_within_the_error_that_is_allowed(relief: Relief) -> None:
-    nodes = relief.nodes(LEVEL, X, Y)
+    nodes = relief.nodes((LEVEL, X, Y))
     sizes = []
     for error in (0.5, 5.0, 50.0):
         drawn = mesh(relief, LEVEL, X, Y, error)
@@ -138,14 +138,29 @@ def test_normals_look_away_from_the_slope(relief: Relief) -> None:
     west, south, east, north = bounds(LEVEL, X, Y)
     across = np.rint((found[:, 0] - west) / (east - west) * quantized.MOST).astype(int)
     up = np.rint((found[:, 1] - south) / (north - south) * quantized.MOST).astype(int)
-    meant = drawn.normal[[order[pair] for pair in zip(across.tolist(), up.tolist(), strict=True)]]
+    normal = quantized.oct_decoded(drawn.normal)
+    meant = normal[[order[pair] for pair in zip(across.tolist(), up.tolist(), strict=True)]]
     assert np.abs(np.linalg.norm(meant, axis=1) - 1).max() < 1e-9
-    assert (np.sum(np.array(tile.vLight) * meant, axis=1) > 0.999).all()
+    assert np.allclose(np.array(tile.vLight), meant, atol=1e-6), (
+        "as a reader of others' making has it"
+    )
+    column, row = (np.rint(of * (SIDE / quantized.MOST)).astype(int) for of in (across, up))
+    column, row = column + X * SIDE, row + Y * SIDE
+    around = [
+        ecef.from_geodetic(
+            (column + right) * 180 / 64 / 2**LEVEL - 180, (row + north) * 180 / 64 / 2**LEVEL - 90,
+            relief.heights(column + right, row + north, LEVEL),
+        )
+        for right, north in ((1, 0), (-1, 0), (0, 1), (0, -1))
+    ]  # fmt: skip
+    true = np.cross(around[0] - around[1], around[2] - around[3])
+    true /= np.linalg.norm(true, axis=1)[:, None]
+    assert (np.sum(true * meant, axis=1) > 0.999).all()
     # and the faces look where their vertices do
     points = drawn.points[drawn.triangles]
     faces = np.cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0])
     faces /= np.linalg.norm(faces, axis=1)[:, None]
-    assert np.sum(faces * drawn.normal[drawn.triangles[:, 0]], axis=1).mean() > 0.97
+    assert np.sum(faces * normal[drawn.triangles[:, 0]], axis=1).mean() > 0.97
 
 
 def test_beyond_the_rasters_the_ground_goes_on_as_at_their_border(relief: Relief) -> None:
