@@ -164,6 +164,10 @@ tileset = Table(
         server_default=sql("''"),
         comment="digest of all that the tiles' bytes come from besides their rows",
     ),
+    Column(
+        "base", Text, comment="the tileset that it is a part of; NULL where it is of the whole city"
+    ),
+    Column("selection", JSONB, comment="which part: states, box (degrees), area, grid or estate"),
     schema=PLATFORM,
     comment="tilesets that were built",
 )
