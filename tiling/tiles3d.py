@@ -165,10 +165,22 @@ def errors(tree: Mapping[Key, Node], inner: float | None) -> dict[Key, float]:
     }
 
 
+def head_error(deepest: int, inner: float | None) -> float:
+    """Geometric error that tileset.json gives an implicit tree whose deepest tiles have that level.
+
+    Subtrees say each tile's own.  Clients that do not read those halve this one level by level: it
+    comes to `inner` (as in `errors`) just above the deepest tiles.
+
+    >>> head_error(16, 2.0), round(head_error(16, None))
+    (128.0, 2446)
+    """
+    return geometric_error(ROOT) if inner is None else inner * 2.0 ** max(deepest - ROOT - 1, 0)
+
+
 def describe(facts: Facts, tree: Mapping[Key, Node], inner: float | None) -> bytes:
     """tileset.json of a tree; `inner` as in `errors`."""
-    heads = [key for key in tree if key.level == ROOT]
-    top = 2 * (geometric_error(ROOT) if inner is None else inner)
+    heads = _deepest(tree)
+    top = 2 * head_error(max(heads.values(), default=ROOT), inner)
     root: dict[str, Any] = {
         "boundingVolume": {"region": [0.0] * 6},
         "geometricError": top if heads else 0.0,
@@ -177,7 +189,9 @@ def describe(facts: Facts, tree: Mapping[Key, Node], inner: float | None) -> byt
     if heads:
         everything = subtree.union(tree[key].region for key in heads)
         root["boundingVolume"] = {"region": padded(everything)}
-        root["children"] = [_implicit(key, tree, inner) for key in heads]
+        root["children"] = [
+            _implicit(key, tree[key], deepest, inner) for key, deepest in heads.items()
+        ]
     document = {
         "asset": {"version": "1.1", "tilesetVersion": facts.version, "generator": "cimtwin"},
         "schema": {
@@ -204,18 +218,16 @@ def describe(facts: Facts, tree: Mapping[Key, Node], inner: float | None) -> byt
     return json.dumps(document, ensure_ascii=False, indent=1).encode()
 
 
-def _implicit(key: Key, tree: Mapping[Key, Node], inner: float | None) -> dict[str, Any]:
+def _implicit(key: Key, node: Node, deepest: int, inner: float | None) -> dict[str, Any]:
     """An implicit root; its region is its cell's, and wider only where a building reaches over."""
-    node = tree[key]
     west, south, east, north = bounds(key)
     low, high = node.region[4:]
     cell: Region = (west, south, east, north, low, high)
     head = _head(key)
-    deepest = max(found.level for found in tree if ancestor(found, ROOT) == key)
     return {
         "transform": frame(key).matrix(),
         "boundingVolume": {"region": padded(subtree.union([cell, node.region]))},
-        "geometricError": geometric_error(ROOT) if inner is None else inner,
+        "geometricError": head_error(deepest, inner),
         "refine": "ADD",
         "content": {"uri": f"content/{head}/{{level}}/{{x}}/{{y}}.glb"},
         "implicitTiling": {
@@ -225,6 +237,15 @@ def _implicit(key: Key, tree: Mapping[Key, Node], inner: float | None) -> dict[s
             "subtrees": {"uri": f"subtrees/{head}/{{level}}/{{x}}/{{y}}.subtree"},
         },
     }
+
+
+def _deepest(tree: Mapping[Key, Node]) -> dict[Key, int]:
+    """The level of the deepest tile of each implicit tree, by its head."""
+    found: dict[Key, int] = {}
+    for key in tree:
+        head = ancestor(key, ROOT)
+        found[head] = max(found.get(head, ROOT), key.level)
+    return found
 
 
 def _place(key: Key) -> str:

@@ -31,8 +31,9 @@ FAR = 200_000.0
 AGREED = 0.95
 """Of the pixels that a footprint or what is drawn of it covers, the share that both cover."""
 
-TREES = ("buildings", "buildings/explicit", ".")
-"""Where the same buildings are found: the implicit tree, the explicit one, the root of all."""
+TREES = ("buildings", "buildings/explicit", ".", "units", "units/explicit")
+"""Where the same is found: buildings in the implicit tree, the explicit one, the root of all; and
+units in their two trees."""
 
 LEAST = 500
 """Pixels from which a building is judged."""
@@ -48,7 +49,7 @@ def place(
     folder = tmp_path_factory.mktemp("city")
     make(folder, 400)
     cim("load", "city", str(folder), "--quiet")
-    cim("tile", "build", "--jobs", "1", "--tileset", "buildings", "--explicit")
+    cim("tile", "build", "--jobs", "1", "--explicit")
     with engine.connect() as connection:
         centres = np.array(
             connection.execute(
@@ -161,8 +162,9 @@ def test_a_building_that_stands_two_metres_beside_its_footprint_is_seen(
 
 
 def test_the_explicit_tree_and_the_root_of_all_draw_the_same(trees: dict[str, Pixels]) -> None:
-    implicit, explicit, together = trees.values()
-    assert (implicit > 0).sum() > 10_000
+    implicit, explicit, together, units, explicit_units = trees.values()
+    assert min((implicit > 0).sum(), (units > 0).sum()) > 10_000
     assert np.array_equal(explicit, implicit)
+    assert np.array_equal(explicit_units, units)
     covered = (together > 0) == (implicit > 0)  # below the root of all, some of it are flats
     assert covered.mean() > 0.999

@@ -35,7 +35,7 @@ window.look = async (url, places) => {
   const tiles = new TilesRenderer(url);
   tiles.registerPlugin(new ImplicitTilingPlugin());
   tiles.registerPlugin(new GLTFExtensionsPlugin({ metadata: true, meshoptDecoder: MeshoptDecoder }));
-  tiles.errorTarget = 0.001; // everything: it does not read the errors of implicit tiles
+  tiles.errorTarget = 1;
   const faults = [];
   tiles.addEventListener("load-error", ({ error }) => faults.push(String(error)));
 

@@ -83,13 +83,14 @@ def run(script: str, *words: str) -> Any:
 
 
 @pytest.mark.parametrize("tree", TREES, ids=["implicit", "explicit"])
-@pytest.mark.parametrize("name", LAYERS)
-def test_3d_tiles_renderer_finds_the_building_that_stands_at_a_place(
-    origin: str, places: dict[int, list[float]], name: str, tree: str
+@pytest.mark.parametrize("name", BUILDINGS)
+@pytest.mark.parametrize("client", ["renderer", "itowns"])
+def test_three_js_finds_the_building_that_stands_at_a_place(
+    origin: str, places: dict[int, list[float]], client: str, name: str, tree: str
 ) -> None:
     wanted = list(places)[:: len(places) // 50]
     asked = json.dumps([places[id] for id in wanted])
-    found = run("look.mjs", origin, "renderer", f"{origin}/tiles/{name}/{tree}", asked)
+    found = run("look.mjs", origin, client, f"{origin}/tiles/{name}/{tree}", asked)
     assert found["faults"] == [] and found["said"] == []
     assert found["models"] > 1
     assert [ids["building"] for ids in found["ids"]] == wanted
