@@ -154,7 +154,8 @@ def _tried(
     top = settings.tiles_dir / TERRAIN
     with TemporaryDirectory(prefix="cim-") as folder, shown(settings, city, Path(folder)) as ground:
         order, relief = ground
-        record = _made(order, relief, Stale(everything=True), None, progress, executor)
+        fresh = _made(order, relief, Stale(everything=True), None, progress, executor)
+        record, _ = together(fresh[:0], fresh, order.plan)
         return _built(top, order, relief, record, record.size, monotonic() - began)
 
 

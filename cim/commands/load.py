@@ -76,6 +76,12 @@ def _kinds() -> dict[str, Kind]:
     help="Of terrain: what its heights are above; the city's height datum unless the file says.",
 )
 @click.option("--surveyed", type=click.DateTime(["%Y-%m-%d"]), help="Of terrain: day of survey.")
+@click.option(
+    "--end",
+    multiple=True,
+    metavar="NAME",
+    help="Of terrain: the raster of that name is the city's no more. May be repeated.",
+)
 @click.option("--dry-run", is_flag=True, help="Do everything but keep it.")
 @click.option("--no-units", is_flag=True, help="Do not make storeys and units now.")
 @click.option("--quiet", is_flag=True, help="No progress, no table.")
@@ -107,6 +113,7 @@ def load(
       cim load buildings beijing.json --crs gcj02
       cim load city my-city/
       cim load terrain coarse.tif fine.tif --heights egm96
+      cim load terrain --end coarse
       cim load mend-me.csv
       cim load --fields buildings
     """
@@ -136,6 +143,7 @@ def _wish(options: dict[str, object]) -> terrain.Wish:
     """What was said of rasters."""
     said = {name: options[name] for name in ("crs", "source", "full")}
     said["heights"], surveyed = options.pop("heights"), options.pop("surveyed")
+    said["end"] = options.pop("end")
     said["surveyed"] = surveyed.date() if isinstance(surveyed, datetime) else None
     return terrain.Wish(**said)  # type: ignore[arg-type]  # named as its fields
 
@@ -156,9 +164,10 @@ def _terrain(
     """Rasters of ground heights looked at, or loaded together; the exit code."""
     named = words[words[0] == terrain.KIND.name :]
     paths = [Path(word) for word in named]
-    if not paths:
+    if not paths and not wish.end:
         raise InvalidQuery(
-            "say a file: cim load terrain FILE …", "请写明文件：cim load terrain 文件 …"
+            "say a file: cim load terrain FILE …, or what is to end: cim load terrain --end NAME",
+            "请写明文件：cim load terrain 文件 …；或要终止的栅格：cim load terrain --end 名称",
         )
     if look or as_json:
         from cim.load.terrain.looking import look as see  # noqa: PLC0415 - a quarter of a second
@@ -167,7 +176,7 @@ def _terrain(
             _present(see(path, wish), as_json)
         return 0
     quiet, dry_run = bool(options["quiet"]), bool(options["dry_run"])
-    with shown.progress(paths[-1].name, quiet) as progress:
+    with shown.progress(paths[-1].name if paths else wish.end[-1], quiet) as progress:
         reports = bring_terrain(
             settings_module.load(), paths, wish, keep=not dry_run, progress=progress
         )

@@ -1,8 +1,10 @@
 """One file in one transaction, with the storeys and units that follow from it."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -11,9 +13,16 @@ from cim.load.kind import Kind
 from cim.load.pipeline import Progress, Request
 from cim.load.report import Report
 from cim.settings import Settings
-from cim.store import engine, touched
+from cim.store import engine, touched, watching
 from cim.store import terrain as rasters
 from cim.store.queries import terrain as grounds
+from cim.terrain.layer import Layer
+
+if TYPE_CHECKING:
+    from cim.derive.ground import Grounded
+
+NAMED = 10
+"""Buildings that are named before the rest is only counted."""
 
 
 @dataclass
@@ -101,7 +110,7 @@ def bring_terrain(
     keep: bool,
     progress: Progress = lambda step, done, total: None,
 ) -> list[Report]:
-    """Load rasters of ground heights and settle the ground of all buildings on them, together.
+    """End rasters, load others, and settle the ground of all buildings on them, together.
 
     Committed as one; rolled back unless `keep`.  Raises what `terrain.load` does; then the city
     stands on what it stood on before.
@@ -111,9 +120,12 @@ def bring_terrain(
     database = engine.connect(settings)
     try:
         with database.connect() as connection:
+            before = rasters.layers(connection, settings)
             reports = load(connection, settings, paths, wish, progress)
-            _settle(connection, settings, reports, progress)
+            _settle(connection, settings, before, reports, progress)
             if keep:
+                watching.tell(connection, terrain.KIND.name)
+                progress("commit", 1, 1)  # from here on nothing stops it
                 connection.commit()
             else:
                 connection.rollback()
@@ -126,29 +138,35 @@ def bring_terrain(
 
 
 def _settle(
-    connection: Connection, settings: Settings, reports: Sequence[Report], progress: Progress
+    connection: Connection,
+    settings: Settings,
+    before: Sequence[Layer],
+    reports: Sequence[Report],
+    progress: Progress,
 ) -> None:
-    """Bring the ground of buildings up to date, and tell of it."""
+    """Bring the ground of buildings up to date, where there was terrain before or is now."""
     from cim.derive import ground as under  # noqa: PLC0415 - rasters: a tenth of a second that few need
 
-    last = reports[-1]
-    done, looked = under.Grounded(), 0
+    last, looked = reports[-1], 0
 
     def more(count: int) -> None:
         nonlocal looked
         looked += count
         progress("ground", looked, None)
 
-    layers = rasters.layers(connection, settings)
+    layers = [*before, *rasters.layers(connection, settings)]
     wests, souths, easts, norths = zip(*(layer.bounds for layer in layers), strict=True)
     box = (min(wests), min(souths), max(easts), max(norths))
-    ground = rasters.ground(connection, settings)
-    if ground is not None:  # also where no raster is new: the geoid may be
-        with ground:
-            done = under.settle(connection, ground, box=box, import_id=last.import_id,
-                                progress=more)  # fmt: skip
+    # Also where no raster is new: the geoid may be.
+    with rasters.ground(connection, settings) or nullcontext() as ground:
+        done = under.settle(connection, ground, box=box, import_id=last.import_id, progress=more)
+    last.notes += _grounded(connection, done)
+
+
+def _grounded(connection: Connection, done: "Grounded") -> list[tuple[str, str]]:
+    """What is told of buildings and their ground."""
     everything, outside = connection.execute(grounds.OUTSIDE).one()
-    last.notes.append(
+    notes = [
         (
             f"the ground of {done.changed:,} buildings was set ({done.looked:,} looked at); of "
             f"{everything:,} buildings {outside:,} stand where no terrain is: they keep what they "
@@ -156,7 +174,33 @@ def _settle(
             f"已设定 {done.changed:,} 幢建筑的地面高程（检查 {done.looked:,} 幢）；全部 "
             f"{everything:,} 幢中有 {outside:,} 幢位于地形范围之外，保持原值",
         )
-    )
+    ]
+    if done.lost:
+        listed = ", ".join(map(str, done.named))
+        notes.append(
+            (
+                f"{done.lost:,} buildings stand on no terrain any more, and again on what was "
+                f"given or on the default ground; ids {listed}{_rest(done.lost, done.named)}",
+                f"{done.lost:,} 幢建筑不再位于地形之上，恢复为给定值或默认地面；"
+                f"编号 {listed}{_rest(done.lost, done.named)}",
+            )
+        )
+    first = connection.execute(grounds.UNGROUNDED, {"most": NAMED}).scalars().all()
+    if outside and first:
+        listed = ", ".join(map(str, first))
+        more = " …" if len(first) == NAMED else ""
+        notes.append(
+            (
+                f"on the default ground, 0 m, stand buildings of which neither a file nor the "
+                f"terrain tells it; ids {listed}{more} (cim check counts them)",
+                f"既无给定值也无地形的建筑按默认地面 0 米；编号 {listed}{more}（数量见 cim check）",
+            )
+        )
+    return notes
+
+
+def _rest(count: int, named: Sequence[int]) -> str:
+    return f" … +{count - len(named):,}" if count > len(named) else ""
 
 
 def _ground(connection: Connection, settings: Settings, ids: frozenset[int] | None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
+from cim.errors import NotFound
 from cim.settings import Settings
 from cim.store.queries import load as statements
 from cim.store.queries import terrain as queries
@@ -68,6 +69,27 @@ def enter(connection: Connection, row: Mapping[str, Any]) -> str:
 def end_others(connection: Connection, files: Sequence[str]) -> int:
     """Take all other rasters out of the city, and say how many; their files go by and by."""
     return connection.execute(queries.END_OTHERS, {"files": list(files)}).rowcount
+
+
+def end(connection: Connection, name: str, source: str | None) -> list[Any]:
+    """Take the rasters of a name out of the city, of one source where it is said; their rows.
+
+    Raises NotFound, which names those that there are, where none goes by the name.
+    """
+    ended = connection.execute(queries.END, {"name": name, "source": source}).all()
+    if not ended:
+        there = [row.name for row in connection.execute(queries.LISTED)]
+        en, zh = ", ".join(there) or "none", "、".join(there) or "无"
+        raise NotFound(
+            f"no raster of the terrain is called {name}; there are, the topmost first: {en}",
+            f"没有名为 {name} 的地形栅格；现有（自上而下）：{zh}",
+        )
+    return list(ended)
+
+
+def beneath(connection: Connection, file: str) -> list[str]:
+    """The names of the rasters that the one of this file lies upon, the topmost first."""
+    return list(connection.execute(queries.BENEATH, {"file": file}).scalars())
 
 
 def tidy(connection: Connection, settings: Settings) -> None:

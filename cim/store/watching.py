@@ -6,6 +6,7 @@ they cost nothing before; from then on what is written in a statement is looked 
 fire for loads too, which switch other triggers off.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Final
@@ -29,6 +30,33 @@ _BUILDING: Final = {
     "unit_storey": "(SELECT u.building_id FROM city.unit u WHERE u.id = {row}.unit_id)",
 }
 """The building that a row belongs to, where `building_id` does not say so."""
+
+_ALL_ON_IT: Final = ("admin_area", "grid", "estate")
+"""Tables of which a change is one of all buildings, as any may lie in what they outline."""
+
+_WHOLE: Final = """
+CREATE OR REPLACE FUNCTION platform.{function}() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $body$
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        INSERT INTO platform.tile_touched (tileset) VALUES ('{tileset}');
+    ELSIF TG_OP = 'UPDATE' THEN
+        INSERT INTO platform.tile_touched (tileset) SELECT '{tileset}' WHERE EXISTS (
+            SELECT FROM stale o FULL JOIN fresh n ON {same_row}
+            WHERE ROW({before}) IS DISTINCT FROM ROW({after}));
+    ELSIF TG_OP = 'INSERT' THEN
+        INSERT INTO platform.tile_touched (tileset)
+        SELECT '{tileset}' WHERE EXISTS (SELECT FROM fresh);
+    ELSE
+        INSERT INTO platform.tile_touched (tileset)
+        SELECT '{tileset}' WHERE EXISTS (SELECT FROM stale);
+    END IF;
+    IF FOUND THEN
+        PERFORM pg_notify('{channel}', '{tileset}');
+    END IF;
+    RETURN NULL;
+END $body$
+"""
 
 _FUNCTION: Final = """
 CREATE OR REPLACE FUNCTION platform.{function}() RETURNS trigger
@@ -98,11 +126,10 @@ def watch(connection: Connection, tileset: str, statements: Iterable[ClauseEleme
     whoever reads afterwards sees what they wrote, or finds it marked.
     """
     wanted = {
-        f"tiles_{tileset}_{table.name}": (table, _function(tileset, table, names))
+        _name(tileset, table): (table, _function(tileset, table, names))
         for table, names in columns_read(statements).items()
     }
-    rows = connection.execute(text(_MADE), {"pattern": f"tiles\\_{tileset}\\_%"})
-    made: Mapping[str, str] = {row.proname: row.obj_description for row in rows}
+    made = _made(connection, tileset)
     if made == {name: _digest(body) for name, (_, body) in wanted.items()}:
         return False
     for name in made:
@@ -122,13 +149,41 @@ def watch(connection: Connection, tileset: str, statements: Iterable[ClauseEleme
     return True
 
 
+def unwatch(connection: Connection, tileset: str) -> None:
+    """Have nothing told of a tileset any more."""
+    for name in _made(connection, tileset):
+        connection.exec_driver_sql(f"DROP FUNCTION platform.{name} CASCADE")
+
+
+def _made(connection: Connection, tileset: str) -> Mapping[str, str]:
+    """The functions that tell of a tileset, with what each was made from."""
+    rows = connection.execute(text(_MADE), {"pattern": f"tiles\\_{_stem(tileset)}\\_%"})
+    return {row.proname: row.obj_description for row in rows}
+
+
+def _name(tileset: str, table: Table) -> str:
+    return f"tiles_{_stem(tileset)}_{table.name}"
+
+
+def _stem(tileset: str) -> str:
+    """A tileset's name as functions can have it in theirs, and no other tileset's begins with.
+
+    >>> _stem("buildings"), _stem("buildings-320505")
+    ('buildings', 'xcf32ed8f4a67')
+    """
+    if re.fullmatch("[a-z]{1,30}", tileset):
+        return tileset
+    return f"x{blake2b(tileset.encode(), digest_size=6).hexdigest()}"
+
+
 def _function(tileset: str, table: Table, names: set[str]) -> str:
-    building = _BUILDING.get(table.name, "{row}.building_id")
+    whole = table.name in _ALL_ON_IT
+    building = "" if whole else _BUILDING.get(table.name, "{row}.building_id")
     if "{row}.building_id" in building and "building_id" not in table.c:
         raise TypeError(f"which building a row of {table.fullname} belongs to is not known")
     listed = sorted(names | {column.name for column in table.primary_key})
-    return _FUNCTION.format(
-        function=f"tiles_{tileset}_{table.name}",
+    return (_WHOLE if whole else _FUNCTION).format(
+        function=_name(tileset, table),
         tileset=tileset,
         channel=CHANNEL,
         many=MANY,
@@ -142,6 +197,13 @@ def _function(tileset: str, table: Table, names: set[str]) -> str:
 
 def _digest(body: str) -> str:
     return blake2b(body.encode(), digest_size=8).hexdigest()
+
+
+def tell(connection: Connection, tileset: str) -> None:
+    """Have those who listen look at a tileset as soon as the transaction is committed."""
+    connection.execute(
+        text("SELECT pg_notify(:channel, :name)"), {"channel": CHANNEL, "name": tileset}
+    )
 
 
 def listen(connection: Connection) -> None:

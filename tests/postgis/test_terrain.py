@@ -289,3 +289,51 @@ def test_the_ground_does_not_change_under_a_load_of_buildings(
             waiting.result(1.5)
         other.rollback()
         assert waiting.result(60).exit_code == 0
+
+
+def test_a_raster_that_ends_takes_back_what_it_told_and_shows_what_lies_beneath(
+    cim: Callable[..., Result], engine: Engine, tmp_path: Path
+) -> None:
+    half = dem(tmp_path / "half.tif", np.full((100, 50), 500.0))
+    said = load(cim, "terrain", slope(tmp_path), half)
+    assert "it lies on top of slope" in said
+    path = houses(tmp_path, {"A": 10, "B": 80, "C": 90}, 地面高程={"C": 7.5})
+    load(cim, "buildings", path, "--crs", "4490")
+    assert grounds(engine)["A"] == (500.0, "terrain", 500.0, 500.0)
+    refused = cim("load", "terrain", "--end", "quarter")
+    assert refused.exit_code != 0
+    assert "there are, the topmost first: half, slope" in refused.output
+    tried = load(cim, "terrain", "--end", "half", "--dry-run")
+    assert "dry run" in tried
+    assert grounds(engine)["A"][0] == 500.0
+    said = load(cim, "terrain", "--end", "half")
+    assert "1" in next(line for line in said.splitlines() if "ended 已终止" in line)
+    assert grounds(engine)["A"] == (30.0, "terrain", 30.0, 32.0)
+    said = load(cim, "terrain", "--end", "slope")
+    assert "3 buildings stand on no terrain any more" in said
+    assert "on the default ground, 0 m, stand buildings" in said
+    left = (0.0, "default", None, None)
+    assert grounds(engine) == {"A": left, "B": left, "C": (7.5, "given", None, None)}
+    told = "SELECT count(*) FROM platform.change WHERE before ->> 'ground_elev' = '30'"
+    assert value(engine, told) == 1
+    load(cim, "terrain", slope(tmp_path))
+    assert grounds(engine)["A"] == (30.0, "terrain", 30.0, 32.0), "it may come back"
+
+
+def test_a_grid_that_is_missing_is_told_before_the_raster_is_read(
+    cim: Callable[..., Result], engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CIM_GEOID_GRID", str(tmp_path / "gone.gtx"))
+    done = cim("load", "terrain", slope(tmp_path), "--heights", "ellipsoid")
+    assert done.exit_code != 0
+    assert "no geoid grid at" in done.output and "找不到大地水准面格网" in done.output
+    assert value(engine, "SELECT count(*) FROM city.terrain") == 0
+
+
+def test_a_dem_that_ends_under_the_city_names_the_buildings_it_leaves(
+    cim: Callable[..., Result], engine: Engine, tmp_path: Path
+) -> None:
+    load(cim, "buildings", houses(tmp_path, {"A": 10, "far": 400}), "--crs", "4490")
+    said = load(cim, "terrain", slope(tmp_path))
+    far = value(engine, "SELECT id FROM city.building WHERE ext_id = 'far'")
+    assert f"neither a file nor the terrain tells it; ids {far} " in " ".join(said.split())

@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 from sqlalchemy import Connection
 
+from cim.crs.geoid import to_city
 from cim.load.pipeline import Progress, take_turn
 from cim.load.report import Report
 from cim.load.terrain.keeping import Kept, keep
@@ -18,6 +19,9 @@ from cim.load.terrain.wish import Wish
 from cim.settings import Settings
 from cim.store import terrain
 from cim.store.queries import load as statements
+
+NAMED = 5
+"""Rasters beneath that are named before the rest is only counted."""
 
 STAND_ON_IT = ("buildings", "model")
 """Kinds whose loads look at the ground: none is under way while it changes."""
@@ -30,18 +34,34 @@ def load(
     wish: Wish,
     progress: Progress = lambda step, done, total: None,
 ) -> list[Report]:
-    """Load rasters, the later on top of the earlier; a report for each.
+    """End rasters and load others, the later on top of the earlier; a report for each.
 
     Files are in the data folder then, whether or not the transaction is committed: a row makes
-    them the city's.  Raises SourceError where one of them is no raster of heights in metres.
+    them the city's.  Raises SourceError where one of them is no raster of heights in metres,
+    TilingError where a geoid grid that is needed is missing, NotFound where what should end is not
+    there.
     """
     for kind in ("terrain", *STAND_ON_IT):
         take_turn(connection, kind, progress)
+    reports = [
+        _end(connection, name, row)
+        for name in wish.end
+        for row in terrain.end(connection, name, wish.source)
+    ]
     loaded = [_load(connection, settings, path, wish, progress) for path in paths]
-    if wish.full:
+    if wish.full and loaded:
         ended = terrain.end_others(connection, [file for _, file in loaded])
         loaded[-1][0].counts.ended = ended
-    return [report for report, _ in loaded]
+    return reports + [report for report, _ in loaded]
+
+
+def _end(connection: Connection, name: str, row: Any) -> Report:
+    """The report of a raster that has ended."""
+    report = Report("terrain", name, row.source or name, row.crs)
+    report.counts.ended = 1
+    report.import_id = _begin(connection, report, row.source_id)
+    _finish(connection, report)
+    return report
 
 
 def _load(
@@ -50,6 +70,7 @@ def _load(
     """The report of a raster, and the file that it is in now."""
     began = time.monotonic()
     with opened(path, wish.crs, wish.heights) as raster:
+        to_city(settings, raster.heights)  # what is missing is said before all cells are read
         size = raster.file.width * raster.file.height
         kept = keep(raster, terrain.folder(settings), lambda done: progress("read", done, size))
         progress("keep", size, size)
@@ -62,13 +83,27 @@ def _load(
     report.import_id = _begin(connection, report, row["source_id"])
     outcome = terrain.enter(connection, row)
     setattr(report.counts, outcome, 1)
+    lower = terrain.beneath(connection, row["file"])
+    if lower:
+        en, zh = ", ".join(lower[:NAMED]), "、".join(lower[:NAMED])
+        rest = f" (+{len(lower) - NAMED:,})" if len(lower) > NAMED else ""
+        report.notes.append(
+            (
+                f"it lies on top of {en}{rest}: where it has a height, that counts",
+                f"叠加在 {zh}{rest} 之上：本栅格有高程处以本栅格为准",
+            )
+        )
     report.seconds = time.monotonic() - began
-    ended = {"stats": json.dumps(report.stats()), "import_id": report.import_id}
-    connection.execute(statements.bound(statements.END_IMPORT), ended)
+    _finish(connection, report)
     return report, row["file"]
 
 
-def _begin(connection: Connection, report: Report, source_id: int) -> int:
+def _finish(connection: Connection, report: Report) -> None:
+    ended = {"stats": json.dumps(report.stats()), "import_id": report.import_id}
+    connection.execute(statements.bound(statements.END_IMPORT), ended)
+
+
+def _begin(connection: Connection, report: Report, source_id: int | None) -> int:
     values = {
         "kind": "terrain", "file": report.file, "layer": None, "source_id": source_id,
         "mapping": "{}", "crs": report.crs,

@@ -30,13 +30,15 @@ SURFACES = (CITY, ELLIPSOID, *MODELS)
 @dataclass(frozen=True)
 class Wish:
     """What was said of rasters: their coordinate system, what heights are above, where they come
-    from, the day of survey, and whether they are all that the city is to have."""
+    from, the day of survey, whether they are all that the city is to have, and the names of those
+    that it is to have no more."""
 
     crs: str | None = None
     heights: str | None = None
     source: str | None = None
     surveyed: date | None = None
     full: bool = False
+    end: tuple[str, ...] = ()
 
 
 def is_raster(path: Path) -> bool:

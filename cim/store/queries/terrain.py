@@ -51,6 +51,21 @@ END_OTHERS = text("""
      WHERE ended_at IS NULL AND file <> ALL (:files)""")
 """Rasters that are in none of these files are the city's no more."""
 
+END = text("""
+    UPDATE city.terrain t SET ended_at = now(), updated_at = now()
+     WHERE t.ended_at IS NULL AND t.ext_id = :name
+       AND (CAST(:source AS text) IS NULL OR :source =
+            (SELECT s.name FROM city.source_system s WHERE s.id = t.source_id))
+    RETURNING source_id, crs, (SELECT s.name FROM city.source_system s WHERE s.id = t.source_id)
+              AS source""")
+"""The raster of a name, of whatever source or of one, is the city's no more."""
+
+BENEATH = text("""
+    SELECT o.ext_id FROM city.terrain t JOIN city.terrain o ON ST_Intersects(t.extent, o.extent)
+     WHERE t.file = :file AND t.ended_at IS NULL AND o.ended_at IS NULL AND o.rank < t.rank
+     ORDER BY o.rank DESC""")
+"""The rasters that one lies upon, the topmost first."""
+
 LISTED = text("""
     SELECT t.ext_id AS name, s.name AS source, t.file, t.crs, t.heights, t."columns", t."rows",
            t.cell, t.holes, t.least, t.most, t.survey_date, t.digest
@@ -98,6 +113,11 @@ WRITE = text("""
                               'ground_low', o.ground_low, 'ground_high', o.ground_high)
       FROM old o JOIN put USING (id)""")
 """The grounds into the buildings, and what they were into the change feed."""
+
+UNGROUNDED = text("""
+    SELECT id FROM city.building WHERE ended_at IS NULL AND ground_method = 'default'
+     ORDER BY id LIMIT :most""")
+"""The first standing buildings of which nothing tells where they stand."""
 
 OUTSIDE = text("""
     SELECT count(*), count(*) FILTER (WHERE ground_low IS NULL)
