@@ -14,15 +14,17 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from deflate import DeflateError
 from numpy.typing import NDArray
 
+from tiling import limits
 from tiling.content import Content, names, tables
-from tiling.findings import UNREADABLE, Fault, Notes, Piece
+from tiling.findings import MANY_FAULTS, UNREADABLE, Fault, Notes, Piece
 from tiling.khronos import Validator
 from tiling.packed import unpacked
 from tiling.reading import Unjudged, parse_content
 from tiling.rules import HOUSE, RULES
-from tiling.sources import Archive, Source, joined, opened
+from tiling.sources import Archive, Silent, Source, joined, opened
 from tiling.walk import Walk
 
 AT_ONCE = 16
@@ -30,6 +32,11 @@ AT_ONCE = 16
 
 WAITING = 8
 """Such handfuls under way: what bounds the memory."""
+
+SILENT = (
+    "the server answers no more: the rest was not gone through",
+    "服务器不再应答，其余未检查",
+)
 
 Progress = Callable[[int, int], None]
 """Called with the contents judged and their total."""
@@ -79,6 +86,7 @@ class Judged:
     unjudged: Counter[tuple[str, str]] = field(default_factory=Counter)
     held: list[Held] = field(default_factory=list)
     khronos: bool = False
+    silent: bool = False
 
 
 def check(
@@ -110,13 +118,19 @@ def check(
         done = min(done + AT_ONCE, len(pieces))
         if progress:
             progress(done, len(pieces))
+        if judged.silent or len(report.faults) >= limits.FAULTS:
+            en, zh = SILENT if judged.silent else MANY_FAULTS
+            report.faults.append(Fault(name, "limits", en, zh))
+            break
     report.faults += notes.faults
     report.unjudged += notes.unjudged
-    if contents:
-        _counted(report, notes, name)
-    else:
+    whole = all(fault.rule != "limits" for fault in report.faults)
+    if not contents:
         report.features = sum(filter(lambda count: count > 0, notes.promised))
-    _left_over(report, notes, source, name)
+    elif whole:
+        _counted(report, notes, name)
+    if whole:
+        _left_over(report, notes, source, name)
     return report
 
 
@@ -160,6 +174,10 @@ def judge(source: Source, pieces: Sequence[Piece], validator: Validator) -> Judg
             found.faults.append(
                 Fault(piece.uri, "12", "available, but not there", "标为可用但文件不存在")
             )
+        except Silent as fault:
+            found.faults.append(Fault(piece.uri, "12", str(fault), fault.zh))
+            found.silent = True
+            break
         except Unjudged as fault:
             found.unjudged[str(fault), fault.zh] += 1
         except UNREADABLE as fault:
@@ -171,7 +189,7 @@ def judge(source: Source, pieces: Sequence[Piece], validator: Validator) -> Judg
 def _judge(source: Source, piece: Piece, found: Judged, validator: Validator) -> None:
     data = source.read(piece.uri)
     copy = source.copy(piece.uri)
-    if copy is not None and unpacked(copy) != data:
+    if copy is not None and not _stands_for(copy, data):
         found.faults.append(
             Fault(piece.uri, "12", "the gzip file beside it is another", "旁边的 gzip 文件与其不符")
         )
@@ -192,6 +210,14 @@ def _judge(source: Source, piece: Piece, found: Judged, validator: Validator) ->
     else:
         count = sum(int(table["count"]) for table in tables(glb)[:1])
         found.held.append(Held(piece, np.arange(count, dtype=np.uint64)))
+
+
+def _stands_for(copy: bytes, data: bytes) -> bool:
+    """Whether a gzip file holds just this; its last bytes say how much it unpacks to."""
+    try:
+        return int.from_bytes(copy[-4:], "little") == len(data) and unpacked(copy) == data
+    except (DeflateError, ValueError):
+        return False
 
 
 def _counted(report: Report, notes: Notes, name: str) -> None:

@@ -1,6 +1,8 @@
 """`cim tile check`: is a tileset sound, and is it the city's?"""
 
 import os
+import re
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -19,7 +21,16 @@ from tiling.folder import CURRENT
 from tiling.progress import bar, pool
 
 SHOWN = 20
-"""Faults printed before the rest is only counted."""
+"""Faults that are printed one by one; of more, so many kinds are."""
+
+FEW = 3
+"""Faults printed of each kind where there are many."""
+
+LONGEST = 300
+"""Letters of a file's name, or of a sentence, that are printed."""
+
+NUMBER = re.compile(r"[\d.,]*\d")
+"""What differs between faults of one kind."""
 
 FILE = "tileset.json"
 
@@ -127,6 +138,38 @@ def whose(report: Report) -> str | None:
     return next((name for name in EXPECTED if name == report.titles[0].lower()), None)
 
 
+def told(faults: Sequence[Fault]) -> Iterator[str]:
+    """A line for each fault; where there are many, those of each kind counted, and the first few.
+
+    >>> list(told([Fault("a.glb", "5", "3 vertices outside", "3 个顶点超出")]))
+    ['a.glb: [5] 3 vertices outside / 3 个顶点超出']
+    """
+    kinds: dict[tuple[str, str], list[Fault]] = {}
+    for fault in faults:
+        kinds.setdefault((fault.rule, NUMBER.sub("…", fault.en)), []).append(fault)
+    few = len(faults) <= SHOWN
+    ordered = sorted(kinds.values(), key=len, reverse=True)
+    for found in [list(faults)] if few else ordered[:SHOWN]:
+        for fault in found if few else found[:FEW]:
+            yield f"{shown(fault.file)}: [{fault.rule}] {shown(fault.en)} / {shown(fault.zh)}"
+        if len(found) > FEW and not few:
+            rest = len(found) - FEW
+            yield f"  … {rest:,} more of this kind / 同类另有 {rest:,} 处"
+    if not few and len(ordered) > SHOWN:
+        rest = sum(map(len, ordered[SHOWN:]))
+        yield f"… {rest:,} more, of other kinds / 其他各类另有 {rest:,} 处"
+
+
+def shown(words: str) -> str:
+    """What a tileset says, fit for a terminal: on one line, and without what steers it.
+
+    >>> shown("a\\x1b[31m.glb" + "b" * 1000)[:8]
+    'a�[31m.g'
+    """
+    words = words if len(words) <= LONGEST else words[:LONGEST] + "…"
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in words)
+
+
 def _checked(place: str, executor: Executor | None, *, khronos: bool) -> Report:
     """The check of a tileset, with a bar while it goes on."""
     with bar(place) as progress:
@@ -160,12 +203,8 @@ def _verdict(report: Report, *, counted: bool, khronos: bool) -> None:
         f"{len(report.faults):,} faults / {report.tiles:,} 个瓦片，{report.features:,} 个要素，"
         f"{len(report.faults):,} 处错误"
     )
-    for fault in report.faults[:SHOWN]:
-        click.echo(f"  {fault.file}: [{fault.rule}] {fault.en} / {fault.zh}")
-    if len(report.faults) > SHOWN:
-        click.echo(
-            f"  … {len(report.faults) - SHOWN:,} more / 另有 {len(report.faults) - SHOWN:,} 处"
-        )
+    for line in told(report.faults):
+        click.echo(f"  {line}")
     for (en, zh), count in sorted(report.unjudged.items()):
         click.echo(f"  not judged: {count:,} × {en} / 未检查：{count:,} × {zh}")
     if counted:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tiling.reading import Glb, Unjudged
+from tiling import limits
+from tiling.reading import Glb, Malformed, Unjudged
 from tiling.volumes import Points, Volume, points
 
 Floats = NDArray[np.float64]
@@ -129,7 +130,13 @@ class Content:
         for name, (en, zh) in UNREAD.items():
             if name in self.glb.document.get("extensionsUsed", []):
                 raise Unjudged(en, zh)
-        return tuple(_parts(self.glb))
+        found, numbers = [], 0
+        for part in _parts(self.glb):
+            found.append(part)
+            numbers += 3 * self.glb.document["accessors"][part.attribute("POSITION")]["count"]
+            if numbers > limits.NUMBERS or len(found) > limits.PARTS:
+                raise Malformed("it draws too much to be looked at", "绘制内容过多，无法检查")
+        return tuple(found)
 
     @cached_property
     def positions(self) -> Floats:

@@ -1,20 +1,49 @@
 """What a walk through a tileset carries along: where it is, what it found, what is to judge."""
 
+import struct
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.linalg import LinAlgError
 from numpy.typing import NDArray
 
+from tiling import limits
 from tiling.reading import Malformed
 from tiling.sources import joined
 from tiling.volumes import Region, Volume
 
 Floats = NDArray[np.float64]
 
-UNREADABLE = (Malformed, OSError, LookupError, ValueError, TypeError, AttributeError)
+MANY_FAULTS = (
+    f"{limits.FAULTS:,} faults: no more are looked for",
+    f"已有 {limits.FAULTS:,} 处错误，不再继续检查",
+)
+
+UNREADABLE = (
+    Malformed,
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    MemoryError,
+    struct.error,
+    LinAlgError,
+)
 """What reading a broken file may raise."""
+
+
+class Enough(Exception):
+    """A tileset is larger than any that is gone through; both sentences say how."""
+
+    def __init__(self, en: str, zh: str) -> None:
+        """Keep both sentences."""
+        super().__init__(en)
+        self.zh = zh
 
 
 @dataclass(frozen=True)
@@ -47,7 +76,7 @@ class Place:
     """What a tile has from those above it: its file, frame, volumes (the nearest first) and error.
 
     `query` is that of the file, which clients hand down to all that it refers to; `files` are the
-    tilesets that led here.
+    tilesets that led here, `depth` counts the tiles.
     """
 
     file: str
@@ -59,6 +88,7 @@ class Place:
     group: int = 0
     schema: dict[str, Any] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    depth: int = 0
 
     def below(self, volume: Volume | None, error: float) -> "Place":
         """The place of a tile with this volume, in the same frame.
@@ -66,11 +96,11 @@ class Place:
         A region within the region above stands for both.
         """
         if volume is None:
-            return replace(self, error=error)
+            return replace(self, error=error, depth=self.depth + 1)
         above = self.volumes
         if above and isinstance(volume, Region) and isinstance(above[0], Region):
             above = above[1:] if volume.within(above[0]) else above
-        return replace(self, volumes=(volume, *above), error=error)
+        return replace(self, volumes=(volume, *above), error=error, depth=self.depth + 1)
 
     def refer(self, uri: str) -> str:
         """A URI in the file, from the folder of the tileset, with the query that is handed down."""
@@ -87,7 +117,7 @@ class Notes:
     """What was found: faults, how many things could not be judged, and the files reached.
 
     `promised` are the features that each group says it has, -1 where it says nothing; `titles`
-    its name.
+    its name; `tiles` and `tilesets` how many were met.
     """
 
     faults: list[Fault] = field(default_factory=list)
@@ -95,10 +125,27 @@ class Notes:
     reached: set[str] = field(default_factory=set)
     promised: list[int] = field(default_factory=list)
     titles: list[str] = field(default_factory=list)
+    tiles: int = 0
+    tilesets: int = 0
 
     def fault(self, file: str, rule: str, en: str, zh: str) -> None:
-        """Note what is wrong."""
+        """Note what is wrong; raises Enough where that is too much to list."""
         self.faults.append(Fault(file, rule, en, zh))
+        if len(self.faults) >= limits.FAULTS:
+            raise Enough(*MANY_FAULTS)
+
+    def met(self, *, tileset: bool = False) -> None:
+        """Count a tile, or a tileset; raises Enough where there are too many."""
+        if tileset:
+            self.tilesets += 1
+        else:
+            self.tiles += 1
+        if self.tiles > limits.TILES or self.tilesets > limits.TILESETS:
+            raise Enough(
+                f"more than {limits.TILES:,} tiles or {limits.TILESETS:,} external tilesets: "
+                "the rest was not gone through",
+                f"瓦片超过 {limits.TILES:,} 个或外部瓦片集超过 {limits.TILESETS:,} 个，其余未检查",
+            )
 
     def broken(self, file: str, rule: str, fault: BaseException) -> None:
         """Note that a file cannot be read."""

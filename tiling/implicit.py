@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tiling import limits
 from tiling.findings import UNREADABLE, Notes, Piece, Place
 from tiling.reading import Subtree, Unjudged, parse_subtree
 from tiling.sources import Source, joined
@@ -75,7 +76,11 @@ class Tree:
         for code in np.flatnonzero(found.children):
             below = Cell(root.level + levels, (root.code << self.bits * levels) + int(code))
             above = tiles.get(Cell(below.level - 1, below.code >> self.bits))
-            if above is None:
+            if below.level >= min(self.implicit["availableLevels"], limits.DEEPEST):
+                self.notes.fault(
+                    name, "11", "a subtree below the deepest level", "子树超出最深层级"
+                )
+            elif above is None:
                 self.notes.fault(
                     name, "10", "a child subtree without a parent tile", "子树缺少父瓦片"
                 )
@@ -94,6 +99,7 @@ class Tree:
         errors = found.rows(place.schema, "TILE_GEOMETRIC_ERROR")
         tiles: dict[Cell, Place] = {}
         for row, cell in enumerate(cells(root, found.tiles, self.bits)):
+            self.notes.met()
             above = tiles.get(Cell(cell.level - 1, cell.code >> self.bits), place)
             halved = above.error / (2 if cell.level else 1)
             error = halved if errors is None else float(errors[row, 0])

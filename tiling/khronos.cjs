@@ -17,7 +17,12 @@ process.stdin.on('data', (piece) => {
     const end = 4 + waiting.readUInt32LE(0)
     const content = Buffer.from(waiting.subarray(4, end))
     waiting = waiting.subarray(end)
-    chain = chain.then(() => validate(content))
+    chain = chain
+      .then(() => validate(content))
+      .catch((fault) => {
+        const found = [{ code: 'UNREADABLE', message: String(fault).slice(0, 200) }]
+        process.stdout.write(JSON.stringify(found) + '\n')
+      })
   }
 })
 process.stdout.write('ready\n')

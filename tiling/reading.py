@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import meshopt
 import numpy as np
 from numpy.typing import NDArray
 
+from tiling import limits
 from tiling.metadata import decode
 
 ACCESSOR_TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
@@ -67,6 +69,8 @@ class Glb:
             raise Unjudged("a sparse accessor", "稀疏访问器")
         kind, width = np.dtype(ACCESSOR_TYPES[item["componentType"]]), WIDTHS[item["type"]]
         shape = (item["count"], width) if width > 1 else (item["count"],)
+        if item["count"] * width > limits.NUMBERS:
+            raise Malformed(f"accessor {number} has too many numbers", f"访问器 {number} 数值过多")
         if "bufferView" not in item:
             return np.zeros(shape, kind)
         view = self.document["bufferViews"][item["bufferView"]]
@@ -105,7 +109,7 @@ class Glb:
         """A stretch of a buffer."""
         start, length = item.get("byteOffset", 0), item["byteLength"]
         data = self._buffer(item["buffer"])
-        if start + length > len(data):
+        if min(start, length) < 0 or start + length > len(data):
             raise Malformed("a buffer view runs past the end", "缓冲视图越界")
         return data[start : start + length]
 
@@ -126,6 +130,8 @@ def _unpacked(glb: Glb, number: int, packed: Mapping[str, Any]) -> bytes:
     """The bytes of a view in EXT_meshopt_compression."""
     item = glb.document["bufferViews"][number]
     count, stride = packed["count"], packed["byteStride"]
+    if count * stride > limits.FILE:
+        raise too_large(f"view {number}, unpacked,", f"缓冲视图 {number} 解压后")
     if count * stride != item["byteLength"]:
         raise Malformed(
             f"view {number} is not as long as it unpacks to", f"缓冲视图 {number} 解压长度不符"
@@ -165,18 +171,39 @@ def parse_content(content: bytes, fetch: Fetch | None = None) -> Glb:
 
 
 def unzipped(content: bytes) -> bytes:
-    """What a gzip file holds; raises Malformed where it is none."""
+    """What a gzip file holds; raises Malformed where it is none, or holds too much."""
     try:
-        return gzip.decompress(content)
+        with gzip.open(BytesIO(content)) as file:
+            found = file.read(limits.FILE + 1)
     except (OSError, EOFError, zlib.error) as fault:
         raise Malformed(f"no gzip file: {fault}", f"不是 gzip 文件：{fault}") from fault
+    if len(found) > limits.FILE:
+        raise too_large("what the gzip file holds", "gzip 文件的内容")
+    return found
+
+
+def too_large(en: str, zh: str, most: int | None = None) -> Malformed:
+    """What is said of a thing that is larger than `most` bytes, or than any file."""
+    size = (most or limits.FILE) >> 20
+    return Malformed(f"{en} is larger than {size} MB", f"{zh}超过 {size} MB")
+
+
+def parsed(content: bytes) -> Any:
+    """A JSON document, which may be a gzip file; raises Malformed where it is none or too large."""
+    if content[:2] == b"\x1f\x8b":
+        content = unzipped(content)
+    if len(content) > limits.DOCUMENT:
+        raise too_large("the JSON", "JSON", limits.DOCUMENT)
+    try:
+        return json.loads(content)
+    except ValueError as fault:
+        raise Malformed(f"no JSON: {fault}", f"不是 JSON：{fault}") from fault
+    except RecursionError as fault:
+        raise Malformed("JSON nested too deep", "JSON 嵌套过深") from fault
 
 
 def _gltf(content: bytes, fetch: Fetch | None) -> Glb:
-    try:
-        document = json.loads(content)
-    except ValueError as fault:
-        raise Malformed(f"no glTF: {fault}", f"不是 glTF：{fault}") from fault
+    document = parsed(content)
     if "root" in document:
         raise Unjudged("tilesets without .json in their name", "名称不含 .json 的外部瓦片集")
     return Glb(document, b"", 0, len(content), fetch=fetch)
@@ -187,7 +214,7 @@ def _glb(content: bytes, before: int, fetch: Fetch | None) -> Glb:
     try:
         magic, version, size = struct.unpack_from("<4sII", content)
         length, kind = struct.unpack_from("<I4s", content, 12)
-        document = json.loads(content[20 : 20 + length])
+        document = parsed(content[20 : 20 + length])
         start = 20 + length
         binary, second = (0, b"BIN\0")
         if start < size:
@@ -208,7 +235,7 @@ def _b3dm(content: bytes, fetch: Fetch | None) -> Glb:
     """The GLB within a b3dm of 3D Tiles 1.0, moved by its RTC_CENTER."""
     try:
         _, version, size, *lengths = struct.unpack_from("<4s6I", content)
-        features = json.loads(content[28 : 28 + lengths[0]] or b"{}")
+        features = parsed(content[28 : 28 + lengths[0]] or b"{}")
     except (struct.error, ValueError) as fault:
         raise Malformed(f"no b3dm: {fault}", f"不是 b3dm：{fault}") from fault
     start = 28 + sum(lengths)
@@ -249,8 +276,10 @@ class Subtree:
         for name, item in schema["classes"][table["class"]]["properties"].items():
             if item.get("semantic") == semantic and name in table["properties"]:
                 view = self.document["bufferViews"][table["properties"][name]["values"]]
-                start = view["byteOffset"]
-                piece = self.data[start : start + view["byteLength"]]
+                start, length = view["byteOffset"], view["byteLength"]
+                if min(start, length) < 0:
+                    raise Malformed("a buffer view runs past the end", "缓冲视图越界")
+                piece = self.data[start : start + length]
                 width = item.get("count", 1)
                 values = decode(item, piece, table["count"])
                 return values.reshape(table["count"], width).astype(float)
@@ -277,6 +306,8 @@ def parse_subtree(
         raise Malformed(
             "a buffer view does not start at a multiple of 8", "缓冲视图起点不是 8 的倍数"
         )
+    if not 0 < levels <= 24 or children**levels > limits.BITS:
+        raise Malformed(f"a subtree of {levels} levels", f"子树有 {levels} 层")
     count = (children**levels - 1) // (children - 1)
     return Subtree(
         document,
@@ -292,10 +323,10 @@ def parse_subtree(
 def _subtree_parts(content: bytes) -> tuple[dict[str, Any], bytes]:
     """The document and the binary part of a subtree file, which may also be JSON alone."""
     if content.lstrip()[:1] == b"{":
-        return json.loads(content), b""
+        return parsed(content), b""
     try:
         magic, version, text, binary = struct.unpack_from("<4sIQQ", content)
-        document = json.loads(content[24 : 24 + text])
+        document = parsed(content[24 : 24 + text])
     except (struct.error, ValueError) as fault:
         raise Malformed(f"no subtree: {fault}", f"不是 subtree：{fault}") from fault
     whole = 24 + text + binary == len(content)

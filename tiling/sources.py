@@ -3,27 +3,39 @@
 A source reads files by their path from tileset.json; it can be sent to another process.
 """
 
-import gzip
 import struct
 import zlib
 from collections.abc import Iterator
 from hashlib import md5
+from http.client import HTTPException, HTTPResponse
 from os.path import normpath
 from pathlib import Path
+from time import monotonic
 from typing import Any, Protocol
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import Request, urlopen
 from zipfile import BadZipFile, ZipFile
 
+from tiling import limits
 from tiling.folder import NOTE, PACKED, Version, version_at
-from tiling.reading import Malformed, Unjudged
+from tiling.reading import Malformed, Unjudged, too_large, unzipped
 
 INDEX = "@3dtilesIndex1@"
 """The last entry of a .3tz: where each file is, by a hash of its path."""
 
-PATIENCE = 60
-"""Seconds that a server may take for one file."""
+PIECE = 1 << 16
+"""Bytes that are taken from a server at a time."""
+
+
+class Silent(OSError):
+    """A server did not answer in time."""
+
+    zh = "服务器未及时应答"
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__(f"the server has not answered within {limits.PATIENCE:.0f} s")
 
 
 class Source(Protocol):
@@ -49,7 +61,10 @@ class Folder:
 
     def read(self, path: str) -> bytes:
         """The file's bytes."""
-        return self._file(_local(path)).read_bytes()
+        file = self._file(_local(path))
+        if not file.is_file():  # nor may it be a pipe or a device, of which there is no end
+            raise FileNotFoundError(path)
+        return _bounded(file)
 
     def files(self) -> set[str]:
         """Every file below the folder."""
@@ -63,10 +78,8 @@ class Folder:
 
     def copy(self, path: str) -> bytes | None:
         """The bytes of the gzip file beside it."""
-        try:
-            return self._file(_local(path) + PACKED).read_bytes()
-        except FileNotFoundError:
-            return None
+        file = self._file(_local(path) + PACKED)
+        return _bounded(file) if file.is_file() else None
 
     def _file(self, path: str) -> Path:
         """Where a file is: below the root, or where the version that it is in says."""
@@ -88,6 +101,7 @@ class Web:
     def __init__(self, url: str) -> None:
         """Read beside the tileset at `url`; the query of `url` is handed down to every file."""
         self.url = url
+        self._silences = 0
 
     def read(self, path: str) -> bytes:
         """The file's bytes, unpacked where the server sent them gzipped."""
@@ -96,19 +110,34 @@ class Web:
         if (whole.scheme, whole.netloc) != (first.scheme, first.netloc):
             raise Unjudged("contents on another server", "其他服务器上的内容")
         whole = whole._replace(query=whole.query or first.query)
-        request = Request(whole.geturl(), headers={"Accept-Encoding": "gzip"})
+        if self._silences >= limits.SILENT:
+            raise Silent
         try:
-            with urlopen(request, timeout=PATIENCE) as answer:
-                content: bytes = answer.read()
+            return self._asked(whole.geturl(), path)
+        except Silent:
+            self._silences += 1
+            raise
+
+    def _asked(self, url: str, path: str) -> bytes:
+        request = Request(url, headers={"Accept-Encoding": "gzip"})
+        try:
+            with urlopen(request, timeout=limits.PATIENCE) as answer:
+                content = _arriving(answer)
                 packed = answer.headers.get("Content-Encoding") == "gzip"
         except HTTPError as fault:
             fault.close()
             if fault.code == 404:
                 raise FileNotFoundError(path) from fault
             raise OSError(f"HTTP {fault.code}") from fault
+        except TimeoutError as fault:
+            raise Silent from fault
         except URLError as fault:
+            if isinstance(fault.reason, TimeoutError):
+                raise Silent from fault
             raise OSError(str(fault.reason)) from fault
-        return gzip.decompress(content) if packed else content
+        except HTTPException as fault:
+            raise OSError(f"{type(fault).__name__}: {fault}") from fault
+        return unzipped(content) if packed else content
 
     def files(self) -> None:
         """A server does not say."""
@@ -134,10 +163,13 @@ class Archive:
     def read(self, path: str) -> bytes:
         """The file's bytes."""
         try:
-            return self._opened().read(_local(path))
+            found = self._opened().getinfo(_local(path))
+            if found.file_size > limits.FILE:
+                raise too_large("the file", "文件")
+            return self._opened().read(found)
         except KeyError as fault:
             raise FileNotFoundError(path) from fault
-        except (BadZipFile, zlib.error) as fault:
+        except (BadZipFile, EOFError, RuntimeError, zlib.error) as fault:
             raise Malformed(f"a broken entry: {fault}", f"条目已损坏：{fault}") from fault
         except NotImplementedError as fault:
             raise Unjudged("entries packed by zstandard", "以 zstandard 压缩的条目") from fault
@@ -160,8 +192,13 @@ class Archive:
         if not entries or entries[-1].filename != INDEX:
             yield "the archive does not end with its index", "归档末尾没有索引"
             return
-        index = self._opened().read(INDEX)
-        found = [struct.unpack_from("<16sQ", index, start) for start in range(0, len(index), 24)]
+        try:
+            index = self.read(INDEX)
+        except Malformed as fault:
+            yield f"its index: {fault}", f"索引：{fault.zh}"
+            return
+        whole = len(index) // 24 * 24
+        found = [struct.unpack_from("<16sQ", index, start) for start in range(0, whole, 24)]
         true = {
             md5(item.filename.encode(), usedforsecurity=False).digest(): item.header_offset
             for item in entries[:-1]
@@ -176,9 +213,34 @@ class Archive:
         if self._zip is None:
             try:
                 self._zip = ZipFile(self.path)
-            except BadZipFile as fault:
+            except (BadZipFile, ValueError, struct.error) as fault:
                 raise Malformed(f"no archive: {fault}", f"不是归档文件：{fault}") from fault
         return self._zip
+
+
+def _bounded(file: Path) -> bytes:
+    """A file's bytes; raises Malformed where there are too many."""
+    with file.open("rb") as stream:
+        found = stream.read(limits.FILE + 1)
+    if len(found) > limits.FILE:
+        raise too_large("the file", "文件")
+    return found
+
+
+def _arriving(answer: HTTPResponse) -> bytes:
+    """What a server sends; raises Malformed where that is too much, Silent where it dawdles."""
+    if int(answer.headers.get("Content-Length") or 0) > limits.FILE:
+        raise too_large("the file", "文件")
+    ends, found = monotonic() + limits.PATIENCE, bytearray()
+    while piece := answer.read1(PIECE):
+        found += piece
+        if len(found) > limits.FILE:
+            raise too_large("the file", "文件")
+        if monotonic() > ends:
+            raise Silent
+    if answer.length:  # it said that there is more
+        raise OSError("the server broke off")
+    return bytes(found)
 
 
 def opened(place: str | Path) -> tuple[Source, str]:

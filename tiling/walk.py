@@ -3,7 +3,6 @@
 The walk judges the tree; the contents that it comes upon are handed on as pieces.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tiling import limits
 from tiling.combined import GENERATOR
-from tiling.findings import UNREADABLE, Notes, Piece, Place
+from tiling.findings import UNREADABLE, Enough, Fault, Notes, Piece, Place
 from tiling.implicit import Cell, Tree
-from tiling.reading import Unjudged, extensions, unzipped
+from tiling.reading import Malformed, Unjudged, extensions, parsed
 from tiling.sources import Source
 from tiling.table_rules import IDENTIFIER, identifiers
 from tiling.volumes import Region, Volume, read_volume
@@ -36,14 +36,16 @@ class Walk:
         """Every content of the tileset in the file `name`, as the walk comes upon them."""
         try:
             yield from self._tileset(name, Place(name, np.eye(4)))
+        except Enough as fault:
+            self.notes.faults.append(Fault(name, "limits", str(fault), fault.zh))
         except UNREADABLE as fault:
             self.notes.broken(name, "1", fault)
 
     def _tileset(self, name: str, above: Place) -> Iterator[Piece]:
         """A tileset.json, the first or an external one."""
         self.notes.reach(name)
-        content = self.source.read(name)
-        document = json.loads(unzipped(content) if content[:2] == b"\x1f\x8b" else content)
+        self.notes.met(tileset=True)
+        document = parsed(self.source.read(name))
         file, _, query = name.partition("?")
         place = replace(
             above,
@@ -92,6 +94,12 @@ class Walk:
     def _tile(self, tile: Document, above: Place) -> Iterator[Piece]:
         """An explicit tile and what is below it."""
         place = above
+        self.notes.met()
+        if above.depth > limits.WITHIN:
+            raise Malformed(
+                f"more than {limits.WITHIN} tiles within one another",
+                f"瓦片嵌套超过 {limits.WITHIN} 层",
+            )
         if "transform" in tile:
             matrix = above.matrix @ np.array(tile["transform"], float).reshape(4, 4).T
             self._transform(above, matrix)
@@ -173,6 +181,7 @@ class Walk:
         whole = [*templates, implicit["subtrees"]["uri"]]
         if not all(part in template for template in whole for part in wanted):
             self.notes.fault(name, "12", "a template lacks level, x or y", "模板缺少 level、x 或 y")
+            return  # all its tiles would be one
         above = place.volumes[0] if place.volumes else None
         if isinstance(volume, Region) and isinstance(above, Region):
             volume = volume.common(above)  # it is its cell's; what is in it has bounds of its own
