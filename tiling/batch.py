@@ -73,7 +73,7 @@ class Task:
 
     keys: tuple[Key, ...]
     ids: NDArray[np.int64]
-    tile: NDArray[np.int64]
+    tile: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -118,12 +118,12 @@ def carry_out(
     settings: Settings,
     engine: Engine,
     layer: Layer,
-    members: Members,
+    tasks: list[Task],
     executor: Executor | None,
     target: Path | None,
     snapshot: str,
 ) -> Iterator[Done]:
-    """Build the tiles of these members and store them below `target`, where one is given.
+    """Build the tiles of these tasks and store them below `target`, where one is given.
 
     Tiles come as they are done.  All rows are read as the city was when `snapshot` was exported;
     that transaction must stay open.  Without an executor, or for a single task, it is done here.
@@ -131,7 +131,6 @@ def carry_out(
     with engine.connect() as connection:
         table = table_of(connection, layer)
     work = Work(settings, layer, table, target, snapshot)
-    tasks = tasks_of(members)
     if executor is None or len(tasks) == 1:
         heights = geoid(settings)
         for task in tasks:
@@ -147,7 +146,7 @@ def tasks_of(members: Members) -> list[Task]:
         return []
     new = np.diff(members.level, prepend=-1) != 0
     new |= np.diff(members.cell, prepend=-1) != 0
-    tile, first = np.cumsum(new) - 1, np.flatnonzero(new)
+    tile, first = np.cumsum(new, dtype=np.int32) - 1, np.flatnonzero(new)
     total = int(members.weight.sum())
     size = min(max(total // TASKS, LEAST), MOST)
     before = np.cumsum(members.weight) - members.weight

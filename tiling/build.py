@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from ctypes import CDLL
+from dataclasses import replace
 from hashlib import blake2b
 from heapq import nsmallest
 from importlib.metadata import version
@@ -21,13 +23,13 @@ from sqlalchemy import Connection, Engine
 
 from cim.crs.geoid import Geoid, geoid
 from cim.settings import Settings
-from cim.store.queries import manifest, tile_rows
+from cim.store.queries import manifest, tile_rows, which
 from cim.store.queries import members as member_queries
 from cim.store.queries import tiles as queries
 from cim.store.watching import watch
 from tiling import combined, tiles3d
-from tiling.batch import carry_out, table_of
-from tiling.folder import Folder, busy
+from tiling.batch import carry_out, table_of, tasks_of
+from tiling.folder import Folder, busy, outlined
 from tiling.journal import Journal
 from tiling.layers import Layer
 from tiling.members import Members, absorb, keep, members_of, place_all
@@ -77,7 +79,9 @@ def run(
     """
     began = monotonic()
     heights = geoid(settings)
+    layer = replace(layer, outlined=outlined(settings.tiles_dir / layer.name))
     with Folder(settings.tiles_dir / layer.name) as folder, held(engine, layer.name):
+        folder.mark(part=layer.base is not None)
         terms = prepare(engine, layer, settings, heights)
         with snapshot_of(engine) as snapshot, ThreadPoolExecutor(1) as beside:
             with seeing(engine, snapshot) as connection:
@@ -92,10 +96,12 @@ def run(
                 folder.switch(recorded.version)
                 return _unchanged(layer, folder, heights, recorded, monotonic() - began)
             kept = beside.submit(_keep_all, engine, snapshot, layer, members) if anew else None
-            total, features = int(members.weight.sum()), 0
+            tasks, total, features = tasks_of(members), int(members.weight.sum()), 0
+            del members  # of a large city they are most of the memory
+            hand_back()
             with Journal(engine, layer, kept) as journal:
                 for done in carry_out(
-                    settings, engine, layer, members, executor, folder.work, snapshot
+                    settings, engine, layer, tasks, executor, folder.work, snapshot
                 ):
                     journal.note(done)
                     features += done.features + len(done.skipped)
@@ -198,7 +204,8 @@ def prepare(engine: Engine, layer: Layer, settings: Settings, heights: Geoid) ->
             connection.exec_driver_sql(f"ANALYZE city.{name}")
         table = table_of(connection, layer)
     terms = blake2b(digest_size=12)
-    for fact in (table, heights.name, settings.geoid_offset, settings.geoid_grid):
+    known = settings.geoid_offset, settings.geoid_grid
+    for fact in (table, layer.outlined, layer.which, heights.name, *known):
         terms.update(repr(fact).encode())
     terms.update(program())
     return terms.hexdigest()
@@ -211,9 +218,16 @@ def program() -> bytes:
         found.update(version(library).encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         found.update(source.read_bytes())
-    for module in (queries.__file__, tile_rows.__file__):
+    for module in (queries.__file__, tile_rows.__file__, which.__file__):
         found.update(Path(str(module)).read_bytes())
     return found.digest()
+
+
+def hand_back() -> None:
+    """Give free memory back to the system: the arrays of a whole city leave holes behind."""
+    trim = getattr(CDLL(None), "malloc_trim", None)  # where the C library is GNU's
+    if trim:
+        trim(0)
 
 
 @contextmanager
@@ -259,12 +273,14 @@ def _tried(
     """A full run of which nothing stays."""
     began = monotonic()
     heights = geoid(settings)
+    layer = replace(layer, outlined=outlined(settings.tiles_dir / layer.name))
     built = Built(layer.name, settings.tiles_dir / layer.name, height_model=heights.name)
     with snapshot_of(engine) as snapshot:
         with seeing(engine, snapshot) as connection:
             members = place_all(connection, layer)
         total, left_out = int(members.weight.sum()), Counter[Reason]()
-        for done in carry_out(settings, engine, layer, members, executor, None, snapshot):
+        tasks = tasks_of(members)
+        for done in carry_out(settings, engine, layer, tasks, executor, None, snapshot):
             skipped = [(identity, Reason(reason)) for identity, reason in done.skipped]
             left_out.update(reason for _, reason in skipped)
             built.named = nsmallest(NAMED, built.named + skipped)

@@ -1,7 +1,7 @@
 """Which tile each building is in: worked out for all at once, kept, and put right after changes."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from cim.model.platform import tile_member
-from cim.store import bulk, columns, numbers
+from cim.store import bulk, numbers
 from cim.store.queries import manifest
 from cim.store.queries import members as queries
 from tiling.layers import Layer
@@ -21,7 +21,7 @@ from tiling.tree import (
     Integers,
     Key,
     are_largest,
-    assign,
+    assign_cells,
     columns_rows,
     fits,
     interleave,
@@ -34,6 +34,9 @@ METRES_A_DEGREE = 111_320.0
 LOOSE = DEEPEST + 1
 """The level of a member that has left its tile and has no other yet."""
 
+PART = 50_000
+"""Members that are made ready for the database at a time."""
+
 SHARE = 1_000
 """Where more than one building in so many was touched, all are placed anew: that is faster."""
 
@@ -44,6 +47,7 @@ _ROW = np.dtype(
     [("held", "i8")]
     + [(name, "f8" if kind == "float8" else "i8") for name, kind in queries.NUMBERS.items()]
 )
+COLUMNS = [name for name in queries.NUMBERS if name != "highest"]
 INPUTS = ["building_id", "place", "size", "weight", "vertices"]
 
 Table = NDArray[Any]
@@ -60,23 +64,17 @@ class Members:
     """
 
     building_id: Integers
-    level: Integers
+    level: NDArray[Any]
     cell: Integers
     place: Integers
     size: NDArray[np.float64]
-    weight: Integers
-    vertices: Integers
+    weight: NDArray[Any]
+    vertices: NDArray[Any]
     lost: Integers = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __len__(self) -> int:
         """How many buildings."""
         return self.building_id.size
-
-    def by_id(self) -> "Members":
-        """The same, by id."""
-        order = np.argsort(self.building_id)
-        names = [item.name for item in fields(self) if item.name != "lost"]
-        return Members(**{name: getattr(self, name)[order] for name in names}, lost=self.lost)
 
     def keys(self) -> list[Key]:
         """Their tiles, in order."""
@@ -90,19 +88,24 @@ class Members:
 
 def place_all(connection: Connection, layer: Layer) -> Members:
     """The tile of every building of a layer, worked out from the city as it stands."""
-    inputs, (longitude, latitude), lost = _extents(connection, layer)
-    cost = inputs["weight"], inputs["vertices"]
-    levels, cells = assign((longitude, latitude), inputs["size"], *cost, layer.capacity)
-    order = np.lexsort((inputs["building_id"], cells, levels))
-    inputs = {name: values[order] for name, values in inputs.items()}
-    return Members(level=levels[order], cell=cells[order], lost=lost, **inputs)
+    found, lost = _extents(connection, layer)
+    cost = found["weight"], found["vertices"]
+    found["level"], found["cell"] = assign_cells(
+        found["place"], found["size"], *cost, layer.capacity
+    )
+    order = np.lexsort((found["building_id"], found["cell"], found["level"]))
+    return Members(lost=lost, **{name: found.pop(name)[order] for name in COLUMNS})
 
 
 def keep(connection: Connection, layer: Layer, members: Members) -> None:
     """Write down the members of a layer in place of those that are kept."""
-    connection.execute(queries.forget(layer.name))
-    with bulk.rebuilt(connection, tile_member, len(members), keys_too=False):
-        _write(connection, layer, members.by_id())  # the order of the key that stays
+    with bulk.filled(connection, tile_member) as first:
+        if first:
+            _write(connection, layer, members, frozen=True)
+    if not first:
+        connection.execute(queries.forget(layer.name))
+        with bulk.rebuilt(connection, tile_member, len(members), keys_too=False):
+            _write(connection, layer, members, np.argsort(members.building_id))  # as its key
     _name_lost(connection, layer, None, members.lost)
     connection.exec_driver_sql("ANALYZE platform.tile_member")
 
@@ -161,7 +164,7 @@ def _few_anew(connection: Connection, layer: Layer, ids: Integers) -> set[Key]:
     """Place these buildings, and settle those around them."""
     statement = queries.members_of_buildings(layer.name, ids.tolist())
     old = _table(numbers.read(connection, statement, queries.NUMBERS))
-    inputs, _, lost = _extents(connection, layer, ids.tolist())
+    inputs, lost = _extents(connection, layer, ids.tolist())
     _name_lost(connection, layer, ids.tolist(), lost)
     now = np.zeros(len(inputs["building_id"]), _ROW)
     for name, values in inputs.items():
@@ -268,8 +271,8 @@ class _Settling:
 
 def _extents(
     connection: Connection, layer: Layer, ids: list[int] | None = None
-) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64], Integers]:
-    """What decides on the tiles of the layer's buildings, by id; their centres; those without."""
+) -> tuple[dict[str, NDArray[Any]], Integers]:
+    """What decides on the tiles of the layer's buildings, by id; those without a place."""
     found = numbers.read(connection, layer.extents(ids), EXTENT)
     if (np.diff(found["id"]) <= 0).any():
         order = np.argsort(found["id"])
@@ -278,15 +281,15 @@ def _extents(
     lost = found["id"][~placed]
     if lost.size:
         found = {name: values[placed] for name, values in found.items()}
-    centres = np.array([(found["west"] + found["east"]) / 2, (found["south"] + found["north"]) / 2])
+    longitude, latitude = (found["west"] + found["east"]) / 2, (found["south"] + found["north"]) / 2
     inputs = {
-        "building_id": found["id"].astype(np.int64),
-        "place": interleave(*columns_rows(centres[0], centres[1], DEEPEST)),
+        "building_id": found["id"],
+        "place": interleave(*columns_rows(longitude, latitude, DEEPEST)),
         "size": _diagonals(found),
-        "weight": found["units"].astype(np.int64),
-        "vertices": found["corners"].astype(np.int64) * layer.corner_vertices,
+        "weight": found["units"],
+        "vertices": found["corners"] * np.int32(layer.corner_vertices),
     }
-    return inputs, centres, lost
+    return inputs, lost
 
 
 def _diagonals(found: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
@@ -298,13 +301,27 @@ def _diagonals(found: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
     return size
 
 
-def _write(connection: Connection, layer: Layer, members: Members) -> None:
-    highest = (
-        natural_level(members.size) if layer.capacity.inner else np.full(len(members), DEEPEST)
-    )
-    rows: dict[str, Any] = {"tileset": [layer.name] * len(members), "highest": highest}
-    rows |= {name: getattr(members, name) for name in queries.TYPES if name not in rows}
-    columns.write(connection, "platform.tile_member", rows, queries.TYPES)
+def _write(
+    connection: Connection,
+    layer: Layer,
+    members: Members,
+    order: Integers | None = None,
+    *,
+    frozen: bool = False,
+) -> None:
+    """Append members, in this order or in their own, a part at a time."""
+
+    def part(places: "slice | Integers") -> dict[str, Any]:
+        rows = {name: getattr(members, name)[places] for name in COLUMNS}
+        inner = layer.capacity.inner
+        rows["highest"] = (
+            natural_level(rows["size"]) if inner else np.full(rows["size"].size, DEEPEST)
+        )
+        return {"tileset": layer.name, **rows}
+
+    places = (slice(start, start + PART) for start in range(0, len(members), PART))
+    batches = (part(place if order is None else order[place]) for place in places)
+    numbers.write(connection, tile_member.fullname, batches, queries.TYPES, frozen=frozen)
 
 
 def _name_lost(connection: Connection, layer: Layer, ids: list[int] | None, lost: Integers) -> None:
@@ -316,7 +333,7 @@ def _name_lost(connection: Connection, layer: Layer, ids: list[int] | None, lost
 
 
 def _members(found: Mapping[str, NDArray[Any]]) -> Members:
-    return Members(**{name: found[name] for name in queries.NUMBERS if name != "highest"})
+    return Members(**{name: found[name] for name in COLUMNS})
 
 
 def _table(found: Mapping[str, NDArray[Any]]) -> Table:

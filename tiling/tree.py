@@ -172,9 +172,17 @@ def assign(
     >>> [found.size for found in assign((none, none), none, none, none, Capacity(500, 1500))]
     [0, 0]
     """
-    levels = np.full(len(size), DEEPEST, np.int64)
     cells = interleave(*columns_rows(*places, DEEPEST))
-    natural = natural_level(size)
+    levels, cells = assign_cells(cells, size, weight, vertices, capacity)
+    return levels.astype(np.int64), cells
+
+
+def assign_cells(
+    cells: Integers, size: Floats, weight: Integers, vertices: Integers, capacity: Capacity
+) -> tuple[NDArray[np.int16], Integers]:
+    """As `assign`, for features whose cells at DEEPEST are known; levels are of two bytes."""
+    levels = np.full(len(size), DEEPEST, np.int16)
+    natural = natural_level(size).astype(np.int8)
     left = np.lexsort((-size, cells))  # cells of every level are runs, the largest first at DEEPEST
     for level in range(CONTENT, DEEPEST):
         if not left.size:
@@ -187,7 +195,8 @@ def assign(
             here |= are_largest(*largest, natural[left] <= level, capacity.inner)
         levels[left[here]] = level
         left = left[~here]
-    return levels, cells >> 2 * (DEEPEST - levels)
+    found: Integers = cells >> 2 * (DEEPEST - levels)
+    return levels, found
 
 
 def runs(values: Integers) -> Integers:

@@ -7,8 +7,9 @@ for everyone until the transaction ends, which harms nobody while it holds next 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Result, Table
 from sqlalchemy.exc import OperationalError
 
 from cim.store.queries import load as statements
@@ -70,6 +71,38 @@ def rebuilt(
         connection.exec_driver_sql(definition.replace("%", "%%"))
     if adds:
         connection.exec_driver_sql(f"ALTER TABLE {name} {', '.join(adds)}")
+
+
+@contextmanager
+def filled(connection: Connection, table: Table) -> Iterator[bool]:
+    """Write the first rows of a table within this block: its indexes and key are made at the end.
+
+    Yields whether that is so; then the rows may be `frozen`, as numbers.write has it.  Where the
+    table has rows, also unseen ones, or somebody is at it just now, nothing is done.  The key must
+    be one that no other table refers to.
+    """
+    name = table.fullname
+
+    def asked(statement: str) -> Result[*tuple[Any, ...]]:
+        return connection.execute(statements.bound(statement), {"table": name})
+
+    empty = asked(statements.NEVER_FILLED).scalar_one() and locked(connection, name)
+    if not empty or not asked(statements.NEVER_FILLED).scalar_one():
+        yield False
+        return
+    quote = connection.dialect.identifier_preparer.quote
+    indexes = asked(statements.INDEXES).all()
+    keys = asked(statements.PRIMARY_KEY).all()
+    connection.exec_driver_sql(f"TRUNCATE {name}")  # rows are frozen only in a file of their own
+    for key, _ in keys:
+        connection.exec_driver_sql(f"ALTER TABLE {name} DROP CONSTRAINT {quote(key)}")
+    for index, _ in indexes:
+        connection.exec_driver_sql(f"DROP INDEX {index}")
+    yield True
+    for key, made in keys:
+        connection.exec_driver_sql(f"ALTER TABLE {name} ADD CONSTRAINT {quote(key)} {made}")
+    for _, definition in indexes:
+        connection.exec_driver_sql(definition.replace("%", "%%"))
 
 
 def locked(connection: Connection, name: str) -> bool:

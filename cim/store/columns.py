@@ -27,8 +27,8 @@ BATCH = 20_000
 Columns: TypeAlias = dict[str, Any]
 """Columns of equal length by their names."""
 
-_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_END = b"\xff\xff"
+SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+END = b"\xff\xff"
 
 
 def write(
@@ -108,10 +108,10 @@ def _send(
         driver.cursor() as cursor,
         cursor.copy(_copy(table, names)) as copy,
     ):
-        copy.write(_SIGNATURE)
+        copy.write(SIGNATURE)
         for body in frames:
             copy.write(body)
-        copy.write(_END)
+        copy.write(END)
     return rows
 
 
@@ -214,8 +214,8 @@ def arriving(copy: psycopg.Copy) -> Iterator[bytes]:
     which takes longer than all the rest.
     """
     arrived = copy.connection.pgconn.get_copy_data
-    row = bytes(copy.read())[len(_SIGNATURE) :]
-    while row != _END:
+    row = bytes(copy.read())[len(SIGNATURE) :]
+    while row != END:
         yield row
         length, message = arrived(1)
         row = bytes(message if length > 0 else copy.read())

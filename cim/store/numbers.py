@@ -1,15 +1,16 @@
-"""Numbers out of the database by binary COPY, as arrays: rows of fixed width need no decoding."""
+"""Numbers by binary COPY, as arrays: rows of fixed width are read, and written, as they travel."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
+from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection
 from sqlalchemy.sql import ClauseElement
 
-from cim.store.columns import arriving
+from cim.store.columns import END, SIGNATURE, arriving
 from cim.store.faults import folder_of, translated
 
 KINDS = {"int2": ">i2", "int4": ">i4", "int8": ">i8", "float8": ">f8"}
@@ -47,7 +48,63 @@ def read(
                 pieces.append(_columns(body, types))
                 body = bytearray()
     pieces.append(_columns(body, types))
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in types}
+    return {name: np.concatenate([piece.pop(name) for piece in pieces]) for name in types}
+
+
+def write(
+    connection: Connection,
+    table: str,
+    batches: Iterable[Mapping[str, NDArray[Any] | str]],
+    types: Mapping[str, str],
+    *,
+    frozen: bool = False,
+) -> None:
+    """Append rows to a table, batch by batch, in columns of the `types`: numbers, without NULL.
+
+    A column of text is a single string in each batch, that of all its rows.  Rows can be `frozen`,
+    written so that nobody has to look at them again, where `bulk.filled` says so.  Runs in the
+    connection's transaction.  Raises StoreFull where the disk is.
+    """
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError("columns travel by psycopg only")
+    if not connection.in_transaction():
+        connection.begin()
+    options = SQL("FORMAT binary, FREEZE" if frozen else "FORMAT binary")
+    out = SQL("COPY {} ({}) FROM STDIN ({})").format(
+        Identifier(*table.split(".")), SQL(", ").join(map(Identifier, types)), options
+    )
+    with translated(folder_of(connection)), driver.cursor() as cursor, cursor.copy(out) as copy:
+        copy.write(SIGNATURE)
+        for batch in batches:
+            copy.write(_rows(batch, types))
+        copy.write(END)
+
+
+def _rows(batch: Mapping[str, NDArray[Any] | str], types: Mapping[str, str]) -> bytes:
+    """The rows of some columns, as they travel.
+
+    >>> rows = _rows({"a": np.array([7, 8]), "b": "x"}, {"a": "int2", "b": "text"})
+    >>> rows.hex(" ", 13)
+    '00020000000200070000000178 00020000000200080000000178'
+    """
+    texts = {name: text.encode() for name, text in batch.items() if isinstance(text, str)}
+    kinds = {name: f"S{len(text)}" for name, text in texts.items()}
+    row = _row({name: kinds.get(name, KINDS.get(kind, "")) for name, kind in types.items()})
+    table = np.empty(max(np.size(batch[name]) for name in types), row)
+    table["_count"] = len(types)
+    for name in types:
+        table[f"_length_{name}"] = row[name].itemsize
+        table[name] = texts.get(name, batch[name])
+    return table.tobytes()
+
+
+def _row(kinds: Mapping[str, str]) -> np.dtype[Any]:
+    """A row as it travels: how many fields, and the length of each before it."""
+    fields: list[tuple[str, str]] = [("_count", ">i2")]
+    for name, kind in kinds.items():
+        fields += [(f"_length_{name}", ">i4"), (name, kind)]
+    return np.dtype(fields)
 
 
 def _columns(body: bytes | bytearray, types: Mapping[str, str]) -> dict[str, NDArray[Any]]:
@@ -59,10 +116,7 @@ def _columns(body: bytes | bytearray, types: Mapping[str, str]) -> dict[str, NDA
     >>> _columns(b"", {"a": "int2"})["a"].tolist()
     []
     """
-    fields: list[tuple[str, str]] = [("_count", ">i2")]
-    for name, kind in types.items():
-        fields += [(f"_length_{name}", ">i4"), (name, KINDS[kind])]
-    row = np.dtype(fields)
+    row = _row({name: KINDS[kind] for name, kind in types.items()})
     rows, rest = divmod(len(body), row.itemsize)
     if rest:
         raise ValueError("a column holds NULL")

@@ -122,6 +122,35 @@ def test_members_put_right_are_those_placed_anew(
         connection.rollback()
 
 
+def test_the_first_members_there_are_and_later_ones_are_written_alike(
+    connection: Connection,
+) -> None:
+    insert(connection, 2, 300)
+    members = place_all(connection, SMALL)
+    connection.execute(text("TRUNCATE platform.tile_member"))
+    built = "SELECT indexdef FROM pg_indexes WHERE tablename = 'tile_member' ORDER BY 1"
+    indexes = connection.scalars(text(built)).all()
+    keep(connection, SMALL, members)
+    first = rows_of(connection)
+    assert len(first) == 300
+    assert connection.scalars(text(built)).all() == indexes and len(indexes) == 3
+    keep(connection, SMALL, members)
+    assert rows_of(connection) == first
+
+
+def test_members_of_one_tileset_leave_those_of_another_in_their_place(
+    connection: Connection,
+) -> None:
+    insert(connection, 3, 50)
+    connection.execute(text("TRUNCATE platform.tile_member"))
+    other = replace(SMALL, name="other")
+    keep(connection, other, place_all(connection, other))
+    before = rows_of(connection)
+    keep(connection, SMALL, place_all(connection, SMALL))
+    found = rows_of(connection)
+    assert len(found) == 100 and set(before) < set(found)
+
+
 def test_what_is_touched_in_great_number_is_placed_anew(connection: Connection) -> None:
     insert(connection, 1, 100)
     keep(connection, SMALL, place_all(connection, SMALL))

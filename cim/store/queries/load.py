@@ -194,6 +194,14 @@ FOREIGN_KEYS = """
     WHERE conrelid = CAST(:table AS regclass) AND contype = 'f'"""
 """Foreign keys of a table to others, with what makes them again."""
 
+PRIMARY_KEY = """
+    SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE conrelid = CAST(:table AS regclass) AND contype = 'p'"""
+"""The primary key of a table, with what makes it again."""
+
+NEVER_FILLED = "SELECT pg_relation_size(CAST(:table AS regclass)) = 0"
+"""Whether a table has no rows, not even some that this transaction does not see."""
+
 
 PLANNED_ANEW = "SET LOCAL plan_cache_mode = force_custom_plan"
 """Statements that are run again while their tables grow are planned each time."""
