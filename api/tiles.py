@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
@@ -17,7 +17,7 @@ from cim.store.queries import manifest
 from tiling.batch import table_of
 from tiling.build import digest
 from tiling.demand import Reader
-from tiling.folder import CURRENT, PACKED, Version, store, version_at
+from tiling.folder import CURRENT, PACKED, Version, outlined, store, version_at
 from tiling.layers import LAYERS, Layer
 from tiling.metadata import Table
 from tiling.packed import packed
@@ -149,6 +149,7 @@ class Maker:
                 return None
             table = self._table(connection, layer)
             rows = self._readers[layer.name].rows(connection, key)
+        layer = replace(layer, outlined=outlined(self.tiles_dir / layer.name))
         content = build_tile(layer, table, key, rows).content
         found = Loaded(content, packed(content), digest_of(content))
         folder = self.tiles_dir / layer.name / known.version

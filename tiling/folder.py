@@ -44,6 +44,12 @@ WORK = ".work"
 EXPLICIT = ".explicit"
 """Stands in a tileset's folder where its versions have the explicit tree too."""
 
+PLAIN = ".no-outlines"
+"""Stands in a tileset's folder where its tiles are not to say which edges are lines."""
+
+PART = ".part"
+"""Stands in the folder of a tileset of which all is in another one too."""
+
 PACKED = ".gz"
 """What the gzipped copy of a file is called after it."""
 
@@ -122,12 +128,26 @@ def complete(folder: Path) -> None:
 
 def want_explicit(path: Path, *, wanted: bool) -> None:
     """Have the versions of the tileset at `path` made with the explicit tree beside, or without."""
+    _choose(path, EXPLICIT, marked=wanted)
+
+
+def want_outlines(path: Path, *, wanted: bool) -> None:
+    """Have the tiles of the tileset at `path` say which edges are lines, or not."""
+    _choose(path, PLAIN, marked=not wanted)
+
+
+def outlined(path: Path) -> bool:
+    """Whether the tiles of the tileset at `path` are to say which edges are lines."""
+    return not (path / PLAIN).exists()
+
+
+def _choose(path: Path, mark: str, *, marked: bool) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if wanted:
-            (path / EXPLICIT).touch()
+        if marked:
+            (path / mark).touch()
         else:
-            (path / EXPLICIT).unlink(missing_ok=True)
+            (path / mark).unlink(missing_ok=True)
     except OSError as fault:
         raise failed(fault) from fault
 
@@ -177,6 +197,16 @@ class Folder:
     def explicit(self) -> bool:
         """Whether versions are to have the explicit tree too."""
         return (self.path / EXPLICIT).exists()
+
+    def mark(self, *, part: bool) -> None:
+        """Note whether it is a part of another tileset."""
+        try:
+            if part:
+                (self.path / PART).touch()
+            else:
+                (self.path / PART).unlink(missing_ok=True)
+        except OSError as fault:
+            raise failed(fault) from fault
 
     def holds(self, version: str) -> bool:
         """Whether a version stands here with all that it builds upon."""

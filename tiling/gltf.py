@@ -16,10 +16,11 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from tiling import outlines
 from tiling.mesh import GRID, Mesh
 from tiling.metadata import Table
 
-BYTE, UNSIGNED_SHORT, UNSIGNED_INT, FLOAT = 5120, 5123, 5125, 5126
+BYTE, UNSIGNED_BYTE, UNSIGNED_SHORT, UNSIGNED_INT, FLOAT = 5120, 5121, 5123, 5125, 5126
 ARRAY, ELEMENTS = 34962, 34963
 
 SHORT = 65_535
@@ -36,7 +37,13 @@ EXTENSIONS = (
     "EXT_structural_metadata",
     "KHR_mesh_quantization",
 )
-"""All that a tile uses."""
+"""What every tile uses."""
+
+EDGES = "EXT_mesh_primitive_edge_visibility"
+"""What a tile uses besides where its lines are drawn."""
+
+LINE = 0.45
+"""How bright lines are beside the faces."""
 
 REQUIRED = ("EXT_meshopt_compression", "KHR_mesh_quantization")
 """What a reader cannot do without."""
@@ -134,11 +141,19 @@ class _Buffer:
         ]
 
 
-def write(mesh: Mesh, sets: Sequence[FeatureSet], pose: Pose, colour: tuple[int, ...]) -> bytes:
+def write(
+    mesh: Mesh,
+    sets: Sequence[FeatureSet],
+    pose: Pose,
+    colour: tuple[int, ...],
+    *,
+    outlined: bool = False,
+) -> bytes:
     """A tile's GLB of a mesh and its sets of feature ids, the mesh's own features first.
 
     `pose` is where the mesh's frame lies in the tileset's; `colour` is sRGB, with
-    a share of 255 that it is opaque by where one can see through.
+    a share of 255 that it is opaque by where one can see through.  `outlined` adds
+    the mesh's lines, in a darker colour.
     """
     buffer = _Buffer()
     accessors, origin = _geometry(buffer, mesh)
@@ -156,21 +171,27 @@ def write(mesh: Mesh, sets: Sequence[FeatureSet], pose: Pose, colour: tuple[int,
         }
         for number, item in enumerate(sets)
     ]
+    extensions: dict[str, Any] = {"EXT_mesh_features": {"featureIds": ids}}
+    materials = [_material(colour)]
+    if outlined and mesh.edges.any():
+        extensions[EDGES] = {"visibility": len(accessors), "material": len(materials)}
+        accessors.append(_lines(buffer, mesh))
+        materials.append(_material(tuple(round(LINE * value) for value in colour[:3])))
     primitive = {
         "attributes": attributes,
         "indices": 0,
         "material": 0,
-        "extensions": {"EXT_mesh_features": {"featureIds": ids}},
+        "extensions": extensions,
     }
     document = {
         "asset": {"version": "2.0", "generator": "cimtwin"},
-        "extensionsUsed": EXTENSIONS,
+        "extensionsUsed": sorted({*EXTENSIONS, *extensions}),
         "extensionsRequired": REQUIRED,
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [_node(pose, origin)],
         "meshes": [{"primitives": [primitive]}],
-        "materials": [_material(colour)],
+        "materials": materials,
         "accessors": accessors,
         "bufferViews": buffer.views,
         "buffers": buffer.described(),
@@ -319,6 +340,17 @@ def _identity(buffer: _Buffer, mesh: Mesh, item: FeatureSet) -> dict[str, Any]:
         rows = features.astype("<f4").reshape(-1, 1)
     kind = {"componentType": UNSIGNED_SHORT if short else FLOAT, "type": "SCALAR"}
     return {"bufferView": buffer.rows(rows, ARRAY), "count": features.size, **kind}
+
+
+def _lines(buffer: _Buffer, mesh: Mesh) -> dict[str, Any]:
+    """Append which edges are drawn, of the triangles as they come out of the view of indices."""
+    view = buffer.views[0]["extensions"]["EXT_meshopt_compression"]
+    indices = bytes(buffer.data[: view["byteLength"]])
+    found = meshopt.decode_gltf_buffer(indices, view["count"], 4, "TRIANGLES")
+    corners = np.frombuffer(found, np.uint32).reshape(-1, 3)
+    bits = outlines.packed(mesh.edges, mesh.triangles, corners)
+    kind = {"componentType": UNSIGNED_BYTE, "type": "SCALAR"}
+    return {"bufferView": buffer.add(bits), "count": len(bits), **kind}
 
 
 def _table(buffer: _Buffer, item: FeatureSet) -> dict[str, Any]:

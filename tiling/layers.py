@@ -44,6 +44,7 @@ class Layer:
     the columns by which features stand in a tile, so that what repeats is near what it repeats;
     `above` what they are parts of.  `colour` is sRGB, with a share of 255 where it is not opaque.
     `which` are the buildings it is about; `base` is the tileset that it is a part of, if it is one.
+    `outlined` tells whether tiles say which edges are lines.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Layer:
     above: tuple[Above, ...] = ()
     which: Which = THERE
     base: str | None = None
+    outlined: bool = False
 
     def part(self, name: str, which: Which) -> "Layer":
         """A tileset of its own, of these buildings alone."""

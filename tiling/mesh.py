@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from cim.crs.ecef import REACH, Frame
 from cim.geometry.wkb import Blobs
+from tiling import outlines
+from tiling.outlines import Edges
 from tiling.reasons import REASONS, Reason
 from tiling.rings import (
     SMALLEST,
@@ -81,13 +83,14 @@ class Mesh:
 
     `positions` (n, 3) and `normals` (n, 3), of length FULL, a vertex; `features` (n,) the feature
     that it belongs to, counted among those that have a mesh; `triangles` (m, 3) counter-clockwise
-    from outside.
+    from outside, `edges` (m,) which of their edges are lines (tiling.outlines).
     """
 
     positions: Steps
     normals: NDArray[np.int8]
     features: Steps
     triangles: Steps
+    edges: Edges
 
 
 @dataclass(frozen=True)
@@ -112,11 +115,13 @@ def steps(metres: Floats) -> Steps:
     return np.rint(metres / GRID).astype(np.int32)
 
 
-def snapped(positions: Floats, normals: Floats, features: Integers, triangles: Integers) -> Mesh:
+def snapped(
+    positions: Floats, normals: Floats, features: Integers, triangles: Integers, edges: Edges
+) -> Mesh:
     """A mesh of positions in metres and normals of length 1.
 
-    >>> corner = np.eye(3)
-    >>> made = snapped(corner, corner, np.zeros(3, int), np.array([[0, 1, 2]]))
+    >>> corner, edges = np.eye(3), np.zeros(1, np.uint8)
+    >>> made = snapped(corner, corner, np.zeros(3, int), np.array([[0, 1, 2]]), edges)
     >>> made.positions[0].tolist(), made.normals[0].tolist()
     ([100, 0, 0], [127, 0, 0])
     """
@@ -125,14 +130,15 @@ def snapped(positions: Floats, normals: Floats, features: Integers, triangles: I
         np.rint(normals * FULL).astype(np.int8),
         features.astype(np.int32),
         triangles.astype(np.int32),
+        edges,
     )
 
 
 def joined(meshes: Sequence[Mesh]) -> Mesh:
     """One mesh of several, in their order.
 
-    >>> corner = np.eye(3)
-    >>> one = snapped(corner, corner, np.zeros(3, int), np.array([[0, 1, 2]]))
+    >>> corner, edges = np.eye(3), np.zeros(1, np.uint8)
+    >>> one = snapped(corner, corner, np.zeros(3, int), np.array([[0, 1, 2]]), edges)
     >>> joined([one, one]).triangles.tolist()
     [[0, 1, 2], [3, 4, 5]]
     """
@@ -144,6 +150,7 @@ def joined(meshes: Sequence[Mesh]) -> Mesh:
         np.concatenate(
             [mesh.triangles + start for mesh, start in zip(meshes, before, strict=False)]
         ),
+        np.concatenate([mesh.edges for mesh in meshes]),
     )
 
 
@@ -264,11 +271,15 @@ def extrude(
     triangles = [walls, (first + 4 * step)[caps]]
     if closed:
         triangles.append((first + 5 * step)[caps[:, ::-1]])
+    drawn = np.concatenate(triangles)
+    edges = np.zeros(len(drawn), np.uint8)
+    edges[: len(walls)] = outlines.walls(leaving, arriving)
     return Mesh(
         _in_blocks(positions),
         _in_blocks(normals),
         _in_blocks([features] * classes),
-        np.concatenate(triangles),
+        drawn,
+        edges,
     )
 
 

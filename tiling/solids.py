@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cim.crs.ecef import REACH, Frame
 from cim.geometry.wkb import Blobs
+from tiling import outlines
 from tiling.mesh import (
     GRID,
     HIGHEST,
@@ -182,7 +183,7 @@ def solids(
     inside = fine[chosen.owner_of_corner]
     region = region_of(points[inside, :2], (heights[inside], heights[inside]), frame)
     return Solids(
-        _mesh(faces, (triangles, polygon), turned, fine),
+        _mesh(faces, (triangles, polygon), (turned, welded), fine),
         reasons,
         region if inside.any() else None,
     )
@@ -335,11 +336,14 @@ def _mark(
 def _mesh(
     faces: _Faces,
     cut: tuple[Integers, Integers],
-    turned: NDArray[np.bool_],
+    shells: tuple[NDArray[np.bool_], Integers],
     fine: NDArray[np.bool_],
 ) -> Mesh:
-    """The triangles of the rows that are fine, vertices by surface, each with the flat normal."""
-    triangles, polygon = cut
+    """The triangles of the rows that are fine, vertices by surface, each with the flat normal.
+
+    `shells` say which triangles are to be turned, and the place of each corner.
+    """
+    (triangles, polygon), (turned, places) = cut, shells
     shape = faces.shape
     inward = np.zeros(shape.owner.size, bool)
     inward[polygon[turned]] = True  # a shell is turned as a whole, and so is each of its surfaces
@@ -349,9 +353,14 @@ def _mesh(
     kept = fine[shape.owner]
     corners = np.flatnonzero(kept[surface])
     number = np.cumsum(kept[surface]) - 1
+    chosen = np.flatnonzero(kept[polygon])
+    edges = outlines.surfaces(
+        triangles[chosen], shape.next_corner, places, normals[polygon[chosen]]
+    )
     return snapped(
         faces.metres[corners],
         normals[surface[corners]],
         shape.owner[surface[corners]],
-        number[triangles[kept[polygon]]],
+        number[triangles[chosen]],
+        edges,
     )

@@ -58,7 +58,7 @@ def build_tile(layer: Layer, table: Table, key: Key, rows: Rows) -> Tile:
         found = replace(table, of=item.of)
         columns = found.columns(_rows(found, rows, fine[first]))
         sets.append(FeatureSet(found, columns, first.size, of.astype(np.int32)))
-    content = gltf.write(made.mesh, sets, tiles3d.node(key), layer.colour)
+    content = gltf.write(made.mesh, sets, tiles3d.node(key), layer.colour, outlined=layer.outlined)
     return Tile(content, made.region, ids.size, skipped)
 
 
