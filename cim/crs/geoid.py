@@ -13,10 +13,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj.datadir import (  # type: ignore[attr-defined]  # pyproj's own omission
-    get_data_dir,
-    get_user_data_dir,
-)
 
 from cim.errors import TilingError
 from cim.settings import Settings
@@ -127,6 +123,11 @@ def find_grid(wanted: Path, beside: Path | None = None) -> Path:
 
 
 def _folders(beside: Path | None) -> Iterator[Path]:
+    from pyproj.datadir import (  # type: ignore[attr-defined]  # noqa: PLC0415 - pyproj's own
+        get_data_dir,  # omission; a twentieth of a second for those who have no grid
+        get_user_data_dir,
+    )
+
     if beside is not None:
         yield beside
     for listed in (os.environ.get("PROJ_DATA", ""), get_data_dir()):

@@ -23,9 +23,7 @@ from psycopg.adapt import Transformer
 from psycopg.pq import Format
 
 from cim.errors import StoreError
-
-Values: TypeAlias = Sequence[Any] | NDArray[Any]
-"""One column: a list, a tuple or an array; None (and NaN, NaT) where there is no value."""
+from cim.store.fields import FIXED, Values
 
 SRID = 4490
 """What plain WKB is taken to be in: CGCS2000 degrees."""
@@ -36,43 +34,6 @@ _EWKB_SRID = 0x20
 """The flag, in the highest byte of an EWKB geometry type, that says an SRID follows."""
 _LONGEST = 1 << 40
 """Bytes; no value is as long."""
-
-_ALIASES = {
-    "smallint": "int2",
-    "integer": "int4",
-    "int": "int4",
-    "bigint": "int8",
-    "real": "float4",
-    "float": "float8",
-    "double precision": "float8",
-    "boolean": "bool",
-    "varchar": "text",
-    "json": "jsonb",
-    "timestamp with time zone": "timestamptz",
-}
-
-FIXED: dict[str, np.dtype[Any]] = {
-    "int2": np.dtype(">i2"),
-    "int4": np.dtype(">i4"),
-    "int8": np.dtype(">i8"),
-    "float4": np.dtype(">f4"),
-    "float8": np.dtype(">f8"),
-    "bool": np.dtype("?"),
-    "date": np.dtype(">i4"),
-    "timestamptz": np.dtype(">i8"),
-}
-"""How the types of fixed width stand in a row."""
-
-
-def plain_type(name: str) -> str:
-    """The short name of a PostgreSQL type.
-
-    >>> plain_type("double precision"), plain_type("numeric(14,2)")
-    ('float8', 'numeric')
-    """
-    plain = name.lower().split("(")[0].strip()
-    return _ALIASES.get(plain, plain)
-
 
 # ── a batch of rows ────────────────────────────────────────────────────────────────────────────
 

@@ -17,9 +17,9 @@ from psycopg.sql import SQL, Composed, Identifier
 from sqlalchemy import Connection, Select
 from sqlalchemy.sql import Executable
 
-from cim.store.binary import FIXED, Values, encoder, frame, plain_type
 from cim.store.decoding import decode
 from cim.store.faults import folder_of, translated
+from cim.store.fields import FIXED, Values, plain_type
 
 BATCH = 20_000
 """Rows encoded, or fetched, at a time."""
@@ -93,6 +93,8 @@ def _names(columns: Mapping[str, Values], types: Mapping[str, str]) -> list[str]
 def _frames(
     columns: Mapping[str, Values], names: Sequence[str], types: Mapping[str, str], rows: int
 ) -> Iterator[bytes]:
+    from cim.store.binary import encoder, frame  # noqa: PLC0415 - Arrow, which readers do without
+
     encoders = {name: encoder(name, plain_type(types[name])) for name in names}
     for start in range(0, rows, BATCH):
         fields = [encoders[name](columns[name][start : start + BATCH]) for name in names]

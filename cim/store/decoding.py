@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cim.geometry.wkb import Blobs
-from cim.store.binary import FIXED, plain_type
+from cim.store.fields import FIXED, plain_type
 
 Integers = NDArray[np.int64]
 
