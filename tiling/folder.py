@@ -27,7 +27,7 @@ from time import time
 from types import TracebackType
 from typing import Self, TextIO
 
-from cim.errors import TilingError
+from cim.errors import TilingError, why
 
 CURRENT = "current"
 """The link to the version that is served."""
@@ -58,6 +58,11 @@ LONGEST = 16
 
 KEPT = 3600.0
 """Seconds that a version stays after it was replaced."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+UNWRITABLE = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+"""What the system says where a run can write no more."""
 
 KEPT_WHOLE = 3
 """So many of them at most that were built anew from the ground up: those take room."""
@@ -184,7 +189,7 @@ class Folder:
         """Let go; what was begun stays to be gone on with."""
         if self._lock:
             self._lock.close()
-        if isinstance(fault, OSError) and fault.errno == errno.ENOSPC:
+        if isinstance(fault, OSError) and fault.errno in UNWRITABLE:
             raise failed(fault) from fault
 
     @property
@@ -322,11 +327,10 @@ def busy(name: str) -> TilingError:
 
 def failed(fault: OSError) -> TilingError:
     """What is said where the tiles cannot be written."""
-    if fault.errno == errno.ENOSPC:
+    if fault.errno in FULL:
         return TilingError("the disk is full", "磁盘已满")
-    return TilingError(
-        f"the tiles cannot be written: {fault.strerror}", f"无法写入瓦片：{fault.strerror}"
-    )
+    en, zh = why(fault)
+    return TilingError(f"the tiles cannot be written: {en}", f"无法写入瓦片：{zh}")
 
 
 def _files(folder: Path) -> Iterator[str]:
