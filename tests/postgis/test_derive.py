@@ -345,3 +345,29 @@ def test_many_buildings_are_drawn_by_other_processes_to_the_same_bytes(
     done = derive.run(connection, settings, progress=seen.append)
     assert done.buildings == 60 and seen == [16, 16, 16, 12]
     assert rows(connection, outlines) == expected
+
+
+HELD = ("city.storey", "city.entrance", "city.unit", "platform.derived")
+"""What a derivation looks into to know what there is."""
+
+
+def test_tables_that_the_planner_knows_as_empty_are_not_read_once_a_building(
+    connection: Connection, settings: Settings
+) -> None:
+    """Sampled while they were empty, as a first `cim tile build` or the server's own round may."""
+    connection.exec_driver_sql(f"ANALYZE {', '.join(HELD)}")
+    first = building(connection)
+    connection.execute(
+        text(
+            """INSERT INTO city.building (footprint, footprint_area, height, height_method,
+                   floors_above, floors_below, floors_method, use_code)
+               SELECT footprint, footprint_area, 3, 'given', 1, 0, 'given', 'residential'
+                 FROM city.building, generate_series(1, 2999) WHERE id = :first"""
+        ),
+        {"first": first},
+    )
+    scans = text("SELECT pg_stat_get_xact_numscans(CAST(:table AS regclass))")
+    before = {table: connection.scalar(scans, {"table": table}) for table in HELD}
+    assert derive.run(connection, settings).buildings == 3000
+    visits = {table: connection.scalar(scans, {"table": table}) - before[table] for table in HELD}
+    assert max(visits.values()) < 30, visits

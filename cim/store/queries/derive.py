@@ -48,10 +48,14 @@ def outdated(*, chosen: bool, force: bool) -> TextClause:
 
     Parameters: `seed` (of the rules), and `ids` where `chosen`.  Columns: the inputs, `fresh`
     (nothing derived or given yet) and `input_hash`.
+
+    Tables that are written while the rows are read are looked into before the first of them, once:
+    a plan made for them as they were then, perhaps empty, is not held to what they become.
     """
     which = "AND b.id = ANY(CAST(:ids AS bigint[]))" if chosen else ""
     given = which.replace("b.id", "s.building_id")
     rooms = which.replace("b.id", "u.building_id")
+    made = which.replace("b.id", "d.building_id")
     changed = "" if force else "WHERE d.input_hash IS DISTINCT FROM b.input_hash"
     return text(
         f"""
@@ -76,6 +80,17 @@ def outdated(*, chosen: bool, force: bool) -> TextClause:
               FROM city.unit_storey p JOIN city.unit u ON u.id = p.unit_id
              WHERE p.outline IS NOT NULL AND u.ext_id IS NOT NULL AND u.ended_at IS NULL {rooms}
              GROUP BY u.building_id),
+        known AS MATERIALIZED (
+            SELECT d.building_id, d.input_hash FROM platform.derived d WHERE true {made}),
+        bare AS MATERIALIZED (
+            SELECT b.id FROM city.building b
+             WHERE b.ended_at IS NULL {which}
+               AND NOT EXISTS (SELECT FROM known d WHERE d.building_id = b.id)),
+        stands AS MATERIALIZED (
+            SELECT s.building_id FROM city.storey s JOIN bare ON bare.id = s.building_id
+             WHERE s.ended_at IS NULL
+            UNION
+            SELECT e.building_id FROM city.entrance e JOIN bare ON bare.id = e.building_id),
         b AS (
             SELECT b.id, b.footprint, b.footprint_area, b.height, b.floors_above, b.floors_below,
                    b.podium_floors, b.units_per_floor, b.entrance_count, b.use_code,
@@ -91,12 +106,10 @@ def outdated(*, chosen: bool, force: bool) -> TextClause:
         SELECT b.id, ST_AsBinary(b.footprint) AS footprint, b.footprint_area, b.height,
                b.floors_above, b.floors_below, b.podium_floors, b.units_per_floor,
                b.entrance_count, b.use_code, b.input_hash,
-               d.building_id IS NULL
-                   AND NOT EXISTS (SELECT FROM city.storey s
-                                    WHERE s.building_id = b.id AND s.ended_at IS NULL)
-                   AND NOT EXISTS (SELECT FROM city.entrance e WHERE e.building_id = b.id)
-                   AS fresh
-          FROM b LEFT JOIN platform.derived d ON d.building_id = b.id
+               d.building_id IS NULL AND stands.building_id IS NULL AS fresh
+          FROM b
+          LEFT JOIN known d ON d.building_id = b.id
+          LEFT JOIN stands ON stands.building_id = b.id
          {changed}
          ORDER BY b.id
         """
