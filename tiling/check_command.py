@@ -13,12 +13,13 @@ from cim.crs.geoid import geoid
 from cim.errors import NotFound
 from cim.settings import Settings
 from cim.store.engine import connect
-from tiling import explicit
+from tiling import explicit, terrain_check
 from tiling.census import EXPECTED, compare
 from tiling.check import Report, check
 from tiling.findings import Fault
 from tiling.folder import CURRENT
 from tiling.progress import bar, pool
+from tiling.terrain_check import is_terrain
 
 SHOWN = 20
 """Faults that are printed one by one; of more, so many kinds are."""
@@ -81,7 +82,7 @@ def check_command(
         for one in [place] if place else own(settings):
             report = _checked(one, executor, khronos=khronos)
             counted = _count(settings, one, report, against)
-            _verdict(report, counted=counted, khronos=khronos)
+            _verdict(report, counted=counted, khronos=khronos and not is_terrain(one))
             faults += len(report.faults)
             for further in () if place else beside(one):
                 report = again(further, report)
@@ -96,9 +97,12 @@ def check_command(
 
 
 def own(settings: Settings) -> list[str]:
-    """Every tileset of this city on disk, archives too; raises NotFound where there is none."""
+    """Every tileset of this city on disk, archives too, and its terrain.
+
+    Raises NotFound where there is none.
+    """
     folders = sorted(settings.tiles_dir.glob(f"*/{CURRENT}"))
-    found = [str(folder) for folder in folders if (folder / FILE).is_file()]
+    found = [str(folder) for folder in folders if (folder / FILE).is_file() or is_terrain(folder)]
     found += map(str, sorted(settings.tiles_dir.glob("*.3tz")))
     if not found:
         raise NotFound(
@@ -173,11 +177,15 @@ def shown(words: str) -> str:
 def _checked(place: str, executor: Executor | None, *, khronos: bool) -> Report:
     """The check of a tileset, with a bar while it goes on."""
     with bar(place) as progress:
+        if is_terrain(place):
+            return terrain_check.check(place, executor=executor, progress=progress)
         return check(place, executor=executor, progress=progress, khronos=khronos)
 
 
 def _count(settings: Settings, place: str, report: Report, against: bool | None) -> bool:
     """Hold a tileset against the database if it is to be; whether it was."""
+    if is_terrain(place):
+        return _held(settings, place, report, against)
     name = whose(report)
     if not (inside(settings, place) if against is None else against):
         return False
@@ -192,6 +200,21 @@ def _count(settings: Settings, place: str, report: Report, against: bool | None)
     try:
         with engine.connect() as connection, connection.begin():
             report.faults += compare(connection, name, report, geoid(settings))
+    finally:
+        engine.dispose()
+    return True
+
+
+def _held(settings: Settings, place: str, report: Report, against: bool | None) -> bool:
+    """Hold terrain against the city's rasters, where it is its own; whether it was."""
+    if against is False or not inside(settings, place):
+        return False
+    from tiling import terrain_census  # noqa: PLC0415 - rasters: a quarter of a second that few need
+
+    engine = connect(settings)
+    try:
+        with engine.connect() as connection:
+            report.faults += terrain_census.compare(settings, connection, place, report)
     finally:
         engine.dispose()
     return True

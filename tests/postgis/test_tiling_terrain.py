@@ -20,6 +20,8 @@ from tiling import terrain, terrain_parts
 from tiling.folder import Folder, version_at
 from tiling.following import follow
 from tiling.pool import Pool
+from tiling.terrain_census import compare
+from tiling.terrain_check import check
 
 WEST, NORTH = 113.70, 23.10
 Files = dict[str, bytes]
@@ -278,3 +280,46 @@ def test_where_a_fine_raster_has_a_hole_the_coarse_one_beneath_shows(
         found, told = relief.ground.found(*there)
     assert told == [1]
     assert found[0] < 250
+
+
+def test_tiles_of_a_city_are_held_against_its_rasters(
+    cim: Callable[..., Result], engine: Engine, settings: Settings, tmp_path: Path
+) -> None:
+    cim("load", "terrain", dem(tmp_path, "coarse", hole=slice(40, 60)))
+    terrain.build(settings, engine)
+    assert " 0 faults" in cim("tile", "check").output
+    current = settings.tiles_dir / "terrain" / "current"
+    path = sorted(current.glob("13/*/*.terrain"))[30]
+    content = bytearray(path.read_bytes())
+    least, most = np.frombuffer(content[24:32], "<f4")
+    content[24:32] = np.array([least + 8, most + 8], "<f4").tobytes()
+    good = path.read_bytes()
+    path.write_bytes(content)
+    report = check(current)
+    assert {fault.rule for fault in report.faults} >= {"watertight", "levels", "gzip"}
+    with engine.connect() as connection:
+        off = compare(settings, connection, str(current), report)
+    path.write_bytes(good)
+    assert all(fault.rule == "heights" for fault in off)
+    cim("load", "terrain", dem(tmp_path, "small", size=12, at=(100, 100)))
+    with engine.connect() as connection:
+        (fault,) = compare(settings, connection, str(current), report)
+    assert fault.rule == "rasters"
+
+
+def test_terrain_of_other_heights_than_the_rasters_is_found(
+    cim: Callable[..., Result], engine: Engine, settings: Settings, tmp_path: Path
+) -> None:
+    cim("load", "terrain", dem(tmp_path, "coarse"))
+    terrain.build(settings, engine)
+    current = settings.tiles_dir / "terrain" / "current"
+    for path in current.glob("*/*/*.terrain"):
+        content = bytearray(path.read_bytes())
+        heights = np.frombuffer(content[24:32], "<f4") + 3
+        content[24:32] = heights.astype("<f4").tobytes()
+        path.write_bytes(content)
+    with engine.connect() as connection:
+        found = compare(settings, connection, str(current), check(current))
+    assert len(found) > 10
+    assert {fault.rule for fault in found} == {"heights"}
+    assert "a vertex is 3.0" in found[0].en
