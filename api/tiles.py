@@ -14,6 +14,7 @@ from api.files import Loaded, digest_of, inside
 from cim.crs.geoid import Geoid
 from cim.errors import TilingError
 from cim.store.queries import manifest
+from tiling import parts
 from tiling.batch import table_of
 from tiling.build import digest
 from tiling.demand import Reader
@@ -99,7 +100,7 @@ class Maker:
     def __init__(self, engine: Engine, heights: Geoid, tiles_dir: Path) -> None:
         """Of the city in this database; what is made is kept below `tiles_dir`."""
         self.engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self.tiles_dir = tiles_dir
+        self.heights, self.tiles_dir = heights, tiles_dir
         self._readers = {name: Reader(layer, heights) for name, layer in LAYERS.items()}
         self._making: dict[tuple[str, Key], asyncio.Task[Loaded | None]] = {}
         self._keeping = set[asyncio.Task[None]]()
@@ -109,52 +110,64 @@ class Maker:
     async def get(self, name: str, path: str) -> Loaded | None:
         """The tile of that path; None where the tileset has no such tile."""
         key = key_of(path)
-        if name not in LAYERS or key is None:
+        if key is None:
             return None
         task = self._making.get((name, key))
         if task is None:
-            task = asyncio.create_task(self._made(LAYERS[name], key))
+            task = asyncio.create_task(self._made(name, key))
             self._making[name, key] = task
         return await asyncio.shield(task)
 
-    async def _made(self, layer: Layer, key: Key) -> Loaded | None:
+    async def _made(self, name: str, key: Key) -> Loaded | None:
         """Make a tile, and have it written while it is sent; until then it is not made again."""
         made = None
         try:
             async with self._turns:
-                made = await run_in_threadpool(self.make, layer, key)
+                made = await run_in_threadpool(self.make, name, key)
         finally:
             if made is None or made.path is None:
-                del self._making[layer.name, key]
+                del self._making[name, key]
         if made and made.path:
-            keeping = asyncio.create_task(self._keep(made, layer, key))
+            keeping = asyncio.create_task(self._keep(made, name, key))
             self._keeping.add(keeping)
             keeping.add_done_callback(self._keeping.discard)
         return made.loaded if made else None
 
-    async def _keep(self, made: Made, layer: Layer, key: Key) -> None:
+    async def _keep(self, made: Made, name: str, key: Key) -> None:
         try:
             await run_in_threadpool(made.keep)
         except TilingError as fault:  # it was sent all the same
-            log.warning("%s of %s is not kept: %s", made.path, layer.name, fault)
+            log.warning("%s of %s is not kept: %s", made.path, name, fault)
         finally:
-            del self._making[layer.name, key]
+            del self._making[name, key]
 
-    def make(self, layer: Layer, key: Key) -> Made | None:
+    def make(self, name: str, key: Key) -> Made | None:
         """Make a tile; its file is the one that its version has, where that is the same."""
-        place = {"name": layer.name, "level": key.level, "cell": key.cell}
+        place = {"name": name, "level": key.level, "cell": key.cell}
         with self.engine.connect() as connection:
             known = connection.execute(KNOWN, place).first()
-            if known is None:
+            reader = self._reader(connection, name) if known else None
+            if known is None or reader is None:
                 return None
+            layer = reader.layer
             table = self._table(connection, layer)
-            rows = self._readers[layer.name].rows(connection, key)
+            rows = reader.rows(connection, key)
         layer = replace(layer, outlined=outlined(self.tiles_dir / layer.name))
         content = build_tile(layer, table, key, rows).content
         found = Loaded(content, packed(content), digest_of(content))
         folder = self.tiles_dir / layer.name / known.version
         same = known.state == manifest.PUBLISHED and digest(content) == known.digest
         return Made(found, folder / content_path(key) if same and folder.is_dir() else None)
+
+    def _reader(self, connection: Connection, name: str) -> Reader | None:
+        """What reads the rows of a tileset, the same as long as it is about the same buildings."""
+        reader = self._readers.get(name)
+        if name in LAYERS:
+            return reader
+        part = parts.layer(connection, name)
+        if part and (reader is None or reader.layer.which != part.which):
+            reader = self._readers[name] = Reader(part, self.heights)
+        return reader if part else None
 
     def _table(self, connection: Connection, layer: Layer) -> Table:
         """The property table of a layer, asked for again when it is old."""

@@ -17,6 +17,7 @@ from cim.crs.geoid import Geoid
 from cim.store import columns, numbers
 from cim.store.queries import tile_census as queries
 from cim.store.queries.which import THERE, Which
+from tiling import parts
 from tiling.check import Held, Ids, Report
 from tiling.content import Content, names
 from tiling.findings import UNREADABLE, Fault
@@ -68,12 +69,18 @@ EXPECTED: dict[str, Expected] = {
 """The tilesets that can be held against the database."""
 
 
+def expected_of(connection: Connection, name: str) -> Expected:
+    """What a tileset of the city, or a part of one, should hold; NotFound where it is none."""
+    layer = parts.known(connection, name)
+    return replace(EXPECTED[layer.base], which=layer.which) if layer.base else EXPECTED[name]
+
+
 def compare(connection: Connection, name: str, report: Report, heights: Geoid) -> list[Fault]:
     """What a tileset of the city holds too much, too little, or elsewhere than its rows say.
 
-    `name` is one of EXPECTED.
+    Raises NotFound where it is none of the city's.
     """
-    expected = EXPECTED[name]
+    expected = expected_of(connection, name)
     found = report.ids(0)
     faults = list(counted(connection, name, expected, found))
     held = [one for one in report.held if one.ids.size]

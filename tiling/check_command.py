@@ -13,8 +13,8 @@ from cim.crs.geoid import geoid
 from cim.errors import NotFound
 from cim.settings import Settings
 from cim.store.engine import connect
-from tiling import explicit, terrain_check
-from tiling.census import EXPECTED, compare
+from tiling import explicit, parts, terrain_check
+from tiling.census import compare
 from tiling.check import Report, check
 from tiling.findings import Fault
 from tiling.folder import CURRENT
@@ -136,10 +136,8 @@ def inside(settings: Settings, place: str) -> bool:
 
 
 def whose(report: Report) -> str | None:
-    """The name of the one tileset a report is on, where the database can say what belongs there."""
-    if len(report.titles) != 1:
-        return None
-    return next((name for name in EXPECTED if name == report.titles[0].lower()), None)
+    """The name of the one tileset a report is on, which the database may know; a part's is its."""
+    return report.titles[0].lower() if len(report.titles) == 1 else None
 
 
 def told(faults: Sequence[Fault]) -> Iterator[str]:
@@ -189,17 +187,18 @@ def _count(settings: Settings, place: str, report: Report, against: bool | None)
     name = whose(report)
     if not (inside(settings, place) if against is None else against):
         return False
-    if name is None and against is None:
-        return False
-    if name is None:
-        raise NotFound(
-            f"{place} is no tileset that the database knows of",
-            f"数据库中没有与 {place} 对应的瓦片集",
-        )
     engine = connect(settings)
     try:
         with engine.connect() as connection, connection.begin():
-            report.faults += compare(connection, name, report, geoid(settings))
+            if name and parts.layer(connection, name):
+                report.faults += compare(connection, name, report, geoid(settings))
+            elif against is None:
+                return False
+            else:
+                raise NotFound(
+                    f"{place} is no tileset that the database knows of",
+                    f"数据库中没有与 {place} 对应的瓦片集",
+                )
     finally:
         engine.dispose()
     return True

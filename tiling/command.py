@@ -3,6 +3,8 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import click
 from sqlalchemy import Engine
@@ -10,13 +12,17 @@ from sqlalchemy import Engine
 from cim import settings as configuration
 from cim.store.engine import connect
 from cim.store.queries import tiles as queries
+from tiling import parts
 from tiling.build import build
 from tiling.check_command import check_command
 from tiling.cluster import cluster
 from tiling.export_command import export_command
-from tiling.folder import want_explicit
+from tiling.folder import want_explicit, want_outlines
 from tiling.layers import LAYERS, TERRAIN
 from tiling.mesh import REASONS
+from tiling.part_command import part_options, remove_command, wanted
+from tiling.parts import Asked
+from tiling.points_command import points_command
 from tiling.progress import bar, pool
 from tiling.publish import Built
 from tiling.terrain_command import build_terrain
@@ -38,11 +44,9 @@ def tile() -> None:
 @click.option(
     "--tileset",
     "names",
-    type=click.Choice([*LAYERS, TERRAIN, "all"]),
+    metavar=f"[{'|'.join((*LAYERS, TERRAIN, 'all'))}|PART]",
     multiple=True,
-    default=["all"],
-    show_default=True,
-    help="which tileset to build; give it again for another",
+    help="which tileset to build; give it again for another  [default: all; of a part, buildings]",
 )
 @click.option(
     "--jobs",
@@ -57,14 +61,20 @@ def tile() -> None:
     help="write the tree without implicit tiling beside, too (or no more)  [default: as before]",
 )
 @click.option(
+    "--outlines/--no-outlines",
+    default=None,
+    help="have tiles say which edges are lines (or no more)  [default: as before, at first yes]",
+)
+@click.option(
     "--scheduler",
     metavar="ADDRESS",
     help="the workers of a Dask cluster make tiles, not processes here: tcp://host:port of its "
     "scheduler; they write into the data folder, which all must share",
 )
+@part_options
 @click.option("--dry-run", is_flag=True, help="make every tile, write nothing")
 def build_command(
-    names: tuple[str, ...], jobs: int, explicit: bool | None, scheduler: str | None, dry_run: bool
+    names: tuple[str, ...], jobs: int, scheduler: str | None, dry_run: bool, **more: Any
 ) -> None:
     """Make the tilesets from the city as it stands now, and the terrain where it has any.
 
@@ -72,18 +82,22 @@ def build_command(
     left out and named: see platform.tile_skip.  A run that was broken off is gone on with; what a
     killed process had begun is made again.
 
+    A part of the city, by --bbox, --area or --state, is a tileset beside that of the whole; the
+    root of all leaves it out, as what is in it is in the whole one too.
+
     \b
     Example:
       cim tile build --tileset buildings --tileset units --jobs 4
+      cim tile build --area 320505 --state existing --as old-town
       cim tile build --scheduler tcp://10.0.0.5:8786
     """
     settings = configuration.load()
-    layers = [layer for layer in LAYERS.values() if {"all", layer.name} & {*names}]
+    asked = Asked(*(more[word] for word in ("bbox", "area", "state", "name")))
     workers = cluster(scheduler, settings) if scheduler else pool(jobs, forked=True)
     with workers as executor, _store() as engine:  # a fork has no connection then
-        for layer in layers:
-            if explicit is not None and not dry_run:
-                want_explicit(settings.tiles_dir / layer.name, wanted=explicit)
+        for layer in wanted(engine, names, asked):
+            if not dry_run:
+                _keep(settings.tiles_dir / layer.name, more["explicit"], more["outlines"])
             with bar(layer.name) as progress:
                 built = build(
                     settings,
@@ -94,30 +108,42 @@ def build_command(
                     dry_run=dry_run,
                 )
             _summary(built, dry_run=dry_run)
-        if {"all", TERRAIN} & {*names}:
+        if not asked and (not names or {"all", TERRAIN} & {*names}):
             build_terrain(settings, engine, executor, wanted=TERRAIN in names, dry_run=dry_run)
+
+
+def _keep(path: Path, explicit: bool | None, outlines: bool | None) -> None:
+    """Have a tileset made so from now on, in what was asked for."""
+    if explicit is not None:
+        want_explicit(path, wanted=explicit)
+    if outlines is not None:
+        want_outlines(path, wanted=outlines)
 
 
 tile.add_command(check_command)
 tile.add_command(export_command)
+tile.add_command(points_command)
 tile.add_command(update_command)
 tile.add_command(follow_command)
+tile.add_command(remove_command)
 
 
 @tile.command("list")
 def list_command() -> None:
-    """List the tilesets that were built.
+    """List the tilesets that were built; parts of the city say what they are.
 
     \b
     Example:
       cim tile list
     """
     with _store() as engine, engine.connect() as connection:
+        known = parts.layers(connection)
         for row in connection.execute(queries.listed()):
+            part = "  {}  {}".format(*parts.said(known[row.name])) if row.base else ""
             click.echo(
                 f"{row.name}  {row.version}  {row.built_at:%Y-%m-%d %H:%M}  "
                 f"{row.feature_count:,} features 要素  {row.tile_count:,} tiles 瓦片  "
-                f"{_size(row.bytes)}  {row.height_shift:+.2f} m  {row.skipped} left out 略去"
+                f"{_size(row.bytes)}  {row.height_shift:+.2f} m  {row.skipped} left out 略去{part}"
             )
 
 

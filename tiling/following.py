@@ -9,7 +9,8 @@ from cim.errors import CimError
 from cim.settings import Settings
 from cim.store.queries import manifest
 from cim.store.watching import listen, wait
-from tiling.layers import LAYERS, TERRAIN
+from tiling import parts
+from tiling.layers import TERRAIN
 from tiling.progress import pool
 from tiling.publish import Built
 from tiling.update import update
@@ -62,11 +63,14 @@ def bring_up(
     settings: Settings, engine: Engine, jobs: int, names: Iterable[str], told: Told
 ) -> None:
     """Update these tilesets, each in further processes where much of it was touched."""
-    for name in [name for name in names if name in LAYERS]:
+    for name in names:
         with engine.connect() as connection:
+            layer = parts.layer(connection, name)
             many = connection.scalar(manifest.touched_most(name, MANY))
+        if layer is None:  # it was removed meanwhile
+            continue
         with pool(jobs if many else 1) as executor:
-            built = update(settings, engine, LAYERS[name], executor=executor)
+            built = update(settings, engine, layer, executor=executor)
         if built.changed:
             told(built)
 

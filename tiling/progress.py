@@ -5,19 +5,41 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from tiling.pool import Pool
 
 
+class Rate(ProgressColumn):
+    """How many are done in a second."""
+
+    def render(self, task: Task) -> Text:
+        """The rate over the last seconds, once there is one."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "")
+
+
 @contextmanager
-def bar(name: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on the terminal, nothing where there is none; call it with done and total."""
-    console = Console(stderr=True)
+def bar(name: str, console: Console | None = None) -> Iterator[Callable[[int, int], None]]:
+    """A bar with done and total, rate and time left, on the terminal; nothing where there is none.
+
+    Call it with done and total.
+    """
+    console = console or Console(stderr=True)
     shown = Progress(
         TextColumn(name),
         BarColumn(),
         MofNCompleteColumn(),
+        Rate(),
         TimeRemainingColumn(),
         console=console,
         disable=not console.is_terminal,

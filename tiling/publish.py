@@ -15,7 +15,7 @@ from cim.crs.geoid import Geoid
 from cim.store import numbers
 from cim.store.queries import manifest
 from cim.store.queries import tiles as queries
-from tiling import explicit, subtree, tiles3d
+from tiling import explicit, parts, subtree, tiles3d
 from tiling.folder import PACKED, Folder, Step, Version, version_at
 from tiling.layers import Layer
 from tiling.mesh import REASONS, Reason
@@ -103,7 +103,7 @@ def publish(
         skipped=_skipped(connection, layer),
         named=_named(connection, layer),
     )
-    connection.execute(queries.record(_record(built, terms)))
+    connection.execute(queries.record(_record(built, layer, terms)))
     folder.finish(version, found.base, gone)
     return built
 
@@ -216,7 +216,7 @@ def _named(connection: Connection, layer: Layer) -> list[tuple[int, Reason]]:
     return [(identity, BY_SENTENCES[en, zh]) for identity, en, zh in rows]
 
 
-def _record(built: Built, terms: str) -> dict[str, Any]:
+def _record(built: Built, layer: Layer, terms: str) -> dict[str, Any]:
     return {
         "name": built.name,
         "version": built.version,
@@ -227,4 +227,6 @@ def _record(built: Built, terms: str) -> dict[str, Any]:
         "height_shift": built.height_shift,
         "skipped": built.left_out,
         "format": terms,
+        "base": layer.base,
+        "selection": parts.written(layer.which) if layer.base else None,
     }

@@ -8,14 +8,15 @@ from threading import Event
 from types import FrameType
 
 import click
+from sqlalchemy import Engine
 
 from cim import settings as configuration
 from cim.errors import CimError
 from cim.intake.attached import end_with_input
 from cim.store.engine import connect
-from tiling import tiles3d
+from tiling import parts, tiles3d
 from tiling.following import follow
-from tiling.layers import LAYERS, TERRAIN
+from tiling.layers import LAYERS, TERRAIN, Layer
 from tiling.progress import bar, pool
 from tiling.publish import Built
 from tiling.terrain_command import update_terrain
@@ -31,7 +32,7 @@ CORES = os.cpu_count() or 1
 @click.option(
     "--tileset",
     "name",
-    type=click.Choice([*LAYERS, TERRAIN, "all"]),
+    metavar=f"[{'|'.join((*LAYERS, TERRAIN, 'all'))}|PART]",
     default="all",
     show_default=True,
     help="which tileset to update",
@@ -57,9 +58,8 @@ def update_command(name: str, jobs: int, dry_run: bool) -> None:
     """
     settings = configuration.load()
     engine = connect(settings)
-    layers = [layer for layer in LAYERS.values() if name in ("all", layer.name)]
     try:
-        for layer in layers:
+        for layer in _chosen(engine, name):
             if dry_run:
                 keys = outdated(engine, layer)
                 click.echo(
@@ -81,6 +81,14 @@ def update_command(name: str, jobs: int, dry_run: bool) -> None:
                 click.echo(said(ground))
     finally:
         engine.dispose()
+
+
+def _chosen(engine: Engine, name: str) -> list[Layer]:
+    """The tilesets that go by a name; raises NotFound where none does."""
+    with engine.connect() as connection:
+        if name == "all":
+            return list(parts.layers(connection).values())
+        return [] if name == TERRAIN else [parts.known(connection, name)]
 
 
 @click.command("follow")

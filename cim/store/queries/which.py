@@ -1,6 +1,6 @@
 """Which buildings a tileset is about: of what states, in what part of the city."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, ScalarSelect, Table, and_, func, not_, select
@@ -23,16 +23,21 @@ SRID = 4490
 
 @dataclass(frozen=True)
 class Area:
-    """An area, grid or estate: its table, one of PLACES, and what it is known by there."""
+    """An area, grid or estate: its table, one of PLACES, and a column by which it is known there.
+
+    `name` is what people call it.
+    """
 
     of: str
-    key: tuple[tuple[str, str | int], ...]
+    column: str
+    value: str | int
+    name: str = field(default="", compare=False)
 
     def outline(self) -> ScalarSelect[Any]:
         """Its outline as it is now; NULL where it is no more."""
         table = PLACES[self.of]
-        known = (table.c[name] == value for name, value in self.key)
-        return select(table.c.geom).where(table.c.ended_at.is_(None), *known).scalar_subquery()
+        known = table.c[self.column] == self.value
+        return select(table.c.geom).where(table.c.ended_at.is_(None), known).scalar_subquery()
 
 
 @dataclass(frozen=True)
