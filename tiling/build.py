@@ -14,8 +14,6 @@ from ctypes import CDLL
 from dataclasses import replace
 from hashlib import blake2b
 from heapq import nsmallest
-from importlib.metadata import version
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -23,7 +21,7 @@ from sqlalchemy import Connection, Engine
 
 from cim.crs.geoid import Geoid, geoid
 from cim.settings import Settings
-from cim.store.queries import manifest, tile_rows, which
+from cim.store.queries import manifest
 from cim.store.queries import members as member_queries
 from cim.store.queries import tiles as queries
 from cim.store.watching import watch
@@ -34,14 +32,12 @@ from tiling.journal import Journal
 from tiling.layers import Layer
 from tiling.members import Members, absorb, keep, members_of, place_all
 from tiling.mesh import Reason
+from tiling.program import program
 from tiling.publish import NAMED, Built, expected, publish
 from tiling.tree import Key
 
 Progress = Callable[[int, int], None]
 """Called with the features done and their total."""
-
-LIBRARIES = ("deflate", "mapbox-earcut", "meshopt", "numpy", "shapely")
-"""Whose versions bytes may depend on."""
 
 
 def build(
@@ -209,18 +205,6 @@ def prepare(engine: Engine, layer: Layer, settings: Settings, heights: Geoid) ->
         terms.update(repr(fact).encode())
     terms.update(program())
     return terms.hexdigest()
-
-
-def program() -> bytes:
-    """The digest of the program that makes tiles, and of what it stands on."""
-    found = blake2b(digest_size=12)
-    for library in LIBRARIES:
-        found.update(version(library).encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        found.update(source.read_bytes())
-    for module in (queries.__file__, tile_rows.__file__, which.__file__):
-        found.update(Path(str(module)).read_bytes())
-    return found.digest()
 
 
 def hand_back() -> None:

@@ -14,8 +14,8 @@ from uuid import uuid4
 
 from cim.errors import TilingError
 from cim.settings import Settings
-from tiling.build import program
 from tiling.folder import store
+from tiling.program import program
 
 PATIENCE = 15
 """Seconds in which a scheduler must answer, and a first worker be there."""
