@@ -100,7 +100,7 @@ check: .setup/dev .setup/viewer
 	$(BIN)/pytest -q tests/house/test_budgets.py cim tiling api sample_data
 	cd viewer && ../$(NODE) npm run --silent check
 
-test: .setup/browser .setup/validator .setup/clients check api/static/index.html
+test: .setup/browser .setup/validator .setup/clients .setup/bench check api/static/index.html
 	cd viewer && ../$(NODE) npm run --silent test
 	$(NODE) $(BIN)/pytest -q tests
 
