@@ -116,6 +116,15 @@ class Terrain(Answer):
     version: str = Field(description="changes with the content")
 
 
+class Grounds(Answer):
+    """How high the ground lies where buildings stand, for a city without terrain."""
+
+    step: float = Field(description="edge of a cell in degrees; cells count from 0° E, 0° N")
+    cells: list[tuple[int, int, float]] = Field(
+        description="column, row, and ellipsoidal height of the lowest ground in it, metres"
+    )
+
+
 class City(Answer):
     """The city: what it is called, where it lies, what it holds, how codes are named."""
 
@@ -130,6 +139,7 @@ class City(Answer):
                 "ground": 8.5,
                 "name": "示范小区",
             },
+            "grounds": {"step": 0.005, "cells": [[22776, 4584, 8.5]]},
             "counts": {
                 "buildings": 120,
                 "storeys": 900,
@@ -149,6 +159,7 @@ class City(Answer):
     name: str
     bounds: Bounds | None
     focus: Focus | None
+    grounds: Grounds
     counts: CityCounts
     tilesets: list[Tileset]
     terrain: Terrain | None

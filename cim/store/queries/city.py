@@ -67,6 +67,16 @@ GROUP BY floor(lon / 0.004), floor(lat / 0.004)
 ORDER BY sum(footprint_area * floors_above) DESC LIMIT 1
 """
 
+GROUNDS = """
+SELECT x, y, min(ground_elev) AS ground, min(lon) AS lon, min(lat) AS lat
+FROM (SELECT lon, lat, ground_elev, floor(lon / :step)::int AS x, floor(lat / :step)::int AS y
+    FROM (SELECT (ST_XMin(footprint) + ST_XMax(footprint)) / 2 AS lon,
+            (ST_YMin(footprint) + ST_YMax(footprint)) / 2 AS lat, ground_elev
+        FROM city.building TABLESAMPLE SYSTEM (:percent)
+        WHERE ended_at IS NULL AND ground_elev IS NOT NULL) b) c
+GROUP BY x, y ORDER BY x, y
+"""
+
 LEGEND = """
 SELECT list_code, code, name_zh AS zh, name_en AS en FROM city.code_item
 ORDER BY list_code, sort, code
@@ -111,6 +121,14 @@ def estate_focus() -> TextClause:
 def cell_focus(percent: float) -> TextClause:
     """The densest 400 m of a sample of the buildings, for a city without estates."""
     return text(CELL_FOCUS).bindparams(bindparam("percent", percent, Float))
+
+
+def grounds(percent: float, step: float) -> TextClause:
+    """The lowest ground of the buildings in each cell of `step` degrees, and a place in it.
+
+    Cells x, y count from longitude and latitude 0.
+    """
+    return text(GROUNDS).bindparams(bindparam("percent", percent, Float), step=step)
 
 
 def legend() -> TextClause:

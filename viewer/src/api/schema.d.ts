@@ -876,6 +876,16 @@ export interface components {
          *         "ground": 8.5,
          *         "name": "示范小区"
          *       },
+         *       "grounds": {
+         *         "step": 0.005,
+         *         "cells": [
+         *           [
+         *             22776,
+         *             4584,
+         *             8.5
+         *           ]
+         *         ]
+         *       },
          *       "counts": {
          *         "buildings": 120,
          *         "storeys": 900,
@@ -913,6 +923,7 @@ export interface components {
                 number
             ] | null;
             focus: components["schemas"]["Focus"] | null;
+            grounds: components["schemas"]["Grounds"];
             counts: components["schemas"]["CityCounts"];
             /** Tilesets */
             tilesets: components["schemas"]["Tileset"][];
@@ -1328,6 +1339,26 @@ export interface components {
             code: string;
             /** Name */
             name: string | null;
+        };
+        /**
+         * Grounds
+         * @description How high the ground lies where buildings stand, for a city without terrain.
+         */
+        Grounds: {
+            /**
+             * Step
+             * @description edge of a cell in degrees; cells count from 0° E, 0° N
+             */
+            step: number;
+            /**
+             * Cells
+             * @description column, row, and ellipsoidal height of the lowest ground in it, metres
+             */
+            cells: [
+                number,
+                number,
+                number
+            ][];
         };
         /**
          * Health

@@ -56,7 +56,6 @@ export class Devices implements Layer {
     const { points, stage } = this
     if (!points || !stage) return
     points.removeAll()
-    const ground = stage.city.focus?.ground ?? 0
     for (const { geometry, properties } of features) {
       if (geometry?.type !== 'Point' || properties['placed'] === false) continue
       const [lon = 0, lat = 0] = geometry.coordinates as number[]
@@ -67,7 +66,7 @@ export class Devices implements Layer {
           kind: String(properties['class']),
           building: Number(properties['building_id']) || null,
         } satisfies DeviceMark,
-        position: Cartesian3.fromDegrees(lon, lat, ground + up),
+        position: Cartesian3.fromDegrees(lon, lat, stage.level(lon, lat) + up),
         pixelSize: 9,
         color: Color.fromCssColorString(properties['status'] === 'faulty' ? ALARM : NORMAL),
         outlineColor: Color.WHITE,

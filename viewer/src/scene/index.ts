@@ -10,6 +10,7 @@ import { faces, lookAt, moveByKeys, stand, viewOf } from './camera'
 import { Devices } from './devices'
 import { Ground } from './ground'
 import type { Layer, Stage } from './layer'
+import { levelOf } from './levels'
 import { type Hit, pick } from './pick'
 import { Preview } from './preview'
 import { createHandler, createWidget, setSun, setTheme, setUnderground, type StageOptions } from './stage'
@@ -18,6 +19,7 @@ import { Units } from './units'
 
 const HOVER_PAUSE_MS = 90
 const NARROW_PX = 640
+const SUN_DEGREES = 10
 
 /** Show the city of the store, as soon as the service has said what it is. */
 export async function createScene(store: Store, options: StageOptions): Promise<void> {
@@ -30,15 +32,15 @@ export async function createScene(store: Store, options: StageOptions): Promise<
     store.say(store.t.value.failed, store.t.value.failed, 'error')
     return
   }
-  const widget = createWidget(options, city.focus?.ground ?? 0, store.t.value.canvas)
+  const level = levelOf(city.grounds)
+  const widget = createWidget(options, level, store.t.value.canvas)
   const stage: Stage = {
-    widget, city, client: store.client, opened: signal(null), lite: options.lite,
+    widget, city, level, client: store.client, opened: signal(null), lite: options.lite,
     redraw: () => widget.scene.requestRender(),
   }
   const layers = { ground: new Ground(), buildings: new Buildings(), units: new Units(), devices: new Devices() }
   const all: readonly Layer[] = [...Object.values(layers), new Preview(store.preview)]
 
-  setSun(widget, city.focus?.lon ?? 114)
   followCamera(store, widget, city, options)
   followState(store, widget)
   await Promise.all(all.map((layer) => layer.add(stage)))
@@ -82,8 +84,11 @@ function followCamera(store: Store, widget: CesiumWidget, city: City, options: S
     const range = Math.min(2500, Math.max(350, focus.height))
     lookAt(camera, { lon: focus.lon, lat: focus.lat, h: focus.ground ?? 0, range, heading: 30, pitch: -26 }, false)
   }
+  let noon: number | null = null
   const tell = (): void => {
     said = viewOf(camera)
+    // Where cities lie far apart one would be seen at night.
+    if (noon === null || Math.abs(said.lon - noon) > SUN_DEGREES) setSun(widget, noon = said.lon)
     if (!sameView(said, store.state.peek().view)) store.setView(said)
   }
   camera.moveEnd.addEventListener(tell)

@@ -9,6 +9,8 @@ export interface Stage {
   readonly widget: CesiumWidget
   readonly client: Client
   readonly city: City
+  /** Ellipsoidal height of the ground there, as far as the buildings tell it; degrees in. */
+  readonly level: (lon: number, lat: number) => number
   /** The building whose units stand in its place, once they are drawn. */
   readonly opened: Signal<number | null>
   /** Draw a frame soon; nothing moves on the screen without one. */

@@ -51,8 +51,7 @@ export class Preview implements Layer {
     const { drawn, stage } = this
     if (!drawn || !stage) return
     drawn.removeAll()
-    const ground = (stage.city.focus?.ground ?? 0) + ABOVE_GROUND_M
-    const at = ([lon, lat]: Position): Cartesian3 => Cartesian3.fromDegrees(lon, lat, ground)
+    const at = ([lon, lat]: Position): Cartesian3 => Cartesian3.fromDegrees(lon, lat, stage.level(lon, lat) + ABOVE_GROUND_M)
     const shapes = features.map((one) => partsOf(one))
     const fills = shapes.flatMap(({ polygons }) => polygons).map((rings) => filled(rings, at))
     const edges = shapes.flatMap(({ lines, polygons }) => [...lines, ...polygons.flat()]).filter((one) => one.length > 1)

@@ -1,10 +1,11 @@
 /** The empty stage: globe, light and sky, in paper colours; no imagery, no network. */
 import {
-  CesiumWidget, Color, EllipsoidTerrainProvider, HeightmapTerrainData, Ion, JulianDate,
+  CesiumWidget, Color, EllipsoidTerrainProvider, HeightmapTerrainData, Ion, JulianDate, Math as CesiumMath,
   ScreenSpaceEventHandler, SunLight, type TerrainData,
 } from '@cesium/engine'
 import '@cesium/engine/Source/Widget/CesiumWidget.css'
 import { GROUND } from '../colours'
+import type { Level } from './levels'
 import type { State, Theme } from '../state'
 import { createOutlines, ink } from './outlines'
 
@@ -12,20 +13,25 @@ export interface StageOptions { readonly place: HTMLElement; readonly test: bool
 
 const SAMPLES = 16
 
-/** Ground of one height, metres above the ellipsoid, until there is terrain. */
+/** Ground as the buildings tell its height, until there is terrain. */
 class LevelGround extends EllipsoidTerrainProvider {
-  constructor(private readonly level: number) {
+  constructor(private readonly level: Level) {
     super()
   }
 
-  override requestTileGeometry(): Promise<TerrainData> {
-    const buffer = new Float32Array(SAMPLES * SAMPLES).fill(this.level)
+  override requestTileGeometry(x: number, y: number, level: number): Promise<TerrainData> {
+    const { west, north, width, height } = this.tilingScheme.tileXYToRectangle(x, y, level)
+    const [right, down] = [width, height].map((edge) => CesiumMath.toDegrees(edge) / (SAMPLES - 1)) as [number, number]
+    const [lon, lat] = [CesiumMath.toDegrees(west), CesiumMath.toDegrees(north)]
+    const buffer = Float32Array.from({ length: SAMPLES * SAMPLES }, (_, at) => (
+      this.level(lon + (at % SAMPLES) * right, lat - Math.floor(at / SAMPLES) * down)
+    ))
     return Promise.resolve(new HeightmapTerrainData({ buffer, width: SAMPLES, height: SAMPLES }))
   }
 }
 
-/** A widget that asks no host for anything. `ground` is metres above the ellipsoid. */
-export function createWidget(options: StageOptions, ground: number, label: string): CesiumWidget {
+/** A widget that asks no host for anything, with ground at that level. */
+export function createWidget(options: StageOptions, level: Level, label: string): CesiumWidget {
   Ion.defaultAccessToken = undefined as unknown as string
   const container = document.createElement('main')
   container.className = 'scene'
@@ -36,7 +42,7 @@ export function createWidget(options: StageOptions, ground: number, label: strin
 
   const widget = new CesiumWidget(container, {
     baseLayer: false,
-    terrainProvider: new LevelGround(ground),
+    terrainProvider: new LevelGround(level),
     skyBox: false,
     skyAtmosphere: false,
     scene3DOnly: true,

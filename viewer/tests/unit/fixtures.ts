@@ -35,7 +35,8 @@ export const BUILDING = {
 } as unknown as Building
 
 export const CITY: City = {
-  name: '示范市', bounds: [113, 23, 113.1, 23.1], focus: null, counts: {} as City['counts'], tilesets: [], terrain: null,
+  name: '示范市', bounds: [113, 23, 113.1, 23.1], focus: null, grounds: { step: 0.005, cells: [] },
+  counts: {} as City['counts'], tilesets: [], terrain: null,
   legend: { use: [{ code: 'residential', zh: '居住', en: 'Residential' }], unit_kind: [{ code: 'residential', zh: '住宅', en: 'Flat' }] },
 }
 
