@@ -4,14 +4,16 @@
     PREFIX/tileset.json                         refers to the version; written last
 
 So whoever opens the root sees one whole version, the old one or the new one, and what is in a
-version's folder may be kept for ever.
+version's folder may be kept for ever.  A version that was replaced stays for an hour, so that a
+visit under way keeps its tiles; the next run after that takes it away.
 """
 
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,13 +22,14 @@ from cim.errors import TilingError
 from tiling import combined
 from tiling.combined import FILE, Member
 from tiling.export import Tileset
-from tiling.folder import PACKED
+from tiling.folder import KEPT, PACKED
 
 SCHEME = "s3://"
 
 TYPES = {
     ".glb": "model/gltf-binary",
     ".json": "application/json",
+    ".pnts": "application/octet-stream",
     ".subtree": "application/octet-stream",
 }
 """Content types of a tileset's files."""
@@ -36,6 +39,9 @@ ASK_AGAIN = "no-cache"
 
 AT_ONCE = 16
 """Objects on their way at the same time."""
+
+VERSION = re.compile(r"([0-9a-f]{12})/.")
+"""How the path of a file in a version begins."""
 
 NOT_ALLOWED = ("it does not allow that", "没有权限")
 NO_BUCKET = ("there is no such bucket", "没有该存储桶")
@@ -56,11 +62,15 @@ WORTH = 0.95
 
 @dataclass(frozen=True)
 class Written:
-    """What went into the store: objects and bytes; `stood` were there already."""
+    """What went into the store: objects and bytes; `stood` were there already.
+
+    `removed` are the folders of versions that were taken away.
+    """
 
     objects: int
     bytes: int
     stood: int
+    removed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,8 +87,12 @@ def write(
     tilesets: list[Tileset],
     url: str,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    keep: float = KEPT,
 ) -> Written:
     """Write tilesets below s3://bucket/prefix; several get a root above them.
+
+    Versions that were replaced `keep` seconds ago or longer are taken away then.
 
     Address and credentials of the store are those of the environment: AWS_ENDPOINT_URL,
     AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION.  Objects of a version that are there from
@@ -87,9 +101,19 @@ def write(
     """
     store, faults = _opened(url)
     try:
-        return _write(store, tilesets, progress)
+        before = {one.name: _served(store, _top(one, tilesets)) for one in tilesets}
+        written = _write(store, tilesets, progress)
     except faults as fault:
         raise _refused(url, fault) from fault
+    try:
+        removed = [
+            folder
+            for one in tilesets
+            for folder in _tidied(store, one, _top(one, tilesets), before[one.name], keep)
+        ]
+    except faults as fault:
+        raise _not_tidied(url, fault) from fault
+    return replace(written, removed=tuple(removed))
 
 
 def _opened(url: str) -> tuple[Any, type[Exception]]:
@@ -112,6 +136,60 @@ def _opened(url: str) -> tuple[Any, type[Exception]]:
         retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=60)},
     )
     return opened, obstore.exceptions.BaseError
+
+
+@dataclass(frozen=True)
+class Served:
+    """The root of a tileset as it stands in a store: the version it leads to, since when."""
+
+    version: str = ""
+    since: datetime | None = None
+
+
+def _top(one: Tileset, tilesets: Iterable[Tileset]) -> str:
+    """The folder that a tileset has in the store: its own, where there are several."""
+    return f"{one.name}/" if len(list(tilesets)) > 1 else ""
+
+
+def _served(store: Any, top: str) -> Served:
+    """What the root of a tileset leads to; nothing where there is none, or not one of ours."""
+    import obstore  # noqa: PLC0415 - an optional extra, not needed elsewhere
+
+    try:
+        found = obstore.get(store, top + FILE)
+        root = json.loads(bytes(found.bytes()))["root"]
+        uri = root["children"][0]["content"]["uri"]
+    except (FileNotFoundError, ValueError, KeyError, IndexError):
+        return Served()
+    return Served(uri.partition("/")[0], found.meta["last_modified"])
+
+
+def _tidied(store: Any, one: Tileset, top: str, before: Served, keep: float) -> list[str]:
+    """Take away the versions of a tileset that were replaced long enough ago; their folders.
+
+    Nobody is told when a version was replaced: at the latest when the root that stood before this
+    run was written, or by this run.  One that is being written, or was broken off, is as old as
+    the newest of its files.
+    """
+    import obstore  # noqa: PLC0415 - as above
+
+    files: dict[str, list[Mapping[str, Any]]] = {}
+    for batch in obstore.list(store, top or None):
+        for item in batch:
+            found = VERSION.match(item["path"].removeprefix(top))
+            if found and found[1] != one.version:
+                files.setdefault(found[1], []).append(item)
+    now, removed = datetime.now(UTC), []
+    for version, items in sorted(files.items()):
+        ages = [(now - item["last_modified"]).total_seconds() for item in items]
+        if version == before.version:
+            ages.append(0.0)
+        elif before.since:
+            ages.append((now - before.since).total_seconds())
+        if min(ages) >= keep or keep <= 0:
+            obstore.delete(store, [item["path"] for item in items])
+            removed.append(top + version)
+    return removed
 
 
 def _write(store: Any, tilesets: list[Tileset], progress: Callable[[int, int], None]) -> Written:
@@ -141,11 +219,21 @@ def _write(store: Any, tilesets: list[Tileset], progress: Callable[[int, int], N
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    roots = list(_roots(tilesets))
+    roots = [root for root in _roots(tilesets) if not _stands(store, root)]
     for root in roots:
         send(root)
     sizes = sum(item.size for item in (*todo, *roots))
     return Written(len(todo) + len(roots), sizes, stood)
+
+
+def _stands(store: Any, root: Object) -> bool:
+    """Whether a root is there as it is to be: its date says since when."""
+    import obstore  # noqa: PLC0415 - as above
+
+    try:
+        return bytes(obstore.get(store, root.key).bytes()) == root.content()
+    except FileNotFoundError:
+        return False
 
 
 def _objects(one: Tileset, folder: str) -> Iterator[Object]:
@@ -182,6 +270,19 @@ def _root(key: str, members: list[Member]) -> Object:
 
 def _refused(url: str, fault: Exception) -> TilingError:
     """What is said where the store did not take something."""
-    status = re.search(r"status: (\d{3})", str(fault))
-    en, zh = REFUSALS.get(status[1] if status else type(fault).__name__, REFUSALS[""])
+    en, zh = _why(fault)
     return TilingError(f"{url} cannot be written: {en}", f"无法写入 {url}：{zh}")
+
+
+def _not_tidied(url: str, fault: Exception) -> TilingError:
+    """What is said where the new tiles are there, and the old ones cannot be taken away."""
+    en, zh = _why(fault)
+    return TilingError(
+        f"the tiles are at {url}, but older versions cannot be removed: {en}",
+        f"瓦片已写入 {url}，但旧版本无法删除：{zh}",
+    )
+
+
+def _why(fault: Exception) -> tuple[str, str]:
+    status = re.search(r"status: (\d{3})", str(fault))
+    return REFUSALS.get(status[1] if status else type(fault).__name__, REFUSALS[""])

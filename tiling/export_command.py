@@ -7,6 +7,7 @@ import click
 from cim import settings as configuration
 from tiling import archive, bucket
 from tiling.export import chosen, together
+from tiling.folder import KEPT
 from tiling.progress import bar
 
 
@@ -19,15 +20,23 @@ from tiling.progress import bar
     metavar="FILE.3tz|s3://BUCKET/PREFIX",
     help="the archive to write, or where to in an object store",
 )
-def export_command(name: str, target: str) -> None:
+@click.option(
+    "--keep",
+    metavar="HOURS",
+    type=click.FloatRange(min=0),
+    default=KEPT / 3600,
+    show_default=True,
+    help="how long a version stays in the object store after it was replaced; inf: for ever",
+)
+def export_command(name: str, target: str, keep: float) -> None:
     """Hand out a tileset, or all of them below one root, as it is served now.
 
     A .3tz archive is written whole or not at all.  One put into the data folder as tiles/NAME.3tz
     is served from there, without being unpacked.
 
     In an object store tileset.json is written last: who opens it sees the old tiles until all
-    new ones are there.  The store is the one of AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID,
-    AWS_SECRET_ACCESS_KEY and AWS_REGION.
+    new ones are there.  Versions that were replaced longer ago than --keep are then removed.  The
+    store is the one of AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION.
 
     \b
     Example:
@@ -41,7 +50,7 @@ def export_command(name: str, target: str) -> None:
     tilesets = chosen(configuration.load().tiles_dir, name)
     with bar(name) as progress:
         if target.startswith(bucket.SCHEME):
-            _written(target, bucket.write(tilesets, target, progress))
+            _written(target, bucket.write(tilesets, target, progress, keep=keep * 3600))
             return
         files = together(tilesets)
         size = archive.write(Path(target), files, progress)
@@ -57,3 +66,5 @@ def _written(target: str, found: bucket.Written) -> None:
         f"{target}: {found.objects:,} objects, {size}, {found.stood:,} were there / "
         f"写入 {found.objects:,} 个对象，{size}，{found.stood:,} 个已存在"
     )
+    for version in found.removed:
+        click.echo(f"  removed: {version} / 已删除旧版本：{version}")

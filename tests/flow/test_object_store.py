@@ -179,6 +179,70 @@ def test_who_looks_in_the_middle_sees_the_old_city_whole_and_the_next_run_goes_o
     assert check(url).faults == []
 
 
+def versions(store: str, prefix: str) -> set[str]:
+    """The folders of versions there are below a prefix."""
+    opened = S3Store(
+        "city",
+        prefix=prefix,
+        endpoint=store,
+        access_key_id="writer",
+        secret_access_key="secret",
+        client_options={"allow_http": True},
+    )
+    paths = [item["path"] for batch in obstore.list(opened) for item in batch]
+    return {path.rpartition("/content")[0] for path in paths if "/content/" in path}
+
+
+def test_a_version_that_was_replaced_stays_for_a_while_and_goes_with_a_later_run(
+    city: Settings, engine: Engine, store: str
+) -> None:
+    def again(keep: float) -> bucket.Written:
+        return bucket.write(chosen(city.tiles_dir, "buildings"), "s3://city/kept", keep=keep)
+
+    def raised() -> str:
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE city.building SET height = height + 1"))
+        return build(city, engine, BUILDINGS).version
+
+    (first,) = chosen(city.tiles_dir, "buildings")
+    again(2.5)
+    second = raised()
+    assert again(2.5).removed == ()  # just replaced
+    assert versions(store, "kept") == {first.version, second}
+    time.sleep(3)
+    third = raised()
+    assert again(2.5).removed == (first.version,)  # the second is replaced only now
+    assert versions(store, "kept") == {second, third}
+    assert again(3600).removed == ()
+    time.sleep(3)
+    done = again(2.5)
+    assert done.removed == (second,) and done.objects == 0  # the root stood, and told since when
+    assert versions(store, "kept") == {third}
+    assert check(f"{store}/city/kept/tileset.json").faults == []
+    fourth = raised()
+    assert again(0).removed == (third,)
+    assert versions(store, "kept") == {fourth}
+
+
+def test_of_several_tilesets_each_keeps_its_own_versions_and_nothing_else_is_touched(
+    city: Settings, engine: Engine, store: str
+) -> None:
+    buildings, units = (chosen(city.tiles_dir, name)[0] for name in ("buildings", "units"))
+    bucket.write([buildings, units], "s3://city/several")
+    bucket.write([units], "s3://city/several/other", keep=0)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE city.building SET height = height + 2 WHERE id = 1"))
+    build(city, engine, BUILDINGS)
+    (after,) = chosen(city.tiles_dir, "buildings")
+    done = bucket.write([after, units], "s3://city/several", keep=0)
+    assert done.removed == (f"buildings/{buildings.version}",)
+    assert versions(store, "several") == {
+        f"buildings/{after.version}",
+        f"units/{units.version}",
+        f"other/{units.version}",
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "value", "to", "sentence"),
     [
