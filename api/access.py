@@ -1,27 +1,23 @@
-"""Who calls, in which roles, for which purpose.
+"""Who calls, what they may do, and what for."""
 
-Keys stand in a JSON file as their SHA-256 only: a list of
-`{"name": "housing-desk", "sha256": "…", "roles": ["residents"], "expires": "2027-01-01"}`.
-The file is read again when it changes, so a key that is taken out is out at once.
-"""
-
-import hmac
 import ipaddress
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from hashlib import sha256
-from pathlib import Path
+from dataclasses import dataclass
+from datetime import datetime
 
-from cim.errors import CimError, InvalidQuery, UnknownKey
-from cim.settings import Settings
+from cim.errors import InvalidQuery
+from cim.security.rights import (
+    CITY_READ,
+    INTAKE,
+    LIVING_READ,
+    RESIDENTS_READ,
+    Right,
+    Rights,
+    Where,
+)
 
 RESIDENTS = "residents"
-"""The role that may see residents, masked, for a stated purpose."""
-
-INTAKE = "intake"
-"""The role that may bring files into the city."""
+"""The role of a demo's caller that sees residents."""
 
 DEMONSTRATION = "demonstration"
 
@@ -33,127 +29,99 @@ PURPOSES: dict[str, tuple[str, str]] = {
 }
 """What personal data may be asked for; demonstration only where the service runs as a demo."""
 
+NOTHING = Rights()
 
-@dataclass(frozen=True)
-class Key:
-    """A key as the file knows it."""
-
-    name: str
-    digest: bytes
-    roles: frozenset[str]
-    expires: date | None
+DEMO = Rights(
+    tuple(
+        Right(role, scope)
+        for role, scope in (
+            (RESIDENTS, CITY_READ),
+            (RESIDENTS, LIVING_READ),
+            (RESIDENTS, RESIDENTS_READ),
+            ("intake", INTAKE),
+        )
+    )
+)
+"""What a caller on this machine may do in a demo, whose people are invented."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks; nobody in particular unless a key or the demo says so."""
+    """Who asks; nobody in particular unless a key, a session or the demo says so."""
 
     actor: str | None = None
-    roles: frozenset[str] = field(default_factory=frozenset)
+    rights: Rights = NOTHING
     purpose: str | None = None
     demo: bool = False
+    account: int | None = None
+    """The id of the account of one who signed in here."""
+
+    until: datetime | None = None
+    """When the session ends, used or not; None without one."""
+
+    csrf: str | None = None
+    """What the session's page must send with a request that changes something."""
+
+    must_change: bool = False
+    """Whether nothing may be done before the password is changed."""
 
     @property
     def known(self) -> bool:
-        """Whether the service knows who this is; whoever it is, a meter's readings need that."""
+        """Whether the service knows who this is."""
         return self.actor is not None
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The roles, in whatever place."""
+        return self.rights.roles
+
+    def may(self, scope: str, collection: str | None = None) -> bool:
+        """Whether this caller may do that somewhere; `where` says where."""
+        return self.rights.may(scope, collection)
+
+    def where(self, scope: str, collection: str | None = None) -> Where | None:
+        """Where this caller may do that: None is the whole city, an empty place nowhere."""
+        return self.rights.where(scope, collection)
+
+    def may_at(self, scope: str, areas: list[int], grid: int | None) -> bool:
+        """Whether this caller may do that with something in these areas and this grid."""
+        if not self.may(scope):
+            return False
+        where = self.where(scope)
+        return where is None or where.holds(areas, grid)
+
+    @property
+    def areas(self) -> tuple[int, ...] | None:
+        """The areas whose residents this caller may see; None for the whole city."""
+        where = self.where(RESIDENTS_READ)
+        return None if where is None else where.areas
+
+    @property
+    def grids(self) -> tuple[int, ...] | None:
+        """The grids whose residents this caller may see; None for the whole city."""
+        where = self.where(RESIDENTS_READ)
+        return None if where is None else where.grids
+
+    @property
+    def secrecy(self) -> int:
+        """The highest level of secrecy this caller may see of the city's objects."""
+        return self.rights.secrecy()
 
     @property
     def purposes(self) -> list[str]:
         """Purposes this caller may state."""
-        if RESIDENTS not in self.roles:
+        if not self.may(RESIDENTS_READ):
             return []
         return [code for code in PURPOSES if self.demo or code != DEMONSTRATION]
 
 
-def read_keys(path: Path) -> list[Key]:
-    """The keys of an access file; none where there is no file.
-
-    CimError where the file is not such a list.
-    """
-    if not path.exists():
-        return []
-    try:
-        return [
-            Key(
-                name=str(entry["name"]),
-                digest=bytes.fromhex(entry["sha256"]),
-                roles=frozenset(map(str, entry["roles"])),
-                expires=date.fromisoformat(entry["expires"]) if entry.get("expires") else None,
-            )
-            for entry in json.loads(path.read_text("utf-8"))
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise CimError(
-            f"{path.name} must be a JSON list of objects with name, sha256, roles and expires.",
-            f"{path.name} 必须是由 name、sha256、roles、expires 组成的 JSON 列表。",
-        ) from error
-
-
-class Access:
-    """The keys in force: those of the file as it is now."""
-
-    def __init__(self, settings: Settings) -> None:
-        """Read the file once, so that a broken one stops the start."""
-        self.path = settings.access_file or settings.data_dir / "access.json"
-        self.demo = settings.demo
-        self._stamp = self._look()
-        self._keys = read_keys(self.path)
-
-    def _look(self) -> tuple[int, int] | None:
-        try:
-            found = self.path.stat()
-        except FileNotFoundError:
-            return None
-        return found.st_mtime_ns, found.st_size
-
-    def keys(self) -> list[Key]:
-        """The keys; a file that has become unreadable lets nobody in."""
-        stamp = self._look()
-        if stamp != self._stamp:
-            try:
-                self._keys = read_keys(self.path)
-            except CimError:
-                self._keys = []
-            self._stamp = stamp
-        return self._keys
-
-    def holder(self, secret: str) -> Key:
-        """Whose key this is, compared in constant time; UnknownKey where it is nobody's."""
-        digest, today = sha256(secret.encode("utf-8", "replace")).digest(), datetime.now(UTC).date()
-        found = None
-        for key in self.keys():
-            if hmac.compare_digest(key.digest, digest):
-                found = key
-        if found is None or (found.expires is not None and found.expires < today):
-            raise UnknownKey("This key is not known or has expired.", "此密钥无效或已过期。")
-        return found
-
-    def caller(self, headers: Mapping[str, str], client: str | None) -> Caller:
-        """Who calls, by the request's headers and the address it came from.
-
-        UnknownKey for a bad key, InvalidQuery for a purpose that is not on the list.
-        """
-        scheme, _, secret = headers.get("authorization", "").partition(" ")
-        if scheme:
-            if scheme.lower() != "bearer":
-                raise UnknownKey("Only Bearer keys are accepted.", "仅接受 Bearer 密钥。")
-            key = self.holder(secret.strip())
-            caller = Caller(key.name, key.roles)
-        elif self.demo and is_local(headers, client):
-            caller = Caller("demo", frozenset({RESIDENTS, INTAKE}), demo=True)
-        else:
-            caller = Caller()
-        return Caller(caller.actor, caller.roles, stated_purpose(headers, caller), caller.demo)
-
-
-def stated_purpose(headers: Mapping[str, str], caller: Caller) -> str | None:
+def stated_purpose(headers: Mapping[str, str], demo: bool) -> str | None:
     """The purpose of header X-Purpose; InvalidQuery where it is not on the list."""
     purpose = headers.get("x-purpose", "").strip()
     if not purpose:
         return None
-    if purpose not in PURPOSES or (purpose == DEMONSTRATION and not caller.demo):
-        known = [code for code in PURPOSES if caller.demo or code != DEMONSTRATION]
+    if purpose not in PURPOSES or (purpose == DEMONSTRATION and not demo):
+        known = [code for code in PURPOSES if demo or code != DEMONSTRATION]
         raise InvalidQuery(
             f"X-Purpose must be one of {', '.join(known)}.",
             f"X-Purpose 必须为以下之一：{'、'.join(known)}。",

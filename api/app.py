@@ -12,9 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 
 from api import errors
-from api.access import Access
 from api.archives import Archives
-from api.deps import Memory, Store
+from api.deps import Memory
 from api.files import Files
 from api.middleware import Guard, Headers, Limits
 from api.routes import (
@@ -36,6 +35,8 @@ from api.routes import (
     viewer,
 )
 from api.schemas.common import Answer
+from api.security.gate import Gate
+from api.store import Store
 from api.tiles import Maker
 from cim import __version__
 from cim.crs.geoid import geoid
@@ -45,6 +46,9 @@ from cim.store.engine import connect_async, open_engine
 READER = "cim_reader"
 """The database role of what only reads: it cannot see pii. Residents are read by another, and
 what is handed in is written by the service's own user."""
+
+GATE = "cim_service"
+"""The database role that looks up keys and sessions, and writes what signing in changes."""
 
 PROBLEM = "#/components/schemas/Problem"
 ABOUT = """The city as features, floor grids, unit cards and 3D Tiles. Coordinates are CGCS2000
@@ -104,7 +108,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
 def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
     """The service over the store of these settings, opened when it starts.
 
-    `static` is the folder of the built viewer. CimError where the access file is broken.
+    `static` is the folder of the built viewer.
     """
 
     @asynccontextmanager
@@ -112,6 +116,8 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
         engine = await run_in_threadpool(connect_async, settings, role=READER)
         keyed = await run_in_threadpool(connect_async, settings, role=READER, by_key=True)
         intake = await run_in_threadpool(connect_async, settings)
+        callers = await run_in_threadpool(connect_async, settings, role=GATE, by_key=True)
+        app.state.gate = Gate(settings, Store(callers))
         app.state.store, app.state.keyed_store = Store(engine), Store(keyed)
         app.state.intake_store, app.state.intake_engine = Store(intake), open_engine(settings)
         app.state.geoid = await run_in_threadpool(geoid, settings)
@@ -119,9 +125,8 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
         try:
             yield
         finally:
-            await engine.dispose()
-            await keyed.dispose()
-            await intake.dispose()
+            for each in (engine, keyed, callers, intake):
+                await each.dispose()
             app.state.intake_engine.dispose()
 
     app = FastAPI(
@@ -134,7 +139,6 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
         generate_unique_id_function=operation_id,
     )
     app.state.settings = settings
-    app.state.access = Access(settings)
     app.state.memory = Memory(seconds=10)
     app.state.files = Files()
     app.state.archives = Archives(settings.tiles_dir, app.state.files)

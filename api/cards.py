@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from api.access import RESIDENTS, Caller
+from api.access import Caller
 from cim.addresses.compose import building_words, compose, room_words, spaced, storey_words
 from cim.crs.geoid import Geoid
+from cim.security.rights import RESIDENTS_READ
 
 Json = dict[str, Any]
 
@@ -60,12 +61,25 @@ def unit_address(found: Json) -> Json:
     return {"text": text, "levels": levels, "source": "composed"}
 
 
-def withheld(caller: Caller) -> Json | None:
-    """Why this caller sees no residents, as a sentence in two languages; None for one who may."""
-    if RESIDENTS not in caller.roles:
+def place_of(found: Json) -> tuple[list[int], int | None]:
+    """The areas and the grid of a card, by their ids."""
+    return [area["id"] for area in found["areas"]], (found["grid"] or {}).get("id")
+
+
+def withheld(caller: Caller, areas: list[int], grid: int | None) -> Json | None:
+    """Why this caller sees no residents there, as a sentence in two languages; None for who may.
+
+    Of what lies in no area, only one who is not confined to any.
+    """
+    if not caller.may(RESIDENTS_READ):
         return {
             "en": "Residents are shown only to callers with the role `residents`.",
             "zh": "居民信息仅向具有“residents”角色的用户显示。",
+        }
+    if not caller.may_at(RESIDENTS_READ, areas, grid):
+        return {
+            "en": "Residents are shown only in the area or grid that the caller's role is for.",
+            "zh": "居民信息仅限在授权的区域或网格内查看。",
         }
     if caller.purpose is None:
         return {

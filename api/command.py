@@ -3,6 +3,7 @@
 import errno
 import signal
 import socket
+import sys
 from contextlib import ExitStack, suppress
 
 import click
@@ -14,6 +15,10 @@ from cim import settings as configuration
 from cim.crs.geoid import geoid
 from cim.errors import CimError
 from cim.intake.attached import attached
+from cim.security import accounts
+from cim.security.identity import stand_for
+from cim.security.signing import CONSOLE
+from cim.settings import Settings
 from cim.store.engine import connect
 
 GRACE = 5
@@ -52,9 +57,9 @@ class Server(uvicorn.Server):
 def serve(host: str, port: int, demo: bool, no_worker: bool) -> None:
     """Serve the viewer, the API and the tiles, and load what is handed in.
 
-    Residents are shown, masked, only to callers with a key, and files are taken only from such.
-    Keys stand in access.json of the data folder, as their SHA-256: [{"name": "housing-desk",
-    "sha256": "…", "roles": ["residents", "intake"], "expires": "2027-12-31"}].
+    Residents are shown, masked, only to callers who may see them, and files are taken only from
+    such: `cim user first` makes the first accounts, `cim key add` keys for machines. A terminal
+    is shown their links at the first start.
 
     \b
     Example:
@@ -83,7 +88,7 @@ def serve(host: str, port: int, demo: bool, no_worker: bool) -> None:
         timeout_graceful_shutdown=GRACE,
     )
     geoid(settings)  # what is wrong with it or the store is said here, in sentences
-    connect(settings).dispose()
+    welcome(settings, address)
     server = Server(config, address)
     # What stopped the server is raised once more after it has ended, unless whoever started us has
     # interrupts ignored, as a shell has for what it runs in the background; the worker ends first.
@@ -100,6 +105,35 @@ def serve(host: str, port: int, demo: bool, no_worker: bool) -> None:
     if not server.started:
         raise SystemExit(2)
     click.echo("stopped · 服务已停止")
+
+
+def welcome(settings: Settings, address: str) -> None:
+    """At the first start, links for the administrators: on a terminal, for a log is read by many.
+
+    An access file that earlier versions read is spoken of.
+    """
+    links, shown = [], sys.stdout.isatty()
+    engine = connect(settings)
+    try:
+        with engine.begin() as connection:
+            missing = not settings.demo and not accounts.complete(connection)
+            if missing and shown:
+                connection.execute(stand_for(address=CONSOLE))
+                links = accounts.first(connection, {})
+    finally:
+        engine.dispose()
+    for link in links:
+        at = settings.public_url or address
+        click.echo(f"{link.account} ({link.role}): {at}/#link={link.token}")
+    if links:
+        click.echo("each link sets the password of one administrator, once: three persons")
+        click.echo("每个链接为一位管理员设置密码，只能使用一次；须由三名不同人员担任")
+    elif missing:
+        click.echo("there are no administrators yet: cim user first")
+        click.echo("尚无管理员，请运行：cim user first")
+    if (settings.data_dir / "access.json").exists():
+        click.echo("access.json is not read any more; take its keys over: cim key import")
+        click.echo("不再读取 access.json，请用 cim key import 导入其中的密钥")
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -2,71 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy import Engine, Executable
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Engine
 
-from api.access import INTAKE, Access, Caller
-from api.errors import AWAY
+from api.access import Caller
 from api.params import Bounds, parse_bounds
+from api.security.gate import Gate
+from api.store import Store
 from cim.crs.geoid import Geoid
 from cim.errors import NotAllowed, UnknownKey
+from cim.security.rights import INTAKE
 from cim.settings import Settings
-
-
-class Store:
-    """Runs statements as values; each alone, or several in one transaction."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        """Keep the pool; statements that stand alone need no transaction of their own."""
-        self.engine = engine
-        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
-
-    @asynccontextmanager
-    async def alone(self) -> AsyncIterator[AsyncConnection]:
-        """A connection on which every statement is its own transaction."""
-        async with _reached(self._single) as connection:
-            yield connection
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A connection in a transaction, committed at the end of the block."""
-        async with _reached(self.engine) as connection, connection.begin():
-            yield connection
-
-    async def rows(self, statement: Executable) -> Sequence[Any]:
-        """Every row."""
-        async with self.alone() as connection:
-            return (await connection.execute(statement)).all()
-
-    async def row(self, statement: Executable) -> Any | None:
-        """The first row as a named tuple, or None."""
-        async with self.alone() as connection:
-            return (await connection.execute(statement)).first()
-
-    async def value(self, statement: Executable) -> Any:
-        """The first column of the first row, or None."""
-        found = await self.row(statement)
-        return None if found is None else found[0]
-
-
-@asynccontextmanager
-async def _reached(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A pooled connection; StoreError where the server cannot be reached."""
-    connection = engine.connect()
-    try:
-        await connection.start()
-    except OSError as error:  # the socket is gone or refuses: the driver does not wrap that
-        raise AWAY from error
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 class Memory:
@@ -133,10 +83,10 @@ def geoid(request: Request) -> Geoid:
     return found
 
 
-BEARER = HTTPBearer(auto_error=False, description="A key from the access file.")
+BEARER = HTTPBearer(auto_error=False, description="A key of `cim key add`.")
 
 
-def caller(
+async def caller(
     request: Request,
     _key: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
     _purpose: Annotated[
@@ -144,24 +94,28 @@ def caller(
         Header(alias="X-Purpose", description="what residents are asked for", max_length=100),
     ] = None,
 ) -> Caller:
-    """Who calls; UnknownKey or InvalidQuery where the headers are wrong.
+    """Who calls; UnknownKey, NotAllowed or InvalidQuery where headers or cookie are wrong.
 
     The two parameters stand in the documentation; the headers are read in one place.
     """
-    access: Access = request.app.state.access
-    headers: Mapping[str, str] = request.headers
-    return access.caller(headers, request.client.host if request.client else None)
+    gate: Gate = request.app.state.gate
+    return await gate.caller(request)
 
 
 def data_officer(caller: Annotated[Caller, Depends(caller)]) -> Caller:
     """A caller who may bring files in; UnknownKey or NotAllowed for any other."""
     if not caller.known:
         raise UnknownKey(
-            "Bringing files in needs a key: Authorization: Bearer …",
-            "载入数据需要密钥：Authorization: Bearer …",
+            "Bringing files in needs a key: Authorization: Bearer …, or signing in.",
+            "载入数据需要密钥（Authorization: Bearer …）或登录。",
         )
-    if INTAKE not in caller.roles:
+    if not caller.may(INTAKE):
         raise NotAllowed("Bringing files in needs the role `intake`.", "载入数据需要“intake”角色。")
+    if caller.where(INTAKE) is not None:
+        raise NotAllowed(
+            "Files are brought in for the whole city; this role is for a part of it.",
+            "数据载入针对全市，当前角色仅限部分区域。",
+        )
     return caller
 
 

@@ -5,6 +5,7 @@
   - InvalidQuery       the caller asked for something malformed
     + TooLarge         the caller sent more than is read
     + Conflict         what is there already, or not yet, stands against it
+    + BadPassword      a new password is against the rules
   - NotAllowed         the caller lacks the role, or named no purpose
     + UnknownKey       the key is not known, or no longer valid
   - NoRoom             the service keeps no more for now
@@ -82,6 +83,10 @@ class TooLarge(InvalidQuery):
 
 class Conflict(InvalidQuery):
     """What is there already, or not yet, stands against it."""
+
+
+class BadPassword(InvalidQuery):
+    """A new password is against the rules."""
 
 
 class NoRoom(CimError):

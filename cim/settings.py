@@ -26,6 +26,12 @@ class Settings(BaseSettings):
         pattern=r"^$|^postgres(ql)?(\+\w+)?://",
         description="a PostGIS to use instead of the embedded one: postgresql://user@host/name",
     )
+    service_database_url: str | None = Field(
+        None,
+        pattern=r"^$|^postgres(ql)?(\+\w+)?://",
+        description="the same database as the service answers callers from it: as the role "
+        "cim_service, which may do less; empty: as CIM_DATABASE_URL",
+    )
     city_name: str = Field(
         "", description="what the viewer calls the city; empty: its largest area"
     )
@@ -48,8 +54,11 @@ class Settings(BaseSettings):
     pii_key_file: Path | None = Field(
         None, description="the key for personal data; empty: `keys/pii.key` in the data folder"
     )
-    access_file: Path | None = Field(
-        None, description="JSON list of API keys and roles; empty: `access.json` in the data folder"
+    public_url: str = Field(
+        "",
+        pattern=r"^$|^https?://[^/?#]+$",
+        description="where people open the viewer, such as https://city.example: cookies, "
+        "links and the check of origins go by it; empty: wherever it is called",
     )
     upload_largest_gb: float = Field(20.0, gt=0, description="largest file that may be uploaded")
     upload_total_gb: float = Field(
@@ -69,6 +78,11 @@ class Settings(BaseSettings):
         description="callers on this machine act as a housing and data officer "
         "(invented people only)",
     )
+
+    @property
+    def opened_at(self) -> str:
+        """Where people open the viewer, as links to it begin."""
+        return self.public_url or "http://127.0.0.1:8000"
 
     @property
     def uploads_dir(self) -> Path:

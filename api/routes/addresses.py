@@ -6,10 +6,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from api.deps import MemoryDep, Store, StoreDep
+from api.deps import MemoryDep, StoreDep
 from api.params import clean_text
 from api.routes import PROBLEMS, json
 from api.schemas.places import AddressItems
+from api.store import Store
 from cim.addresses import Gazetteer
 from cim.store.queries import addresses as queries
 

@@ -9,7 +9,9 @@ from api.deps import CallerDep, GeoidDep, KeyedStoreDep
 from api.params import Id
 from api.routes import ABSENT, PROBLEMS, json
 from api.schemas.buildings import Building, FloorGrid
+from api.store import may_at
 from cim.errors import NotFound
+from cim.security.rights import LIVING_READ
 from cim.store.queries import buildings as queries
 
 router = APIRouter(prefix="/buildings", tags=["buildings"], responses=PROBLEMS | ABSENT)
@@ -36,9 +38,12 @@ async def building(id: Id, store: KeyedStoreDep, geoid: GeoidDep) -> Response:
 async def floor_grid(id: Id, store: KeyedStoreDep, caller: CallerDep) -> Response:
     """Storeys from the top down, in each the units by entrance and room.
 
-    Occupancy is `unknown` to callers without a key.
+    Occupancy is `unknown` to callers who may not see, there, whether somebody is at home.
     """
-    answer = await store.value(queries.floor_grid(id, occupancy=caller.known))
+    occupancy = await may_at(store, caller, LIVING_READ, id)
+    answer = await store.value(queries.floor_grid(id, occupancy=occupancy))
     if answer is None:
         raise absent(id)
-    return Response(answer, media_type="application/json", headers={"Vary": "Authorization"})
+    return Response(
+        answer, media_type="application/json", headers={"Vary": "Authorization, Cookie"}
+    )

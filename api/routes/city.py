@@ -7,11 +7,12 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.cards import height_shift
-from api.deps import GeoidDep, MemoryDep, SettingsDep, Store, StoreDep
+from api.deps import GeoidDep, MemoryDep, SettingsDep, StoreDep
 from api.routes import PROBLEMS, json
 from api.routes.terrain import offered
 from api.routes.tilesets import opened
 from api.schemas.service import City
+from api.store import Store
 from cim.crs.geoid import Geoid
 from cim.settings import Settings
 from cim.store.queries import city as queries

@@ -66,5 +66,5 @@ async def session(caller: CallerDep) -> Response:
             "demo": caller.demo,
             "default_purpose": DEMONSTRATION if caller.demo else None,
         },
-        **{"Cache-Control": "no-store", "Vary": "Authorization"},
+        **{"Cache-Control": "no-store", "Vary": "Authorization, Cookie"},
     )

@@ -14,11 +14,12 @@ from starlette.concurrency import run_in_threadpool
 
 from api.access import RESIDENTS, Caller
 from api.cards import withheld
-from api.deps import IntakeDep, IntakeEngineDep, IntakeStoreDep, SettingsDep, Store
+from api.deps import IntakeDep, IntakeEngineDep, IntakeStoreDep, SettingsDep
 from api.params import Id
 from api.routes import ABSENT, PROBLEM, PROBLEMS, json
 from api.routes.uploads import REFUSALS, place
 from api.schemas.imports import ImportRequest, Inspect, Inspection, Job, Jobs, Kinds
+from api.store import Store
 from cim.errors import Conflict, InvalidQuery, NoRoom, NotFound
 from cim.intake import aside, inspecting, queue
 from cim.intake.children import CLOSED
@@ -232,7 +233,7 @@ async def read_quarantine(
     if row.import_id is None:
         raise NotFound("This job set no rows aside.", "该任务没有暂存的数据。")
     reader = None
-    if withheld(caller) is None:
+    if withheld(caller, [], None) is None:
         assert caller.actor is not None and caller.purpose is not None  # withheld() saw to that
         reader = (caller.actor, RESIDENTS, caller.purpose)
     file = await run_in_threadpool(aside.write, settings, engine, row.import_id, reader)
@@ -240,7 +241,7 @@ async def read_quarantine(
     file.seek(0)
     name = quote(f"{Path(row.file).stem}-待改-{id}.csv")
     headers = PRIVATE | {
-        "Vary": "Authorization, X-Purpose",
+        "Vary": "Authorization, Cookie, X-Purpose",
         "Content-Length": str(length),
         "Content-Disposition": f'attachment; filename="set-aside-{id}.csv"; '
         f"filename*=UTF-8''{name}",

@@ -12,7 +12,9 @@ from api.deps import CallerDep, KeyedStoreDep
 from api.params import Id, Limit
 from api.routes import ABSENT, PROBLEMS, json
 from api.schemas.observations import Observations
+from api.store import may_at
 from cim.errors import InvalidQuery, NotAllowed, NotFound
+from cim.security.rights import LIVING_READ
 from cim.store.queries import observations as queries
 
 router = APIRouter(prefix="/datastreams", tags=["devices"], responses=PROBLEMS | ABSENT)
@@ -37,16 +39,17 @@ async def observations(
 ) -> Response:
     """From `start` until before `end`, oldest first; the latest `limit` where there are more.
 
-    Readings of a device in a unit need a key.
+    Readings of a device in a unit need the right `living.read` there.
     """
     check_period(start, end)
     found = await store.row(queries.stream(id))
     if found is None:
         raise NotFound(f"No datastream has the id {id}.", f"没有编号为 {id} 的数据流。")
-    if found.in_a_home and not caller.known:
+    if found.in_a_home and not await may_at(store, caller, LIVING_READ, found.building_id):
         raise NotAllowed(
-            "Readings of a device in a unit tell who is at home: they need a key.",
-            "户内设备的读数可反映居住情况，须使用密钥查询。",
+            "Readings of a device in a unit tell who is at home: they need the right "
+            "`living.read` there.",
+            "户内设备的读数可反映居住情况：须使用密钥或登录，且具有该区域的“living.read”权限。",
         )
     rows = await store.rows(queries.readings(id, start, end, limit + 1))
     points = [
@@ -58,7 +61,8 @@ async def observations(
             "datastream": orjson.loads(found.answer),
             "points": points,
             "truncated": len(rows) > limit,
-        }
+        },
+        Vary="Authorization, Cookie",
     )
 
 

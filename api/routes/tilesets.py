@@ -8,10 +8,11 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from api.archives import Archives
-from api.deps import SettingsDep, Store, StoreDep
+from api.deps import SettingsDep, StoreDep
 from api.files import IMMUTABLE, REVALIDATE, Files, answer
 from api.routes import PROBLEM, PROBLEMS, json
 from api.schemas.service import Tilesets
+from api.store import Store
 from api.tiles import NAME, Maker, found_in
 from cim.errors import NotFound
 from cim.settings import Settings

@@ -7,12 +7,14 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.access import RESIDENTS, Caller
-from api.cards import finish_card, hide_living, withheld
-from api.deps import CallerDep, GeoidDep, KeyedStoreDep, Store
+from api.cards import finish_card, hide_living, place_of, withheld
+from api.deps import CallerDep, GeoidDep, KeyedStoreDep
 from api.params import Id
 from api.routes import ABSENT, PROBLEM, PROBLEMS, json
 from api.schemas.units import UnitCard
+from api.store import Store
 from cim.errors import NotFound
+from cim.security.rights import LIVING_READ
 from cim.store.queries import residents
 from cim.store.queries import units as queries
 
@@ -34,14 +36,15 @@ async def card(id: Id, store: KeyedStoreDep, geoid: GeoidDep, caller: CallerDep)
     answer = await store.value(queries.card(id))
     if answer is None:
         raise NotFound(f"No unit has the id {id}.", f"没有编号为 {id} 的单元。")
-    reason = withheld(caller)
-    people = None if reason else await read_residents(store, caller, id)
     found = orjson.loads(answer)
-    if not caller.known:
+    place = place_of(found)
+    reason = withheld(caller, *place)
+    people = None if reason else await read_residents(store, caller, id)
+    if not caller.may_at(LIVING_READ, *place):
         found = hide_living(found)
     return json(
         finish_card(found, geoid, people, reason),
-        **{"Cache-Control": "no-store", "Vary": "Authorization, X-Purpose"},
+        **{"Cache-Control": "no-store", "Vary": "Authorization, Cookie, X-Purpose"},
     )
 
 

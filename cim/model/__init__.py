@@ -12,15 +12,17 @@ from cim.model import (
     platform,
     quality,
     reference,
+    security,
     spaces,
     terrain,
 )
-from cim.model.base import CITY, PII, PLATFORM, SRID, metadata
+from cim.model.base import CITY, PII, PLATFORM, SECURITY, SRID, metadata
 
 __all__ = [
     "CITY",
     "PII",
     "PLATFORM",
+    "SECURITY",
     "SRID",
     "addresses",
     "buildings",
@@ -34,6 +36,7 @@ __all__ = [
     "platform",
     "quality",
     "reference",
+    "security",
     "spaces",
     "terrain",
 ]

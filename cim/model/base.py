@@ -23,8 +23,8 @@ from sqlalchemy.types import TypeEngine
 SRID = 4490
 """CGCS2000 longitude/latitude; heights are columns, never z of a footprint."""
 
-CITY, PII, PLATFORM = "city", "pii", "platform"
-"""No personal data; personal data; the service itself."""
+CITY, PII, PLATFORM, SECURITY = "city", "pii", "platform", "security"
+"""No personal data; personal data; the service itself; who may do what, and who did."""
 
 metadata = MetaData(
     naming_convention={

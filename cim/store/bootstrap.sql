@@ -5,6 +5,7 @@ CREATE EXTENSION IF NOT EXISTS btree_gist;
 CREATE SCHEMA IF NOT EXISTS city;
 CREATE SCHEMA IF NOT EXISTS pii;
 CREATE SCHEMA IF NOT EXISTS platform;
+CREATE SCHEMA IF NOT EXISTS security;
 
 -- Every pair of neighbouring characters of a text: what a two-character search is answered from,
 -- because trigrams need three.

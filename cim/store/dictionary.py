@@ -3,13 +3,16 @@
 from sqlalchemy import Column, ForeignKeyConstraint, Index, Table, UniqueConstraint
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
-from cim.model import CITY, PII, PLATFORM, metadata
+from cim.model import CITY, PII, PLATFORM, SECURITY, metadata
 
 SCHEMAS = {
     CITY: "The city, without personal data. Read by the role `cim_reader`.",
     PII: "Personal data: names, numbers and phones are stored encrypted. Read by the role "
     "`cim_resident_reader`, with a purpose, and every read is logged.",
     PLATFORM: "The service itself: imports, quarantine, changes, tilesets.",
+    SECURITY: "Accounts, roles, keys, sessions and the audit log. Read by `cim_service` alone, "
+    "which may write what signing in changes and add to the log; rules that hold against SQL "
+    "too are triggers.",
 }
 """The schemas in the order of the page, and what stands in each."""
 

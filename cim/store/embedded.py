@@ -50,9 +50,9 @@ def start(settings: Settings, extra: tuple[str, ...] = ()) -> Cluster:
     return found
 
 
-def url(found: Cluster, database: str = DATABASE) -> str:
+def url(found: Cluster, database: str = DATABASE, user: str = USER) -> str:
     """How libpq, psycopg and asyncpg reach a database of the cluster."""
-    return f"postgresql://{USER}@/{database}?host={quote(str(found.sockets))}"
+    return f"postgresql://{user}@/{database}?host={quote(str(found.sockets))}"
 
 
 def _data(home: Path) -> Path:

@@ -31,11 +31,23 @@ NAME = "cimtwin"
 """What our connections call themselves in pg_stat_activity."""
 
 
-def url(settings: Settings) -> str:
-    """The database as a libpq URL; psql, psycopg and asyncpg all take it. Starts nothing."""
-    if settings.database_url:
-        return re.sub(r"^postgres(ql)?(\+\w+)?:", "postgresql:", settings.database_url)
-    return embedded.url(embedded.cluster(settings))
+SERVICE = "cim_service"
+"""Whom the service logs in as where it can: no superuser, and not the owner of any table."""
+
+
+def url(settings: Settings, *, service: bool = False) -> str:
+    """The database as a libpq URL; psql, psycopg and asyncpg all take it. Starts nothing.
+
+    With `service` it is that of the role that answers callers: on a server that is not ours as
+    `CIM_SERVICE_DATABASE_URL` says, else the owner's, who takes the role after logging in.
+    """
+    given = settings.database_url
+    if service:
+        given = settings.service_database_url or given
+    if given:
+        return re.sub(r"^postgres(ql)?(\+\w+)?:", "postgresql:", given)
+    found = embedded.cluster(settings)
+    return embedded.url(found, user=SERVICE) if service else embedded.url(found)
 
 
 def connect(settings: Settings) -> Engine:
@@ -74,6 +86,7 @@ def connect_async(
     from sqlalchemy.pool import AsyncAdaptedQueuePool  # noqa: PLC0415 - the same
 
     connect(settings).dispose()
+    where = url(settings, service=role is not None)
     cores = os.cpu_count() or 1
     options = {
         "application_name": NAME,
@@ -89,13 +102,11 @@ def connect_async(
     async def open_one(*_: Any, **__: Any) -> "asyncpg.Connection":
         with faults.translated(_folder(settings)):
             try:
-                return await asyncpg.connect(
-                    url(settings), server_settings=options, timeout=PATIENCE
-                )
+                return await asyncpg.connect(where, server_settings=options, timeout=PATIENCE)
             except (OSError, asyncpg.PostgresError):
                 if not await asyncio.to_thread(_revive, settings):
                     raise
-                return await asyncpg.connect(url(settings), server_settings=options)
+                return await asyncpg.connect(where, server_settings=options)
 
     engine = create_async_engine(
         "postgresql+asyncpg://",
@@ -109,21 +120,24 @@ def connect_async(
     return engine
 
 
-def open_engine(settings: Settings) -> Engine:
-    """An engine on a database that is up, without looking at what is in it."""
+def open_engine(settings: Settings, *, role: str | None = None) -> Engine:
+    """An engine on a database that is up, without looking at what is in it; as `role` if given."""
 
     options: dict[str, Any] = {"application_name": NAME}
-    if "connect_timeout" not in url(settings):
+    where = url(settings, service=role is not None)
+    if role is not None:
+        options["options"] = f"-c role={role}"
+    if "connect_timeout" not in where:
         options["connect_timeout"] = PATIENCE
 
     def open_one() -> psycopg.Connection[Any]:
         with faults.translated(_folder(settings)):
             try:
-                return psycopg.connect(url(settings), **options)
+                return psycopg.connect(where, **options)
             except psycopg.OperationalError:
                 if not _revive(settings):
                     raise
-                return psycopg.connect(url(settings), **options)
+                return psycopg.connect(where, **options)
 
     engine = create_engine("postgresql+psycopg://", creator=open_one, pool_pre_ping=True)
     faults.install(engine, _folder(settings))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -18,7 +19,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 
-from cim.errors import StoreBusy, StoreError, StoreFull, StoreMissing
+from cim.errors import CimError, NotAllowed, StoreBusy, StoreError, StoreFull, StoreMissing
 
 _SEGMENT = 32 * 1024**2
 """Bytes that the server needs to go on writing: two segments of its log."""
@@ -37,7 +38,7 @@ def full(where: str = "") -> StoreFull:
     )
 
 
-def meaning(error: BaseException) -> StoreError | None:
+def meaning(error: BaseException) -> CimError | None:
     """What a driver's error means to a user, or None where it is not for users.
 
     >>> type(meaning(psycopg.errors.DiskFull())).__name__
@@ -83,9 +84,18 @@ def _away(_: str, error: BaseException) -> StoreError:
     )
 
 
-_MEANINGS: dict[str, Callable[[str, BaseException], StoreError]] = {
+def _forbidden(_: str, error: BaseException) -> NotAllowed:
+    """A rule of `security.sql`, which has its sentences; neither driver keeps them in one place."""
+    said: Any = getattr(error, "diag", None) or error.__cause__ or error
+    en = getattr(said, "message_primary", None) or getattr(said, "message", "")
+    zh = getattr(said, "message_detail", None) or getattr(said, "detail", "")
+    return NotAllowed(en or "That is not allowed.", zh or "不允许此操作。")
+
+
+_MEANINGS: dict[str, Callable[[str, BaseException], CimError]] = {
     "53100": lambda *_: full(),
     "57014": _slow,
+    "CIM01": _forbidden,
     **dict.fromkeys(("28000", "28P01", "3D000"), _refused),
     **dict.fromkeys(("53300", "57P03"), _busy),
     **dict.fromkeys(("57P01", "57P02", "08000", "08001", "08003", "08004", "08006"), _away),
@@ -116,7 +126,7 @@ def is_full(folder: Path | None) -> bool:
         return False
 
 
-def _explained(error: BaseException, folder: Path | None) -> StoreError | None:
+def _explained(error: BaseException, folder: Path | None) -> CimError | None:
     """The meaning of an error; a server whose disk is full does not say so, it goes away."""
     found = meaning(error)
     return full(str(folder)) if isinstance(found, StoreMissing) and is_full(folder) else found

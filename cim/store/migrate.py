@@ -131,7 +131,8 @@ def _upgrade(connection: Connection) -> None:
         raise StoreError(
             "the database's user may not make extensions, schemas or roles; have its "
             "administrator make the extensions postgis, pg_trgm and btree_gist and the roles "
-            "cim_reader and cim_resident_reader, granted to the user WITH ADMIN OPTION",
+            "cim_reader, cim_resident_reader and cim_service, granted to the user "
+            "WITH ADMIN OPTION",
             "数据库用户无权创建扩展、模式或角色;请管理员创建扩展 postgis、pg_trgm、btree_gist "
-            "以及角色 cim_reader、cim_resident_reader,并 WITH ADMIN OPTION 授予该用户",
+            "以及角色 cim_reader、cim_resident_reader、cim_service,并 WITH ADMIN OPTION 授予该用户",
         ) from None

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +18,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from cim.settings import Settings
+from tests.accounts import add_key, administrators
 
 KEYS = {"data-office": ["intake"], "people-office": ["intake", "residents"]}
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -225,12 +225,10 @@ def make_footprints(count: int, bad: tuple[int, ...] = ()) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def keyed(settings: Settings) -> Settings:
-    entries = [
-        {"name": name, "sha256": sha256(f"key-{name}".encode()).hexdigest(), "roles": roles}
-        for name, roles in KEYS.items()
-    ]
-    (settings.data_dir / "access.json").write_text(json.dumps(entries), "utf-8")
+def keyed(settings: Settings, engine: Engine) -> Settings:
+    administrators(engine)
+    for name, roles in KEYS.items():
+        add_key(engine, name, f"key-{name}", roles)
     return settings
 
 

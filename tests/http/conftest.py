@@ -6,7 +6,7 @@ register could hold.
 """
 
 from collections.abc import Callable, Iterator
-from hashlib import sha256
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,13 @@ from cim.model import (
     reference,
 )
 from cim.settings import Settings
+from tests.accounts import add_key, administrators
 
 WEST, SOUTH, EAST, NORTH = 113.88, 22.92, 113.8804, 22.9202
 GROUND, SHIFT = 12.5, 5.0
 KEYS = {
     "housing-desk": ("key-residents", ["residents"], None),
-    "statistics": ("key-plain", [], None),
+    "statistics": ("key-plain", ["statistics"], None),
     "data-office": ("key-intake", ["intake"], None),
     "data-and-people": ("key-intake-residents", ["intake", "residents"], None),
     "other-office": ("key-other-intake", ["intake"], None),
@@ -266,14 +267,10 @@ def city(engine: Engine, settings: Settings) -> Settings:
         load_things(connection)
         load_addresses(connection)
         load_tileset(connection, settings.data_dir)
-    keys = ",".join(
-        f'{{"name":"{name}","sha256":"{sha256(key.encode()).hexdigest()}",'
-        f'"roles":{str(roles).replace(chr(39), chr(34))}'
-        + (f',"expires":"{expires}"' if expires else "")
-        + "}"
-        for name, (key, roles, expires) in KEYS.items()
-    )
-    (settings.data_dir / "access.json").write_text(f"[{keys}]")
+    administrators(engine)
+    for name, (secret, roles, expires) in KEYS.items():
+        until = datetime.fromisoformat(expires).replace(tzinfo=UTC) if expires else None
+        add_key(engine, name, secret, roles, expires=until)
     return settings.model_copy(update={"geoid_offset": SHIFT})
 
 

@@ -196,11 +196,3 @@ def test_a_fault_shows_and_logs_neither_statement_nor_values(
                 other.execute(text("ALTER TABLE city.building RENAME COLUMN tallness TO height"))
         assert "SQLSTATE 42703" in caplog.text and "/buildings/1" in caplog.text
         assert "SELECT" not in caplog.text and "json_build" not in caplog.text
-
-
-def test_a_broken_access_file_stops_the_start(city: Settings, tmp_path: Any) -> None:
-    broken = tmp_path / "access.json"
-    broken.write_text('[{"name": "x"}]')
-    with pytest.raises(Exception, match="must be a JSON list") as refused:
-        create_app(city.model_copy(update={"access_file": broken}))
-    assert "JSON" in refused.value.zh

@@ -102,7 +102,7 @@ def test_the_session_tells_who_may_bring_files_in(
     client: TestClient, officer: Headers, key: Callable[..., Headers]
 ) -> None:
     assert client.get("/session", headers=officer).json()["roles"] == ["intake"]
-    assert client.get("/session", headers=key("statistics")).json()["roles"] == []
+    assert client.get("/session", headers=key("statistics")).json()["roles"] == ["statistics"]
 
 
 def test_a_file_is_looked_into(client: TestClient, officer: Headers) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from api.app import create_app
 from cim.settings import Settings
 from cim.store.queries import residents
+from tests.accounts import add_key, end_key
 
 CARD = "/units/201/card"
 
@@ -178,21 +179,13 @@ def test_nothing_personal_reaches_the_log_of_the_service(
         assert secret not in caplog.text
 
 
-def test_a_key_taken_out_of_the_file_is_out_at_once(
-    city: Settings, client: TestClient, key: Any
-) -> None:
-    path = city.data_dir / "access.json"
-    kept = path.read_text()
-    try:
-        for content in ("[]", "not json at all", '{"name": 1}'):
-            path.write_text(content)
-            response = client.get(CARD, headers=key("housing-desk", "emergency"))
-            assert response.status_code == 401
-        path.unlink()
-        assert client.get(CARD, headers=key("housing-desk")).status_code == 401
-    finally:
-        path.write_text(kept)
-    assert client.get(CARD, headers=key("housing-desk")).status_code == 200
+def test_a_key_that_is_ended_is_out_at_once(engine: Engine, client: TestClient) -> None:
+    headers = {"Authorization": "Bearer key-of-a-day"}
+    assert client.get(CARD, headers=headers).status_code == 401
+    add_key(engine, "of-a-day", "key-of-a-day", ["residents"])
+    assert client.get("/session", headers=headers).json()["roles"] == ["residents"]
+    end_key(engine, "of-a-day")
+    assert client.get(CARD, headers=headers).status_code == 401
 
 
 def test_sessions_say_who_and_what_for(client: TestClient, key: Any) -> None:

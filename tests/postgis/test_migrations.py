@@ -22,33 +22,36 @@ from cim.settings import Settings
 from cim.store import engine as engines
 from cim.store.migrate import check_locale, check_revision, current, head, migrate
 
+OURS = "'{city,pii,platform,security}'::regnamespace[]"
 CATALOGUE = {
-    "columns": """
+    "columns": f"""
         SELECT c.oid::regclass::text, c.relkind::text, a.attname, a.attnum,
                format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity::text,
                pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum)
         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
         LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-        WHERE c.relnamespace IN ('city'::regnamespace, 'pii'::regnamespace,
-                                 'platform'::regnamespace) AND NOT a.attisdropped
+        WHERE c.relnamespace = ANY ({OURS})
+          AND NOT a.attisdropped
           AND c.relname NOT LIKE 'alembic%'""",
-    "tables": """
+    "tables": f"""
         SELECT c.oid::regclass::text, c.relkind::text, c.reloptions::text,
                pg_get_partkeydef(c.oid), obj_description(c.oid, 'pg_class')
-        FROM pg_class c WHERE c.relnamespace IN ('city'::regnamespace, 'pii'::regnamespace,
-                                                 'platform'::regnamespace)
+        FROM pg_class c WHERE c.relnamespace = ANY ({OURS})
           AND c.relname NOT LIKE 'alembic%'""",
-    "indexes": """
+    "indexes": f"""
         SELECT schemaname, indexname, indexdef FROM pg_indexes
-        WHERE schemaname IN ('city', 'pii', 'platform') AND indexname NOT LIKE 'alembic%'""",
-    "constraints": """
+        WHERE schemaname::regnamespace = ANY ({OURS})
+          AND indexname NOT LIKE 'alembic%'""",
+    "constraints": f"""
         SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
-        WHERE connamespace IN ('city'::regnamespace, 'pii'::regnamespace,
-                               'platform'::regnamespace) AND conname NOT LIKE 'alembic%'""",
-    "functions": """
+        WHERE connamespace = ANY ({OURS})
+          AND conname NOT LIKE 'alembic%'""",
+    "triggers": f"""
+        SELECT pg_get_triggerdef(t.oid) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+        WHERE NOT tgisinternal AND c.relnamespace = ANY ({OURS})""",
+    "functions": f"""
         SELECT proname, pg_get_functiondef(oid), obj_description(oid, 'pg_proc'), proacl::text
-        FROM pg_proc WHERE pronamespace IN ('city'::regnamespace, 'pii'::regnamespace,
-                                            'platform'::regnamespace)""",
+        FROM pg_proc WHERE pronamespace = ANY ({OURS})""",
 }
 
 
@@ -103,7 +106,8 @@ def test_migrations_end_where_the_tables_stand(connection: Connection, bare: Set
         assert isinstance(driver, psycopg.Connection)
         driver.execute(files("cim.store").joinpath("bootstrap.sql").read_bytes())
         metadata.create_all(fresh)
-        driver.execute(files("cim.store").joinpath("functions.sql").read_bytes())
+        for rules in ("functions.sql", "security.sql"):
+            driver.execute(files("cim.store").joinpath(rules).read_bytes())
         stands = catalogue(fresh)
         fresh.rollback()
     engine.dispose()

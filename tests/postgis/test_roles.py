@@ -121,9 +121,9 @@ def plain_user(url_of: Callable[..., str]) -> Iterator[tuple[str, str]]:
         yield name, url_of(name, name)
         admin.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
         admin.execute(
-            SQL("REVOKE cim_reader, cim_resident_reader FROM {0}; DROP ROLE {0}").format(
-                Identifier(name)
-            )
+            SQL(
+                "REVOKE cim_reader, cim_resident_reader, cim_service FROM {0}; DROP ROLE {0}"
+            ).format(Identifier(name))
         )
 
 
@@ -144,9 +144,9 @@ def test_a_user_prepared_as_the_guide_says_migrates_and_takes_the_roles(
         for extension in ("postgis", "pg_trgm", "btree_gist"):
             admin.execute(SQL("CREATE EXTENSION {}").format(Identifier(extension)))
         admin.execute(
-            SQL("GRANT cim_reader, cim_resident_reader TO {} WITH ADMIN OPTION").format(
-                Identifier(name)
-            )
+            SQL(
+                "GRANT cim_reader, cim_resident_reader, cim_service TO {} WITH ADMIN OPTION"
+            ).format(Identifier(name))
         )
     engine = open_engine(settings.model_copy(update={"database_url": url}))
     with engine.begin() as connection:

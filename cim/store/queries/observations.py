@@ -10,7 +10,7 @@ STREAM = f"""
 SELECT json_build_object('id', t.id, 'name', t.name, 'property', t.observed_property,
     'unit', t.unit_ucum, 'device', json_build_object('id', d.id, 'name', d.name,
         'class', {coded("device_class", "d.class_code")}))::text AS answer,
-    coalesce(d.bind_type = 'unit', false) AS in_a_home
+    coalesce(d.bind_type = 'unit', false) AS in_a_home, d.building_id
 FROM city.datastream t JOIN city.device d ON d.id = t.device_id
 WHERE t.id = :id AND d.ended_at IS NULL AND d.secrecy = 0
 """
@@ -25,7 +25,7 @@ ORDER BY phenomenon_time DESC LIMIT :limit
 
 
 def stream(key: int) -> TextClause:
-    """A datastream with its device as JSON in `answer`, and whether it is `in_a_home`."""
+    """A datastream with its device as JSON in `answer`, its building, and if it is `in_a_home`."""
     return text(STREAM).bindparams(bindparam("id", key, BigInteger))
 
 

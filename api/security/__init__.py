@@ -1,0 +1,1 @@
+"""Who calls: keys, sessions, and those that another place vouches for."""

@@ -1,0 +1,103 @@
+"""The way in: from a request's headers and cookie to a caller with rights."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from fastapi import Request
+
+from api.access import DEMO, Caller, is_local, stated_purpose
+from api.security.cookies import session_of
+from api.security.origins import check_origin
+from api.store import Store
+from cim.errors import NotAllowed, UnknownKey
+from cim.security import secrets
+from cim.security.rights import Rights, read
+from cim.settings import Settings
+from cim.store.queries import security as queries
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+"""Methods that change nothing."""
+
+CSRF = "x-csrf-token"
+"""The header in which a page sends what only it can know of its session."""
+
+
+class Gate:
+    """Looks up who calls, in the database and at each request: what was ended is out at once."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        """Over a store that may read keys and sessions."""
+        self.settings, self.store = settings, store
+
+    async def caller(self, request: Request) -> Caller:
+        """Who calls.
+
+        UnknownKey for a key that is none, NotAllowed for a change that a session's page did not
+        ask for, InvalidQuery for a purpose that is not on the list.
+        """
+        headers: Mapping[str, str] = request.headers
+        scheme, _, secret = headers.get("authorization", "").partition(" ")
+        if scheme:
+            if scheme.lower() != "bearer":
+                raise UnknownKey("Only Bearer keys are accepted.", "仅接受 Bearer 密钥。")
+            found = await self.holder(secret.strip())
+        else:
+            found = await self.signed_in(request) or self.local(request)
+        return replace(found, purpose=stated_purpose(headers, found.demo))
+
+    async def holder(self, secret: str) -> Caller:
+        """Whose key this is; UnknownKey where it is nobody's, or is over."""
+        row = await self.store.row(queries.by_key(secrets.digest(secret)))
+        if row is None:
+            raise UnknownKey("This key is not known or has expired.", "此密钥无效或已过期。")
+        if row.stale:
+            await self.note(queries.used_key(row.id))
+        return Caller(row.name, rights_of(row).only(row.scopes))
+
+    async def signed_in(self, request: Request) -> Caller | None:
+        """Who is signed in by the cookie; None for nobody, or where the session is over."""
+        token = session_of(request, self.settings)
+        if token is None:
+            return None
+        digest = secrets.digest(token)
+        row = await self.store.row(queries.by_session(digest))
+        if row is None:
+            return None
+        expected = secrets.csrf(token)
+        if request.method not in SAFE:
+            check_origin(request, self.settings)
+            if not secrets.same(request.headers.get(CSRF, ""), expected):
+                raise NotAllowed(
+                    "This change was not asked for by the page that is signed in: it lacks the "
+                    "header X-CSRF-Token of GET /session.",
+                    "此更改并非由已登录的页面发出：缺少 GET /session 给出的 X-CSRF-Token 请求头。",
+                )
+        if row.stale:
+            await self.note(queries.used_session(digest))
+        return Caller(
+            row.name,
+            Rights() if row.must_change else rights_of(row),
+            account=row.account_id,
+            until=row.ends_at,
+            csrf=expected,
+            must_change=row.must_change,
+        )
+
+    def local(self, request: Request) -> Caller:
+        """The demo's officer at this machine, else nobody."""
+        client = request.client.host if request.client else None
+        if self.settings.demo and is_local(request.headers, client):
+            return Caller("demo", DEMO, demo=True)
+        return Caller()
+
+    async def note(self, statement: Any) -> None:
+        """Write that a key or session was used."""
+        async with self.store.alone() as connection:
+            await connection.execute(statement)
+
+
+def rights_of(row: Any) -> Rights:
+    """The rights that a statement found."""
+    return read(orjson.loads(row.rights))

@@ -1,0 +1,183 @@
+"""Every route of the service with who may use it: role by role, and area by area.
+
+A route that is not in the table fails the first test: whoever adds one says here for whom it is.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, text
+
+from cim.settings import Settings
+from tests.accounts import add_key
+
+NOBODYS_GROUP = "00000000-0000-4000-8000-000000000000"
+
+PUBLIC, LIVING, INTAKE = "anybody", "living.read there", "intake in the whole city"
+
+TABLE: dict[str, tuple[str, str]] = {
+    "GET /health": (PUBLIC, "/health"),
+    "GET /session": (PUBLIC, "/session"),
+    "GET /city": (PUBLIC, "/city"),
+    "GET /buildings/{id}": (PUBLIC, "/buildings/1"),
+    "GET /buildings/{id}/floor-grid": (PUBLIC, "/buildings/1/floor-grid"),
+    "GET /units/{id}/card": (PUBLIC, "/units/201/card"),
+    "GET /locate": (PUBLIC, "/locate?lon=113.88005&lat=22.92005&h=17"),
+    "GET /addresses/search": (PUBLIC, "/addresses/search?q=示范路"),
+    "GET /features/{collection}": (PUBLIC, "/features/buildings?bbox=113.8,22.9,113.9,23"),
+    "POST /features/{collection}/by-ids": (PUBLIC, "/features/buildings/by-ids"),
+    "GET /datastreams/{id}/observations": (LIVING, "/datastreams/2/observations"),
+    "GET /quality": (INTAKE, "/quality"),
+    "GET /quality/{name}": (INTAKE, "/quality/duplicate_addresses"),
+    "GET /matches": (INTAKE, "/matches"),
+    "PUT /matches/{id}": (INTAKE, "/matches/1"),
+    "GET /tilesets": (PUBLIC, "/tilesets"),
+    "GET /tiles/3d/tileset.json": (PUBLIC, "/tiles/3d/tileset.json"),
+    "GET /tiles/3d/{tileset}/{file:path}": (PUBLIC, "/tiles/3d/buildings/tileset.json"),
+    "GET /terrain/{file:path}": (PUBLIC, "/terrain/layer.json"),
+    "POST /uploads": (INTAKE, "/uploads"),
+    "GET /uploads": (INTAKE, f"/uploads?group={NOBODYS_GROUP}"),
+    "GET /uploads/{name}": (INTAKE, f"/uploads/{NOBODYS_GROUP}"),
+    "PATCH /uploads/{name}": (INTAKE, f"/uploads/{NOBODYS_GROUP}"),
+    "DELETE /uploads/{name}": (INTAKE, f"/uploads/{NOBODYS_GROUP}"),
+    "OPTIONS /uploads": (PUBLIC, "/uploads"),
+    "OPTIONS /uploads/{name}": (PUBLIC, f"/uploads/{NOBODYS_GROUP}"),
+    "GET /kinds": (INTAKE, "/kinds"),
+    "POST /imports/inspect": (INTAKE, "/imports/inspect"),
+    "POST /imports": (INTAKE, "/imports"),
+    "GET /imports": (INTAKE, "/imports"),
+    "GET /imports/{id}": (INTAKE, "/imports/1"),
+    "POST /imports/{id}/cancel": (INTAKE, "/imports/1/cancel"),
+    "GET /imports/{id}/quarantine.csv": (INTAKE, "/imports/1/quarantine.csv"),
+    "GET /docs": (PUBLIC, "/docs"),
+    "GET /docs/start.js": (PUBLIC, "/docs/start.js"),
+    "GET /{path:path}": (PUBLIC, "/"),
+}
+"""Method and path, for whom it is, and how it is asked."""
+
+CALLERS: dict[str, tuple[tuple[str, ...], str | None]] = {
+    "statistics": (("statistics",), None),
+    "residents": (("residents",), None),
+    "residents-of-the-town": (("residents",), "441900001"),
+    "residents-of-the-grid": (("residents",), "G01"),
+    "residents-of-elsewhere": (("residents",), "441900002"),
+    "intake": (("intake",), None),
+    "intake-of-the-town": (("intake",), "441900001"),
+    "no-role": ((), None),
+}
+"""Keys by name: the roles, and the area or grid they are for."""
+
+HERE = {
+    "statistics", "residents", "residents-of-the-town", "residents-of-the-grid", "intake",
+    "intake-of-the-town",
+}  # fmt: skip
+"""Who may see, in the tower, whether somebody is at home."""
+
+RESIDENTS_HERE = {"residents", "residents-of-the-town", "residents-of-the-grid"}
+"""Who may see the tower's residents."""
+
+
+@pytest.fixture(scope="module")
+def keyed(city: Settings, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO city.admin_area (id, code, level, name, parent_id) "
+                "VALUES (6, '441900002', 4, '别镇', 3)"
+            )
+        )
+    for name, (roles, at) in CALLERS.items():
+        add_key(engine, f"right-{name}", f"right-{name}", roles, at=at)
+
+
+def headers(name: str | None, purpose: str | None = None) -> dict[str, str]:
+    known = {"Authorization": f"Bearer right-{name}"} if name else {}
+    return known | ({"X-Purpose": purpose} if purpose else {})
+
+
+def routes(client: TestClient) -> Iterator[str]:
+    """Method and path of every route of the app, documented or not."""
+
+    def walk(found: Any, prefix: str = "") -> Iterator[str]:
+        for route in found:
+            inner = getattr(route, "original_router", None)
+            if inner is not None:
+                yield from walk(inner.routes)
+            elif isinstance(route, APIRoute):
+                for method in sorted(route.methods):
+                    yield f"{method} {prefix}{route.path}"
+
+    yield from walk(client.app.routes)
+
+
+def test_every_route_says_for_whom_it_is(client: TestClient) -> None:
+    found = set(routes(client))
+    assert found - set(TABLE) == set(), "say in TABLE for whom the route is"
+    assert set(TABLE) - found == set(), "no such route any more"
+
+
+@pytest.mark.parametrize("name", [None, *CALLERS])
+def test_each_route_is_for_those_and_no_others(
+    keyed: None, client: TestClient, name: str | None
+) -> None:
+    wrong = {}
+    for route, (whose, path) in TABLE.items():
+        method = route.partition(" ")[0]
+        answer = client.request(method, path, headers=headers(name))
+        if whose == INTAKE:
+            expected = 401 if name is None else 403
+            allowed = name == "intake"
+        else:
+            expected = 403
+            allowed = whose == PUBLIC or name in HERE
+        refused = answer.status_code in (401, 403)
+        if refused == allowed or (refused and answer.status_code != expected):
+            wrong[route] = answer.status_code
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("name", [None, *CALLERS])
+def test_whether_somebody_is_at_home_goes_by_role_and_area(
+    keyed: None, client: TestClient, name: str | None
+) -> None:
+    card = client.get("/units/201/card", headers=headers(name)).json()
+    grid = client.get("/buildings/1/floor-grid", headers=headers(name)).json()
+    shown = {unit["occupancy"] for storey in grid["storeys"] for unit in storey["units"]}
+    allowed = name in HERE
+    assert (card["unit"]["occupancy"] != "unknown") is allowed
+    assert (shown != {"unknown"}) is allowed
+    assert card["devices"][0]["withheld"] is not allowed
+
+
+@pytest.mark.parametrize("name", [None, *CALLERS])
+def test_who_lives_there_goes_by_role_and_area(
+    keyed: None, client: TestClient, name: str | None
+) -> None:
+    answer = client.get("/units/201/card", headers=headers(name, "emergency"))
+    assert answer.json()["residents"]["shown"] is (name in RESIDENTS_HERE)
+    assert ("甲" in answer.text) is (name in RESIDENTS_HERE)
+    if name == "residents-of-elsewhere":
+        assert "区域" in answer.json()["residents"]["reason"]["zh"]
+
+
+def test_a_key_may_do_less_than_its_roles(keyed: None, engine: Engine, client: TestClient) -> None:
+    add_key(engine, "narrow", "right-narrow", ["residents", "intake"], scopes=("living.read",))
+    assert client.get("/kinds", headers=headers("narrow")).status_code == 403
+    card = client.get("/units/201/card", headers=headers("narrow", "emergency")).json()
+    assert card["unit"]["occupancy"] != "unknown" and not card["residents"]["shown"]
+
+
+def test_a_keys_use_is_noted_and_ends_with_its_owner(
+    keyed: None, engine: Engine, client: TestClient
+) -> None:
+    used = text("SELECT used_at FROM security.api_key WHERE name = 'right-statistics'")
+    client.get("/session", headers=headers("statistics"))
+    with engine.connect() as connection:
+        first = connection.execute(used).scalar_one()
+    assert first is not None
+    client.get("/session", headers=headers("statistics"))
+    with engine.connect() as connection:
+        assert connection.execute(used).scalar_one() == first  # not written at every request
