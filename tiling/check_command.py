@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from os.path import lexists
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from cim.crs.geoid import geoid
 from cim.errors import NotFound
 from cim.settings import Settings
 from cim.store.engine import connect
+from cim.store.queries import manifest
 from tiling import explicit, parts, terrain_check
 from tiling.census import compare
 from tiling.check import Report, check
@@ -79,7 +81,7 @@ def check_command(
     settings = configuration.load()
     faults = 0
     with pool(jobs) as executor:
-        for one in [place] if place else own(settings):
+        for one in [place] if place else own(settings, recorded=against is not False):
             report = _checked(one, executor, khronos=khronos)
             counted = _count(settings, one, report, against)
             _verdict(report, counted=counted, khronos=khronos and not is_terrain(one))
@@ -96,13 +98,17 @@ def check_command(
         raise SystemExit(1)
 
 
-def own(settings: Settings) -> list[str]:
+def own(settings: Settings, *, recorded: bool = False) -> list[str]:
     """Every tileset of this city on disk, archives too, and its terrain.
 
-    Raises NotFound where there is none.
+    One whose link leads nowhere is among them, as are those that the database has on record where
+    `recorded` are asked for.  Raises NotFound where there is none.
     """
-    folders = sorted(settings.tiles_dir.glob(f"*/{CURRENT}"))
-    found = [str(folder) for folder in folders if (folder / FILE).is_file() or is_terrain(folder)]
+    names = {path.parent.parent.name for path in settings.tiles_dir.glob(f"*/*/{FILE}")}
+    names |= {path.name for path in settings.tiles_dir.glob("*") if lexists(path / CURRENT)}
+    if recorded:
+        names |= _recorded(settings)
+    found = [str(settings.tiles_dir / name / CURRENT) for name in sorted(names)]
     found += map(str, sorted(settings.tiles_dir.glob("*.3tz")))
     if not found:
         raise NotFound(
@@ -110,6 +116,16 @@ def own(settings: Settings) -> list[str]:
             f"{settings.tiles_dir} 处没有瓦片集：请先运行 `cim tile build`",
         )
     return found
+
+
+def _recorded(settings: Settings) -> set[str]:
+    """The tilesets that the database has on record."""
+    engine = connect(settings)
+    try:
+        with engine.connect() as connection:
+            return set(connection.scalars(manifest.names()))
+    finally:
+        engine.dispose()
 
 
 def beside(place: str) -> list[Path]:

@@ -103,8 +103,11 @@ def standing(tiles: Path) -> dict[str, dict[str, Any]]:
     for file in sorted(tiles.glob(f"*/{CURRENT}/{FILE}")):
         if (file.parent.parent / PART).exists():
             continue
-        document = json.loads(file.read_bytes())
-        maker = document.get("asset", {}).get("generator")
+        try:
+            document = json.loads(file.read_bytes())
+            maker = document["asset"].get("generator")
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            continue
         if maker in (GENERATOR, POINTS) and "root" in document:
             found[file.parent.parent.name] = document
     return found

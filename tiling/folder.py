@@ -278,7 +278,10 @@ class Folder:
             new = self.path / ".next"
             new.unlink(missing_ok=True)
             new.symlink_to(version)
-            new.replace(self.path / CURRENT)
+            link = self.path / CURRENT
+            if link.is_dir() and not link.is_symlink():  # as some programs copy links
+                link.rename(self.path / f"{CURRENT}-copied")  # it goes with what is old
+            new.replace(link)
         if len(version_at(self.path / version).steps) > LONGEST:
             complete(self.path / version)
         self._tidy(version, before or version)
@@ -348,6 +351,8 @@ def _mend(target: Path, work: Path) -> None:
         old = target / path
         if not old.is_file() or not filecmp.cmp(old, work / path, shallow=False):
             old.parent.mkdir(parents=True, exist_ok=True)
+            if old.is_dir():
+                shutil.rmtree(old)
             (work / path).replace(old)
 
 
@@ -367,8 +372,9 @@ class _Note:
 def _note(folder: Path) -> _Note:
     try:
         known = json.loads((folder / NOTE).read_bytes())
-        return _Note(known["base"], tuple(known["gone"]), known["terms"], known["anew"])
-    except (OSError, ValueError, KeyError):
+        base = known["base"] and Path(known["base"]).name  # a folder beside, wherever it says
+        return _Note(base, tuple(known["gone"]), known["terms"], known["anew"])
+    except (OSError, ValueError, LookupError, TypeError):
         return _Note()
 
 
