@@ -19,6 +19,7 @@ from cim.load.kind import SEALED, Context, Kind
 from cim.load.mapping import Settled
 from cim.load.mending import Mends
 from cim.load.rows import Rows, records
+from cim.load.solids import Kept, aside
 from cim.load.source import Batch, Source
 from cim.store import columns
 from cim.store.stage import KEY_TYPES
@@ -51,6 +52,8 @@ class Job:
     encoding: str | None
     mends: Mends | None
     straight: Straight | None = None
+    solids: Kept | None = None
+    """What mended rows came with at first."""
 
 
 @dataclass
@@ -186,6 +189,7 @@ def as_came(job: Job, batch: Batch, places: list[int]) -> dict[str, Any]:
     nothing = [None] * len(places)
     geometry = nothing if batch.geometry is None else [batch.geometry[p] for p in places]
     if job.context.vault is None:
-        return {"record": found, "record_enc": nothing, "geom": geometry}
+        clear = {"record": found, "record_enc": nothing, "geom": geometry}
+        return clear | aside(batch.solids, places)
     sealed = job.context.vault.encrypt([item.decode() for item in found], SEALED)
-    return {"record": nothing, "record_enc": sealed, "geom": nothing}
+    return {"record": nothing, "record_enc": sealed, "geom": nothing} | aside(None, places)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from cim import privacy
 from cim.errors import BadMapping, SourceError
-from cim.load import again, coordinates, mapping, mending
+from cim.load import again, coordinates, mapping, mending, solids
 from cim.load.checking import Checked, Job, ahead, as_came, undisturbed
 from cim.load.kind import Context, Kind
 from cim.load.mapping import Settled
@@ -25,7 +25,7 @@ from cim.settings import Settings
 from cim.store import again as proofs
 from cim.store import columns, ladders, places, returning, straight, terrain, touched
 from cim.store.queries import load as statements
-from cim.store.stage import Counts, Stage
+from cim.store.stage import CAME_TYPES, Counts, Stage
 
 TEXTS = frozenset(("address", "full_text"))
 """Fields that hold addresses as text, for which the names that the city knows are looked up."""
@@ -77,6 +77,7 @@ def load(
     request = with_file(path, request or Request())
     job, batches = _open(settings, kind, path, request)
     name = request.source or path.stem
+    job, batches = _with_solids(connection, job, batches, name)
     report = Report(kind.name, path.name, name, job.system)
     report.mapping, report.guessed = job.mapping.columns, job.mapping.guessed
     report.notes += job.mapping.notes
@@ -107,7 +108,7 @@ def load(
         job.context.ground.close()
     progress("keep", report.read, report.read)
     _keep(stage, job, report)
-    report.notes += job.source.notes
+    report.notes += job.source.notes + (job.solids.notes() if job.solids else [])
     report.seconds = time.monotonic() - began
     stage.run(statements.END_IMPORT, stats=json.dumps(report.stats()), import_id=stage.import_id)
     proofs.keep(stage, None if look is None else look.proof(), last)
@@ -161,6 +162,21 @@ def _open(
         yield from source.batches
 
     return job, batches()
+
+
+def _with_solids(
+    connection: Connection, job: Job, batches: Iterator[Batch], source: str
+) -> tuple[Job, Iterator[Batch]]:
+    """The job of mended rows with the solids that these came with at first."""
+    if job.mends is None or not job.kind.adds_of_solids or job.system is None:
+        return job, batches
+    where = mending.origins(job.path, job.source.layer, job.encoding, job.mends)
+    kept = solids.kept(connection, job.kind.name, source, where)
+    if not kept.rows:
+        return job, batches
+    types = job.types | job.kind.adds_of_solids
+    opened = replace(job.source, solids=True)
+    return replace(job, source=opened, types=types, solids=kept), kept.given(batches)
 
 
 def _types(kind: Kind, settled: Settled, system: str | None) -> dict[str, str]:
@@ -329,10 +345,10 @@ def _complete(stage: Stage, job: Job) -> None:
     lacking = np.unique(np.array(list(found), np.int64))
     if not lacking.size:
         return
-    types = {"row_no": "int8", "record": "jsonb", "record_enc": "bytea", "geom": "bytea"}
+    types = {"row_no": "int8", **CAME_TYPES}
     stage.run(statements.create_stage("stage_records", types))
     source = mending.read(job.path, job.source.layer, job.encoding, job.mends)
-    for batch in source.batches:
+    for batch in job.solids.given(source.batches) if job.solids else source.batches:
         here = np.isin(batch.row_no, lacking, assume_unique=True)
         places = np.flatnonzero(here).tolist()
         if places:

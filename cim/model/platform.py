@@ -75,6 +75,21 @@ quarantine = Table(
         comment="set aside",
     ),
     Column("cleared_at", DateTime(timezone=True), comment="when the mended row arrived"),
+    Column(
+        "solid",
+        LargeBinary,
+        comment="the solid as it came, WKB: a multipolygon with heights for each level of detail",
+    ),
+    Column(
+        "solid_lods",
+        Text,
+        comment="these levels, the one to be shown first; empty where the solid cannot be read",
+    ),
+    Column(
+        "solid_above",
+        Text,
+        comment="what its heights are above; NULL for the datum of the city",
+    ),
     Index(
         "ix_quarantine_open",
         "kind",

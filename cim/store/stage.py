@@ -24,15 +24,23 @@ ROWS, FAULTS = "stage_rows", "stage_faults"
 KEY_TYPES = {"row_no": "int8", "ext_id": "text"}
 """Columns that every load stages."""
 
+CAME_TYPES = {
+    "record": "jsonb",
+    "record_enc": "bytea",
+    "geom": "bytea",
+    "solid": "bytea",
+    "solid_lods": "text",
+    "solid_above": "text",
+}
+"""What a row came with, as it is kept of one that is set aside."""
+
 FAULT_TYPES = {
     "row_no": "int8",
     "ext_id": "text",
     "field": "text",
     "value": "text",
     "reason": "text",
-    "record": "jsonb",
-    "record_enc": "bytea",
-    "geom": "bytea",
+    **CAME_TYPES,
 }
 
 

@@ -20,6 +20,7 @@ from cim.load.mapping import BESIDE
 from cim.load.pipeline import Request, load
 from cim.load.report import Report
 from cim.settings import Settings
+from tests import citymodels
 
 BOW_TIE = shapely.Polygon([(0, 0), (1e-3, 1e-3), (1e-3, 0), (0, 2e-3)])
 
@@ -317,3 +318,57 @@ def test_a_rounded_code_of_the_building_is_no_other_building(office: Office) -> 
     assert [(row.row_no, row.field, row.value) for row in report.first] == [
         (2, "building", "4.42E+11")
     ]
+
+
+SOLIDS = """
+    SELECT b.ext_id, b.height, b.ground_elev, g.lod, g.is_current, ST_AsText(g.geom, 9)
+    FROM city.building b JOIN city.building_geom g ON g.building_id = b.id ORDER BY 1, 4"""
+
+SAID = {"floors_above": "verdiepingen"}
+
+
+def model_with(office: Office, floors: str) -> Path:
+    """Three houses, the second of so many storeys as its column says."""
+    path = citymodels.houses(office.folder / "delft.city.json")
+    model = json.loads(path.read_text("utf-8"))
+    model["CityObjects"]["H1"]["attributes"]["verdiepingen"] = floors
+    path.write_text(json.dumps(model), "utf-8")
+    return path
+
+
+def test_a_mended_building_has_the_solid_that_it_came_with(office: Office) -> None:
+    report = office.load(model_with(office, "many"), "buildings", fields=SAID)
+    assert (report.counts.new, report.set_aside) == (2, 1)
+    (path,) = office.export()
+    mend(path, {("delft.city.json", 2): {"verdiepingen": 2}})
+    report = office.load(path)
+    assert (report.counts.new, report.mended, office.waiting) == (1, 1, 0)
+    assert not [en for en, _ in report.notes if "solid" in en]
+    mended = office.rows(SOLIDS)
+    office.connection.execute(text("TRUNCATE city.building, platform.quarantine CASCADE"))
+    office.load(model_with(office, "2"), "buildings", fields=SAID)
+    assert mended == office.rows(SOLIDS)
+
+
+def test_a_building_that_is_wrong_again_keeps_its_solid_until_it_is_right(office: Office) -> None:
+    office.load(model_with(office, "many"), "buildings", fields=SAID)
+    (path,) = office.export()
+    mend(path, {("delft.city.json", 2): {"verdiepingen": "lots"}})
+    assert office.load(path).set_aside == 1
+    (path,) = office.export("again")
+    mend(path, {("mend-me.csv", 2): {"verdiepingen": 2}})
+    assert office.load(path).counts.new == 1
+    assert [row[0] for row in office.rows(SOLIDS)] == ["H0", "H1", "H2"]
+
+
+def test_a_solid_that_cannot_come_back_is_named(office: Office) -> None:
+    office.load(model_with(office, "many"), "buildings", fields=SAID)
+    (path,) = office.export()
+    outline = shapely.to_wkt(shapely.box(474_900, 2_546_800, 474_910, 2_546_810))
+    mend(path, {("delft.city.json", 2): {"verdiepingen": 2, "geometry": outline}})
+    report = office.load(path)
+    assert report.counts.new == 1
+    assert [en for en, _ in report.notes if "solid" in en] == [
+        "1 without the solid it came with: its outline lies elsewhere now"
+    ]
+    assert [row[0] for row in office.rows(SOLIDS)] == ["H0", "H2"]

@@ -42,8 +42,10 @@ STILL_ASIDE = """
     WHERE import_id = :import_id AND cleared_at IS NULL"""
 
 ASIDE_AGAIN = """
-    INSERT INTO stage_faults (row_no, ext_id, field, value, reason, record, record_enc, geom)
-    SELECT row_no, ext_id, field, value, reason, record, record_enc, geom
+    INSERT INTO stage_faults (row_no, ext_id, field, value, reason, record, record_enc, geom,
+        solid, solid_lods, solid_above)
+    SELECT row_no, ext_id, field, value, reason, record, record_enc, geom,
+        solid, solid_lods, solid_above
     FROM platform.quarantine WHERE import_id = :import_id AND cleared_at IS NULL"""
 
 _SINCE = """

@@ -159,14 +159,16 @@ END_IMPORT = """
 LACKING_RECORD = "SELECT row_no FROM stage_faults WHERE record IS NULL AND record_enc IS NULL"
 
 FILL_RECORDS = """
-    UPDATE stage_faults f SET record = r.record, record_enc = r.record_enc, geom = r.geom
+    UPDATE stage_faults f SET record = r.record, record_enc = r.record_enc, geom = r.geom,
+        solid = r.solid, solid_lods = r.solid_lods, solid_above = r.solid_above
     FROM stage_records r WHERE r.row_no = f.row_no AND f.record IS NULL AND f.record_enc IS NULL"""
 
 KEEP_FAULTS = """
     INSERT INTO platform.quarantine (import_id, kind, source_id, ext_id, file, row_no, field,
-        value, reason, reason_en, reason_zh, record, record_enc, geom)
+        value, reason, reason_en, reason_zh, record, record_enc, geom,
+        solid, solid_lods, solid_above)
     SELECT :import_id, :kind, :source_id, f.ext_id, :file, f.row_no, f.field, f.value, f.reason,
-        r.en, r.zh, f.record, f.record_enc, f.geom
+        r.en, r.zh, f.record, f.record_enc, f.geom, f.solid, f.solid_lods, f.solid_above
     FROM stage_faults f
     JOIN unnest(CAST(:codes AS text[]), CAST(:en AS text[]), CAST(:zh AS text[]))
          AS r(code, en, zh) ON r.code = f.reason

@@ -47,3 +47,12 @@ COLUMNS = f"""
 
 CLEAR = f"UPDATE platform.quarantine q SET cleared_at = now() WHERE {_FILTER}"
 """Forget about open rows; they stay as history."""
+
+SOLIDS = """
+    SELECT DISTINCT ON (o.row_no) o.row_no, q.solid, q.solid_lods, q.solid_above
+    FROM unnest(CAST(:row_no AS bigint[]), CAST(:file AS text[]), CAST(:origin AS bigint[]))
+         AS o(row_no, file, origin)
+    JOIN platform.quarantine q ON q.kind = :kind AND q.file = o.file AND q.row_no = o.origin
+    JOIN city.source_system s ON s.id = q.source_id AND s.name = :source
+    ORDER BY o.row_no, q.id DESC"""
+"""The solids that rows came with when they were last set aside, by their rows in another file."""
