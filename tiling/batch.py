@@ -34,8 +34,8 @@ from tiling.subtree import Region
 from tiling.tile import build_tile
 from tiling.tree import Key
 
-TASKS = 32
-"""Into how many tasks a small run is cut, so that all who work end at about the same time."""
+TASKS = 4
+"""Tasks of a small run for each that is to be under way: so all end at about the same time."""
 
 LEAST, MOST = 2_000, 24_000
 """Features of a task: fewer are not worth a statement, and more would take memory."""
@@ -140,15 +140,18 @@ def carry_out(
         yield from found
 
 
-def tasks_of(members: Members) -> list[Task]:
-    """Members, which are in the order of their tiles, cut between tiles into even tasks."""
+def tasks_of(members: Members, executor: Executor | None = None) -> list[Task]:
+    """Members, which are in the order of their tiles, cut between tiles into even tasks.
+
+    Those of a small run are as many as keep the `executor` busy to the end.
+    """
     if not len(members):
         return []
     new = np.diff(members.level, prepend=-1) != 0
     new |= np.diff(members.cell, prepend=-1) != 0
     tile, first = np.cumsum(new, dtype=np.int32) - 1, np.flatnonzero(new)
     total = int(members.weight.sum())
-    size = min(max(total // TASKS, LEAST), MOST)
+    size = min(max(total // (TASKS * under_way(executor)), LEAST), MOST)
     before = np.cumsum(members.weight) - members.weight
     task_of_tile = before[first] // size
     keys = members.keys()
@@ -166,20 +169,24 @@ def tasks_of(members: Members) -> list[Task]:
 
 def shared(work: Work, tasks: list[Task], executor: Executor) -> Iterator[list[Done]]:
     """What comes of each task as it is done, a few under way at a time."""
-    most = getattr(executor, "workers", WAITING)
-    left, under_way = iter(tasks), set[Future[list[Done]]]()
+    left, handed = iter(tasks), set[Future[list[Done]]]()
     try:
         while True:
-            for _, task in zip(range(most - len(under_way)), left, strict=False):
-                under_way.add(executor.submit(work, task))
-            if not under_way:
+            for _, task in zip(range(under_way(executor) - len(handed)), left, strict=False):
+                handed.add(executor.submit(work, task))
+            if not handed:
                 return
-            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            done, handed = wait(handed, return_when=FIRST_COMPLETED)
             for future in done:
                 yield future.result()
     finally:
-        for future in under_way:
+        for future in handed:
             future.cancel()
+
+
+def under_way(executor: Executor | None) -> int:
+    """How many tasks an executor should have at a time."""
+    return 1 if executor is None else getattr(executor, "workers", WAITING)
 
 
 def table_of(connection: Connection, layer: Layer) -> Table:

@@ -92,7 +92,7 @@ def run(
                 folder.switch(recorded.version)
                 return _unchanged(layer, folder, heights, recorded, monotonic() - began)
             kept = beside.submit(_keep_all, engine, snapshot, layer, members) if anew else None
-            tasks, total, features = tasks_of(members), int(members.weight.sum()), 0
+            tasks, total, features = tasks_of(members, executor), int(members.weight.sum()), 0
             del members  # of a large city they are most of the memory
             hand_back()
             with Journal(engine, layer, kept) as journal:
@@ -263,7 +263,7 @@ def _tried(
         with seeing(engine, snapshot) as connection:
             members = place_all(connection, layer)
         total, left_out = int(members.weight.sum()), Counter[Reason]()
-        tasks = tasks_of(members)
+        tasks = tasks_of(members, executor)
         for done in carry_out(settings, engine, layer, tasks, executor, None, snapshot):
             skipped = [(identity, Reason(reason)) for identity, reason in done.skipped]
             left_out.update(reason for _, reason in skipped)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,42 @@ from cim.store.engine import connect
 from cim.store.queries import tiles as queries
 from tiling import parts
 from tiling.build import build
-from tiling.check_command import check_command
 from tiling.cluster import cluster
-from tiling.export_command import export_command
 from tiling.folder import want_explicit, want_outlines
 from tiling.layers import LAYERS, TERRAIN
 from tiling.mesh import REASONS
 from tiling.part_command import part_options, remove_command, wanted
 from tiling.parts import Asked
-from tiling.points_command import points_command
 from tiling.progress import bar, pool
 from tiling.publish import Built
 from tiling.terrain_command import build_terrain
-from tiling.update_command import follow_command, update_command
+
+LATER = {
+    "check": "tiling.check_command",
+    "export": "tiling.export_command",
+    "follow": "tiling.update_command",
+    "points": "tiling.points_command",
+    "update": "tiling.update_command",
+}
+"""Subcommands by the module that has them, as NAME_command."""
 
 
-@click.group()
+class Tile(click.Group):
+    """Has some subcommands that are imported when they are asked for: building waits for none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every name there is."""
+        return sorted({*super().list_commands(ctx), *LATER})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The one that was asked for."""
+        if cmd_name not in LATER:
+            return super().get_command(ctx, cmd_name)
+        found = getattr(import_module(LATER[cmd_name]), f"{cmd_name}_command")
+        return found if isinstance(found, click.Command) else None
+
+
+@click.group(cls=Tile)
 def tile() -> None:
     """Cut the city into 3D Tiles, check them, list them.
 
@@ -120,11 +141,6 @@ def _keep(path: Path, explicit: bool | None, outlines: bool | None) -> None:
         want_outlines(path, wanted=outlines)
 
 
-tile.add_command(check_command)
-tile.add_command(export_command)
-tile.add_command(points_command)
-tile.add_command(update_command)
-tile.add_command(follow_command)
 tile.add_command(remove_command)
 
 

@@ -15,7 +15,7 @@ from cim.crs.geoid import Geoid
 from cim.store import numbers
 from cim.store.queries import manifest
 from cim.store.queries import tiles as queries
-from tiling import explicit, parts, subtree, tiles3d
+from tiling import parts, subtree, tiles3d
 from tiling.folder import PACKED, Folder, Step, Version, version_at
 from tiling.layers import Layer
 from tiling.mesh import REASONS, Reason
@@ -156,6 +156,10 @@ def _write(
 
 def _write_explicit(folder: Folder, base: str | None) -> set[str]:
     """Write the explicit tree where it is wanted; its files in `base` that are no more."""
+    if base is None and not folder.explicit:
+        return set()
+    from tiling import explicit  # noqa: PLC0415 - it reads all kinds of tilesets, and few want it
+
     before = version_at(folder.path / base) if base else Version(())
     if not folder.explicit and before.find(f"{explicit.FOLDER}/tileset.json") is None:
         return set()

@@ -3,7 +3,8 @@
 import os
 import signal
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from threading import Event
 from types import FrameType
 
@@ -13,13 +14,16 @@ from sqlalchemy import Engine
 from cim import settings as configuration
 from cim.errors import CimError
 from cim.intake.attached import end_with_input
+from cim.settings import Settings
 from cim.store.engine import connect
 from tiling import parts, tiles3d
+from tiling.cluster import cluster
 from tiling.following import follow
 from tiling.layers import LAYERS, TERRAIN, Layer
 from tiling.progress import bar, pool
 from tiling.publish import Built
 from tiling.terrain_command import update_terrain
+from tiling.tree import Key
 from tiling.update import outdated, update
 
 SHOWN = 20
@@ -44,12 +48,17 @@ CORES = os.cpu_count() or 1
     show_default=True,
     help="processes that make tiles",
 )
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="the workers of a Dask cluster make tiles, as for cim tile build: tcp://host:port",
+)
 @click.option("--dry-run", is_flag=True, help="say which tiles would be made, and make none")
-def update_command(name: str, jobs: int, dry_run: bool) -> None:
+def update_command(name: str, jobs: int, scheduler: str | None, dry_run: bool) -> None:
     """Make the tiles anew of which something was touched since they were made, terrain's too.
 
     The result is that of a full build, file by file.  A tileset that was never built, or was made
-    by another version of the program, is built whole; a build that was broken off is ended.
+    by a program that made other tiles, is built whole; a build that was broken off is ended.
 
     \b
     Example:
@@ -57,30 +66,41 @@ def update_command(name: str, jobs: int, dry_run: bool) -> None:
       cim tile update --tileset units --dry-run
     """
     settings = configuration.load()
-    engine = connect(settings)
-    try:
+    if dry_run:
+        jobs, scheduler = 1, None  # nothing is made
+    workers = cluster(scheduler, settings) if scheduler else pool(jobs, forked=True)
+    with workers as executor, _store(settings) as engine:  # a fork has no connection then
         for layer in _chosen(engine, name):
             if dry_run:
-                keys = outdated(engine, layer)
-                click.echo(
-                    f"{layer.name}: {len(keys):,} tiles would be made / 将生成 {len(keys):,} 个瓦片"
-                )
-                for key in keys[:SHOWN]:
-                    click.echo(f"  {tiles3d.content_path(key)}")
-                if len(keys) > SHOWN:
-                    rest = len(keys) - SHOWN
-                    click.echo(f"  … {rest:,} more / 另有 {rest:,} 个")
+                _say_outdated(layer, outdated(engine, layer))
                 continue
-            with pool(jobs) as executor, bar(layer.name) as progress:
+            with bar(layer.name) as progress:
                 built = update(settings, engine, layer, progress=progress, executor=executor)
             click.echo(said(built))
         if name in ("all", TERRAIN):
-            with pool(jobs) as executor:
-                ground = update_terrain(settings, engine, executor, dry_run=dry_run)
+            ground = update_terrain(settings, engine, executor, dry_run=dry_run)
             if ground:
                 click.echo(said(ground))
+
+
+@contextmanager
+def _store(settings: Settings) -> Iterator[Engine]:
+    """The database, left behind without an open connection."""
+    engine = connect(settings)
+    try:
+        yield engine
     finally:
         engine.dispose()
+
+
+def _say_outdated(layer: Layer, keys: list[Key]) -> None:
+    """Say which tiles would be made."""
+    click.echo(f"{layer.name}: {len(keys):,} tiles would be made / 将生成 {len(keys):,} 个瓦片")
+    for key in keys[:SHOWN]:
+        click.echo(f"  {tiles3d.content_path(key)}")
+    if len(keys) > SHOWN:
+        rest = len(keys) - SHOWN
+        click.echo(f"  … {rest:,} more / 另有 {rest:,} 个")
 
 
 def _chosen(engine: Engine, name: str) -> list[Layer]:
@@ -129,13 +149,9 @@ def follow_command(jobs: int, attached: bool) -> None:
     else:
         click.echo("the tiles follow the city; stop it with Ctrl-C")
         click.echo("瓦片随城市数据更新；按 Ctrl-C 停止")
-    engine = connect(settings)
-    try:
-        told = (lambda built: None) if attached else (lambda built: click.echo(said(built)))
-        with suppress(KeyboardInterrupt):
-            follow(settings, engine, stop, jobs=jobs, told=told, fault=fault)
-    finally:
-        engine.dispose()
+    told = (lambda built: None) if attached else (lambda built: click.echo(said(built)))
+    with _store(settings) as engine, suppress(KeyboardInterrupt):
+        follow(settings, engine, stop, jobs=jobs, told=told, fault=fault)
 
 
 def said(built: Built) -> str:

@@ -129,7 +129,13 @@ def test_a_worker_killed_midway_changes_no_byte(
     assert files(together.path) == files(alone.path)
 
 
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [("build", f"buildings: {SIDE * SIDE:,} features"), ("update", "tiles made in")],
+)
 def test_the_command_hands_the_work_to_the_cluster(
+    command: str,
+    says: str,
     city: Settings,
     scheduler: str,
     workers: list[subprocess.Popen[bytes]],
@@ -139,9 +145,9 @@ def test_the_command_hands_the_work_to_the_cluster(
     monkeypatch.setenv("CIM_DATABASE_URL", city.database_url or "")
     monkeypatch.setenv("CIM_DATA_DIR", str(tmp_path))
     before = [sum(psutil.Process(one.pid).cpu_times()[:2]) for one in workers]
-    words = ["tile", "build", "--tileset", "buildings", "--scheduler", scheduler]
+    words = ["tile", command, "--tileset", "buildings", "--scheduler", scheduler]
     built = CliRunner().invoke(main, words, catch_exceptions=False)
-    assert built.exit_code == 0 and f"buildings: {SIDE * SIDE:,} features" in built.output
+    assert built.exit_code == 0 and says in built.output
     assert not list((tmp_path / "tiles").glob(".seen-*"))
     after = [sum(psutil.Process(one.pid).cpu_times()[:2]) for one in workers]
     assert all(now > then for now, then in zip(after, before, strict=True))

@@ -160,8 +160,9 @@ def test_tasks_hold_every_building_once_and_split_no_tile(
     monkeypatch.setattr(batch, "LEAST", 1)
     with engine.connect() as connection:
         members = place_all(connection, UNITS)
-    tasks = batch.tasks_of(members)
-    assert 1 < len(tasks) <= 2 * batch.TASKS
+    with Pool(8) as executor:
+        tasks = batch.tasks_of(members, executor)
+    assert 1 < len(tasks) <= 2 * batch.TASKS * executor.workers
     assert np.concatenate([task.ids for task in tasks]).tolist() == members.building_id.tolist()
     assert [key for task in tasks for key in task.keys] == members.keys()
     assert all(set(task.tile.tolist()) == set(range(len(task.keys))) for task in tasks)
