@@ -24,6 +24,9 @@ export const HEIGHT: readonly (Swatch & { readonly from: number; readonly to: nu
 /** A building no scheme speaks of. */
 export const PAPER = '#f2f1ee'
 
+/** What is to be built: seen through, and of a colour that nothing has that is there. */
+export const PLANNED = { colour: '#3f7fd0', alpha: 0.45 } as const
+
 /** Unit kind by code of list unit_kind; pale, because one unit among them is the subject. */
 export const KIND: Readonly<Record<string, string>> = {
   residential: '#f2e2bd',

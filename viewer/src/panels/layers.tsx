@@ -7,11 +7,12 @@ import { codeName } from '../words'
 export function Layers({ store }: { store: Store }) {
   const t = store.t.value
   const { layers, scheme, underground } = store.state.value
+  const planned = store.city.value?.tilesets.some((one) => one.name === 'planned' && one.features > 0)
   return (
     <section class="panel layers" aria-labelledby="layers-title">
       <h2 id="layers-title">{t.layers}</h2>
       <div class="checks">
-        {LAYERS.map((name) => (
+        {LAYERS.filter((name) => name !== 'planned' || planned).map((name) => (
           <label key={name} class="check">
             <input
               type="checkbox" checked={layers[name]}

@@ -1,9 +1,9 @@
-/** The buildings of the city, coloured by a scheme; the selected one marked, or opened. */
+/** Buildings: those of the city, those planned, and storeys below the ground; the selected one marked, or opened. */
 import {
   type Cesium3DTile, type Cesium3DTileFeature, type Cesium3DTileset, Cesium3DTileStyle, Color,
 } from '@cesium/engine'
 import { effect } from '@preact/signals'
-import { HEIGHT, PAPER, SELECTED_STOREY, USE } from '../colours'
+import { HEIGHT, KIND, PAPER, PLANNED, SELECTED_STOREY, USE } from '../colours'
 import type { Scheme, State } from '../state'
 import type { Layer, Stage } from './layer'
 import { FeatureIndex, openTileset } from './tileset'
@@ -22,6 +22,29 @@ export function styleOf(scheme: Scheme): { color: unknown } {
   return { color: `color("${PAPER}")` }
 }
 
+/** A tileset of buildings or parts of them: its name, which property names the building, when and how it is seen. */
+export interface Blocks {
+  readonly name: string
+  readonly key: string
+  readonly shown: (state: State) => boolean
+  readonly style: (scheme: Scheme) => { color: unknown }
+}
+
+export const THERE: Blocks = { name: 'buildings', key: 'id', shown: (state) => state.layers.buildings, style: styleOf }
+
+export const TO_BE: Blocks = {
+  name: 'planned', key: 'id', shown: (state) => state.layers.planned,
+  style: () => ({ color: `color("${PLANNED.colour}", ${PLANNED.alpha})` }),
+}
+
+export const BELOW: Blocks = {
+  name: 'underground', key: 'building_id', shown: (state) => state.underground,
+  style: () => {
+    const conditions = Object.entries(KIND).map(([kind, colour]) => [`\${kind} === "${kind}"`, `color("${colour}")`])
+    return { color: { conditions: [...conditions, ['true', `color("${PAPER}")`]] } }
+  },
+}
+
 const MARK = Color.fromCssColorString(SELECTED_STOREY)
 
 /** What a style's colour can do; the published types say only that there is one. */
@@ -29,7 +52,7 @@ interface StyleColour { evaluateColor(feature: Cesium3DTileFeature, result: Colo
 
 export class Buildings implements Layer {
   tileset: Cesium3DTileset | null = null
-  private readonly index = new FeatureIndex('id')
+  private readonly index: FeatureIndex
   private readonly marked = new Set<Cesium3DTileFeature>()
   private scheme: Scheme | null = null
   private selected: number | null = null
@@ -37,9 +60,13 @@ export class Buildings implements Layer {
   private stage: Stage | null = null
   private readonly undo: (() => void)[] = []
 
+  constructor(private readonly blocks: Blocks = THERE) {
+    this.index = new FeatureIndex(blocks.key)
+  }
+
   async add(stage: Stage): Promise<void> {
     this.stage = stage
-    const tileset = await openTileset(stage, 'buildings', { maximumScreenSpaceError: stage.lite ? 24 : 16 })
+    const tileset = await openTileset(stage, this.blocks.name, { maximumScreenSpaceError: stage.lite ? 24 : 16 })
     if (!tileset) return
     this.tileset = tileset
     this.undo.push(
@@ -54,11 +81,11 @@ export class Buildings implements Layer {
 
   update(state: State): void {
     if (!this.tileset) return
-    this.tileset.show = state.layers.buildings
+    this.tileset.show = this.blocks.shown(state)
     if (state.scheme !== this.scheme) {
       this.scheme = state.scheme
       this.marked.clear()
-      this.tileset.style = new Cesium3DTileStyle(styleOf(state.scheme))
+      this.tileset.style = new Cesium3DTileStyle(this.blocks.style(state.scheme))
     }
     if (state.selection.building !== this.selected) {
       this.selected = state.selection.building

@@ -5,7 +5,7 @@ import type { City } from '../api/types'
 import { sameView } from '../state'
 import type { Store } from '../store'
 import { codeName } from '../words'
-import { Buildings } from './buildings'
+import { BELOW, Buildings, TO_BE } from './buildings'
 import { faces, lookAt, moveByKeys, stand, viewOf } from './camera'
 import { Devices } from './devices'
 import { Ground } from './ground'
@@ -38,7 +38,10 @@ export async function createScene(store: Store, options: StageOptions): Promise<
     widget, city, level, client: store.client, opened: signal(null), lite: options.lite,
     redraw: () => widget.scene.requestRender(),
   }
-  const layers = { ground: new Ground(), buildings: new Buildings(), units: new Units(), devices: new Devices() }
+  const layers = {
+    ground: new Ground(), buildings: new Buildings(), planned: new Buildings(TO_BE), underground: new Buildings(BELOW),
+    units: new Units(), devices: new Devices(),
+  }
   const all: readonly Layer[] = [...Object.values(layers), new Preview(store.preview)]
 
   followCamera(store, widget, city, options)
@@ -51,7 +54,7 @@ export async function createScene(store: Store, options: StageOptions): Promise<
   listen(store, widget, (x, y) => pick(widget.scene, layers, x, y), options)
   moveByKeys(widget.scene)
   if (options.test) {
-    const tilesets = [layers.buildings.tileset, layers.units.tileset]
+    const tilesets = [layers.buildings, layers.units, layers.planned, layers.underground].map((one) => one.tileset)
     hookForTests(widget, store, tilesets.filter((one) => one !== null), (x, y) => pick(widget.scene, layers, x, y))
   }
 }
@@ -162,6 +165,11 @@ function label(store: Store, hit: Hit): string | null {
   if (hit.what === 'unit') {
     const units = store.floors.value?.storeys.flatMap((storey) => storey.units)
     return units?.find((one) => one.id === hit.unit)?.room_no ?? null
+  }
+  const below: unknown = hit.what === 'building' ? hit.feature.getProperty('no') : undefined
+  if (hit.what === 'building' && typeof below === 'number') {
+    const kind = hit.feature.getProperty('kind') as string | null | undefined
+    return [`B${-below}`, kind ? codeName(legend?.['unit_kind'], kind, language) : ''].filter(Boolean).join(' · ')
   }
   if (hit.what === 'building') {
     const use = hit.feature.getProperty('use') as string | null | undefined

@@ -19,7 +19,7 @@ export type Hit =
 /** Degrees, and metres above the ellipsoid. */
 export interface Place { readonly lon: number; readonly lat: number; readonly h: number }
 
-export interface Layers { readonly buildings: Buildings; readonly units: Units; readonly devices: Devices }
+export interface Layers { readonly underground: Buildings; readonly units: Units; readonly devices: Devices }
 
 /** The thing at canvas pixels x, y. */
 export function pick(scene: Scene, layers: Layers, x: number, y: number): Hit {
@@ -32,7 +32,7 @@ export function pick(scene: Scene, layers: Layers, x: number, y: number): Hit {
     const [unit, building] = [numberOf(picked, 'id'), numberOf(picked, 'building_id')]
     return unit !== null && building !== null ? { what: 'unit', building, unit } : { what: 'ground' }
   }
-  const building = numberOf(picked, 'id')
+  const building = numberOf(picked, picked.tileset === layers.underground.tileset ? 'building_id' : 'id')
   if (building === null) return { what: 'ground' }
   return { what: 'building', building, place: inside(scene, position), feature: picked }
 }

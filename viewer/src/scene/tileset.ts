@@ -9,12 +9,12 @@ import type { Stage } from './layer'
 /** Light from all sides, so that no wall is black: an even sky of this radiance. */
 const AMBIENT = 0.52
 
-/** Open the tileset of that name and put it into the scene; null where the city has none. */
+/** Open the tileset of that name and put it into the scene; null where the city has none, or nothing in it. */
 export async function openTileset(
   stage: Stage, name: string, options: Cesium3DTileset.ConstructorOptions = {},
 ): Promise<Cesium3DTileset | null> {
   const known = stage.city.tilesets.find((one) => one.name === name)
-  if (!known) return null
+  if (!known || known.features === 0) return null
   const tileset = await Cesium3DTileset.fromUrl(stage.client.address(known.url), {
     shadows: ShadowMode.ENABLED,
     environmentMapOptions: { enabled: false },

@@ -19,6 +19,7 @@ export const en = {
   close: 'Close',
   layers: 'Layers',
   buildings: 'Buildings',
+  planned: 'Planned buildings',
   streets: 'Streets',
   estates: 'Estates',
   devices: 'Devices',

@@ -20,6 +20,7 @@ export const zh = {
   close: '关闭',
   layers: '图层',
   buildings: '建筑',
+  planned: '规划建筑',
   streets: '道路',
   estates: '小区',
   devices: '物联设备',

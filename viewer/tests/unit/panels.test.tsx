@@ -121,6 +121,20 @@ describe('the page', () => {
     expect(trail.map(([how]) => how)).toEqual(['push', 'replace'])
   })
 
+  it('switches what is planned where there is any', async () => {
+    const planned = { name: 'planned', url: '/tiles/3d/planned/tileset.json?v=1', features: 2 }
+    const found = (): HTMLElement | null => screen.queryByRole('checkbox', { name: '规划建筑' })
+    expect(found()).toBeNull()
+    const known = store.city.value
+    if (!known) throw new Error('no city')
+    store.city.value = { ...known, tilesets: [{ ...planned, features: 0 } as (typeof known.tilesets)[0]] }
+    await screen.findByRole('checkbox', { name: '建筑' })
+    expect(found()).toBeNull()
+    store.city.value = { ...known, tilesets: [planned as (typeof known.tilesets)[0]] }
+    fireEvent.click(await screen.findByRole('checkbox', { name: '规划建筑' }))
+    expect(store.state.value.layers.planned).toBe(false)
+  })
+
   it('tells how to fill an empty city', async () => {
     expect((await screen.findByRole('heading', { name: '这里还没有城市' })).parentElement?.textContent)
       .toContain('cim load buildings')
