@@ -1,16 +1,24 @@
 """Archives (.3tz) in the tiles' folder, served from where they are."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
 from zipfile import BadZipFile
 
 import orjson
+from fastapi import Depends, Request
 
 from api.files import Files, Loaded
+from api.tiles import NAME
 from cim.errors import NotFound
 from tiling.archive import SUFFIX
 from tiling.build import digest
-from tiling.combined import FILE
+from tiling.combined import FILE, POINTS, Member
+from tiling.folder import CURRENT
 from tiling.packed import packed
 from tiling.reading import Malformed
 from tiling.sources import Archive
@@ -21,11 +29,16 @@ UNREADABLE = (BadZipFile, Malformed, OSError)
 
 @dataclass(frozen=True)
 class Opened:
-    """An archive as it was when it was opened, and the version that it says it is."""
+    """An archive as it was when it was opened, and what its tileset.json says."""
 
     archive: Archive
     stamp: tuple[int, int]
-    version: str
+    document: Mapping[str, Any]
+
+    @property
+    def version(self) -> str:
+        """The version that it says it is."""
+        return str(self.document["asset"].get("tilesetVersion", ""))
 
 
 class Archives:
@@ -59,17 +72,48 @@ class Archives:
             raise broken(name) from fault
         return found, known.version
 
+    def standing(self) -> dict[str, Opened]:
+        """The archives there are by name; those that cannot be read are left out, and so are those
+        that a tileset of the same name hides.
+        """
+        found = {}
+        for place in sorted(self.top.glob(f"*{SUFFIX}")):
+            if not NAME.fullmatch(place.stem) or (self.top / place.stem / CURRENT).is_dir():
+                continue
+            with suppress(OSError, NotFound):
+                stat = place.stat()
+                stamp = stat.st_mtime_ns, stat.st_size
+                found[place.stem] = self._known(place.stem, place, stamp)
+        return found
+
     def _known(self, name: str, place: Path, stamp: tuple[int, int]) -> Opened:
         known = self._opened.get(name)
         if known is None or known.stamp != stamp:
             archive = Archive(place)
             try:
                 described = orjson.loads(archive.read(FILE))
-                version = str(described["asset"].get("tilesetVersion", ""))
-            except (*UNREADABLE, ValueError, KeyError, AttributeError) as fault:
+                found = Opened(archive, stamp, described)
+                _ = found.version, Member("", described).region
+            except (*UNREADABLE, ValueError, KeyError, TypeError, AttributeError) as fault:
                 raise broken(name) from fault
-            known = self._opened[name] = Opened(archive, stamp, version)
+            known = self._opened[name] = found
         return known
+
+
+def described(name: str, known: Opened) -> dict[str, Any]:
+    """An archive as the list of tilesets has it."""
+    facts = known.document.get("metadata", {}).get("properties", {})
+    extras = known.document["asset"].get("extras", {})
+    points = known.document["asset"].get("generator") == POINTS
+    return {
+        "name": name,
+        "url": f"/tiles/3d/{name}/{FILE}?v={quote(known.version)}",
+        "version": known.version,
+        "kind": "points" if points else "features",
+        "built_at": datetime.fromtimestamp(known.stamp[0] / 1e9, UTC),
+        "features": int(facts.get("features", extras.get("points", 0))),
+        "height_shift": float(facts.get("heightShift", extras.get("heightShift", 0.0))),
+    }
 
 
 def broken(name: str) -> NotFound:
@@ -84,3 +128,13 @@ def _loaded(content: bytes) -> Loaded:
     return Loaded(
         content, small if len(small) < 0.95 * len(content) else None, digest(content).hex()
     )
+
+
+def _of(request: Request) -> Archives:
+    """Those of the app."""
+    found: Archives = request.app.state.archives
+    return found
+
+
+ArchivesDep = Annotated[Archives, Depends(_of)]
+"""The archives, by name in a handler's signature."""

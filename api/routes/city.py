@@ -6,6 +6,7 @@ import numpy as np
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from api.archives import ArchivesDep
 from api.cards import height_shift
 from api.deps import GeoidDep, MemoryDep, SettingsDep, StoreDep
 from api.routes import PROBLEMS, json
@@ -36,7 +37,11 @@ LISTS = {"building_use": "use"}
     responses=PROBLEMS,
 )
 async def city(
-    store: StoreDep, memory: MemoryDep, settings: SettingsDep, geoid: GeoidDep
+    store: StoreDep,
+    memory: MemoryDep,
+    settings: SettingsDep,
+    geoid: GeoidDep,
+    archives: ArchivesDep,
 ) -> Response:
     """What a viewer needs to open: kept for ten seconds."""
 
@@ -45,7 +50,7 @@ async def city(
 
     found = await memory.get("city", look)
     ground = offered(settings)
-    return json(found | {"tilesets": await opened(store, settings), "terrain": ground})
+    return json(found | {"tilesets": await opened(store, settings, archives), "terrain": ground})
 
 
 async def whole(store: Store, settings: Settings, geoid: Geoid) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
+from api.archives import ArchivesDep
 from api.deps import SettingsDep
 from api.files import REVALIDATE
 from tiling import combined
@@ -22,7 +23,9 @@ router = APIRouter(tags=["tiles"])
         }
     },
 )
-async def together(settings: SettingsDep) -> Response:
+async def together(settings: SettingsDep, archives: ArchivesDep) -> Response:
     """Buildings show from afar, units from near: each has its own geometric error."""
-    found = await run_in_threadpool(combined.served, settings.tiles_dir)
+    beside = await run_in_threadpool(archives.standing)
+    documents = {name: known.document for name, known in beside.items()}
+    found = await run_in_threadpool(combined.served, settings.tiles_dir, documents)
     return Response(found, media_type="application/json", headers={"Cache-Control": REVALIDATE})

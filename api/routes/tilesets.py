@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from api.archives import Archives
+from api.archives import Archives, ArchivesDep, described
 from api.deps import SettingsDep, StoreDep
 from api.files import IMMUTABLE, REVALIDATE, Files, answer
 from api.routes import PROBLEM, PROBLEMS, json
@@ -21,19 +21,21 @@ from cim.store.queries import city as queries
 router = APIRouter(tags=["tiles"])
 
 
-async def opened(store: Store, settings: Settings) -> list[dict[str, Any]]:
-    """Every tileset that was built and stands on this machine."""
-    return [
+async def opened(store: Store, settings: Settings, archives: Archives) -> list[dict[str, Any]]:
+    """Every tileset that was built and stands on this machine, and every archive beside them."""
+    built = [
         dict(row._mapping) | {"url": f"/tiles/3d/{row.name}/tileset.json?v={row.version}"}
         for row in await store.rows(queries.tilesets())
         if (settings.tiles_dir / row.name / "current" / "tileset.json").is_file()
     ]
+    beside = await run_in_threadpool(archives.standing)
+    return built + [described(name, known) for name, known in beside.items()]
 
 
 @router.get("/tilesets", summary="The tilesets", response_model=Tilesets, responses=PROBLEMS)
-async def tilesets(store: StoreDep, settings: SettingsDep) -> Response:
+async def tilesets(store: StoreDep, settings: SettingsDep, archives: ArchivesDep) -> Response:
     """Open their `url` with any 3D Tiles 1.1 client."""
-    return json({"tilesets": await opened(store, settings)})
+    return json({"tilesets": await opened(store, settings, archives)})
 
 
 @router.get(
@@ -57,6 +59,7 @@ async def tilesets(store: StoreDep, settings: SettingsDep) -> Response:
 async def tile(
     request: Request,
     settings: SettingsDep,
+    archives: ArchivesDep,
     tileset: str = Path(description="its name", examples=["buildings"]),
     file: str = Path(description="path below the tileset", examples=["tileset.json"]),
     v: Annotated[
@@ -73,7 +76,6 @@ async def tile(
         lasting = version.fixed and found.name != "tileset.json"
         return answer(request, loaded, found.suffix, IMMUTABLE if lasting else REVALIDATE)
     if version is None and NAME.fullmatch(tileset):
-        archives: Archives = request.app.state.archives
         packed = await run_in_threadpool(archives.find, tileset, file)
         if packed:
             lasting = v == packed[1] and file != "tileset.json"

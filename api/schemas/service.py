@@ -1,6 +1,7 @@
 """The service and the city as a whole."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
@@ -32,36 +33,17 @@ class Health(Answer):
     counts: dict[str, int]
 
 
-class Session(Answer):
-    """Who the caller is, and for which purposes personal data may be asked for."""
-
-    model_config = example(
-        {
-            "actor": "housing-desk",
-            "roles": ["residents"],
-            "purposes": [
-                {"code": "housing_management", "zh": "房屋管理", "en": "housing management"}
-            ],
-            "demo": False,
-            "default_purpose": None,
-        }
-    )
-
-    actor: str | None
-    roles: list[str]
-    purposes: list[Code] = Field(description="what header X-Purpose may say")
-    demo: bool
-    default_purpose: str | None
-
-
 class Tileset(Answer):
     """A tileset that was built."""
 
     name: str
     url: str = Field(description="of its tileset.json; ends in the version, so tiles can be cached")
     version: str
+    kind: Literal["features", "points"] = Field(
+        description="buildings and the like, with ids; or the points of a survey, without"
+    )
     built_at: datetime
-    features: int
+    features: int = Field(description="how many there are; 0 where an archive does not say")
     height_shift: float = Field(description="metres from the height datum up to the ellipsoid")
 
 
@@ -75,6 +57,7 @@ class Tilesets(Answer):
                     "name": "units",
                     "url": "/tiles/3d/units/tileset.json?v=20261121T101500",
                     "version": "20261121T101500",
+                    "kind": "features",
                     "built_at": "2026-11-21T10:15:00Z",
                     "features": 30112,
                     "height_shift": -5.2,

@@ -94,3 +94,40 @@ def test_what_is_not_there_or_cannot_be_written_is_said(
     above = run.invoke(tile, ["export", "all", "--to", str(tmp_path / "file/a.3tz")])
     assert "cannot be written" in str(above.exception)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_archive_stands_among_the_tilesets_and_below_the_root_of_all(
+    client: TestClient, tiled: Path
+) -> None:
+    archive.write(tiled / "last-year.3tz", together(chosen(tiled, "buildings")))
+    (tiled / "no-archive.3tz").write_bytes(b"none")
+    archive.write(tiled / "units.3tz", together(chosen(tiled, "buildings")))  # hidden by the folder
+    listed = {one["name"]: one for one in client.get("/tilesets").json()["tilesets"]}
+    own, beside = listed["buildings"], listed["last-year"]
+    same = ("version", "features", "kind", "height_shift")
+    assert {key: beside[key] for key in same} == {key: own[key] for key in same}
+    assert client.get(beside["url"]).status_code == 200
+    assert "no-archive" not in listed and listed["units"]["features"] != own["features"]
+    known = client.get("/city").json()["tilesets"]
+    assert "last-year" in {one["name"] for one in known}
+    root = client.get("/tiles/3d/tileset.json").json()["root"]
+    urls = [child["content"]["uri"] for child in root["children"]]
+    assert f"last-year/tileset.json?v={own['version']}" in urls
+    assert sum(url.startswith("units/") for url in urls) == 1
+    (tiled / "last-year.3tz").unlink()
+    after = client.get("/tiles/3d/tileset.json").json()["root"]["children"]
+    assert len(after) == len(urls) - 1
+
+
+def test_an_archive_with_another_schema_of_tiles_does_not_stand_below_the_root(
+    client: TestClient, tiled: Path
+) -> None:
+    files = together(chosen(tiled, "buildings"))
+    described = Path(str(files["tileset.json"])).read_bytes()
+    files["tileset.json"] = described.replace(b"TILE_GEOMETRIC_ERROR", b"TILE_HORIZON_OCCLUSION")
+    archive.write(tiled / "foreign.3tz", files)
+    try:
+        assert "foreign" in {one["name"] for one in client.get("/tilesets").json()["tilesets"]}
+        assert b"foreign/" not in client.get("/tiles/3d/tileset.json").content
+    finally:
+        (tiled / "foreign.3tz").unlink()

@@ -25,4 +25,4 @@ def test_one_address_leads_to_the_tilesets_by_their_versions(
     assert child["content"]["uri"] == "units/tileset.json?v=v7"
     followed = client.get(f"/tiles/3d/{child['content']['uri']}")
     assert followed.status_code == 200
-    assert json.loads(followed.content)["geometricError"] == child["geometricError"] == 4.0
+    assert json.loads(followed.content)["geometricError"] == child["geometricError"] == 128.0

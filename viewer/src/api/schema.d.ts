@@ -95,7 +95,7 @@ export interface paths {
          * Floor × unit grid (楼盘表)
          * @description Storeys from the top down, in each the units by entrance and room.
          *
-         *     Occupancy is `unknown` to callers without a key.
+         *     Occupancy is `unknown` to callers who may not see, there, whether somebody is at home.
          */
         get: operations["floor_grid"];
         put?: never;
@@ -220,7 +220,7 @@ export interface paths {
          * Readings of a datastream
          * @description From `start` until before `end`, oldest first; the latest `limit` where there are more.
          *
-         *     Readings of a device in a unit need a key.
+         *     Readings of a device in a unit need the right `living.read` there.
          */
         get: operations["observations"];
         put?: never;
@@ -2437,7 +2437,10 @@ export interface components {
              * Format: date-time
              */
             built_at: string;
-            /** Features */
+            /**
+             * Features
+             * @description how many there are; 0 where an archive does not say
+             */
             features: number;
             /**
              * Height Shift
@@ -2447,6 +2450,12 @@ export interface components {
         };
         /**
          * Tilesets
+            /**
+             * Kind
+             * @description buildings and the like, with ids; or the points of a survey, without
+             * @enum {string}
+             */
+            kind: "features" | "points";
          * @description Every tileset that can be opened.
          * @example {
          *       "tilesets": [
@@ -2469,6 +2478,7 @@ export interface components {
          * Unit
          * @description The unit itself.
          */
+         *           "kind": "features",
         Unit: {
             /** Id */
             id: number;
