@@ -147,7 +147,11 @@ def _found(settings: Settings, engine: Engine, name: str) -> str:
             raise NotFound(f"no tileset {name} was built", f"没有构建过瓦片集 {name}")
     if row is None:
         return f"{name}: a build that was broken off / 中断的构建"
-    en, zh = parts.said(layer) if layer and layer.base else ("of the whole city", "全市")
+    en, zh = "of the whole city", "全市"
+    if row.format.startswith("points"):
+        en, zh = "a point cloud", "点云"
+    elif layer and layer.base:
+        en, zh = parts.said(layer)
     return (
         f"{name}: {en}; {row.feature_count:,} features in {row.tile_count:,} tiles, "
         f"{row.bytes / 1e6:,.1f} MB / {zh}；{row.feature_count:,} 个要素，{row.tile_count:,} 个瓦片"
