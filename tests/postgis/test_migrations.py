@@ -125,7 +125,8 @@ def test_a_city_of_the_first_program_comes_up_with_all_its_rows(
                (SELECT array_agg(s.* ORDER BY s.id)::text FROM city.storey s),
                (SELECT array_agg(u.* ORDER BY u.id)::text FROM city.unit u),
                (SELECT array_agg(a.* ORDER BY a.id)::text FROM city.std_address a),
-               (SELECT array_agg(q.* ORDER BY q.id)::text FROM platform.quarantine q),
+               (SELECT array_agg(to_jsonb(q) - '{solid,solid_lods,solid_above}'::text[]
+                                 ORDER BY q.id)::text FROM platform.quarantine q),
                (SELECT array_agg(c.* ORDER BY c.id)::text FROM platform.change c)"""
     engine = engines.open_engine(landed)
     with engine.begin() as old:
