@@ -63,7 +63,7 @@ class Layer:
     above: tuple[Above, ...] = ()
     which: Which = THERE
     base: str | None = None
-    outlined: bool = False
+    outlined: bool = True
 
     def part(self, name: str, which: Which) -> "Layer":
         """A tileset of its own, of these buildings alone."""
