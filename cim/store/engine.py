@@ -5,6 +5,7 @@ Without, the embedded one is: started when it is not up, migrated when it is beh
 """
 
 import asyncio
+import logging
 import os
 import re
 from pathlib import Path
@@ -26,6 +27,9 @@ TIMEOUT = 30.0
 
 PATIENCE = 10
 """Seconds a server may take to answer at all, where its URL does not say."""
+
+NOTHING = logging.NullHandler()
+"""Where pools and drivers write of connections that broke: who used one says so in a sentence."""
 
 NAME = "cimtwin"
 """What our connections call themselves in pg_stat_activity."""
@@ -122,6 +126,8 @@ def connect_async(
 
 def open_engine(settings: Settings, *, role: str | None = None) -> Engine:
     """An engine on a database that is up, without looking at what is in it; as `role` if given."""
+    for name in ("sqlalchemy", "psycopg"):
+        logging.getLogger(name).addHandler(NOTHING)
 
     options: dict[str, Any] = {"application_name": NAME}
     where = url(settings, service=role is not None)
