@@ -131,8 +131,9 @@ def oct_decoded(packed: NDArray[np.uint8]) -> Floats:
 
 def _first_named(triangles: Whole, count: int) -> tuple[Whole, Whole]:
     """Vertices in the order in which they are first named, and the triangles by that order."""
-    named, first = np.unique(triangles.ravel(), return_index=True)
-    order = named[np.argsort(first)]
+    named, first = triangles.ravel(), np.full(count, triangles.size)
+    first[named[::-1]] = np.arange(named.size)[::-1]  # the last that is written stays
+    order = np.argsort(first)[: np.count_nonzero(first < named.size)]
     place = np.zeros(count, np.int64)
     place[order] = np.arange(order.size)
     return order, place[triangles]

@@ -23,7 +23,7 @@ from api.store import Store
 from cim.errors import Conflict, InvalidQuery, NoRoom, NotFound
 from cim.intake import aside, inspecting, queue
 from cim.intake.children import CLOSED
-from cim.load import models
+from cim.load import models, terrain
 from cim.load.kinds import KINDS as TABLES
 from cim.load.mending import Mends
 from cim.load.pipeline import Request
@@ -40,10 +40,10 @@ ALIVE = 20.0
 PIECE = 1 << 18
 """Bytes of a file that are sent at once."""
 
-KINDS = TABLES | {models.KIND.name: models.KIND}
-"""What can be handed in: kinds of tables, and models."""
+KINDS = TABLES | {models.KIND.name: models.KIND, terrain.KIND.name: terrain.KIND}
+"""What can be handed in: kinds of tables, models, and rasters of the terrain."""
 
-ENDINGS = frozenset({*READERS, *models.ENDINGS}) - CLOSED
+ENDINGS = frozenset({*READERS, *models.ENDINGS, *terrain.ENDINGS}) - CLOSED
 """How the names of files end that can be loaded."""
 
 LOOKS = asyncio.Semaphore(2)
@@ -106,14 +106,16 @@ async def inspect_upload(
     if asked.mends is not None:
         known = await mending(store, settings, engine, caller, asked.mends)
         kind, request = known.pop("kind"), Request(**known | {"mends": Mends.read(known["mends"])})
-    found = await unless_gone(http, look(settings, path, kind, request))
+    found = await unless_gone(http, look(settings, path, kind, request, asked.heights))
     return json(found, **PRIVATE) if found else Response(status_code=408)
 
 
-async def look(settings: Settings, path: Path, kind: str | None, request: Request) -> Any:
-    """Look into a file when it is its turn."""
+async def look(
+    settings: Settings, path: Path, kind: str | None, request: Request, heights: str | None
+) -> Any:
+    """Look into a file when it is its turn; `heights` are what a raster's are said to be above."""
     async with LOOKS:
-        return await inspecting.inspect(settings, path, kind, request)
+        return await inspecting.inspect(settings, path, kind, request, heights)
 
 
 async def unless_gone(http: HttpRequest, work: Coroutine[Any, Any, Any]) -> Any:
@@ -319,7 +321,9 @@ def request_of(asked: ImportRequest) -> dict[str, Any]:
     """What is kept of an order: all that the load must know, beside the kind and the file."""
     kept = ("fields", "crs", "layer", "encoding", "source", "full", "units", "building", "rotation")
     place = None if asked.at is None else ",".join(map(repr, asked.at))
-    further = {"at": place, "every_space": asked.every_space}
+    further: dict[str, Any] = {"at": place, "every_space": asked.every_space}
+    if asked.kind == terrain.KIND.name:
+        further |= {"heights": asked.heights, "surveyed": asked.surveyed and str(asked.surveyed)}
     return {name: getattr(asked, name) for name in kept} | further
 
 

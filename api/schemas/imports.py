@@ -1,6 +1,6 @@
 """Bringing files in: kinds, uploads, what a look into a file shows, jobs."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -165,6 +165,11 @@ class Inspect(Asked):
         description="the job whose rows are mended in this file; source, coordinates and mapping "
         "are those of that job then",
     )
+    heights: Literal["1985", "ellipsoid", "egm96", "egm2008"] | None = Field(
+        None,
+        description="of terrain: what its heights are above; without, what the file says, else "
+        "1985, the city's height datum",
+    )
 
 
 class ImportRequest(Inspect):
@@ -206,6 +211,7 @@ class ImportRequest(Inspect):
         "from north",
     )
     every_space: bool = Field(False, description="of a model: every room is a unit of its own")
+    surveyed: date | None = Field(None, description="of terrain: the day of survey")
 
 
 class Crs(Answer):

@@ -84,6 +84,25 @@ def bring(
     return report
 
 
+def end_mesh(settings: Settings, name: str, building: int | None, *, keep: bool) -> Report:
+    """Draw what is drawn as meshes of that source or file as before; rolled back unless `keep`.
+
+    Raises NotFound where no building is drawn so.
+    """
+    database = engine.connect(settings)
+    try:
+        with database.connect() as connection:
+            report = meshes.end(connection, name, building)
+            if keep:
+                connection.commit()
+            else:
+                connection.rollback()
+                report.import_id = None
+    finally:
+        database.dispose()
+    return report
+
+
 def _derive(
     connection: Connection, settings: Settings, report: Report, ids: frozenset[int] | None
 ) -> None:
@@ -129,6 +148,8 @@ def bring_terrain(
                 connection.commit()
             else:
                 connection.rollback()
+                for report in reports:
+                    report.import_id = None
         if keep:
             with database.begin() as connection:
                 rasters.tidy(connection, settings)

@@ -32,9 +32,13 @@ MEMORY = 4 << 30
 
 
 async def inspect(
-    settings: Settings, path: Path, kind: str | None, request: Request
+    settings: Settings,
+    path: Path,
+    kind: str | None,
+    request: Request,
+    heights: str | None = None,
 ) -> dict[str, Any]:
-    """What a file holds, as `cim.load.inspection` says it.
+    """What a file holds, as `cim.load.inspection` says it; `heights` are what a raster's are above.
 
     SourceError, with its sentences, where the file cannot be read, or not within the time; CimError
     where this program is at fault.
@@ -43,6 +47,7 @@ async def inspect(
         "settings": settings.model_dump(mode="json"),
         "path": str(path),
         "kind": kind,
+        "heights": heights,
         "request": {name: value for name, value in asdict(request).items() if name != "mapping"},
     }
     process = await asyncio.create_subprocess_exec(
@@ -85,8 +90,9 @@ def look(order: dict[str, Any]) -> dict[str, Any]:
     """Carry out an order; its answer, or the two sentences of what stands against it."""
     try:
         # With all their libraries, for this alone.
-        from cim.load import inspection, models  # noqa: PLC0415 - as said
+        from cim.load import inspection, models, terrain  # noqa: PLC0415 - as said
         from cim.load.models import looking  # noqa: PLC0415 - as said
+        from cim.load.terrain import looking as rasters  # noqa: PLC0415 - as said
 
         settings = Settings.model_validate(order["settings"])
         asked = order["request"]
@@ -95,6 +101,9 @@ def look(order: dict[str, Any]) -> dict[str, Any]:
         path, request = Path(order["path"]), Request(**asked)
         if path.suffix.lower() in models.ENDINGS:
             found = looking.look(path, request)
+        elif terrain.is_raster(path):
+            wish = terrain.Wish(request.crs, order["heights"])
+            found = rasters.look(path, wish, ask=True)
         else:
             found = inspection.inspect(settings, path, order["kind"], request)
         notes = [{"en": en, "zh": zh} for en, zh in found.notes]

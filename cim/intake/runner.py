@@ -14,15 +14,16 @@ import threading
 import time
 import traceback
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, text
 
 from cim.errors import CimError, SourceError
-from cim.intake.bringing import Units, bring
+from cim.intake.bringing import Units, bring, bring_terrain
 from cim.intake.children import go_first, took_too_long
-from cim.load import models
+from cim.load import models, terrain
 from cim.load.kinds import KINDS
 from cim.load.mending import Mends
 from cim.load.pipeline import Request
@@ -168,6 +169,8 @@ def _load(settings: Settings, row: Any, pulse: Pulse) -> Report:
     path = settings.uploads_dir / row.upload / row.file
     if not path.is_file():
         raise SourceError(f"{row.file} is there no longer", f"{row.file} 已不存在")
+    if row.kind == terrain.KIND.name:
+        return _terrain(settings, path, row, pulse)
     kind = models.KIND if row.kind == models.KIND.name else KINDS.get(row.kind)
     if kind is None:
         raise SourceError(f"there is no kind {row.kind}", f"没有 {row.kind} 这一种类")
@@ -184,6 +187,19 @@ def _load(settings: Settings, row: Any, pulse: Pulse) -> Report:
         keep=not row.dry_run,
         progress=pulse.progress,
     )
+
+
+def _terrain(settings: Settings, path: Path, row: Any, pulse: Pulse) -> Report:
+    asked, surveyed = row.request, row.request.get("surveyed")
+    wish = terrain.Wish(
+        crs=asked["crs"],
+        heights=asked.get("heights"),
+        source=asked["source"],
+        surveyed=date.fromisoformat(surveyed) if surveyed else None,
+        full=asked["full"],
+    )
+    keep = not row.dry_run
+    return bring_terrain(settings, [path], wish, keep=keep, progress=pulse.progress)[-1]
 
 
 def own_up(error: Exception) -> tuple[str, str]:

@@ -3,9 +3,13 @@
 import csv
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
+import rasterio
+from affine import Affine
 from sqlalchemy import text
 
 from cim.settings import Settings
@@ -71,6 +75,40 @@ def test_the_whole_journey_of_a_file(
     again = service.finish(service.ask(group, **order))
     assert (again["report"]["new"], again["report"]["unchanged"]) == (0, 48)
     assert city.buildings("journey") == 50
+
+
+def test_the_journey_of_a_raster_of_heights(
+    service: Any, city: Any, footprints: Callable[..., bytes], tmp_path: Path
+) -> None:
+    group = service.hand_in("坡地 楼栋.geojson", footprints(20))
+    service.finish(
+        service.ask(group, source="slope", fields={"ext_id": "楼栋编号", "floors_above": "层数"})
+    )
+    west = 113.69 + np.arange(600) * 1e-4
+    with rasterio.open(
+        tmp_path / "dem.tif", "w", driver="GTiff", width=600, height=600, count=1,
+        dtype="float32", crs="EPSG:4490", transform=Affine(1e-4, 0, 113.69, 0, -1e-4, 22.96),
+    ) as file:  # fmt: skip
+        file.write(np.broadcast_to(2e3 * (west - 113.6), (600, 600)).astype("float32"), 1)
+    group = service.hand_in("全市 高程.tif", (tmp_path / "dem.tif").read_bytes())
+    grounds = "SELECT count(*) FROM city.building WHERE ground_method = 'terrain'"
+
+    def grounded() -> int:
+        with city.engine.connect() as connection:
+            return int(connection.execute(text(grounds)).scalar_one())
+
+    tried = service.finish(service.ask(group, kind="terrain", dry_run=True))
+    assert tried["state"] == "done", tried["error"]
+    assert (tried["report"]["new"], grounded()) == (1, 0)
+    order = {"kind": "terrain", "heights": "1985", "surveyed": "2024-05-01"}
+    loaded = service.finish(service.ask(group, **order))
+    assert (loaded["state"], loaded["report"]["kind"]) == ("done", "terrain")
+    assert loaded["rows_total"] == 360_000
+    assert grounded() == 20
+    assert any("20 幢建筑的地面高程" in note["zh"] for note in loaded["report"]["notes"])
+    refused = service.finish(service.ask(service.hand_in("坏.tif", b"II*\0"), kind="terrain"))
+    assert refused["state"] == "failed"
+    assert "坏.tif 无法作为高程栅格读取" in refused["error"]["zh"]
 
 
 def test_a_file_that_is_none_fails_with_a_sentence(service: Any) -> None:

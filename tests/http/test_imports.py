@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 from fastapi import Request as HttpRequest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from api.routes import imports
-from api.schemas.imports import Inspection
+from api.schemas.imports import ImportRequest, Inspection
+from cim.load.terrain import SURFACES
 from cim.settings import Settings
 
 Headers = dict[str, str]
@@ -310,6 +314,43 @@ def test_a_model_is_looked_into_like_any_file(client: TestClient, officer: Heade
         told = client.post("/imports/inspect", headers=officer, json={"group": group})
         assert told.status_code == 422
         assert "IFC" in told.json()["detail"]
+
+
+def raster(folder: Path, crs: str | None = "EPSG:4490") -> bytes:
+    """A hill of 60 m."""
+    row, column = np.mgrid[0:80, 0:80]
+    path = folder / "hill.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=80, height=80, count=1, dtype="float32", crs=crs,
+        transform=Affine(1e-4, 0, 113.9, 0, -1e-4, 22.95),
+    ) as file:  # fmt: skip
+        file.write((60 - np.hypot(row - 40, column - 40)).astype("float32"), 1)
+    return path.read_bytes()
+
+
+def test_a_raster_of_heights_is_looked_into_and_what_it_lacks_is_asked_for(
+    client: TestClient, officer: Headers, tmp_path: Path
+) -> None:
+    assert ".tif" in client.get("/kinds", headers=officer).json()["formats"]
+    group = hand_in(client, officer, raster(tmp_path), "高程.tif")
+    order = {"group": group, "heights": "egm96"}
+    told = client.post("/imports/inspect", headers=officer, json=order).json()
+    Inspection.model_validate(told, strict=False)
+    assert (told["kind"], told["rows"], told["crs"]) == ("terrain", 6400, "EPSG:4490")
+    assert "above EGM96" in told["notes"][0]["en"]
+    assert told["extent"] == pytest.approx([113.9, 22.942, 113.908, 22.95])
+    group = hand_in(client, officer, raster(tmp_path, None), "高程.tif")
+    told = client.post("/imports/inspect", headers=officer, json={"group": group}).json()
+    assert (told["kind"], told["crs"], told["extent"]) == ("terrain", None, None)
+    assert "未注明坐标系" in told["notes"][0]["zh"]
+    order = {"group": group, "crs": "EPSG:4490"}
+    told = client.post("/imports/inspect", headers=officer, json=order).json()
+    assert told["extent"] == pytest.approx([113.9, 22.942, 113.908, 22.95])
+
+
+def test_every_surface_that_heights_may_be_above_is_offered() -> None:
+    offered = ImportRequest.model_fields["heights"].annotation
+    assert set(SURFACES) <= set(str(offered).replace("'", " ").split())
 
 
 def test_a_format_that_leads_to_other_files_is_closed_and_not_offered(

@@ -198,7 +198,9 @@ BAD: list[tuple[Callable[[Path], Path], str, str]] = [
     (lambda f: dem(f / "c.tif", plane(9), crs="EPSG:2263+6360"), "in feet", "英尺"),
     (lambda f: dem(f / "d.tif", np.full((4, 4), 65_000, np.uint16)), "no ground is", "不存在"),
     (lambda f: dem(f / "e.tif", np.full((4, 4), -32768, np.int16)), "no height in any", "均无"),
-    (virtual, "is VRT, which is not read", "不作为高程"),
+    (lambda f: dem(f / "g.tif", np.zeros((2, 9, 9), np.float32)), "2 bands: a picture", "波段"),
+    (lambda f: dem(f / "h.tif", np.zeros((9, 9), np.complex64)), "complex64, which are no", "像元"),
+    (virtual, "cannot be read as a raster", "可读格式"),
     (words, "cannot be read as a raster", "无法"),
     (lambda f: f / "absent.tif", "no such file", "没有这个文件"),
 ]  # fmt: skip
@@ -213,6 +215,39 @@ def test_what_is_no_raster_of_heights_is_refused_by_a_sentence(
         look(make(tmp_path), Wish())
     assert en in str(caught.value)
     assert zh in caught.value.zh
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int16", "uint16", "int32", "float32", "float64"])
+def test_cells_of_any_kind_of_number_are_heights(tmp_path: Path, kind: str) -> None:
+    values = np.full((40, 40), 200, kind)
+    values[:, 20:] = 100
+    found = layer(dem(tmp_path / "kind.tif", values))
+    with Ground(SETTINGS, [found]) as ground:
+        low = ground.under(np.array([house(WEST + 5 * CELL, NORTH - 9 * CELL)])).low
+    assert low.tolist() == [200.0]
+
+
+def test_numbers_that_a_file_scales_are_scaled(tmp_path: Path) -> None:
+    path = dem(tmp_path / "scaled.tif", np.full((9, 9), 1234, np.int16))
+    with rasterio.open(path, "r+") as file:
+        file.scales, file.offsets = (0.1,), (1000.0,)
+    with opened(path) as raster:
+        kept = keep(raster, tmp_path / "kept", lambda done: None)
+    assert (kept.least, kept.most) == pytest.approx((1123.4, 1123.4))
+
+
+def test_not_a_number_is_a_hole_though_the_file_does_not_say_so(tmp_path: Path) -> None:
+    values = plane(30)
+    values[3:5, 3:5] = np.nan
+    said = " ".join(en for en, _ in look(dem(tmp_path / "nan.tif", values), Wish()).notes)
+    assert "4 cells (0.4%) have no height" in said
+
+
+def test_whoever_may_be_asked_is_asked_for_the_coordinate_system(tmp_path: Path) -> None:
+    found = look(text_grid(tmp_path), Wish(), ask=True)
+    assert (found.kind, found.crs, found.extent) == ("terrain", None, None)
+    assert "未注明坐标系" in found.notes[0][1]
+    assert look(text_grid(tmp_path), Wish(crs="EPSG:4547"), ask=True).extent is not None
 
 
 def test_an_undeclared_void_is_a_hole_and_that_is_told(tmp_path: Path) -> None:

@@ -81,17 +81,13 @@ def _open(path: Path, name: str) -> Iterator[DatasetReader]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # said in our own words
-            file = rasterio.open(path)
-        if file.driver not in FORMATS:
-            file.close()
-            raise SourceError(
-                f"{name} is {file.driver}, which is not read as heights: {', '.join(FORMATS)}",
-                f"{name} 的格式为 {file.driver}，不作为高程读取：可用 {'、'.join(FORMATS)}",
-            )
+            with rasterio.Env():  # `rasterio.open` takes one driver; others may lead elsewhere
+                file = DatasetReader(path, driver=list(FORMATS))
     except RasterioError as error:
         raise SourceError(
-            f"{name} cannot be read as a raster of heights, or is cut off",
-            f"{name} 无法作为高程栅格读取，或文件不完整",
+            f"{name} cannot be read as a raster of heights, or is cut off; read are "
+            f"{', '.join(FORMATS)}",
+            f"{name} 无法作为高程栅格读取，或文件不完整；可读格式：{'、'.join(FORMATS)}",
         ) from error
     try:
         yield file
