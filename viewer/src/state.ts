@@ -3,7 +3,7 @@
 export const LANGUAGES = ['zh-CN', 'en'] as const
 export const THEMES = ['light', 'dark'] as const
 export const SCHEMES = ['use', 'height', 'none'] as const
-export const LAYERS = ['buildings', 'planned', 'streets', 'estates', 'devices', 'shadows'] as const
+export const LAYERS = ['buildings', 'planned', 'points', 'streets', 'estates', 'devices', 'shadows'] as const
 export const ISOLATIONS = ['all', 'upto', 'only'] as const
 export const PAGES = ['city', 'intake', 'quality'] as const
 
@@ -50,7 +50,7 @@ export interface State {
 export const INITIAL: State = {
   view: null,
   selection: { building: null, unit: null },
-  layers: { buildings: true, planned: true, streets: true, estates: true, devices: true, shadows: false },
+  layers: { buildings: true, planned: true, points: true, streets: true, estates: true, devices: true, shadows: false },
   scheme: 'use',
   isolation: 'all',
   storey: 1,

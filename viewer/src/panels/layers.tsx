@@ -1,18 +1,22 @@
 /** Layers, the colour scheme and its legend. */
 import { HEIGHT, PAPER, USE } from '../colours'
-import { LAYERS, type Scheme, SCHEMES } from '../state'
+import { LAYERS, type LayerName, type Scheme, SCHEMES } from '../state'
 import type { Store } from '../store'
 import { codeName } from '../words'
 
 export function Layers({ store }: { store: Store }) {
   const t = store.t.value
   const { layers, scheme, underground } = store.state.value
-  const planned = store.city.value?.tilesets.some((one) => one.name === 'planned' && one.features > 0)
+  const tilesets = store.city.value?.tilesets ?? []
+  const there: Partial<Record<LayerName, boolean>> = {
+    planned: tilesets.some((one) => one.name === 'planned' && one.features > 0),
+    points: tilesets.some((one) => one.kind === 'points'),
+  }
   return (
     <section class="panel layers" aria-labelledby="layers-title">
       <h2 id="layers-title">{t.layers}</h2>
       <div class="checks">
-        {LAYERS.filter((name) => name !== 'planned' || planned).map((name) => (
+        {LAYERS.filter((name) => there[name] ?? true).map((name) => (
           <label key={name} class="check">
             <input
               type="checkbox" checked={layers[name]}

@@ -12,6 +12,7 @@ import { Ground } from './ground'
 import type { Layer, Stage } from './layer'
 import { levelOf } from './levels'
 import { type Hit, pick } from './pick'
+import { Points } from './points'
 import { Preview } from './preview'
 import { createHandler, createWidget, setSun, setTheme, setUnderground, type StageOptions } from './stage'
 import { hookForTests } from './testing'
@@ -40,7 +41,7 @@ export async function createScene(store: Store, options: StageOptions): Promise<
   }
   const layers = {
     ground: new Ground(), buildings: new Buildings(), planned: new Buildings(TO_BE), underground: new Buildings(BELOW),
-    units: new Units(), devices: new Devices(),
+    points: new Points(), units: new Units(), devices: new Devices(),
   }
   const all: readonly Layer[] = [...Object.values(layers), new Preview(store.preview)]
 
@@ -55,6 +56,7 @@ export async function createScene(store: Store, options: StageOptions): Promise<
   moveByKeys(widget.scene)
   if (options.test) {
     const tilesets = [layers.buildings, layers.units, layers.planned, layers.underground].map((one) => one.tileset)
+      .concat(layers.points.tilesets)
     hookForTests(widget, store, tilesets.filter((one) => one !== null), (x, y) => pick(widget.scene, layers, x, y))
   }
 }

@@ -20,6 +20,7 @@ export const en = {
   layers: 'Layers',
   buildings: 'Buildings',
   planned: 'Planned buildings',
+  points: 'Survey points',
   streets: 'Streets',
   estates: 'Estates',
   devices: 'Devices',

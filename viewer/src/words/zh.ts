@@ -21,6 +21,7 @@ export const zh = {
   layers: '图层',
   buildings: '建筑',
   planned: '规划建筑',
+  points: '测量点云',
   streets: '道路',
   estates: '小区',
   devices: '物联设备',
