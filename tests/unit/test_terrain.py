@@ -247,6 +247,7 @@ def test_whoever_may_be_asked_is_asked_for_the_coordinate_system(tmp_path: Path)
     found = look(text_grid(tmp_path), Wish(), ask=True)
     assert (found.kind, found.crs, found.extent) == ("terrain", None, None)
     assert "未注明坐标系" in found.notes[0][1]
+    assert found.crs_proposals[0].code.startswith("EPSG:")
     assert look(text_grid(tmp_path), Wish(crs="EPSG:4547"), ask=True).extent is not None
 
 

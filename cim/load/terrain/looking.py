@@ -1,15 +1,17 @@
 """A raster looked at before it is loaded; nothing is kept."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import shapely
 
 from cim.errors import MissingCrs
+from cim.load.coordinates import propose
 from cim.load.inspection.outcome import Inspection, Score
 from cim.load.terrain.keeping import Kept, keep
 from cim.load.terrain.loading import told
-from cim.load.terrain.reading import Raster, opened
+from cim.load.terrain.reading import Raster, numbers, opened
 from cim.load.terrain.wish import Wish
 
 FACTS = (
@@ -17,6 +19,9 @@ FACTS = (
     "起算面 heights above",
 )  # fmt: skip
 """What is shown of a raster."""
+
+SHIFTED = ("gcj02", "bd09")
+"""Systems of web maps, in which no raster of heights comes."""
 
 
 def look(path: Path, wish: Wish, *, ask: bool = False) -> Inspection:
@@ -30,7 +35,9 @@ def look(path: Path, wish: Wish, *, ask: bool = False) -> Inspection:
     except MissingCrs as error:
         if not ask:
             raise
-        return _outcome(path, None, None, [(str(error), error.zh)])
+        found = _outcome(path, None, None, [(str(error), error.zh)])
+        metric = (one for one in propose(numbers(path)) if not one.code.startswith(SHIFTED))
+        return replace(found, crs_proposals=tuple(metric))
 
 
 def _look(path: Path, wish: Wish) -> Inspection:

@@ -19,6 +19,7 @@ from cim.crs.vertical import Heights, split
 from cim.errors import InvalidQuery, MissingCrs, SourceError
 from cim.load.readers import archive
 from cim.load.terrain.wish import SURFACES, only_raster
+from cim.terrain.layer import Box
 
 FORMATS = (
     "GTiff", "COG", "SRTMHGT", "AAIGrid", "USGSDEM", "HFA", "EHdr", "ENVI", "DTED", "RST", "SAGA",
@@ -61,19 +62,32 @@ def opened(path: Path, system: str | None = None, heights: str | None = None) ->
             f"--heights {heights} is not known: {listed}",
             f"不认识 --heights {heights}：可用 {listed}",
         )
+    with _found(path) as file:
+        yield _judged(file, path.name, system, heights)
+
+
+def numbers(path: Path) -> Box:
+    """The least x and y and the most of a raster, in whatever system it is; raises SourceError."""
+    with _found(path) as file:
+        return tuple(file.bounds)
+
+
+@contextmanager
+def _found(path: Path) -> Iterator[DatasetReader]:
+    """The raster at a path, or the one in the archive there."""
     if not path.is_file():
         raise SourceError(f"no such file: {path}", f"没有这个文件：{path}")
-    if path.suffix.lower() == ".zip":
-        member = only_raster(path)
-        held = archive.unpack(path, [member], archive.entries(path))
-        try:
-            with _open(held.folder / member, path.name) as file:
-                yield _judged(file, path.name, system, heights)
-        finally:
-            held.close()
+    if path.suffix.lower() != ".zip":
+        with _open(path, path.name) as file:
+            yield file
         return
-    with _open(path, path.name) as file:
-        yield _judged(file, path.name, system, heights)
+    member = only_raster(path)
+    held = archive.unpack(path, [member], archive.entries(path))
+    try:
+        with _open(held.folder / member, path.name) as file:
+            yield file
+    finally:
+        held.close()
 
 
 @contextmanager
