@@ -28,6 +28,7 @@ from api.routes import (
     locate,
     observations,
     quality,
+    session,
     terrain,
     tilesets,
     units,
@@ -40,6 +41,7 @@ from api.store import Store
 from api.tiles import Maker
 from cim import __version__
 from cim.crs.geoid import geoid
+from cim.privacy import open_vault
 from cim.settings import Settings
 from cim.store.engine import connect_async, open_engine
 
@@ -53,12 +55,13 @@ GATE = "cim_service"
 PROBLEM = "#/components/schemas/Problem"
 ABOUT = """The city as features, floor grids, unit cards and 3D Tiles. Coordinates are CGCS2000
 degrees, heights metres. Errors are problem documents (RFC 9457) in English and Chinese.
-Residents are shown masked, to keys with the role `residents` that state a purpose in the header
-`X-Purpose`; everyone else sees how many they are. Files are brought in by keys with the role
-`intake`."""
+Residents are shown masked, to callers with the role `residents` that state a purpose in the
+header `X-Purpose`; everyone else sees how many they are. Files are brought in by callers with the
+role `intake`. Machines call with a key, people sign in."""
 
 ROUTERS = (
     health,
+    session,
     city,
     buildings,
     units,
@@ -117,7 +120,9 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
         keyed = await run_in_threadpool(connect_async, settings, role=READER, by_key=True)
         intake = await run_in_threadpool(connect_async, settings)
         callers = await run_in_threadpool(connect_async, settings, role=GATE, by_key=True)
-        app.state.gate = Gate(settings, Store(callers))
+        signing = open_engine(settings, role=GATE)
+        vault = await run_in_threadpool(open_vault, settings)
+        app.state.gate = Gate(settings, Store(callers), signing, vault)
         app.state.store, app.state.keyed_store = Store(engine), Store(keyed)
         app.state.intake_store, app.state.intake_engine = Store(intake), open_engine(settings)
         app.state.geoid = await run_in_threadpool(geoid, settings)
@@ -128,6 +133,7 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
             for each in (engine, keyed, callers, intake):
                 await each.dispose()
             app.state.intake_engine.dispose()
+            signing.dispose()
 
     app = FastAPI(
         title="cimtwin",

@@ -86,6 +86,12 @@ def geoid(request: Request) -> Geoid:
 BEARER = HTTPBearer(auto_error=False, description="A key of `cim key add`.")
 
 
+def gate(request: Request) -> Gate:
+    """The way in."""
+    found: Gate = request.app.state.gate
+    return found
+
+
 async def caller(
     request: Request,
     _key: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
@@ -98,8 +104,7 @@ async def caller(
 
     The two parameters stand in the documentation; the headers are read in one place.
     """
-    gate: Gate = request.app.state.gate
-    return await gate.caller(request)
+    return await gate(request).caller(request)
 
 
 def data_officer(caller: Annotated[Caller, Depends(caller)]) -> Caller:
@@ -126,6 +131,7 @@ IntakeStoreDep = Annotated[Store, Depends(intake_store)]
 IntakeEngineDep = Annotated[Engine, Depends(intake_engine)]
 IntakeDep = Annotated[Caller, Depends(data_officer)]
 MemoryDep = Annotated[Memory, Depends(memory)]
+GateDep = Annotated[Gate, Depends(gate)]
 CallerDep = Annotated[Caller, Depends(caller)]
 GeoidDep = Annotated[Geoid, Depends(geoid)]
 BoundsDep = Annotated[Bounds, Depends(parse_bounds)]

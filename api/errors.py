@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -22,6 +23,7 @@ from cim.errors import (
     StoreBusy,
     StoreError,
     TooLarge,
+    TooMany,
     UnknownKey,
 )
 
@@ -31,6 +33,7 @@ STATUS: dict[type[CimError], int] = {
     TooLarge: 413,
     Conflict: 409,
     NoRoom: 507,
+    TooMany: 429,
     SourceError: 422,
     NotAllowed: 403,
     UnknownKey: 401,
@@ -135,7 +138,10 @@ def install(app: FastAPI) -> None:
         if status >= 500:
             log.error("%s on %s", type(error).__name__, request.url.path)
         told = public(error)
-        return problem(request, status, str(told), told.zh)
+        answer = problem(request, status, str(told), told.zh)
+        if isinstance(error, TooMany):
+            answer.headers["Retry-After"] = str(ceil(error.seconds))
+        return answer
 
     @app.exception_handler(PoolTimeout)
     async def crowded(request: Request, error: PoolTimeout) -> Response:

@@ -8,6 +8,7 @@
     + BadPassword      a new password is against the rules
   - NotAllowed         the caller lacks the role, or named no purpose
     + UnknownKey       the key is not known, or no longer valid
+  - TooMany            the caller asks more often than is allowed
   - NoRoom             the service keeps no more for now
   - BadSetting         a setting has a value that it cannot have
   - SourceError        a file is not what it claims to be
@@ -87,6 +88,15 @@ class Conflict(InvalidQuery):
 
 class BadPassword(InvalidQuery):
     """A new password is against the rules."""
+
+
+class TooMany(CimError):
+    """The caller asks more often than is allowed; `seconds` is how long to wait."""
+
+    def __init__(self, en: str, zh: str = "", seconds: float = 1) -> None:
+        """Keep the wait beside the sentences."""
+        super().__init__(en, zh)
+        self.seconds = seconds
 
 
 class NoRoom(CimError):

@@ -1,4 +1,4 @@
-"""Whether the service works, and who the caller is to it."""
+"""Whether the service works."""
 
 from typing import Any
 
@@ -6,10 +6,9 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.access import DEMONSTRATION, PURPOSES
-from api.deps import CallerDep, MemoryDep, StoreDep
-from api.routes import PROBLEM, json
-from api.schemas.service import Health, Session
+from api.deps import MemoryDep, StoreDep
+from api.routes import json
+from api.schemas.service import Health
 from cim import __version__
 from cim.errors import StoreError
 from cim.store.queries import city
@@ -45,26 +44,3 @@ async def health(store: StoreDep, memory: MemoryDep) -> Response:
     )
     answer.status_code = 200 if ok else 503
     return answer
-
-
-@router.get(
-    "/session",
-    summary="Who the caller is, and what X-Purpose may say",
-    response_model=Session,
-    responses={401: {**PROBLEM, "description": "The key is not known"}, 422: PROBLEM},
-)
-async def session(caller: CallerDep) -> Response:
-    """Keys go into the header `Authorization: Bearer …`, purposes into `X-Purpose`."""
-    purposes = [
-        {"code": code, "zh": PURPOSES[code][0], "en": PURPOSES[code][1]} for code in caller.purposes
-    ]
-    return json(
-        {
-            "actor": caller.actor,
-            "roles": sorted(caller.roles),
-            "purposes": purposes,
-            "demo": caller.demo,
-            "default_purpose": DEMONSTRATION if caller.demo else None,
-        },
-        **{"Cache-Control": "no-store", "Vary": "Authorization, Cookie"},
-    )

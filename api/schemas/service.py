@@ -33,28 +33,6 @@ class Health(Answer):
     counts: dict[str, int]
 
 
-class Session(Answer):
-    """Who the caller is, and for which purposes personal data may be asked for."""
-
-    model_config = example(
-        {
-            "actor": "housing-desk",
-            "roles": ["residents"],
-            "purposes": [
-                {"code": "housing_management", "zh": "房屋管理", "en": "housing management"}
-            ],
-            "demo": False,
-            "default_purpose": None,
-        }
-    )
-
-    actor: str | None
-    roles: list[str]
-    purposes: list[Code] = Field(description="what header X-Purpose may say")
-    demo: bool
-    default_purpose: str | None
-
-
 class Tileset(Answer):
     """A tileset that was built."""
 

@@ -1,17 +1,21 @@
 """The way in: from a request's headers and cookie to a caller with rights."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from fastapi import Request
+from sqlalchemy import Connection, Engine
+from starlette.concurrency import run_in_threadpool
 
 from api.access import DEMO, Caller, is_local, stated_purpose
 from api.security.cookies import session_of
 from api.security.origins import check_origin
 from api.store import Store
 from cim.errors import NotAllowed, UnknownKey
+from cim.privacy import Vault
 from cim.security import secrets
 from cim.security.rights import Rights, read
 from cim.settings import Settings
@@ -24,12 +28,33 @@ CSRF = "x-csrf-token"
 """The header in which a page sends what only it can know of its session."""
 
 
+AT_ONCE = 4
+"""Sign-ins that are worked on at the same time: each takes 64 MiB and a processor for a while."""
+
+Done = TypeVar("Done")
+
+
 class Gate:
     """Looks up who calls, in the database and at each request: what was ended is out at once."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
-        """Over a store that may read keys and sessions."""
-        self.settings, self.store = settings, store
+    def __init__(self, settings: Settings, store: Store, engine: Engine, vault: Vault) -> None:
+        """Over a store that may read keys and sessions; `engine` is the same for signing in."""
+        self.settings, self.store, self.engine, self.vault = settings, store, engine, vault
+        self.elsewhere: str | None = None
+        self._signing = asyncio.Semaphore(AT_ONCE)
+
+    async def run(self, work: Callable[[Connection], Done]) -> Done:
+        """Do something in a transaction of its own, in a thread: hashing takes a while.
+
+        What it raises undoes it; what it returns is kept.
+        """
+
+        def whole() -> Done:
+            with self.engine.begin() as connection:
+                return work(connection)
+
+        async with self._signing:
+            return await run_in_threadpool(whole)
 
     async def caller(self, request: Request) -> Caller:
         """Who calls.
@@ -59,21 +84,23 @@ class Gate:
     async def signed_in(self, request: Request) -> Caller | None:
         """Who is signed in by the cookie; None for nobody, or where the session is over."""
         token = session_of(request, self.settings)
-        if token is None:
-            return None
-        digest = secrets.digest(token)
-        row = await self.store.row(queries.by_session(digest))
-        if row is None:
-            return None
-        expected = secrets.csrf(token)
-        if request.method not in SAFE:
+        found = await self.by_token(token) if token else None
+        if found is not None and request.method not in SAFE:
             check_origin(request, self.settings)
-            if not secrets.same(request.headers.get(CSRF, ""), expected):
+            if not secrets.same(request.headers.get(CSRF, ""), str(found.csrf)):
                 raise NotAllowed(
                     "This change was not asked for by the page that is signed in: it lacks the "
                     "header X-CSRF-Token of GET /session.",
                     "此更改并非由已登录的页面发出：缺少 GET /session 给出的 X-CSRF-Token 请求头。",
                 )
+        return found
+
+    async def by_token(self, token: str) -> Caller | None:
+        """Whose session this is; None for one that is over."""
+        digest = secrets.digest(token)
+        row = await self.store.row(queries.by_session(digest))
+        if row is None:
+            return None
         if row.stale:
             await self.note(queries.used_session(digest))
         return Caller(
@@ -81,7 +108,7 @@ class Gate:
             Rights() if row.must_change else rights_of(row),
             account=row.account_id,
             until=row.ends_at,
-            csrf=expected,
+            csrf=secrets.csrf(token),
             must_change=row.must_change,
         )
 

@@ -37,8 +37,12 @@ class Link:
 
 
 def plain(name: str) -> str:
-    """A name as it is kept."""
-    return name.strip().lower()
+    """A name as it is kept, without what cannot be seen.
+
+    >>> plain(" Wang\\x00 ")
+    'wang'
+    """
+    return "".join(letter for letter in name if letter.isprintable()).strip().lower()
 
 
 def rules(connection: Connection) -> dict[str, int]:

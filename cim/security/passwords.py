@@ -23,7 +23,7 @@ _STRAIGHT: Final = "abcdefghijklmnopqrstuvwxyz 01234567890 qwertyuiop asdfghjkl 
 
 def plain(password: str) -> str:
     """A password as it is hashed, however the keyboard made its letters."""
-    return unicodedata.normalize("NFKC", password)
+    return unicodedata.normalize("NFKC", password).encode("utf-8", "replace").decode()
 
 
 def hashed(password: str) -> str:

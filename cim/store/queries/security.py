@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    Insert,
     Integer,
     LargeBinary,
     Select,
@@ -13,11 +14,14 @@ from sqlalchemy import (
     TextClause,
     bindparam,
     func,
+    insert,
     select,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import DateTime, TypeEngine
+
+from cim.model.security import session
 
 _TYPES: dict[type, TypeEngine[Any]] = {
     bytes: LargeBinary(),
@@ -313,3 +317,23 @@ def set_codes(id: int, secret: bytes | None, step: int | None) -> TextClause:
 def refill(name: bytes) -> TextClause:
     """Forget what a bucket counted."""
     return _bound("DELETE FROM security.bucket WHERE name = :name", name=name)
+
+
+def add_session(row: dict[str, Any], hours: int) -> Insert:
+    """A session that is over after so many hours at the latest."""
+    ends = func.now() + func.make_interval(0, 0, 0, 0, hours)
+    return insert(session).values(**row, ends_at=ends)
+
+
+def end_session(digest: bytes) -> TextClause:
+    """End a session; whose it was, if it was not over."""
+    return _bound(
+        """UPDATE security.session SET ended_at = now() WHERE digest = :digest
+           AND ended_at IS NULL RETURNING name, account_id""",
+        digest=digest,
+    )
+
+
+def forget_sessions() -> TextClause:
+    """Forget sessions that were over a day ago; the audit log knows of them."""
+    return text("DELETE FROM security.session WHERE ends_at < now() - interval '1 day'")
