@@ -3,16 +3,18 @@
 import difflib
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 import click
 
 from cim import settings as settings_module
 from cim.commands import shown
 from cim.errors import BadMapping, InvalidQuery, SourceError
-from cim.intake.bringing import Units, bring, bring_terrain
+from cim.intake.bringing import Units, bring, bring_terrain, end_mesh
 from cim.load import inspection, mapping, meshes, models, terrain
 from cim.load.inspection import Inspection
 from cim.load.kind import Kind
@@ -80,7 +82,8 @@ def _kinds() -> dict[str, Kind]:
     "--end",
     multiple=True,
     metavar="NAME",
-    help="Of terrain: the raster of that name is the city's no more. May be repeated.",
+    help="Of terrain: the raster of that name is the city's no more. Of meshes: buildings drawn as "
+    "those of that source or file are drawn as before. May be repeated.",
 )
 @click.option("--dry-run", is_flag=True, help="Do everything but keep it.")
 @click.option("--no-units", is_flag=True, help="Do not make storeys and units now.")
@@ -114,6 +117,7 @@ def load(
       cim load city my-city/
       cim load terrain coarse.tif fine.tif --heights egm96
       cim load terrain --end coarse
+      cim load mesh --end tower
       cim load mend-me.csv
       cim load --fields buildings
     """
@@ -123,6 +127,8 @@ def load(
     wish = _wish(options)
     if words[:1] == (terrain.KIND.name,) or (look and len(words) == 1 and _looks(words[0])):
         sys.exit(_terrain(words, wish, look, as_json, options))
+    if words == (meshes.KIND.name,) and wish.end:
+        sys.exit(_end_meshes(wish.end, options))
     kind, path = _target(words)
     request, how = _request(options)
     settings = settings_module.load()
@@ -185,6 +191,18 @@ def _terrain(
             shown.outcome(report, dry_run)
         if not dry_run:
             click.echo("next 下一步: cim tile build")
+    return 0
+
+
+def _end_meshes(names: Sequence[str], options: dict[str, object]) -> int:
+    """Meshes taken back by the names of their sources or files; the exit code."""
+    settings, building = settings_module.load(), cast("int | None", options["building"])
+    for name in names:
+        report = end_mesh(settings, name, building, keep=not options["dry_run"])
+        if not options["quiet"]:
+            shown.outcome(report, bool(options["dry_run"]))
+    if not (options["quiet"] or options["dry_run"]):
+        click.echo("next 下一步: cim tile update")
     return 0
 
 

@@ -213,3 +213,58 @@ def test_a_mesh_without_a_building_is_refused(
     with pytest.raises(CimError, match=word) as refused:
         load(tower(tmp_path / "tower.obj"), **ask)
     assert isinstance(refused.value, kind)
+
+
+CURRENT = "SELECT kind, lod FROM city.building_geom WHERE is_current"
+LAST = """SELECT op, before FROM platform.change WHERE object_type = 'building'
+          ORDER BY id DESC LIMIT 1"""
+
+
+def rows(connection: Connection, sql: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in connection.execute(text(sql))]
+
+
+def model(path: Path, *levels: str) -> Path:
+    """The house in these levels of detail."""
+    item = {"type": "Building", "geometry": [solid(0, lod) for lod in levels]}
+    return document(path, {"B": item}, corners())
+
+
+def test_a_mesh_that_is_taken_back_leaves_what_was_there_before(
+    connection: Connection, load: Any, building: int, tmp_path: Path
+) -> None:
+    path = tower(tmp_path / "tower.glb")
+    load(path, building=building, source="designers")
+    report = meshes.end(connection, "designers")
+    assert report.counts.ended == 1
+    assert report.notes[0][0] == f"building {building} is drawn as its solid in LoD2.2 again"
+    assert rows(connection, CURRENT) == [("solid", "2.2")]
+    assert rows(connection, LAST) == [("update", {"mesh": "shown"})]
+    with pytest.raises(NotFound, match="designers"):
+        meshes.end(connection, "designers")
+    assert load(path, building=building, source="designers").counts.changed == 1
+    assert rows(connection, CURRENT) == [("mesh", None)]
+    assert meshes.end(connection, "tower.glb", building).counts.ended == 1
+
+
+def test_of_several_levels_the_one_that_was_shown_is_shown_again(
+    connection: Connection, settings: Settings, load: Any, building: int, tmp_path: Path
+) -> None:
+    levels = model(tmp_path / "one.city.json", "1", "2.2", "3")
+    connection.execute(text("DISCARD TEMP"))
+    pipeline.load(connection, settings, KINDS["buildings"], levels)
+    connection.execute(text("UPDATE city.building_geom SET is_current = false"))
+    connection.execute(text("UPDATE city.building_geom SET is_current = true WHERE lod = '1'"))
+    load(tower(tmp_path / "tower.glb"), building=building)
+    meshes.end(connection, "tower")
+    assert rows(connection, CURRENT) == [("solid", "1")]
+
+
+def test_a_building_without_a_solid_is_its_prism_again(
+    connection: Connection, load: Any, building: int, tmp_path: Path
+) -> None:
+    connection.execute(text("DELETE FROM city.building_geom"))
+    load(tower(tmp_path / "tower.glb"), building=building)
+    report = meshes.end(connection, "tower")
+    assert report.notes[0][0] == f"building {building} is drawn as its prism again"
+    assert rows(connection, CURRENT) == []

@@ -1,11 +1,12 @@
 """Meshes (OBJ, glTF, PLY, STL): how a building is drawn, in place of its prism or solid.
 
 A file is read in a child process (`reading`), as floor models are, finds its place on a building
-(`placing`) and goes beside it into the store (`loading`).  What the mesh says of floors and rooms
-is nothing: the building's storeys and units stay as they are.
+(`placing`) and goes beside it into the store (`loading`), or is taken back (`ending`).  What the
+mesh says of floors and rooms is nothing: the building's storeys and units stay as they are.
 """
 
 from cim.load.kind import Kind
+from cim.load.meshes.ending import end
 from cim.load.meshes.loading import keep, load
 from cim.model.buildings import building_geom
 
@@ -22,4 +23,4 @@ KIND = Kind(
 ENDINGS = (".obj", ".gltf", ".glb", ".ply", ".stl")
 """How names of meshes end."""
 
-__all__ = ["ENDINGS", "KIND", "keep", "load"]
+__all__ = ["ENDINGS", "KIND", "end", "keep", "load"]

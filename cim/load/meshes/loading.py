@@ -132,12 +132,13 @@ def _enter(
     if kept is not None and kept.same:
         return Counts(unchanged=1)
     number = None if kept is None else kept.id
-    _run(connection, queries.HIDE, building_id=building_id, id=number)
+    hidden = _run(connection, queries.HIDE, building_id=building_id, id=number).scalars().all()
+    shown = None if kept is not None and kept.is_current else next(iter(hidden), 0)
     if kept is None:
         _run(connection, queries.ADD, **row)
     else:
         _run(connection, queries.CHANGE, id=number, **row)
-    _run(connection, queries.RECORD, building_id=building_id, import_id=import_id)
+    _run(connection, queries.RECORD, building_id=building_id, import_id=import_id, shown=shown)
     return Counts(new=1) if kept is None else Counts(changed=1)
 
 

@@ -3,7 +3,7 @@
 Works on one building at a time, out of the objects of CityJSON; no I/O.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,7 +145,7 @@ def building(feature: Feature, *, projected: bool = True) -> Made:
     solid = {lod: found for lod, found in drawn.items() if _rank(lod) > 0}
     if not solid:
         return Made(footprint)
-    shown = max(solid, key=lambda lod: (_rank(lod) < HIGHEST, _shown_rank(lod)))
+    shown = to_show(solid)
     order = [shown, *sorted(set(solid) - {shown})]
     heights = solid[shown].points[:, 2]
     collection = shapely.geometrycollections(
@@ -158,6 +158,15 @@ def building(feature: Feature, *, projected: bool = True) -> Made:
         float(heights.min()),
         float(heights.max()),
     )
+
+
+def to_show(lods: Iterable[str]) -> str:
+    """The level of detail to be shown: the highest below LoD3; of those above the lowest.
+
+    >>> to_show(["1", "2.2", "3"]), to_show(["3.3", "3"])
+    ('2.2', '3')
+    """
+    return max(lods, key=lambda lod: (_rank(lod) < HIGHEST, _shown_rank(lod)))
 
 
 def _rank(lod: str) -> float:
