@@ -17,7 +17,7 @@ import numpy as np
 from deflate import DeflateError
 from numpy.typing import NDArray
 
-from tiling import limits
+from tiling import limits, points_content
 from tiling.content import Content, names, tables
 from tiling.findings import MANY_FAULTS, UNREADABLE, Fault, Notes, Piece
 from tiling.khronos import Validator
@@ -195,6 +195,10 @@ def _judge(source: Source, piece: Piece, found: Judged, validator: Validator) ->
         )
     for en in validator.issues(data):
         found.faults.append(Fault(piece.uri, "Khronos", en, en))
+    if data[:4] == points_content.MAGIC:
+        for rule, en, zh in points_content.findings(data, piece.matrix, piece.volumes):
+            found.faults.append(Fault(piece.uri, rule, en, zh))
+        return
     glb = parse_content(data, lambda uri: source.read(joined(piece.uri, uri)))
     content = Content(glb, piece.matrix, piece.volumes, piece.ours)
     _ = content.parts  # what cannot be judged at all says so here

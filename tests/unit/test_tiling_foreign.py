@@ -206,11 +206,11 @@ def test_an_octree_deeper_than_it_says_is_found(tmp_path: Path) -> None:
 
 def test_what_cannot_be_judged_is_counted_and_no_fault(tmp_path: Path) -> None:
     files = explicit()
-    files["a b.b3dm"] = b"pnts" + bytes(24)
+    files["a b.b3dm"] = b"i3dm" + bytes(24)
     root(files)["children"][1]["content"]["uri"] = "https://elsewhere.example/tileset.json"
     report = check(write(tmp_path, files))
     assert report.faults == []
-    assert {en for en, _ in report.unjudged} == {"contents of format pnts", "contents on a server"}
+    assert {en for en, _ in report.unjudged} == {"contents of format i3dm", "contents on a server"}
 
 
 def archive(path: Path, files: Files, *, shift: int = 0, last: str = INDEX) -> Path:
