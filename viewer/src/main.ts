@@ -8,6 +8,7 @@ import { createStore } from './store'
 import './style/tokens.css'
 import './style/panels.css'
 import './style/grid.css'
+import './style/sign-in.css'
 
 const options = new URLSearchParams(location.search)
 const initial: State = {
@@ -15,6 +16,7 @@ const initial: State = {
   language: (localStorage.getItem('language') ?? navigator.language).startsWith('en') ? 'en' : 'zh-CN',
   theme: (localStorage.getItem('theme') ?? wished()) === 'dark' ? 'dark' : 'light',
 }
+const carried = new URLSearchParams(location.hash.slice(1)).get('link')
 const link = (state: State): string => location.pathname + location.search + encode(state, initial)
 const store = createStore(
   createClient(new URL('.', location.href).href, (input, init) => fetch(input, init)),
@@ -23,7 +25,10 @@ const store = createStore(
     push: (state) => history.pushState(null, '', link(state)),
     replace: (state) => history.replaceState(null, '', link(state)),
   },
+  carried,
 )
+// What sets a password stays neither in the address nor in the history.
+if (carried) history.replaceState(null, '', link(store.state.value))
 
 function wished(): string {
   return matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'

@@ -38,6 +38,10 @@ export interface Store {
   readonly wish: Signal<Wish | null>
   readonly tab: Signal<Tab>
   readonly help: Signal<boolean>
+  /** Whether the page on signing in is open. */
+  readonly signing: Signal<boolean>
+  /** What a one-time link carried that sets a password, or null. */
+  readonly link: Signal<string | null>
   readonly preview: Signal<Preview | null>
   /** Files that were dropped on the page and that nobody has taken yet. */
   readonly dropped: Signal<readonly File[] | null>
@@ -58,6 +62,8 @@ export interface Store {
   say(en: string, zh: string, kind?: Message['kind']): void
   /** Say what went wrong, in the service's own sentence where it gave one. */
   complain(error: unknown): void
+  /** Somebody signed in or out: what is shown is asked anew. */
+  signedIn(session: Session): void
   /** Take over a state that came from a link or the history. */
   restore(state: State): void
   start(): Promise<void>
@@ -66,11 +72,15 @@ export interface Store {
 /** What the store needs of the browser's address and history. */
 export interface Trail { push(state: State): void; replace(state: State): void }
 
-export function createStore(client: Client, initial: State, trail: Trail): Store {
+export function createStore(
+  client: Client, initial: State, trail: Trail, carried: string | null = null,
+): Store {
   const state = signal(initial)
   const t = computed(() => WORDS[state.value.language])
   const city = signal<City | null>(null)
   const session = signal<Session | null>(null)
+  /** Goes up when somebody signs in or out: what was asked may be answered otherwise now. */
+  const turn = signal(0)
   const building = signal<Building | null>(null)
   const floors = signal<FloorGrid | null>(null)
   const card = signal<Card | null>(null)
@@ -149,8 +159,9 @@ export function createStore(client: Client, initial: State, trail: Trail): Store
   const ground = (): number => building.value?.ground_elev ?? 0
 
   follow(
-    () => state.value.selection.building,
-    async (id, signal) => {
+    () => `${state.value.selection.building ?? ''} ${turn.value}`,
+    async (_, signal) => {
+      const id = state.peek().selection.building
       if (id === null) {
         batch(() => { building.value = null; floors.value = null })
         return
@@ -161,7 +172,9 @@ export function createStore(client: Client, initial: State, trail: Trail): Store
     },
     complain,
   )
-  const wanted = computed(() => `${state.value.selection.unit ?? ''} ${purpose.value ?? ''}`)
+  const wanted = computed(
+    () => `${state.value.selection.unit ?? ''} ${purpose.value ?? ''} ${turn.value}`,
+  )
   follow(
     () => wanted.value,
     async (_, signal) => {
@@ -182,9 +195,11 @@ export function createStore(client: Client, initial: State, trail: Trail): Store
     client, state, t, city, session, building, floors, card, purpose, message, wish, tab,
     hover: signal(null),
     help: signal(false),
+    signing: signal(false),
+    link: signal(carried),
     preview: signal(null),
     dropped: signal(null),
-    mayLoad: computed(() => session.value?.roles.includes('intake') ?? false),
+    mayLoad: computed(() => session.value?.scopes.includes('intake') ?? false),
     open(page, job = null) {
       if (state.value.page === page && state.value.job === job) return
       state.value = { ...state.value, page, job }
@@ -194,6 +209,13 @@ export function createStore(client: Client, initial: State, trail: Trail): Store
     setLayer: (name, on) => change({ layers: { ...state.value.layers, [name]: on } }),
     setView: (view) => change({ view }),
     isolate: (isolation, storey) => change({ isolation, storey }),
+    signedIn(now) {
+      batch(() => {
+        session.value = now
+        purpose.value = now.default_purpose
+        turn.value += 1
+      })
+    },
     restore: (next) => { state.value = next },
     async start() {
       const [isCity, isSession] = await Promise.allSettled([client.city(), client.session()])

@@ -14,6 +14,13 @@ export class Refusal extends Error {
 export interface Client {
   city(): Promise<City>
   session(): Promise<Session>
+  signIn(name: string, password: string, code: string): Promise<Session>
+  signOut(): Promise<void>
+  /** Set a password by a one-time link, and be signed in. */
+  redeem(link: string, password: string): Promise<Session>
+  changePassword(old: string, fresh: string, code: string): Promise<Session>
+  /** What a request carries that changes something. */
+  proof(): Record<string, string>
   building(id: number, signal?: AbortSignal): Promise<Building>
   floorGrid(id: number, signal?: AbortSignal): Promise<FloorGrid>
   card(id: number, purpose: string | null, signal?: AbortSignal): Promise<Card>
@@ -42,18 +49,29 @@ type Values = Record<string, string | number>
 /** A client of the service that this page came from; `ask` is the browser's fetch. */
 export function createClient(base: string, ask: typeof fetch): Client {
   const address = (path: string): string => new URL(path.replace(/^\//, ''), base).href
+  let csrf: string | null = null
+  const proof = (): Record<string, string> => (csrf ? { 'X-CSRF-Token': csrf } : {})
 
   async function get<T>(path: string, values: Values = {}, options: RequestInit = {}): Promise<T> {
+    return (await (await answered(path, values, options)).json()) as T
+  }
+  async function answered(path: string, values: Values, options: RequestInit): Promise<Response> {
     const query = new URLSearchParams(Object.entries(values).map(([k, v]) => [k, String(v)]))
     const answer = await ask(address(path) + (query.size > 0 ? `?${query}` : ''), {
       ...options,
-      headers: { Accept: 'application/json', ...options.headers },
+      headers: { Accept: 'application/json', ...(options.method ? proof() : {}), ...options.headers },
     }).catch((error: unknown) => {
       if (error instanceof DOMException && error.name === 'AbortError') throw error
       throw new Refusal(0, 'The service does not answer.', '服务没有应答。')
     })
     if (!answer.ok) throw await refusal(answer)
-    return (await answer.json()) as T
+    return answer
+  }
+  /** Who the caller is; what the service gave for changes is kept here and nowhere else. */
+  const known = async (asked: Promise<Session>): Promise<Session> => {
+    const session = await asked
+    csrf = session.csrf
+    return session
   }
   const post = <T>(path: string, body?: unknown, options: RequestInit = {}): Promise<T> =>
     get(path, {}, {
@@ -66,7 +84,13 @@ export function createClient(base: string, ask: typeof fetch): Client {
   return {
     address,
     city: () => get('city'),
-    session: () => get('session'),
+    proof,
+    session: () => known(get('session')),
+    signIn: (name, password, code) => known(post('session', { name, password, code })),
+    signOut: async () => { await answered('session', {}, { method: 'DELETE' }) },
+    redeem: (link, password) => known(post('session/link', { link, password })),
+    changePassword: (old, fresh, code) =>
+      known(post('session/password', { old, new: fresh, code }, { method: 'PUT' })),
     building: (id, signal) => get(`buildings/${id}`, {}, aborted(signal)),
     floorGrid: (id, signal) => get(`buildings/${id}/floor-grid`, {}, aborted(signal)),
     card: (id, purpose, signal) =>

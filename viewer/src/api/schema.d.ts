@@ -34,10 +34,106 @@ export interface paths {
         /**
          * Who the caller is, and what X-Purpose may say
          * @description Keys go into the header `Authorization: Bearer …`, purposes into `X-Purpose`.
+         *
+         *     A page that is signed in sends `csrf` in `X-CSRF-Token` with whatever changes something.
          */
         get: operations["session"];
         put?: never;
+        /**
+         * Sign in
+         * @description The session's cookie is one no script can read; it is over after disuse, or in the evening.
+         *
+         *     A failure says the same whatever was wrong. An earlier session of this browser ends.
+         */
+        post: operations["sign_in"];
+        /**
+         * Sign out
+         * @description The session is over, for whoever has the cookie.
+         */
+        delete: operations["sign_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/session/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change one's password
+         * @description By who is signed in and knows the old one; every other session of the account ends.
+         */
+        put: operations["change"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/session/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a password by a one-time link
+         * @description And sign in with it. A link sets one password, once.
+         */
+        post: operations["redeem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/session/codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Sign in with codes from now on
+         * @description The code must be one of the secret.
+         */
+        put: operations["confirm_codes"];
+        /**
+         * A secret for one-time codes
+         * @description Nothing is kept before a code made from it is shown (`PUT`).
+         */
+        post: operations["begin_codes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/session/codes/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign in without codes again
+         * @description By who is signed in and shows the password and a last code.
+         */
+        post: operations["end_codes"];
         delete?: never;
         options?: never;
         head?: never;
@@ -971,6 +1067,23 @@ export interface components {
             en: string;
         };
         /**
+         * Codes
+         * @description A new secret for one-time codes; kept once a code made from it was shown.
+         * @example {
+         *       "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+         *       "address": "otpauth://totp/cimtwin:wang?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+         *     }
+         */
+        Codes: {
+            /** Secret */
+            secret: string;
+            /**
+             * Address
+             * @description for an authenticator, as a link or a picture
+             */
+            address: string;
+        };
+        /**
          * Collection
          * @description What can be asked for as features.
          * @enum {string}
@@ -1026,6 +1139,16 @@ export interface components {
             samples: string[];
             /** Oddities */
             oddities: components["schemas"]["Oddity"][];
+        };
+        /**
+         * Confirm
+         * @description A secret that was given, and a code made from it.
+         */
+        Confirm: {
+            /** Secret */
+            secret: string;
+            /** Code */
+            code: string;
         };
         /**
          * Crs
@@ -1445,6 +1568,11 @@ export interface components {
              * @description the job whose rows are mended in this file; source, coordinates and mapping are those of that job then
              */
             mends?: number | null;
+            /**
+             * Heights
+             * @description of terrain: what its heights are above; without, what the file says, else 1985, the city's height datum
+             */
+            heights?: ("1985" | "ellipsoid" | "egm96" | "egm2008") | null;
             /** Source */
             source?: string | null;
             /**
@@ -1490,6 +1618,11 @@ export interface components {
              * @default false
              */
             every_space: boolean;
+            /**
+             * Surveyed
+             * @description of terrain: the day of survey
+             */
+            surveyed?: string | null;
         };
         /**
          * Inspect
@@ -1523,6 +1656,11 @@ export interface components {
              * @description the job whose rows are mended in this file; source, coordinates and mapping are those of that job then
              */
             mends?: number | null;
+            /**
+             * Heights
+             * @description of terrain: what its heights are above; without, what the file says, else 1985, the city's height datum
+             */
+            heights?: ("1985" | "ellipsoid" | "egm96" | "egm2008") | null;
         };
         /**
          * Inspection
@@ -2043,6 +2181,22 @@ export interface components {
             items: components["schemas"]["Match"][];
         };
         /**
+         * NewPassword
+         * @description A password in place of the one there is.
+         */
+        NewPassword: {
+            /** Old */
+            old: string;
+            /**
+             * Code
+             * @description one-time code, where the account has them
+             * @default
+             */
+            code: string;
+            /** New */
+            new: string;
+        };
+        /**
          * Observations
          * @description Readings of one datastream, oldest first.
          * @example {
@@ -2254,6 +2408,19 @@ export interface components {
             name: boolean;
         };
         /**
+         * Redeem
+         * @description The password that a one-time link is for.
+         */
+        Redeem: {
+            /**
+             * Link
+             * @description what stands behind `#link=`
+             */
+            link: string;
+            /** Password */
+            password: string;
+        };
+        /**
          * Reference
          * @description An object by id and name.
          */
@@ -2320,11 +2487,16 @@ export interface components {
         };
         /**
          * Session
-         * @description Who the caller is, and for which purposes personal data may be asked for.
+         * @description Who the caller is, what they may do, and for which purposes personal data may be asked.
          * @example {
-         *       "actor": "housing-desk",
+         *       "actor": "wang",
          *       "roles": [
          *         "residents"
+         *       ],
+         *       "scopes": [
+         *         "city.read",
+         *         "living.read",
+         *         "residents.read"
          *       ],
          *       "purposes": [
          *         {
@@ -2334,7 +2506,15 @@ export interface components {
          *         }
          *       ],
          *       "demo": false,
-         *       "default_purpose": null
+         *       "default_purpose": null,
+         *       "signed_in": true,
+         *       "until": "2026-11-22T20:00:00Z",
+         *       "csrf": "5f1c…",
+         *       "must_change": false,
+         *       "ways": {
+         *         "password": true,
+         *         "elsewhere": null
+         *       }
          *     }
          */
         Session: {
@@ -2342,6 +2522,11 @@ export interface components {
             actor: string | null;
             /** Roles */
             roles: string[];
+            /**
+             * Scopes
+             * @description what may be done, in whatever place
+             */
+            scopes: string[];
             /**
              * Purposes
              * @description what header X-Purpose may say
@@ -2351,6 +2536,56 @@ export interface components {
             demo: boolean;
             /** Default Purpose */
             default_purpose: string | null;
+            /**
+             * Signed In
+             * @description by a cookie, not a key
+             */
+            signed_in: boolean;
+            /**
+             * Until
+             * @description when the session ends, used or not
+             */
+            until: string | null;
+            /**
+             * Csrf
+             * @description goes into X-CSRF-Token of requests that change something
+             */
+            csrf: string | null;
+            /**
+             * Must Change
+             * @description nothing may be done before the password is changed
+             */
+            must_change: boolean;
+            ways: components["schemas"]["SignInWays"];
+        };
+        /**
+         * SignIn
+         * @description Who signs in, and how that is shown.
+         */
+        SignIn: {
+            /** Name */
+            name: string;
+            /** Password */
+            password: string;
+            /**
+             * Code
+             * @description one-time code, where the account has them
+             * @default
+             */
+            code: string;
+        };
+        /**
+         * SignInWays
+         * @description How one may sign in here.
+         */
+        SignInWays: {
+            /** Password */
+            password: boolean;
+            /**
+             * Elsewhere
+             * @description what the other place is called; null for none
+             */
+            elsewhere: string | null;
         };
         /**
          * Stream
@@ -2433,6 +2668,12 @@ export interface components {
             /** Version */
             version: string;
             /**
+             * Kind
+             * @description buildings and the like, with ids; or the points of a survey, without
+             * @enum {string}
+             */
+            kind: "features" | "points";
+            /**
              * Built At
              * Format: date-time
              */
@@ -2450,12 +2691,6 @@ export interface components {
         };
         /**
          * Tilesets
-            /**
-             * Kind
-             * @description buildings and the like, with ids; or the points of a survey, without
-             * @enum {string}
-             */
-            kind: "features" | "points";
          * @description Every tileset that can be opened.
          * @example {
          *       "tilesets": [
@@ -2463,6 +2698,7 @@ export interface components {
          *           "name": "units",
          *           "url": "/tiles/3d/units/tileset.json?v=20261121T101500",
          *           "version": "20261121T101500",
+         *           "kind": "features",
          *           "built_at": "2026-11-21T10:15:00Z",
          *           "features": 30112,
          *           "height_shift": -5.2
@@ -2478,7 +2714,6 @@ export interface components {
          * Unit
          * @description The unit itself.
          */
-         *           "kind": "features",
         Unit: {
             /** Id */
             id: number;
@@ -2928,8 +3163,17 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description The key is not known */
+            /** @description Name, password or code is wrong, or a key is not known */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request came from elsewhere, or is not allowed */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2939,6 +3183,391 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description Name, password or code is wrong, or a key is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request came from elsewhere, or is not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many tries of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sign_out: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Name, password or code is wrong, or a key is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request came from elsewhere, or is not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPassword"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description Name, password or code is wrong, or a key is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request came from elsewhere, or is not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many tries of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    redeem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Redeem"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description Name, password or code is wrong, or a key is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request came from elsewhere, or is not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirm_codes: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Confirm"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Name, password or code is wrong, or a key is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request came from elsewhere, or is not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    begin_codes: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Codes"];
+                };
+            };
+            /** @description Name, password or code is wrong, or a key is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request came from elsewhere, or is not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_codes: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Name, password or code is wrong, or a key is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request came from elsewhere, or is not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many tries of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -25,9 +25,10 @@ const CHUNK = 8_000_000
 const PATIENCE_MS = [0, 1000, 3000, 5000, 10_000]
 
 /** A sender to the service's uploads; the address is that of `/uploads`. */
-export function createSender(endpoint: string): Sender {
+export function createSender(endpoint: string, proof: () => Record<string, string> = () => ({})): Sender {
   const upload = (file: File, group: string, hearer: Hearer | null): Upload => new Upload(file, {
     endpoint,
+    headers: proof(),
     chunkSize: CHUNK,
     retryDelays: PATIENCE_MS,
     metadata: { filename: file.name, group },

@@ -8,6 +8,7 @@ import { Floors } from './floors'
 import { Help } from './help'
 import { Layers } from './layers'
 import { Empty, HoverLabel, Messages } from './notices'
+import { SignIn } from './sign-in'
 import { Title } from './title'
 
 export function App({ store }: { store: Store }) {
@@ -41,6 +42,7 @@ export function App({ store }: { store: Store }) {
       <HoverLabel store={store} />
       <Messages store={store} />
       <Help store={store} />
+      <SignIn store={store} />
     </div>
   )
 }

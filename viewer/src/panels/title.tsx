@@ -1,6 +1,7 @@
 /** The bar at the top: whose city, the search, and what concerns the whole page. */
 import type { Store } from '../store'
 import { Search } from './search'
+import { SignInButton } from './sign-in'
 
 export function Title({ store }: { store: Store }) {
   const t = store.t.value
@@ -31,6 +32,7 @@ export function Title({ store }: { store: Store }) {
             {t.quality.title}
           </button>
         )}
+        <SignInButton store={store} />
         <button
           type="button" lang={language === 'en' ? 'zh-CN' : 'en'}
           onClick={() => store.change({ language: language === 'en' ? 'zh-CN' : 'en' })}

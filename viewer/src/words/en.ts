@@ -1,10 +1,12 @@
 import { intakeEn } from './intake-en'
 import { numbered } from './labels'
 import { qualityEn } from './quality-en'
+import { signInEn } from './sign-in-en'
 
 export const en = {
   intake: intakeEn,
   quality: qualityEn,
+  signIn: signInEn,
   title: 'City Information Model',
   search: 'Search addresses',
   searchHint: 'Address, estate, building or room',

@@ -2,10 +2,12 @@ import type { Words } from './en'
 import { intakeZh } from './intake-zh'
 import { numbered } from './labels'
 import { qualityZh } from './quality-zh'
+import { signInZh } from './sign-in-zh'
 
 export const zh = {
   intake: intakeZh,
   quality: qualityZh,
+  signIn: signInZh,
   title: '城市信息模型',
   search: '搜索地址',
   searchHint: '地址、小区、楼栋或房号',

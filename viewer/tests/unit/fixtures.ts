@@ -42,6 +42,8 @@ export const CITY: City = {
 
 export const SESSION: Session = {
   actor: 'demo', roles: ['residents'], demo: true, default_purpose: 'demonstration',
+  scopes: ['city.read', 'living.read', 'residents.read'], signed_in: false, until: null, csrf: null,
+  must_change: false, ways: { password: true, elsewhere: null },
   purposes: [{ code: 'demonstration', zh: '演示', en: 'Demonstration' }, { code: 'emergency', zh: '应急处置', en: 'Emergency' }],
 }
 

@@ -13,7 +13,7 @@ import { RecentJobs } from './recent'
 
 /** The page over a desk of its own, which goes on working while the page is closed. */
 export function createIntake(store: Store) {
-  const desk = createDesk(store, createSender(store.client.address('uploads')))
+  const desk = createDesk(store, createSender(store.client.address('uploads'), store.client.proof))
   return () => <Page store={store} desk={desk} />
 }
 

@@ -1,0 +1,23 @@
+/** What the viewer says of signing in. */
+export const signInEn = {
+  title: 'Sign in',
+  out: 'Sign out',
+  name: 'Account',
+  password: 'Password',
+  code: 'One-time code',
+  codeHint: 'Only if you have set one up',
+  enter: 'Sign in',
+  elsewhere: 'Sign in with {0}',
+  welcome: 'Set your password',
+  welcomeHint: 'This link sets the password of one account, once.',
+  change: 'Change password',
+  mustChange: 'Your password has run out. Choose a new one.',
+  old: 'Old password',
+  fresh: 'New password',
+  again: 'New password again',
+  differ: 'The two passwords differ.',
+  save: 'Save',
+  roles: 'Roles',
+  noRoles: 'This account has no role yet; the security administrator gives them.',
+  changed: 'The password is changed',
+}
