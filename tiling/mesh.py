@@ -23,14 +23,13 @@ from tiling.rings import (
     SMALLEST,
     Rings,
     areas,
+    cut,
     parse,
     plain,
     ranges,
     select,
     take,
     tidy,
-    triangle_areas,
-    triangulate,
 )
 
 __all__ = [
@@ -214,13 +213,14 @@ def _lay(outlines: Sequence[bytes | None], frame: Frame) -> _Laid:
     ground, up = frame.place(shape.points[:, 0], shape.points[:, 1])
     shape, (ground, up) = _within_width(shape, (ground, up), reasons)
     plan = np.rint(ground[:, :2] / GRID)
-    shape, corners = tidy(plan, shape)
-    plan = plan[corners]
+    tidied, corners = tidy(plan, shape)
+    if tidied is not shape:
+        shape, plan, ground, up = tidied, plan[corners], ground[corners], up[corners]
     convex = plain(plan, shape)
-    triangles, polygon = triangulate(plan, shape, convex)
-    covered = np.bincount(polygon, triangle_areas(plan, triangles), minlength=shape.owner.size)
+    triangles, polygon, area = cut(plan, shape, convex)
+    covered = np.bincount(polygon, area, minlength=shape.owner.size)
     _judge(reasons, shape.owner, areas(plan, shape, convex), covered.astype(float))
-    return _Laid(shape, ground[corners], up[corners], triangles, polygon, reasons)
+    return _Laid(shape, ground, up, triangles, polygon, reasons)
 
 
 def _take(laid: _Laid, outlines: Integers) -> _Laid:
@@ -314,7 +314,8 @@ def _reasons(outlines: Integers, bottom: Floats, top: Floats) -> Integers:
     """Why each feature has no mesh: `outlines` is what its outline tells against it."""
     reasons = outlines.copy()
     own = np.full(bottom.size, Reason.FINE, np.int64)
-    own[~(top - bottom >= GRID)] = Reason.NO_HEIGHT
+    with np.errstate(invalid="ignore"):  # what has no end is told of below
+        own[~(top - bottom >= GRID)] = Reason.NO_HEIGHT
     own[(np.abs(bottom) > HIGHEST) | (np.abs(top) > HIGHEST)] = Reason.TOO_HIGH
     own[~(np.isfinite(bottom) & np.isfinite(top))] = Reason.NO_ELEVATION
     odd = (own != Reason.FINE) & (outlines != Reason.NO_OUTLINE)

@@ -123,8 +123,8 @@ def encode(item: Property, values: Sequence[Any], codes: tuple[str, ...] = ()) -
     Raises TilingError for a number that the type cannot hold.
     """
     if item.component == "ENUM":
-        number = {code: place for place, code in enumerate(codes, 1)}
-        return bytes(number.get(value, 0) for value in values)
+        number = _Numbers(zip(codes, range(1, len(codes) + 1), strict=True))
+        return bytes(map(number.__getitem__, values))
     return _numbers(item, values).tobytes()
 
 
@@ -142,6 +142,13 @@ def decode(item: Mapping[str, Any], data: bytes, count: int) -> NDArray[Any]:
     kind = COMPONENTS["UINT8" if item["type"] == "ENUM" else item["componentType"]]
     found: NDArray[Any] = np.frombuffer(data, kind, count * item.get("count", 1))
     return found
+
+
+class _Numbers(dict[str | None, int]):
+    """Numbers of codes; 0 for any other."""
+
+    def __missing__(self, _: str | None) -> int:
+        return 0
 
 
 def _numbers(item: Property, values: Sequence[Any]) -> NDArray[Any]:

@@ -128,13 +128,16 @@ def tidy(plan: Floats, shape: Rings) -> tuple[Rings, Integers]:
     ([200.0], [0], 4)
     """
     corners = _corners(plan, shape)
+    whole = corners.size == len(plan)
     ring = shape.ring_of_corner[corners]
-    count = np.bincount(ring, minlength=shape.rings.size - 1)
+    count = np.diff(shape.rings) if whole else np.bincount(ring, minlength=shape.rings.size - 1)
     single = Rings(shape.points[corners], _offsets(count), shape.polygons, shape.owner)
-    area = signed_areas(plan[corners], single)
+    area = signed_areas(plan, shape) if whole else signed_areas(plan[corners], single)
     sound = (count >= 3) & (np.abs(area) >= SMALLEST)
     outer = np.zeros(sound.size, bool)
     outer[shape.polygons[:-1]] = True
+    if whole and sound.all() and ((area > 0) == outer).all():
+        return shape, corners
     polygon = shape.polygon_of_ring
     kept_polygon = sound[shape.polygons[:-1]]
     sound &= kept_polygon[polygon]
@@ -158,12 +161,9 @@ def tidy(plan: Floats, shape: Rings) -> tuple[Rings, Integers]:
 
 def _corners(plan: Floats, shape: Rings) -> Integers:
     """The corners that are no repeats, and no tips of thorns on which triangulation would fail."""
-    corners = np.arange(len(plan))
+    corners, here, following = np.arange(len(plan)), plan, shape.next_corner
     ring = shape.ring_of_corner
     for _ in range(ROUNDS):
-        count = np.bincount(ring[corners], minlength=shape.rings.size - 1)
-        here = plan[corners]
-        following = Rings(here, _offsets(count), shape.polygons, shape.owner).next_corner
         onward = here[following] - here
         preceding = np.empty_like(following)
         preceding[following] = np.arange(following.size)
@@ -176,6 +176,9 @@ def _corners(plan: Floats, shape: Rings) -> Integers:
         if not dropped.any():
             break
         corners = corners[~dropped]
+        count = np.bincount(ring[corners], minlength=shape.rings.size - 1)
+        here = plan[corners]
+        following = Rings(here, _offsets(count), shape.polygons, shape.owner).next_corner
     return corners
 
 
@@ -246,22 +249,38 @@ def triangulate(
     >>> triangulate(np.empty((0, 2)), parse([]))[0].shape
     (0, 3)
     """
+    return cut(plan, shape, convex)[:2]
+
+
+def cut(
+    plan: Floats, shape: Rings, convex: NDArray[np.bool_] | None = None
+) -> tuple[Integers, Integers, Floats]:
+    """What `triangulate` gives, and the area of each triangle in the plane.
+
+    >>> shape = parse([shapely.to_wkb(shapely.box(0, 0, 2, 1))])
+    >>> cut(shape.points, shape)[2].tolist()
+    [1.0, 1.0]
+    """
     convex = plain(plan, shape) if convex is None else convex
-    first = shape.rings[shape.polygons[:-1][convex]]
-    fans = np.diff(shape.rings)[shape.polygons[:-1][convex]] - 2
-    base = np.repeat(first, fans)
-    step = ranges(np.zeros(fans.size, np.int64), fans)
-    pieces = [np.column_stack([base, base + step + 1, base + step + 2])]
+    first = shape.rings[shape.polygons[:-1]]
     hollow = np.flatnonzero(~convex)
-    counts = np.zeros(hollow.size, np.int64)
+    found = _ears(plan, shape, hollow)
+    count = np.diff(shape.rings)[shape.polygons[:-1]] - 2  # of a fan
+    count[hollow] = [len(ears) // 3 for ears in found]
+    start = np.cumsum(count) - count
+    triangles = np.empty((count.sum(), 3), np.int64)
+    fans = count[convex]
+    base, step = np.repeat(first[convex], fans), ranges(np.zeros(fans.size, np.int64), fans)
+    place = step + np.repeat(start[convex], fans)
+    triangles[place] = np.stack([base, base + step + 1, base + step + 2], axis=1)
     if hollow.size:
-        found = _ears(plan, shape, hollow)
-        counts[:] = [len(ears) // 3 for ears in found]
         ears = np.concatenate(found).reshape(-1, 3)
-        pieces.append(ears + np.repeat(shape.rings[shape.polygons[hollow]], counts)[:, None])
-    owner = np.concatenate([np.repeat(np.flatnonzero(convex), fans), np.repeat(hollow, counts)])
-    order = np.argsort(owner, kind="stable")
-    return _counter_clockwise(plan, np.concatenate(pieces)[order]), owner[order]
+        corners = ears + np.repeat(first[hollow], count[hollow])[:, None]
+        triangles[ranges(start[hollow], count[hollow])] = corners
+    area = triangle_areas(plan, triangles)
+    clockwise = np.flatnonzero(area < 0)
+    triangles[clockwise] = triangles[clockwise, ::-1]
+    return triangles, np.repeat(np.arange(count.size), count), np.abs(area)
 
 
 def _ears(plan: Floats, shape: Rings, polygons: Integers) -> list[NDArray[np.uint32]]:
@@ -290,8 +309,11 @@ def areas(plan: Floats, shape: Rings, convex: NDArray[np.bool_]) -> Floats:
     doubtful = np.flatnonzero(~convex)
     if doubtful.size:
         left, corners = select(shape, ~convex)
-        closed = np.insert(plan[corners], left.rings[1:], plan[corners[left.rings[:-1]]], axis=0)
-        offsets = left.rings + np.arange(left.rings.size), left.polygons
+        number = np.arange(left.rings.size)
+        round_it = ranges(left.rings[:-1], np.diff(left.rings) + 1)
+        round_it[left.rings[1:] + number[:-1]] = left.rings[:-1]
+        offsets = left.rings + number, left.polygons
+        closed = plan[corners[round_it]]
         shapes = shapely.from_ragged_array(shapely.GeometryType.POLYGON, closed, offsets)
         crossed = np.flatnonzero(~shapely.is_valid(shapes))
         found[doubtful[crossed]] = shapely.area(shapely.make_valid(shapes[crossed]))
@@ -333,12 +355,6 @@ def plain(plan: Floats, shape: Rings) -> NDArray[np.bool_]:
     turns_right = np.bincount(of, wrong, minlength=count)
     found: NDArray[np.bool_] = (turns_right == 0) & (rounds == 1) & (np.diff(shape.polygons) == 1)
     return found
-
-
-def _counter_clockwise(plan: Floats, triangles: Integers) -> Integers:
-    clockwise = triangle_areas(plan, triangles) < 0
-    triangles[clockwise] = triangles[clockwise][:, ::-1]
-    return triangles
 
 
 def _cross(a: Floats, b: Floats) -> Floats:

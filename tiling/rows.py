@@ -25,7 +25,7 @@ def take(values: Any, places: NDArray[Any]) -> Any:
     if isinstance(values, np.ndarray | Blobs):
         return values[places]
     places = np.flatnonzero(places) if places.dtype == bool else places
-    return [values[place] for place in places.tolist()]
+    return list(map(values.__getitem__, places.tolist()))
 
 
 def buildings(pieces: Pieces) -> dict[str, Any]:

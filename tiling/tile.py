@@ -34,8 +34,9 @@ class Tile:
 def build_tile(layer: Layer, table: Table, key: Key, rows: Rows) -> Tile:
     """The tile of a key from its rows: pure, and the same bytes in whatever order they come."""
     keys = [np.asarray(rows[name]) for name in (*layer.order, "bottom", "top")]
-    order = np.lexsort(keys[::-1])
-    rows = {name: take(values, order) for name, values in rows.items()}
+    if not (np.diff(keys[0]) > 0).all():
+        order = np.lexsort(keys[::-1])
+        rows = {name: take(values, order) for name, values in rows.items()}
     bottom = np.asarray(rows["bottom"], float) + rows["shift"]
     top = np.asarray(rows["top"], float) + rows["shift"]
     made, unsolid = drawn(rows, (bottom, top), tiles3d.place(key), closed=layer.closed)
@@ -65,4 +66,6 @@ def build_tile(layer: Layer, table: Table, key: Key, rows: Rows) -> Tile:
 def _rows(table: Table, rows: Rows, places: NDArray[np.int64]) -> dict[str, Any]:
     """The columns that a table is made of, at some places."""
     names = {item.column or item.id for item in table.of.properties}
+    if places.size == len(rows["id"]) and (np.diff(places) > 0).all():
+        return {name: rows[name] for name in names}
     return {name: take(rows[name], places) for name in names}

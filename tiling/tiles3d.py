@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import sqrt
 from typing import Any
 
@@ -73,6 +74,7 @@ class Facts:
     version: str
 
 
+@lru_cache(maxsize=64)
 def frame(key: Key) -> Frame:
     """The frame of the implicit tree that a tile is in.
 
@@ -83,6 +85,7 @@ def frame(key: Key) -> Frame:
     return Frame((west + east) / 2, (south + north) / 2)
 
 
+@lru_cache(maxsize=64)
 def place(key: Key) -> Frame:
     """The frame that a tile's own mesh is in: about the middle of its cell.
 

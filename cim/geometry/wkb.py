@@ -61,6 +61,8 @@ class Blobs(Sequence[bytes | None]):
         >>> list(found), number.tolist()
         ([b'a', b'b'], [1, 0, 1])
         """
+        if (np.diff(self.starts) > 0).all() and (self.ends >= self.starts).all():
+            return self, np.arange(len(self))
         places = np.where(self.ends < self.starts, -1, self.starts)
         _, first, number = np.unique(places, return_index=True, return_inverse=True)
         return self[first], number
@@ -161,7 +163,8 @@ class _Walk:
         polygons, left = np.where(many, polygons, 1), np.zeros(self.at.size, np.int64)
         found = [(self.owner[:0], self.at[:0], self.at[:0], np.zeros(0, bool))]
         while (going := np.flatnonzero((polygons > 0) | (left > 0))).size:
-            fresh = going[left[going] == 0]
+            outer = left[going] == 0
+            fresh = going[outer]
             kind, left[fresh] = self._head(fresh)
             _demand(kind == POLYGON)
             polygons[fresh] -= 1
@@ -169,7 +172,6 @@ class _Walk:
             self._reach(going, 4)
             corners = _anywhere(self.data, "<u4")[self.at[going]].astype(np.int64)
             _demand(corners >= 4)
-            outer = np.isin(going, fresh, assume_unique=True)
             found.append((self.owner[going], self.at[going] + 4, corners, outer))
             self.at[going] += 4 + 16 * corners
             left[going] -= 1
