@@ -50,10 +50,10 @@ def cim(environment: dict[str, str]) -> Callable[..., str]:
 
 
 @contextmanager
-def serving(environment: dict[str, str]) -> Iterator[str]:
+def serving(environment: dict[str, str], words: tuple[str, ...] = ("--demo",)) -> Iterator[str]:
     """The address of a service on the module's city."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "cim", "serve", "--demo", "--port", "0"],
+        [sys.executable, "-m", "cim", "serve", *words, "--port", "0"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -70,11 +70,13 @@ def serving(environment: dict[str, str]) -> Iterator[str]:
         server.stdout.close()
 
 
-def walked(environment: dict[str, str], script: str, *words: str) -> dict[str, Any]:
+def walked(
+    environment: dict[str, str], script: str, *words: str, serve: tuple[str, ...] = ("--demo",)
+) -> dict[str, Any]:
     """What a walk of viewer/tests/browser/ through the city, on a service of its own, reports."""
     node = shutil.which("node")
     assert node, "node is not on PATH: run the tests by `make test`, or `scripts/node pytest`"
-    with serving(environment) as origin:
+    with serving(environment, serve) as origin:
         done = subprocess.run(
             [node, str(WALK.with_name(script)), origin, str(PICTURES), *words],
             capture_output=True,
