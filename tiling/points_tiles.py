@@ -29,6 +29,9 @@ PROGRAM = "py3dtiles"
 POINT = 15
 """Bytes of a point in a tile: three floats and a colour."""
 
+LEAST = 0.01
+"""Metres: the geometric error of a tile with others below it, at least."""
+
 PULSE = 0.2
 """Seconds between two looks at how far it is."""
 
@@ -77,7 +80,22 @@ def placed(target: Path, frame: Frame) -> dict[str, Any]:
     root: dict[str, Any] = json.loads((target / "tileset.json").read_bytes())["root"]
     own = np.array(root.get("transform", np.eye(4).ravel()), float).reshape(4, 4)
     whole = own @ np.array(frame.matrix()).reshape(4, 4)  # both column-major: rows are columns
+    _falling(root)
     return root | {"transform": whole.ravel().tolist()}
+
+
+def _falling(tile: dict[str, Any]) -> float:
+    """Have geometric errors fall from a tile to those below, and be none above a tile nowhere.
+
+    py3dtiles has it otherwise where all points stand at one place.
+
+    >>> _falling({"geometricError": 0.0, "children": [{"geometricError": 0.5}]})
+    0.5
+    """
+    below = [_falling(child) for child in tile.get("children", [])]
+    if below:
+        tile["geometricError"] = max(float(tile["geometricError"]), LEAST, *below)
+    return float(tile["geometricError"])
 
 
 def contents(tile: Mapping[str, Any]) -> int:

@@ -263,6 +263,28 @@ def test_the_name_of_a_tileset_of_the_city_is_not_given_to_a_survey(
         assert isinstance(done.exception, CimError), name
 
 
+@pytest.mark.parametrize("points", [np.ones((1, 3)), np.ones((50, 3)), np.eye(3)])
+def test_a_few_points_or_many_at_one_place_are_a_sound_tileset(
+    cim: Any, settings: Settings, tmp_path: Path, points: Numbers
+) -> None:
+    assert cim("points", las(tmp_path / "a.las", points, ZONE)).exit_code == 0
+    assert check(settings.tiles_dir / "points/current").faults == []
+
+
+def test_where_py3dtiles_fails_its_last_words_are_said_and_nothing_is_left(
+    cim: Any, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = las(tmp_path / "a.las", facade(3000), ZONE)
+    program = tmp_path / "py3dtiles"
+    program.write_text("#!/bin/sh\necho 'WorkerException: it broke' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    done = cim("points", file)
+    assert str(done.exception) == "py3dtiles failed: WorkerException: it broke"
+    left = [path.name for path in (settings.tiles_dir / "points").iterdir()]
+    assert set(left) <= {".lock"}
+
+
 def test_what_is_missing_is_named(
     cim: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
