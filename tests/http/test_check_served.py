@@ -27,7 +27,7 @@ def test_one_address_is_enough_to_check_a_whole_city(settings: Settings, tiles: 
     with serving(settings) as (_, address):
         whole = check(f"{address}/tiles/3d/tileset.json")
         assert whole.faults == []
-        assert whole.titles == ["", "Buildings", "Units"]
+        assert whole.titles == ["", "Buildings", "Underground", "Units"]
         assert whole.tiles == len(list(tiles.rglob("golden/**/*.glb")))
         assert all(uri.endswith("?v=golden") for uri in whole.uris)
         one = f"{address}/tiles/3d/units/tileset.json?v=golden"
