@@ -63,7 +63,8 @@ class Blobs(Sequence[bytes | None]):
         """
         if (np.diff(self.starts) > 0).all() and (self.ends >= self.starts).all():
             return self, np.arange(len(self))
-        places = np.where(self.ends < self.starts, -1, self.starts)
+        both = self.starts * (self.data.size + 1) + self.ends
+        places = np.where(self.ends < self.starts, -1, both)
         _, first, number = np.unique(places, return_index=True, return_inverse=True)
         return self[first], number
 

@@ -67,6 +67,16 @@ def test_no_bytes_make_it_fall(noise: bytes) -> None:
     ragged(blobs([PLAIN[1][:9] + noise]))
 
 
+@given(st.lists(st.integers(0, len(PLAIN) + 1), max_size=12), st.booleans())
+def test_distinct_strings_are_those_in_different_places(chosen: list[int], ordered: bool) -> None:
+    pool = blobs([*PLAIN, b"", PLAIN[1]])
+    some = pool[np.array(sorted(set(chosen)) if ordered else chosen, int)]
+    found, number = some.distinct()
+    assert [found[place] for place in number.tolist()] == list(some)
+    places = {(found.starts[at], found.ends[at]) for at in range(len(found))}
+    assert len(places) == len(found) <= len(some)
+
+
 def test_strings_come_out_as_they_are_in_whatever_order() -> None:
     outlines = [*PLAIN, *ODD]
     order = np.random.default_rng(1).permutation(len(outlines))
