@@ -37,11 +37,18 @@ LOOSE = DEEPEST + 1
 PART = 50_000
 """Members that are made ready for the database at a time."""
 
+MUCH = 4
+"""Where more than one in so many members differs from what is kept, all are written anew."""
+
 SHARE = 1_000
 """Where more than one building in so many was touched, all are placed anew: that is faster."""
 
 EXTENT = {"id": "int8", "west": "float8", "south": "float8", "east": "float8", "north": "float8"}
 EXTENT |= {"height": "float8", "corners": "int4", "units": "int4"}
+
+FEW = 100
+"""So many are settled one by one whatever the share: placing all reads the city, of which a tileset
+may hold little."""
 
 _ROW = np.dtype(
     [("held", "i8")]
@@ -102,12 +109,39 @@ def keep(connection: Connection, layer: Layer, members: Members) -> None:
     with bulk.filled(connection, tile_member) as first:
         if first:
             _write(connection, layer, members, frozen=True)
-    if not first:
+    much = first or _bring_up(connection, layer, members)
+    _name_lost(connection, layer, None, members.lost)
+    if much:
+        connection.exec_driver_sql("ANALYZE platform.tile_member")
+
+
+def _bring_up(connection: Connection, layer: Layer, members: Members) -> bool:
+    """Have these members kept, of which some may be already; whether much had to be written."""
+    gone, come = _differing(kept(connection, layer), members)
+    if max(gone.size, come.size) > len(members) // MUCH:
         connection.execute(queries.forget(layer.name))
         with bulk.rebuilt(connection, tile_member, len(members), keys_too=False):
             _write(connection, layer, members, np.argsort(members.building_id))  # as its key
-    _name_lost(connection, layer, None, members.lost)
-    connection.exec_driver_sql("ANALYZE platform.tile_member")
+        return True
+    for start in range(0, gone.size, PART):
+        connection.execute(queries.forget(layer.name, gone[start : start + PART].tolist()))
+    _write(connection, layer, members, come)
+    return False
+
+
+def _differing(before: Members, after: Members) -> tuple[Integers, Integers]:
+    """The ids of members that are no more as they were, and the places of those that are new."""
+    by_id = np.argsort(before.building_id)
+    ids = before.building_id[by_id]
+    place = np.searchsorted(ids, after.building_id)
+    there = np.flatnonzero(place < ids.size)
+    there = there[ids[place[there]] == after.building_id[there]]
+    old = by_id[place[there]]
+    for name in COLUMNS:
+        same = getattr(before, name)[old] == getattr(after, name)[there]
+        there, old = there[same], old[same]
+    gone = np.delete(before.building_id, old)
+    return gone, np.delete(np.arange(len(after)), there)
 
 
 def members_of(connection: Connection, layer: Layer, keys: Collection[Key]) -> Members:
@@ -126,7 +160,7 @@ def absorb(connection: Connection, layer: Layer, share: int = SHARE) -> set[Key]
     """Put the members right that were touched; the tiles whose content may have changed.
 
     The marks are gone with that.  What is kept then is what `place_all` and `keep` would leave.
-    Where more than one in `share` was touched, all are placed.
+    Where more than FEW, and more than one in `share`, were touched, all are placed.
     """
     touched = connection.scalars(queries.take(layer.name)).all()
     if not touched:
@@ -135,7 +169,7 @@ def absorb(connection: Connection, layer: Layer, share: int = SHARE) -> set[Key]
     if None in touched:
         return _all_anew(connection, layer, None)
     many = ids.size * share
-    if connection.scalars(queries.count(layer.name, many)).one() < many:
+    if ids.size > FEW and connection.scalars(queries.count(layer.name, many)).one() < many:
         return _all_anew(connection, layer, ids)
     return _few_anew(connection, layer, ids)
 
@@ -319,7 +353,8 @@ def _write(
         )
         return {"tileset": layer.name, **rows}
 
-    places = (slice(start, start + PART) for start in range(0, len(members), PART))
+    count = len(members) if order is None else order.size
+    places = (slice(start, start + PART) for start in range(0, count, PART))
     batches = (part(place if order is None else order[place]) for place in places)
     numbers.write(connection, tile_member.fullname, batches, queries.TYPES, frozen=frozen)
 

@@ -87,11 +87,13 @@ def _rows(batch: Mapping[str, NDArray[Any] | str], types: Mapping[str, str]) -> 
     >>> rows = _rows({"a": np.array([7, 8]), "b": "x"}, {"a": "int2", "b": "text"})
     >>> rows.hex(" ", 13)
     '00020000000200070000000178 00020000000200080000000178'
+    >>> _rows({"a": np.array([], int), "b": "x"}, {"a": "int2", "b": "text"})
+    b''
     """
     texts = {name: text.encode() for name, text in batch.items() if isinstance(text, str)}
     kinds = {name: f"S{len(text)}" for name, text in texts.items()}
     row = _row({name: kinds.get(name, KINDS.get(kind, "")) for name, kind in types.items()})
-    table = np.empty(max(np.size(batch[name]) for name in types), row)
+    table = np.empty(max(np.size(batch[name]) for name in types if name not in texts), row)
     table["_count"] = len(types)
     for name in types:
         table[f"_length_{name}"] = row[name].itemsize

@@ -138,6 +138,29 @@ def test_the_first_members_there_are_and_later_ones_are_written_alike(
     assert rows_of(connection) == first
 
 
+def test_of_members_that_are_kept_only_those_that_differ_are_written(
+    connection: Connection,
+) -> None:
+    insert(connection, 5, 200)
+    before = place_all(connection, SMALL)
+    keep(connection, SMALL, before)
+    written = "SELECT building_id, ctid::text FROM platform.tile_member"
+    places = dict(map(tuple, connection.execute(text(written))))
+    connection.execute(text("UPDATE city.building SET height = height + 500 WHERE id % 50 = 0"))
+    connection.execute(text("UPDATE city.building SET state = 'demolished' WHERE id % 50 = 1"))
+    connection.execute(text("UPDATE city.building SET height = height + 1 WHERE id % 50 = 2"))
+    after = place_all(connection, SMALL)
+    keep(connection, SMALL, after)
+    found = rows_of(connection)
+    now = dict(map(tuple, connection.execute(text(written))))
+    stayed = [building for building, place in places.items() if now.get(building) == place]
+    assert 140 <= len(stayed) <= 188
+    connection.execute(text("TRUNCATE platform.tile_member"))
+    keep(connection, SMALL, after)
+    assert found == rows_of(connection)
+    assert len(found) == 196
+
+
 def test_members_of_one_tileset_leave_those_of_another_in_their_place(
     connection: Connection,
 ) -> None:
@@ -152,7 +175,7 @@ def test_members_of_one_tileset_leave_those_of_another_in_their_place(
 
 
 def test_what_is_touched_in_great_number_is_placed_anew(connection: Connection) -> None:
-    insert(connection, 1, 100)
+    insert(connection, 1, 300)
     keep(connection, SMALL, place_all(connection, SMALL))
     before = {row[1]: Key(*row[2:4]) for row in rows_of(connection)}
     connection.execute(text("UPDATE city.building SET height = 700 WHERE id % 2 = 0"))
