@@ -11,11 +11,13 @@ import re
 import resource
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
 
 import click
 import numpy as np
+import psutil
 import shapely
 
 from benchmarks import updates
@@ -71,7 +73,7 @@ def measure(size: int) -> list[Measure]:
         here.run("load", "buildings", str(footprints(here.folder, size)), "--no-units")
         _said("buildings")
         found = _tiled(here, "buildings", "building", (AIM, BUILDING))
-        found[1:1] = _beside(here, min(size, PEER_SIZE), found[1].value)
+        found[1:1] = _beside(here, min(size, PEER_SIZE), found[1].value, found[-1].value)
         _said("edits and tiles over HTTP")
         found += updates.served(here)
         if size >= LARGE:
@@ -89,7 +91,9 @@ def measure(size: int) -> list[Measure]:
 
 def _tiled(here: City, name: str, one: str, aims: tuple[float, float]) -> list[Measure]:
     """A whole `cim tile build` of a tileset; `aims` are its rate and its bytes."""
+    before = _busy() + _database(here)
     watch = here.run("tile", "build", "--tileset", name, database=False)
+    busy = _busy() + _database(here) - before
     count = here.one(f"SELECT feature_count FROM platform.tileset WHERE name = '{name}'")
     folder = (here.folder / "tiles" / name / "current").resolve()
     files = [path for path in folder.rglob("*") if path.is_file()]
@@ -103,6 +107,8 @@ def _tiled(here: City, name: str, one: str, aims: tuple[float, float]) -> list[M
         Measure(name, count, name, None, "higher"),
         Measure(f"seconds, {name}", watch.seconds, "s"),
         Measure(f"files, {name}", len(files), "files"),
+        Measure(f"{name} for each processor second, PostgreSQL's included", count / busy, "1/s",
+                None, "higher"),
     ]  # fmt: skip
 
 
@@ -124,11 +130,13 @@ def _new_york() -> list[Measure]:
     return [Measure(f"New York: {m.measure}", m.value, m.unit, m.aim, m.better) for m in found[:4]]
 
 
-def _beside(here: City, size: int, ours: float) -> list[Measure]:
+def _beside(here: City, size: int, ours: float, busy: float) -> list[Measure]:
     """What py3dtiles makes of solids of the same buildings; `ours` is our rate.
 
     Of both the start of the program is left out: what one solid takes, of theirs.  A processor's
     share is our rate by the number of processors, and theirs by the processor seconds they took.
+    `busy` is our rate by processor seconds as well, our start and PostgreSQL's work among them:
+    where it is more, processors waited.
     """
     if not PROGRAM.exists():
         raise click.ClickException("py3dtiles is not installed, run make .setup/bench")
@@ -142,6 +150,7 @@ def _beside(here: City, size: int, ours: float) -> list[Measure]:
                 named, share),
         Measure("times py3dtiles, for each processor", ours / CORES / share, "×", TIMES, "higher",
                 f"{named}, all processors, a second", rate),
+        Measure("times py3dtiles, by processor seconds of both", busy / share, "×", None, "higher"),
     ]  # fmt: skip
 
 
@@ -167,6 +176,16 @@ def _busy() -> float:
     """Processor seconds of all processes that were started and have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def _database(here: City) -> float:
+    """Processor seconds of the database server, of its processes that have ended too."""
+    server = psutil.Process(here.postmaster)
+    used = 0.0
+    for process in (server, *server.children()):
+        with suppress(psutil.NoSuchProcess):
+            used += sum(process.cpu_times()[:4])
+    return used
 
 
 def _said(step: str) -> None:
