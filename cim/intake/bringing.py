@@ -58,14 +58,13 @@ def bring(
     try:
         with database.connect() as connection:
             mark = touched.mark(connection)
-            if kind.name == models.KIND.name:
-                report = models.load(connection, settings, path, request, progress)
-            elif kind.name == meshes.KIND.name:
-                report = meshes.load(connection, settings, path, request, progress)
-            else:
-                report = pipeline.load(connection, settings, kind, path, request, progress)
+            report = _load(connection, settings, kind, path, request, progress)
             if units and kind.derives:
                 units.add(touched.buildings(connection, kind.name, report.source, mark))
+            inside = _interiors(connection, path, report, request, progress)
+            if units:
+                units.add(inside)
+            if units and kind.derives:
                 if kind.name == models.KIND.name:
                     _ground(connection, settings, units.ids)
                 if units.now and (report.came_in or units.ids):
@@ -82,6 +81,42 @@ def bring(
     finally:
         database.dispose()
     return report
+
+
+def _load(
+    connection: Connection,
+    settings: Settings,
+    kind: Kind,
+    path: Path,
+    request: Request,
+    progress: Progress,
+) -> Report:
+    """The file on the road of its kind."""
+    if kind.name == models.KIND.name:
+        return models.load(connection, settings, path, request, progress)
+    if kind.name == meshes.KIND.name:
+        return meshes.load(connection, settings, path, request, progress)
+    return pipeline.load(connection, settings, kind, path, request, progress)
+
+
+def _interiors(
+    connection: Connection, path: Path, report: Report, request: Request, progress: Progress
+) -> list[int]:
+    """What a city model has inside its buildings, on the storeys and units of these; their ids."""
+    if not report.inside or not report.came_in:
+        return []
+    if path.suffix.lower() == ".zip":
+        report.notes.append(
+            (
+                f"{report.inside:,} storeys, units and rooms are not read out of an archive: "
+                "unpack it and load it again",
+                f"压缩包中的 {report.inside:,} 个楼层、户室和房间未读取：请解压后重新载入",
+            )
+        )
+        return []
+    from cim.load import interiors  # noqa: PLC0415 - geometry that few files need
+
+    return interiors.load(connection, path, report, request, progress)
 
 
 def end_mesh(settings: Settings, name: str, building: int | None, *, keep: bool) -> Report:

@@ -80,6 +80,7 @@ def load(
     job, batches = _with_solids(connection, job, batches, name)
     report = Report(kind.name, path.name, name, job.system)
     report.mapping, report.guessed = job.mapping.columns, job.mapping.guessed
+    report.inside = job.source.inside
     report.notes += job.mapping.notes
     take_turn(connection, kind.name, progress)
     job = _on_terrain(connection, settings, job)

@@ -89,6 +89,8 @@ class Report:
     mended: int = 0
     first: list[Aside] = field(default_factory=list)
     import_id: int | None = None
+    inside: int = 0
+    """Storeys, units and rooms that the buildings of the file come with."""
 
     @property
     def set_aside(self) -> int:

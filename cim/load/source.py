@@ -82,6 +82,8 @@ class Source:
     layers: tuple[str, ...] = ()
     notes: list[tuple[str, str]] = field(default_factory=list)
     solids: bool = False
+    inside: int = 0
+    """Storeys, units and rooms of its buildings: `cim.load.interiors`."""
 
 
 def no_rows(file: str, source: Source) -> SourceError:

@@ -108,12 +108,19 @@ class Drawn:
         return max(floor.bottom + floor.height for floor in self.floors)
 
 
-def draw(model: Model, *, every_space: bool = False) -> Drawn:
-    """Storeys, units and rooms of a model; `every_space` makes each room a unit of its own."""
+def draw(
+    model: Model, *, every_space: bool = False, units: Mapping[str, str] | None = None
+) -> Drawn:
+    """Storeys, units and rooms of a model; `every_space` makes each room a unit of its own.
+
+    `units` says which rooms are of which unit, by their GlobalIds; others are then shared.
+    """
     zero, floors = _floors(model)
     number = {guid: floor.no for floor in floors for guid in floor.levels}
     rooms = [(space, number[space.storey or ""]) for space in model.spaces]
-    if every_space:
+    if units:
+        told, how = dict(units), "zones"
+    elif every_space:
         told, how = names.alone(model.spaces), "spaces"
     else:
         told, how = names.flats(model.spaces)

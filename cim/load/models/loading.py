@@ -84,7 +84,7 @@ def load(
     report.notes += [*recalled, *placed.place.notes, *_far(here, placed.ground)]
     building_id = _building(here, placed, report, request)
     progress("keep", count, count)
-    _enter(here, placed, building_id, report)
+    report.counts = enter(here, placed, building_id, report)
     _tell(report, model, drawn)
     here.run(queries.REMEMBER, id=building_id)
     report.seconds = time.monotonic() - began
@@ -214,8 +214,8 @@ def _row(here: spaces.Load, placed: Placed) -> dict[str, list[Any]]:
     return laying.building_row(placed, float(near[0][0]) if near else 0.0)
 
 
-def _enter(here: spaces.Load, placed: Placed, building_id: int, report: Report) -> None:
-    """Storeys, units with their parts, and rooms."""
+def enter(here: spaces.Load, placed: Placed, building_id: int, report: Report) -> Counts:
+    """Storeys, units with their parts, and rooms, of a building; what became of them is told."""
     ids, storeys = spaces.enter_storeys(here, laying.storey_rows(placed, building_id))
     flats, label = placed.drawn.flats, {f.no: f.label for f in placed.drawn.floors}
     units, counts, linked = spaces.enter_units(
@@ -230,7 +230,6 @@ def _enter(here: spaces.Load, placed: Placed, building_id: int, report: Report) 
     )
     counts.missing, counts.ended = gone.missing, gone.ended
     rooms.missing, rooms.ended = lost.missing, lost.ended
-    report.counts = _sum((storeys, counts, rooms))
     for en, zh, one in (
         ("storeys", "楼层", storeys), ("units", "房屋单元", counts), ("rooms", "房间", rooms),
     ):  # fmt: skip
@@ -242,6 +241,7 @@ def _enter(here: spaces.Load, placed: Placed, building_id: int, report: Report) 
                 f"{linked} 个已登记的房屋单元采用了模型轮廓",
             )
         )
+    return _sum((storeys, counts, rooms))
 
 
 def _sum(counts: Sequence[Counts]) -> Counts:

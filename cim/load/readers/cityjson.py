@@ -82,7 +82,13 @@ def read(path: Path, *, layer: str | None = None, encoding: str | None = None) -
         encoding="UTF-8",
         notes=notes,
         solids=True,
+        inside=model.index.inside,
     )
+
+
+def heights_of(header: dict[str, Any]) -> Heights:
+    """The systems of the plane and of the heights that the head of a file names."""
+    return _system(header)[0]
 
 
 def _system(header: dict[str, Any]) -> tuple[Heights, list[tuple[str, str]]]:

@@ -5,6 +5,7 @@ Works on one building at a time, out of the objects of CityJSON; no I/O.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,12 @@ import shapely
 from numpy.typing import NDArray
 
 BUILDING, PART, STOREY = "Building", "BuildingPart", "BuildingStorey"
+UNIT, ROOM = "BuildingUnit", "BuildingRoom"
 DRAWN = (BUILDING, PART, "BuildingInstallation")
 """Types whose surfaces are drawn."""
+
+INSIDE = (STOREY, UNIT, ROOM)
+"""Types of what a building has inside: see `cim.load.interiors`."""
 
 STOREYS = "storeysAboveGround"
 """The attribute of CityGML that says how many; where it is not there the storeys are counted."""
@@ -94,8 +99,11 @@ class Made:
 
 
 @dataclass(frozen=True)
-class _Surfaces:
-    """Surfaces of one level of detail as ragged arrays, rings closed, and what they mean."""
+class Surfaces:
+    """Surfaces of one level of detail as ragged arrays, rings closed, and what they mean.
+
+    `points` (n, 3); `rings` and `surfaces` are where each ring and each surface ends.
+    """
 
     points: Points
     rings: list[int]
@@ -111,6 +119,45 @@ class _Surfaces:
             shapely.GeometryType.POLYGON, self.points, offsets
         )
         return found
+
+    def moved(self, east: float, north: float) -> "Surfaces":
+        """The same elsewhere, metres."""
+        points = self.points + np.array([east, north, 0.0])
+        return Surfaces(points, self.rings, self.surfaces, self.meanings)
+
+    def seen(self, grid: float) -> shapely.Geometry | None:
+        """What they cover as seen from above, in steps of `grid`; None where that is nothing."""
+        found = _seen(self.polygons(), grid)
+        return None if found is None else shapely.from_wkb(found)
+
+    def volume(self) -> float:
+        """What they enclose, m³: positive where they face outward.
+
+        By the divergence theorem, each ring as a fan of triangles; holes, which run the other way,
+        take off what they enclose.
+        """
+        whole, points = 0.0, self.points - self.points.mean(axis=0)
+        for begin, end in pairwise(self.rings):
+            ring = points[begin:end]
+            whole += float((np.cross(ring[1:-1], ring[2:]) @ ring[0]).sum())
+        return whole / 6
+
+
+def body(item: Any, model: Model) -> Surfaces | None:
+    """The surfaces of one object in its highest level of detail; None where it has none.
+
+    Raises Unsound, ValueError, IndexError, KeyError, TypeError or AttributeError where they are not
+    what their type says.
+    """
+    found: dict[str, list[Any]] = {}
+    for geometry in item.get("geometry") or ():
+        kind, lod, resolved = _resolved(geometry, model)
+        if kind in _DEPTH:
+            found.setdefault(lod, []).append((kind, *resolved))
+    if not found:
+        return None
+    joined = _joined(found[max(found, key=_rank)])
+    return joined if len(joined.polygons()) else None
 
 
 def attributes(item: Any) -> dict[str, Any]:
@@ -183,7 +230,7 @@ def _shown_rank(lod: str) -> float:
     return rank if rank < HIGHEST else -rank
 
 
-def _levels(feature: Feature) -> dict[str, _Surfaces]:
+def _levels(feature: Feature) -> dict[str, Surfaces]:
     """Surfaces of the whole building by level of detail.
 
     A part that lacks a level stands in it with the one below that it has, or else the one above.
@@ -226,10 +273,10 @@ def _resolved(geometry: Any, model: Model) -> tuple[str, str, tuple[Any, Any, Po
     return geometry["type"], number, (geometry["boundaries"], geometry.get("semantics"), vertices)
 
 
-def _joined(parts: list[tuple[str, Any, Any, Points]]) -> _Surfaces:
+def _joined(parts: list[tuple[str, Any, Any, Points]]) -> Surfaces:
     """Surfaces of several geometries together."""
     points: list[Points] = []
-    made = _Surfaces(np.empty((0, 3)), [0], [0], [])
+    made = Surfaces(np.empty((0, 3)), [0], [0], [])
     total = 0
     for kind, boundaries, semantics, vertices in parts:
         meant = _meanings(semantics)
@@ -251,7 +298,7 @@ def _joined(parts: list[tuple[str, Any, Any, Points]]) -> _Surfaces:
     every = np.concatenate(points)
     if not np.isfinite(every).all():
         raise Unsound("a vertex that is no number")
-    return _Surfaces(every, made.rings, made.surfaces, made.meanings)
+    return Surfaces(every, made.rings, made.surfaces, made.meanings)
 
 
 def _meanings(semantics: Any) -> tuple[Any, list[str | None]]:
@@ -278,7 +325,7 @@ def _flat(
         yield rings, kinds[value] if known else None  # type: ignore[index]  # an int, if known
 
 
-def _footprint(levels: dict[str, _Surfaces], grid: float) -> bytes | None:
+def _footprint(levels: dict[str, Surfaces], grid: float) -> bytes | None:
     """The outline: the ground where that is told, else the building as seen from above.
 
     A level 0 that is no roof is the ground by itself.

@@ -19,7 +19,16 @@ from numpy.typing import NDArray
 
 from cim.errors import SourceError
 from cim.load.readers import citymodel
-from cim.load.readers.citymodel import BUILDING, DRAWN, PART, STOREY, STOREYS, Feature, Model
+from cim.load.readers.citymodel import (
+    BUILDING,
+    DRAWN,
+    INSIDE,
+    PART,
+    STOREY,
+    STOREYS,
+    Feature,
+    Model,
+)
 
 VERSIONS = ("1.0", "1.1", "2.0")
 """Versions that are read, by their first two numbers."""
@@ -50,16 +59,19 @@ class Index:
     kinds: dict[str, set[type]] = field(default_factory=dict)
     parents: dict[str, str | None] = field(default_factory=dict)
     buildings: int = 0
+    inside: int = 0
+    """Storeys, units and rooms that have a geometry."""
     already: bool = False
     others: Counter[str] = field(default_factory=Counter)
 
     def add(self, key: str, item: Any, parents: bool) -> None:
         """An object of the city."""
         kind = item.get("type") if isinstance(item, dict) else None
-        if kind not in (*DRAWN, STOREY):
+        if kind not in (*DRAWN, *INSIDE):
             self.others[str(kind)] += 1
             return
         self.buildings += kind in (BUILDING, PART)
+        self.inside += kind in INSIDE and bool(item.get("geometry"))
         if kind == STOREY:
             self.kinds.setdefault(STOREYS, set()).add(int)
         if kind == BUILDING:

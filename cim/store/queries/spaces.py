@@ -18,6 +18,11 @@ BUILDING = """
            source_id = :source_id AND ext_id IS NOT DISTINCT FROM :guid AS own
     FROM city.building WHERE id = :id AND ended_at IS NULL"""
 
+OF_SOURCE = """
+    SELECT id, ground_elev FROM city.building
+    WHERE source_id = :source_id AND ext_id = :key AND ended_at IS NULL"""
+"""A building by the key that its source gave it."""
+
 LAST_PLACE = """
     SELECT mapping->'place' AS place FROM platform.data_import
     WHERE kind = 'model' AND source_id = :source_id AND id < :import_id
