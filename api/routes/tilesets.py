@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
+from sqlalchemy import Row
 from starlette.concurrency import run_in_threadpool
 
 from api.archives import Archives, ArchivesDep, described
@@ -17,19 +18,34 @@ from api.tiles import NAME, Maker, found_in
 from cim.errors import NotFound
 from cim.settings import Settings
 from cim.store.queries import city as queries
+from tiling import parts
+from tiling.layers import LAYERS
 
 router = APIRouter(tags=["tiles"])
+
+WHOLE = {"part_of": None, "part": None}
+"""What is said of tilesets that are no parts of others."""
 
 
 async def opened(store: Store, settings: Settings, archives: Archives) -> list[dict[str, Any]]:
     """Every tileset that was built and stands on this machine, and every archive beside them."""
     built = [
-        dict(row._mapping) | {"url": f"/tiles/3d/{row.name}/tileset.json?v={row.version}"}
+        _told(row) | {"url": f"/tiles/3d/{row.name}/tileset.json?v={row.version}"}
         for row in await store.rows(queries.tilesets())
         if (settings.tiles_dir / row.name / "current" / "tileset.json").is_file()
     ]
     beside = await run_in_threadpool(archives.standing)
-    return built + [described(name, known) for name, known in beside.items()]
+    return built + [described(name, known) | WHOLE for name, known in beside.items()]
+
+
+def _told(row: Row[Any]) -> dict[str, Any]:
+    """A tileset as it is on record; a part of another with words for which."""
+    found = dict(row._mapping)
+    selection, base = found.pop("selection"), found.pop("base")
+    if not base:
+        return found | WHOLE
+    en, zh = parts.said(LAYERS[base].part(row.name, parts.read(selection)))
+    return found | {"part_of": base, "part": {"en": en, "zh": zh}}
 
 
 @router.get("/tilesets", summary="The tilesets", response_model=Tilesets, responses=PROBLEMS)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schemas.common import Answer, Bounds, Code, example
+from api.schemas.common import Answer, Bounds, Code, Sentence, example
 
 
 class DatabaseHealth(Answer):
@@ -45,6 +45,10 @@ class Tileset(Answer):
     built_at: datetime
     features: int = Field(description="how many there are; 0 where an archive does not say")
     height_shift: float = Field(description="metres from the height datum up to the ellipsoid")
+    part_of: str | None = Field(
+        description="the tileset of the whole city that it is a part of; null where it is none"
+    )
+    part: Sentence | None = Field(description="which part")
 
 
 class Tilesets(Answer):
@@ -61,6 +65,8 @@ class Tilesets(Answer):
                     "built_at": "2026-11-21T10:15:00Z",
                     "features": 30112,
                     "height_shift": -5.2,
+                    "part_of": None,
+                    "part": None,
                 }
             ]
         }

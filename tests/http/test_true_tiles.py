@@ -13,9 +13,11 @@ from sqlalchemy import Engine, text
 
 from api.tiles import Maker
 from cim.settings import Settings
+from cim.store.queries.which import Which
 from tiling.build import build
 from tiling.following import follow
 from tiling.layers import LAYERS
+from tiling.part_command import remove
 from tiling.reading import read_glb
 
 TILES = "/tiles/3d/buildings"
@@ -64,6 +66,27 @@ def until(found: Callable[[], Any]) -> Any:
             return answer
         time.sleep(0.05)
     raise AssertionError("it did not come")
+
+
+def test_a_part_of_the_city_says_that_it_is_one(
+    client: TestClient, city: Settings, engine: Engine, tiled: Path
+) -> None:
+    part = LAYERS["buildings"].part("low", Which(box=(113.0, 22.0, 114.0, 24.0)))
+    build(city, engine, part)
+    try:
+        listed = {one["name"]: one for one in client.get("/tilesets").json()["tilesets"]}
+        assert listed["buildings"]["part_of"] is None and listed["buildings"]["part"] is None
+        assert listed["low"]["part_of"] == "buildings"
+        assert listed["low"]["part"] == {
+            "en": "part of buildings: 113, 22, 114, 24°",
+            "zh": "buildings 的一部分：113, 22, 114, 24°",
+        }
+        assert client.get(listed["low"]["url"]).status_code == 200
+        root = client.get("/tiles/3d/tileset.json").text
+        assert "buildings/tileset.json" in root and "low/" not in root
+    finally:
+        remove(city, engine, "low")
+    assert "low" not in client.get("/tilesets").text
 
 
 def test_an_edit_is_in_the_tile_and_a_visit_begun_before_keeps_its_own(

@@ -84,7 +84,7 @@ ORDER BY list_code, sort, code
 
 TILESETS = """
 SELECT name, version, built_at, feature_count AS features, height_shift,
-       CASE WHEN format LIKE 'points%' THEN 'points' ELSE 'features' END AS kind
+       CASE WHEN format LIKE 'points%' THEN 'points' ELSE 'features' END AS kind, base, selection
 FROM platform.tileset ORDER BY name
 """
 

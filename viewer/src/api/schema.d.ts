@@ -2688,6 +2688,13 @@ export interface components {
              * @description metres from the height datum up to the ellipsoid
              */
             height_shift: number;
+            /**
+             * Part Of
+             * @description the tileset of the whole city that it is a part of; null where it is none
+             */
+            part_of: string | null;
+            /** @description which part */
+            part: components["schemas"]["Sentence"] | null;
         };
         /**
          * Tilesets
@@ -2701,7 +2708,9 @@ export interface components {
          *           "kind": "features",
          *           "built_at": "2026-11-21T10:15:00Z",
          *           "features": 30112,
-         *           "height_shift": -5.2
+         *           "height_shift": -5.2,
+         *           "part_of": null,
+         *           "part": null
          *         }
          *       ]
          *     }
