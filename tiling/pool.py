@@ -1,11 +1,13 @@
 """Processes that make tiles, and go on when one of them is killed."""
 
+import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
-from threading import Lock, active_count
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from threading import Lock, Thread, active_count
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
@@ -42,7 +44,9 @@ class Pool(Executor):
                 self._processes.submit(int).result()
 
     def _fresh(self, start: str = "spawn") -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.jobs, mp_context=get_context(start))
+        return ProcessPoolExecutor(
+            self.jobs, mp_context=get_context(start), initializer=end_with_parent
+        )
 
     def submit(self, task: Callable[..., Any], /, *args: Any, **more: Any) -> Future[Any]:
         """Have a process call it; its error is a TilingError where processes die of it."""
@@ -102,3 +106,15 @@ class Pool(Executor):
             if self._processes is broken:
                 self._processes = self._fresh()
         self._begin(outcome, tries, hand)
+
+
+def end_with_parent() -> None:
+    """Have this process end where the one that it works for is killed; it would wait for ever."""
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent:
+            wait([parent.sentinel])
+            os._exit(1)  # files appear whole or not at all
+
+    Thread(target=watch, daemon=True).start()

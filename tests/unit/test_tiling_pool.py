@@ -2,9 +2,13 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cim.errors import TilingError
@@ -74,3 +78,33 @@ def test_an_error_of_a_task_comes_back_in_both_languages() -> None:
     with Pool(1) as pool, pytest.raises(TilingError) as raised:
         pool.submit(refused).result(60)
     assert raised.value.zh == "磁盘已满"
+
+
+ALONE = """
+import sys, time
+from tiling.pool import Pool
+pool = Pool(2, forked=sys.argv[1] == "fork")
+tasks = [pool.submit(time.sleep, 1) for _ in range(4)]
+print("begun", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_processes_end_when_the_one_that_started_them_is_killed(start: str, tmp_path: Path) -> None:
+    program = tmp_path / "alone.py"  # what is spawned imports it
+    program.write_text(f"if __name__ == '__main__':\n    exec({ALONE!r})\n")
+    with subprocess.Popen(
+        [sys.executable, str(program), start], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout and parent.stdout.readline() == "begun\n"
+        process = psutil.Process(parent.pid)
+        end = time.monotonic() + 60
+        while len(process.children()) < 2:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        time.sleep(1)  # those that are spawned are at work
+        children = process.children()
+        parent.kill()
+        _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []
