@@ -163,7 +163,8 @@ def read_grid(path: Path) -> Geoid:
     from rasterio.errors import RasterioError  # noqa: PLC0415 - as above
 
     try:
-        with rasterio.open(path) as raster:
+        # The library's cache keeps the size that it has when it is first used: cim.terrain's.
+        with rasterio.Env(GDAL_CACHEMAX=64), rasterio.open(path) as raster:
             values = raster.read(1, masked=True, out_dtype=np.float32).filled(np.nan)
             transform = raster.transform
     except RasterioError as fault:

@@ -1,6 +1,5 @@
 """One raster of heights: read by blocks, a few of which are kept, and asked at any place."""
 
-import os
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -23,9 +22,6 @@ BLOCK = 512
 
 KEPT = 96
 """Blocks that are kept in memory, of all rasters that share them; 1 MB each."""
-
-DECODED = 64
-"""MB of blocks that the library that reads rasters keeps of its own accord."""
 
 
 class Blocks:
@@ -63,8 +59,6 @@ class Raster:
 
         Raises SourceError where it is gone or cannot be read.
         """
-        # Before it reads anything: else it keeps a twentieth of the machine's memory.
-        os.environ.setdefault("GDAL_CACHEMAX", str(DECODED))
         try:
             self._file = rasterio.open(path)
         except RasterioError as error:
