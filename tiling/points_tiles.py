@@ -26,6 +26,10 @@ from tiling.folder import failed
 
 PROGRAM = "py3dtiles"
 
+LOST = "Invalid point count"
+"""What it says where points were sorted before it knew that reading had ended, and so were never
+written: with several processes it happens to small clouds, with one it cannot."""
+
 POINT = 15
 """Bytes of a point in a tile: three floats and a colour."""
 
@@ -58,6 +62,17 @@ def convert(source: Path, target: Path, points: int, jobs: int, progress: Progre
     Legacy point tiles (pnts): those that py3dtiles writes as glTF lie on their side, and are
     refused by Khronos' validator.  Raises TilingError where it fails; its processes end with ours.
     """
+    failure = _run(source, target, points, jobs, progress)
+    if LOST in failure and jobs > 1:
+        shutil.rmtree(target, ignore_errors=True)
+        failure = _run(source, target, points, 1, progress)
+    if failure:
+        raise _failed(failure)
+    progress(points, points)
+
+
+def _run(source: Path, target: Path, points: int, jobs: int, progress: Progress) -> str:
+    """Run it; what it said where it failed, nothing where it did not."""
     words = [program(), "convert", str(source), "--out", str(target), "--jobs", str(jobs)]
     report = target.with_suffix(".log")
     with report.open("wb") as said:
@@ -70,9 +85,9 @@ def convert(source: Path, target: Path, points: int, jobs: int, progress: Progre
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    if process.returncode or not (target / "tileset.json").is_file():
-        raise _failed(report.read_text(errors="replace"))
-    progress(points, points)
+    if process.returncode == 0 and (target / "tileset.json").is_file():
+        return ""
+    return report.read_text(errors="replace") or f"exit code {process.returncode}"
 
 
 def placed(target: Path, frame: Frame) -> dict[str, Any]:

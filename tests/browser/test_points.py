@@ -11,9 +11,9 @@ import pytest
 import shapely
 
 from cim.crs import plane
-from tests.browser.conftest import ROOT, walked
+from tests.browser.conftest import walked
+from tests.surveys import TOOLS
 
-TOOLS = ROOT / ".setup/bench-venv/bin"
 LON, LAT = 113.75, 23.02
 MAGENTA = (255, 0, 255)
 

@@ -10,30 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import laspy
 import numpy as np
 import plyfile
 import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
-from pyproj import CRS
 from sqlalchemy import Engine, text
 
 from cim.crs import plane
 from cim.crs.ecef import Frame, from_geodetic, to_geodetic
 from cim.errors import CimError
 from cim.settings import Settings
+from tests.surveys import CORNER, COUNT, TOOLS, ZONE, Numbers, facade, las
 from tiling import combined
 from tiling.check import check
 from tiling.command import tile
-
-TOOLS = Path(__file__).parents[2] / ".setup/bench-venv/bin"
-COUNT = 20_000
-ZONE = "EPSG:4547"
-CORNER = (474_373.087, 2_546_774.325)
-"""Easting and northing of a building's corner."""
-
-Numbers = NDArray[np.float64]
 
 
 @pytest.fixture
@@ -51,29 +42,6 @@ def cim(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     yield run
     for name in ("points", "facades"):
         run("remove", name, "--yes")
-
-
-def facade(count: int = COUNT) -> Numbers:
-    """Points every half metre on two walls of a building, from below up, in its metres, (n, 3)."""
-    number = np.arange(count)
-    along, height = number % 120 * 0.5, 5 + number // 120 * 0.5
-    return np.column_stack([np.minimum(along, 40), np.maximum(along - 40, 0), height])
-
-
-def las(path: Path, points: Numbers, system: str | None = None, **dimensions: Any) -> Path:
-    """A LAS or LAZ file as a scanner writes it, in the zone's metres."""
-    header = laspy.LasHeader(point_format=7, version="1.4")
-    header.scales, header.offsets = [0.001] * 3, [*CORNER, 0.0]
-    if system:
-        header.add_crs(CRS.from_user_input(system))
-    file = laspy.LasData(header)
-    file.x, file.y, file.z = points.T + np.array([[*CORNER, 0.0]]).T
-    file.red = (points[:, 2] * 700).astype("u2")
-    file.green, file.blue = file.red, np.full(len(points), 65_535, "u2")
-    for name, values in dimensions.items():
-        setattr(file, name, values)
-    file.write(path)
-    return path
 
 
 def shown(top: Path) -> tuple[Numbers, NDArray[np.uint8]]:
@@ -283,6 +251,21 @@ def test_where_py3dtiles_fails_its_last_words_are_said_and_nothing_is_left(
     assert str(done.exception) == "py3dtiles failed: WorkerException: it broke"
     left = [path.name for path in (settings.tiles_dir / "points").iterdir()]
     assert set(left) <= {".lock"}
+
+
+def test_points_that_py3dtiles_lost_between_two_processes_are_given_to_one(
+    cim: Any, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = las(tmp_path / "a.las", facade(3000), ZONE)
+    program = tmp_path / "py3dtiles"
+    said = "echo 'ValueError: Invalid point count in the written file' >&2; exit 1"
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in *"--jobs 1") exec {TOOLS}/py3dtiles "$@";; esac\n{said}\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert cim("points", file, "--jobs", "2").exit_code == 0
+    assert len(shown(settings.tiles_dir / "points/current")[0]) == 3000
 
 
 def test_what_is_missing_is_named(
