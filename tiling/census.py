@@ -4,6 +4,7 @@ All ids are counted; of a sample, heights and outlines are compared with their r
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,6 +39,9 @@ NEAR = 0.02
 
 SHARE = 0.02
 """Share of an outline's area that may be off."""
+
+MANY = 500
+"""Triangles from which it pays to try whether they lie side by side."""
 
 LINE = 1e-3
 """Square metres: a surface that covers less, seen from above, stands upright."""
@@ -167,21 +171,36 @@ def sampled(content: Content, uri: str, rows: Mapping[int, Row], heights: Geoid)
         row = rows.get(int(ids[feature]))
         if row is None:  # counted among the strange
             continue
-        outline = shapely.make_valid(shapely.from_wkb(row["outline"]))
-        west, south, east, north = outline.bounds
+        outlines = meant(shapely.from_wkb(row["outline"]))
+        west, south, east, north = outlines[0].bounds
         frame = Frame((west + east) / 2, (south + north) / 2)
         shift = heights.height(np.array([frame.longitude]), np.array([frame.latitude]))[0]
         drawn = _drawn(content, feature, frame)
-        true = _local(outline, frame, row["top"] + shift)
+        true = [_local(outline, frame, row["top"] + shift) for outline in outlines]
         if row.get("solid"):
-            true, row = _of_solid(row, frame, shift)
+            seen, row = _of_solid(row, frame, shift)
+            true = [seen]
         for rule, en, zh in _differing(row, drawn, true, shift, NEAR + 2 * content.step):
             which = f"feature {row['id']} ", f"要素 {row['id']} "
             yield Fault(uri, rule, which[0] + en, which[1] + zh)
 
 
+def meant(outline: shapely.Geometry) -> list[shapely.Geometry]:
+    """What an outline may mean: one that crosses itself, or whose parts do, can be read in ways.
+
+    >>> twice = shapely.MultiPolygon([shapely.box(0, 0, 2, 1), shapely.box(1, 0, 3, 1)])
+    >>> sorted(shape.area for shape in meant(twice))
+    [3.0, 3.0, 3.0]
+    """
+    if outline.is_valid:
+        return [outline]
+    parts = shapely.make_valid(shapely.get_parts(outline))
+    ways = [shapely.make_valid(outline, method=how) for how in ("linework", "structure")]
+    return [*ways, shapely.union_all(parts)]
+
+
 def _differing(
-    row: Row, drawn: "_Drawn", true: shapely.Geometry, shift: float, slack: float
+    row: Row, drawn: "_Drawn", meanings: Sequence[shapely.Geometry], shift: float, slack: float
 ) -> Iterator[tuple[str, str, str]]:
     """Rule and words for each way in which a feature is not drawn as its row says."""
     bottom, top = row["bottom"] + shift, row["top"] + shift
@@ -197,7 +216,8 @@ def _differing(
             f"begins at {drawn.bottom:.2f} m, its row at {bottom:.2f} m",
             f"底高 {drawn.bottom:.2f} m，数据库为 {bottom:.2f} m",
         )
-    off = drawn.plan.symmetric_difference(true).area
+    apart = [(drawn.plan.symmetric_difference(one).area, one) for one in meanings]
+    off, true = min(apart, key=lambda found: found[0])
     if off > true.length * slack + true.area * SHARE:
         yield (
             "outlines",
@@ -226,9 +246,19 @@ def _drawn(content: Content, feature: int, frame: Frame) -> _Drawn:
     faces = local[corners][:, :, :2]
     one, other = faces[:, 1] - faces[:, 0], faces[:, 2] - faces[:, 0]
     upward = one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0] > 1e-4
-    plan = shapely.union_all(shapely.polygons(faces[upward]), grid_size=1e-4)
+    plan = _covered(shapely.polygons(faces[upward]))
     height = content.places.geodetic[2][of == feature]
     return _Drawn(plan, float(height.min()), float(height.max()))
+
+
+def _covered(triangles: NDArray[Any]) -> shapely.Geometry:
+    """What triangles cover; where there are many that lie side by side, at once."""
+    if len(triangles) > MANY:
+        with suppress(shapely.errors.GEOSException):
+            found = shapely.coverage_union_all(triangles)
+            if found.is_valid and np.isclose(found.area, shapely.area(triangles).sum()):
+                return found
+    return shapely.union_all(triangles, grid_size=1e-4)
 
 
 def _of_solid(row: Row, frame: Frame, shift: float) -> tuple[shapely.Geometry, Row]:

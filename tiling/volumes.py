@@ -55,7 +55,9 @@ class Region:
             out = (longitude < west - angle) & (longitude > east + angle)
         else:
             narrow = angle / max(np.cos(max(abs(south), abs(north))), 0.01)
-            out = (longitude < west - narrow) | (longitude > east + narrow)
+            away = longitude - (west + east) / 2  # of a vertex on the antimeridian, either way
+            away = np.abs(np.mod(away + np.pi, 2 * np.pi) - np.pi)
+            out = away > (east - west) / 2 + narrow
         out |= (latitude < south - angle) | (latitude > north + angle)
         out |= (height < low - slack) | (height > high + slack)
         return int(out.sum())
