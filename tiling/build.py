@@ -195,7 +195,7 @@ def digest(content: bytes) -> bytes:
 def prepare(engine: Engine, layer: Layer, settings: Settings, heights: Geoid) -> str:
     """Have the layer's city watched; the digest of all that bytes come from besides their rows."""
     with engine.begin() as connection:
-        watch(connection, layer.name, layer.reads())
+        watch(connection, layer.name, layer.reads(), layer.which)
         for name in connection.scalars(queries.unsampled()):  # else a plan takes minutes
             connection.exec_driver_sql(f"ANALYZE city.{name}")
         table = table_of(connection, layer)

@@ -13,10 +13,14 @@ from typing import Final
 
 import psycopg
 from sqlalchemy import Column, Connection, Table, text
+from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.sql import ClauseElement, visitors
+from sqlalchemy.sql.util import ClauseAdapter
 
 from cim.model.base import CITY
+from cim.model.buildings import building as building_table
 from cim.store.faults import folder_of, translated
+from cim.store.queries.which import THERE, Which, shown
 
 CHANNEL: Final = "cim_tiles"
 """Where it is notified; the payload is the tileset's name."""
@@ -67,22 +71,22 @@ BEGIN
     ELSIF TG_OP = 'UPDATE' THEN
         INSERT INTO platform.tile_touched (tileset, building_id)
         SELECT DISTINCT '{tileset}', t.id
-        FROM stale o FULL JOIN fresh n ON {same_row}
+        FROM {stale} o FULL JOIN {fresh} n ON {same_row}
         CROSS JOIN LATERAL (VALUES ({old}), ({new})) t(id)
         WHERE t.id IS NOT NULL AND ROW({before}) IS DISTINCT FROM ROW({after});
     ELSIF TG_OP = 'INSERT' THEN
-        IF (SELECT count(*) FROM (SELECT FROM fresh LIMIT {many}) t) = {many} THEN
+        IF (SELECT count(*) FROM (SELECT FROM {fresh} n LIMIT {many}) t) = {many} THEN
             INSERT INTO platform.tile_touched (tileset) VALUES ('{tileset}');
         ELSE
             INSERT INTO platform.tile_touched (tileset, building_id)
-            SELECT DISTINCT '{tileset}', t.id FROM (SELECT {new} AS id FROM fresh n) t
+            SELECT DISTINCT '{tileset}', t.id FROM (SELECT {new} AS id FROM {fresh} n) t
             WHERE t.id IS NOT NULL;
         END IF;
-    ELSIF (SELECT count(*) FROM (SELECT FROM stale LIMIT {many}) t) = {many} THEN
+    ELSIF (SELECT count(*) FROM (SELECT FROM {stale} o LIMIT {many}) t) = {many} THEN
         INSERT INTO platform.tile_touched (tileset) VALUES ('{tileset}');
     ELSE
         INSERT INTO platform.tile_touched (tileset, building_id)
-        SELECT DISTINCT '{tileset}', t.id FROM (SELECT {old} AS id FROM stale o) t
+        SELECT DISTINCT '{tileset}', t.id FROM (SELECT {old} AS id FROM {stale} o) t
         WHERE t.id IS NOT NULL;
     END IF;
     IF FOUND THEN
@@ -119,14 +123,21 @@ def columns_read(statements: Iterable[ClauseElement]) -> dict[Table, set[str]]:
     return found
 
 
-def watch(connection: Connection, tileset: str, statements: Iterable[ClauseElement]) -> bool:
+def watch(
+    connection: Connection,
+    tileset: str,
+    statements: Iterable[ClauseElement],
+    which: Which = THERE,
+) -> bool:
     """Have everything told that these statements of a tileset read; whether that is new.
+
+    Where it is about some buildings alone, the rows of others are not even compared.
 
     Where it is new, all buildings are marked as touched.  Writers at work are waited for, so that
     whoever reads afterwards sees what they wrote, or finds it marked.
     """
     wanted = {
-        _name(tileset, table): (table, _function(tileset, table, names))
+        _name(tileset, table): (table, _function(tileset, table, names, which))
         for table, names in columns_read(statements).items()
     }
     made = _made(connection, tileset)
@@ -176,14 +187,18 @@ def _stem(tileset: str) -> str:
     return f"x{blake2b(tileset.encode(), digest_size=6).hexdigest()}"
 
 
-def _function(tileset: str, table: Table, names: set[str]) -> str:
+def _function(tileset: str, table: Table, names: set[str], which: Which) -> str:
     whole = table.name in _ALL_ON_IT
     building = "" if whole else _BUILDING.get(table.name, "{row}.building_id")
     if "{row}.building_id" in building and "building_id" not in table.c:
         raise TypeError(f"which building a row of {table.fullname} belongs to is not known")
     listed = sorted(names | {column.name for column in table.primary_key})
+    chosen = "" if table is not building_table or which == THERE else _condition(which)
+    stale, fresh = (f"(SELECT * FROM {name} t{chosen})" for name in ("stale", "fresh"))
     return (_WHOLE if whole else _FUNCTION).format(
         function=_name(tileset, table),
+        stale=stale if chosen else "stale",
+        fresh=fresh if chosen else "fresh",
         tileset=tileset,
         channel=CHANNEL,
         many=MANY,
@@ -193,6 +208,18 @@ def _function(tileset: str, table: Table, names: set[str]) -> str:
         before=", ".join(f"o.{name}" for name in listed),
         after=", ".join(f"n.{name}" for name in listed),
     )
+
+
+def _condition(which: Which) -> str:
+    """Those of the rows `t` of buildings that are some of these.
+
+    >>> _condition(Which(states=("planned",)))
+    " WHERE t.ended_at IS NULL AND t.state IN ('planned')"
+    """
+    adapted = ClauseAdapter(building_table.alias("t")).traverse(shown(which))
+    plain = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]  # SQLAlchemy's own
+    written = adapted.compile(dialect=plain, compile_kwargs={"literal_binds": True})
+    return f" WHERE {written}"
 
 
 def _digest(body: str) -> str:

@@ -7,8 +7,9 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.sql import ClauseElement
 
 from cim.model.buildings import building, floor_slot, unit
+from cim.store.queries.which import Which
 from cim.store.watching import columns_read, listen, wait, watch
-from tiling.layers import BUILDINGS, LAYERS, UNITS
+from tiling.layers import BUILDINGS, LAYERS, PLANNED, UNITS
 
 
 def statements(layer_name: str) -> tuple[ClauseElement, ...]:
@@ -62,3 +63,45 @@ def test_whoever_listens_hears_at_once_and_else_waits(engine: Engine) -> None:
         began = time.monotonic()
         assert wait(connection, 20.0) and time.monotonic() - began < 10
         thread.join()
+
+
+def test_of_some_buildings_alone_the_rows_of_others_mark_nothing(
+    connection: Connection,
+) -> None:
+    box = BUILDINGS.part("box", Which(box=(113.0, 22.0, 114.0, 23.0)))
+    for layer in (PLANNED, box):
+        watch(connection, layer.name, layer.reads(), layer.which)
+
+    def marked(statement: str) -> set[tuple[str, int | None]]:
+        connection.execute(text("DELETE FROM platform.tile_touched"))
+        connection.execute(text(statement))
+        rows = connection.execute(text("SELECT tileset, building_id FROM platform.tile_touched"))
+        return {(row[0], row[1]) for row in rows}
+
+    assert marked("""
+        INSERT INTO city.building (id, state, footprint, footprint_area, height, height_method,
+                                   floors_above, floors_method)
+        OVERRIDING SYSTEM VALUE
+        SELECT id, state, ST_Multi(ST_MakeEnvelope(west, 22.5, west + 0.001, 22.501, 4490)),
+               1, 3, 'given', 1, 'given'
+        FROM (VALUES (1, 'existing', 113.5), (2, 'planned', 113.5), (3, 'existing', 114.5),
+                     (4, 'planned', 114.5)) v(id, state, west)
+    """) == {("planned", 2), ("planned", 4), ("box", 1)}
+    grown = marked("UPDATE city.building SET height = height + 1")
+    assert grown == {("planned", 2), ("planned", 4), ("box", 1)}
+    assert marked("UPDATE city.building SET state = 'existing' WHERE id IN (2, 3)") == {
+        ("planned", 2),
+        ("box", 2),
+    }
+    away = "UPDATE city.building SET footprint = ST_Translate(footprint, {}, 0) WHERE id = {}"
+    assert marked(away.format(2, 1)) == {("box", 1)}
+    assert marked(away.format(-1, 3)) == {("box", 3)}
+    assert marked(away.format(-2, 1)) == {("box", 1)}
+    assert marked("UPDATE city.building SET state = 'planned' WHERE id = 1") == {
+        ("planned", 1),
+        ("box", 1),
+    }
+    assert marked("DELETE FROM city.building WHERE id IN (1, 4)") == {
+        ("planned", 1),
+        ("planned", 4),
+    }

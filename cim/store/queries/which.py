@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Table, and_, func, not_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Table, and_, func, not_, select, type_coerce
 from sqlalchemy.sql import operators
+from sqlalchemy.types import NullType
 
 from cim.model.buildings import building
 from cim.model.places import admin_area, estate, grid
@@ -37,7 +38,8 @@ class Area:
         """Its outline as it is now; NULL where it is no more."""
         table = PLACES[self.of]
         known = table.c[self.column] == self.value
-        return select(table.c.geom).where(table.c.ended_at.is_(None), known).scalar_subquery()
+        geom = type_coerce(table.c.geom, NullType())  # else it would come as bytes
+        return select(geom).where(table.c.ended_at.is_(None), known).scalar_subquery()
 
 
 @dataclass(frozen=True)
