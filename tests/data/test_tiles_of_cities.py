@@ -55,9 +55,11 @@ def table(request: pytest.FixtureRequest) -> Iterator[list[Counts]]:
     found: list[Counts] = []
     yield found
     told = request.config.pluginmanager.get_plugin("terminalreporter")
-    told.write_line("")
-    for row in (HEADS, *map(astuple, found)):
-        told.write_line(f"{row[0]:<20}" + "".join(f"{value!s:>11}" for value in row[1:]))
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        told.write_line("")
+        for row in (HEADS, *map(astuple, found)):
+            told.write_line(f"{row[0]:<20}" + "".join(f"{value!s:>11}" for value in row[1:]))
 
 
 @pytest.fixture
