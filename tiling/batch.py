@@ -7,7 +7,6 @@ and any number of times: what comes of it is the same.
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
@@ -88,7 +87,8 @@ class Work:
 
     def __call__(self, task: Task) -> list[Done]:
         """Carry out a task on a connection of this process's own."""
-        return list(self.carry_out(task, _engine(self.settings), _heights(self.settings)))
+        reach = _reach(self.settings)
+        return list(self.carry_out(task, reach.engine, reach.heights))
 
     def carry_out(self, task: Task, engine: Engine, heights: Geoid) -> Iterator[Done]:
         """Read the rows of the tiles, build them, and store them; their bytes stay behind."""
@@ -226,12 +226,20 @@ def _by_tile(layer: Layer, task: Task, rows: Rows) -> Iterator[tuple[Key, Rows]]
         yield key, {name: take(values, places) for name, values in rows.items()}
 
 
-@lru_cache(maxsize=1)
-def _engine(settings: Settings) -> Engine:
-    """The worker's way to the database, kept from task to task."""
-    return open_engine(settings)
+@dataclass(frozen=True)
+class _Reach:
+    """A worker's way to the database, and its heights: kept from task to task."""
+
+    settings: Settings
+    engine: Engine
+    heights: Geoid
 
 
-@lru_cache(maxsize=1)
-def _heights(settings: Settings) -> Geoid:
-    return geoid(settings)
+_reached: list[_Reach] = []
+
+
+def _reach(settings: Settings) -> _Reach:
+    """What a worker needs besides its task, of a city with these settings."""
+    if not _reached or _reached[0].settings != settings:
+        _reached[:] = [_Reach(settings, open_engine(settings), geoid(settings))]
+    return _reached[0]
