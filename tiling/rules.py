@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cim.crs.ecef import from_geodetic
 from tiling import table_rules
@@ -18,6 +19,7 @@ from tiling.table_rules import Finding
 QUANTIZED = "KHR_mesh_quantization"
 
 EDGES = "EXT_mesh_primitive_edge_visibility"
+SILHOUETTE, HARD = 1, 2
 
 FARTHEST_NODE = 1e5
 """Metres a node may move its mesh: beyond that somebody put earth-centred metres there."""
@@ -193,7 +195,7 @@ def _packed_view(
 
 
 def seen_edges(content: Content) -> Iterator[Finding]:
-    """The visibility of edges has two bits for each edge of each triangle, and no more bytes."""
+    """The visibility of edges has two bits for each edge of each triangle, and says each once."""
     for part in content.parts:
         found = part.primitive.get("extensions", {}).get(EDGES)
         if found is None or part.triangles is None or "visibility" not in found:
@@ -202,6 +204,29 @@ def seen_edges(content: Content) -> Iterator[Finding]:
         count = (6 * len(part.triangles) + 7) // 8
         if (item["componentType"], item["type"], item["count"]) != (5121, "SCALAR", count):
             yield "edge visibility is not as long as the triangles", "边可见性长度与三角形不符"
+            continue
+        if found.get("material", 0) >= len(content.glb.document.get("materials", [None])):
+            yield "visible edges are of no material", "可见边引用的材质不存在"
+        yield from _edges(part.triangles, content.glb.accessor(found["visibility"]), found)
+
+
+def _edges(
+    triangles: NDArray[np.int64], stored: NDArray[np.uint8], found: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """What is wrong with the visibility of a primitive's edges, which is of the right length."""
+    bits = np.unpackbits(stored, bitorder="little")
+    count = 6 * len(triangles)
+    if bits[count:].any():
+        yield "bits behind the last edge are not 0", "末边之后的比特位不为 0"
+    codes = bits[:count:2] + 2 * bits[1:count:2]
+    if not codes.any() and "lineStrings" not in found:
+        yield "no edge is visible", "没有任何可见边"
+    if (codes == SILHOUETTE).any() != ("silhouetteNormals" in found):
+        yield "silhouettes and their normals do not go together", "轮廓边与其法线不匹配"
+    ends = np.stack([triangles, np.roll(triangles, -1, axis=1)], axis=2).reshape(-1, 2)
+    ends = np.sort(ends[codes == HARD], axis=1)
+    if len(np.unique(ends[:, 0] << 32 | ends[:, 1])) < len(ends):
+        yield "an edge is visible twice", "同一条边被重复标为可见"
 
 
 def declared(content: Content) -> Iterator[Finding]:

@@ -98,10 +98,22 @@ def far_indices(document: Document, data: bytearray) -> None:
     rewritten(document, data, 0, "<u2", lambda values: values + 60_000)
 
 
-def edged(document: Document, data: bytearray) -> None:
-    name = "EXT_mesh_primitive_edge_visibility"
-    primitive(document)["extensions"][name] = {"visibility": 3}
-    document["extensionsUsed"].append(name)
+def lines(document: Document) -> Document:
+    found: Document = primitive(document)["extensions"]["EXT_mesh_primitive_edge_visibility"]
+    return found
+
+
+def bits(change: Callable[[Any], Any]) -> Plant:
+    """Other bits of edges in place of those there are."""
+
+    def plant(document: Document, data: bytearray) -> None:
+        number = lines(document)["visibility"]
+        item = document["accessors"][number]
+        view = document["bufferViews"][item["bufferView"]]
+        place = slice(view["byteOffset"], view["byteOffset"] + view["byteLength"])
+        data[place] = change(np.frombuffer(bytes(data[place]), np.uint8)).tobytes()
+
+    return plant
 
 
 CONTENTS: dict[str, tuple[str, str, Plant]] = {
@@ -187,7 +199,27 @@ CONTENTS: dict[str, tuple[str, str, Plant]] = {
     ),
     "indices of 32 bits for a few vertices": ("16", "longer than they need be", long_indices),
     "an index of no vertex": ("16", "points at no vertex", far_indices),
-    "visible edges for other triangles": ("edges", "edge visibility", edged),
+    "visible edges for other triangles": (
+        "edges",
+        "edge visibility",
+        lambda d, b: lines(d).update(visibility=3),
+    ),
+    "visible edges of a lost material": (
+        "edges",
+        "of no material",
+        lambda d, b: lines(d).update(material=2),
+    ),
+    "edges of which none is visible": ("edges", "no edge is visible", bits(np.zeros_like)),
+    "edges that are visible twice": (
+        "edges",
+        "an edge is visible twice",
+        bits(lambda stored: np.full_like(stored, 0b10101010)),
+    ),
+    "silhouettes without normals": (
+        "edges",
+        "silhouettes and their normals",
+        bits(lambda stored: np.where(stored > 0, stored ^ 0b11, stored)),
+    ),
     "an extension required in vain": (
         "25",
         "required, but not used",
@@ -206,6 +238,20 @@ def test_a_fault_in_what_a_tile_is_stored_as_is_found(city: Path, name: str) -> 
     file.write_bytes(gltf.pack(glb.document, bytes(data)))
     found = check(city).faults
     assert any(fault.rule == rule and words in fault.en and fault.zh for fault in found), found[:9]
+
+
+def test_bits_behind_the_last_edge_are_found(tmp_path: Path) -> None:
+    city = tmp_path / "buildings"
+    written(city, *CITY["buildings"])
+    for file in city.rglob("*.glb"):
+        glb = read_glb(file)
+        if glb.document["accessors"][0]["count"] // 3 % 4:  # else the last byte is full
+            break
+    data = bytearray(glb.data)
+    bits(lambda stored: np.append(stored[:-1], stored[-1] | np.uint8(0x80)))(glb.document, data)
+    file.write_bytes(gltf.pack(glb.document, bytes(data)))
+    found = check(city).faults
+    assert any(fault.rule == "edges" and "behind the last" in fault.en for fault in found), found
 
 
 def test_a_gzip_file_that_is_not_that_of_the_tile_is_found(city: Path) -> None:
