@@ -141,7 +141,7 @@ def _indices(codes: Whole) -> Whole:
     [0, 1, 2, 2, 3, 2]
     """
     highest = np.cumsum(codes == 0) - (codes == 0)  # the next new one, before each
-    found = highest - codes
+    found: Whole = highest - codes
     if (found < 0).any():
         raise Malformed("an index before the first vertex", "索引小于 0")
     return found

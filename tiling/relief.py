@@ -102,8 +102,8 @@ class Relief:
         north = wide[2:, 1:-1] - wide[:-2, 1:-1]
         for other in np.unique(told[told != level]).tolist():
             here = told == other
-            at = [nodes[here] for nodes in np.meshgrid(column, row)]
-            east[here], north[here], outside = self._rise(*at, level, other)
+            across, up = np.meshgrid(column, row)
+            east[here], north[here], outside = self._rise(across[here], up[here], level, other)
             beyond |= outside
         normal = _normals(column, row, level, np.stack([east, north]), told)
         steps = np.rint(height / self.unit).astype(np.int64)
@@ -159,7 +159,8 @@ def _normals(column: Whole, row: Whole, level: int, rise: Floats, told: Whole) -
         ],
         axis=-1,
     )
-    return found / size[..., None]
+    found /= size[..., None]
+    return found
 
 
 def _coarse(ground: Ground, box: Box) -> Floats:

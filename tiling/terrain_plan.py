@@ -77,7 +77,10 @@ class Plan:
     def _cells(self, levels: NDArray[np.int64] | int) -> NDArray[np.int64]:
         """First and last column and row of each sheet on a level, shape (n, 2, 2)."""
         step = 180 * 0.5 ** np.broadcast_to(levels, self.levels.shape)
-        return np.floor((self._boxes + _CORNER) / step[:, None, None]).astype(np.int64)
+        found: NDArray[np.int64] = np.floor((self._boxes + _CORNER) / step[:, None, None]).astype(
+            np.int64
+        )
+        return found
 
     def has(self, key: Key) -> bool:
         """Whether there is such a tile."""

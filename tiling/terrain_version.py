@@ -24,7 +24,8 @@ def made_from(folder: Path) -> Plan | None:
 def record_of(folder: Path) -> Tiles:
     """The record of each tile of a version; empty where there is none."""
     try:
-        return np.load(folder / RECORD)
+        found: Tiles = np.load(folder / RECORD)
+        return found
     except (OSError, ValueError):
         return np.empty(0, TILE)
 
