@@ -69,6 +69,10 @@ help:
 	cd tests/golden/validator && ../../../$(NODE) npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
+.setup/provider: .setup/run tests/http/provider/package-lock.json
+	cd tests/http/provider && ../../../$(NODE) npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
 .setup/clients: .setup/run tests/clients/package-lock.json
 	cd tests/clients && ../../$(NODE) npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
@@ -100,7 +104,7 @@ check: .setup/dev .setup/viewer
 	$(BIN)/pytest -q tests/house/test_budgets.py cim tiling api sample_data
 	cd viewer && ../$(NODE) npm run --silent check
 
-test: .setup/browser .setup/validator .setup/clients .setup/bench check api/static/index.html
+test: .setup/browser .setup/validator .setup/provider .setup/clients .setup/bench check api/static/index.html
 	cd viewer && ../$(NODE) npm run --silent test
 	$(NODE) $(BIN)/pytest -q tests
 
@@ -118,4 +122,4 @@ wheel: .setup/dev api/static/index.html
 
 clean:
 	@-[ ! -x $(BIN)/cim ] || CIM_DATA_DIR=$(DEMO) $(BIN)/cim db stop 2>/dev/null
-	rm -rf $(DEMO) .venv .setup api/static dist viewer/node_modules tests/golden/validator/node_modules tests/clients/node_modules
+	rm -rf $(DEMO) .venv .setup api/static dist viewer/node_modules tests/golden/validator/node_modules tests/clients/node_modules tests/http/provider/node_modules

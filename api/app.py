@@ -22,6 +22,7 @@ from api.routes import (
     city,
     combined,
     docs,
+    elsewhere,
     features,
     health,
     imports,
@@ -62,6 +63,7 @@ role `intake`. Machines call with a key, people sign in."""
 ROUTERS = (
     health,
     session,
+    elsewhere,
     city,
     buildings,
     units,
@@ -134,6 +136,7 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
                 await each.dispose()
             app.state.intake_engine.dispose()
             signing.dispose()
+            await app.state.gate.close()
 
     app = FastAPI(
         title="cimtwin",

@@ -21,6 +21,7 @@
     + StoreLocale      a character type under which Chinese cannot be searched
     + StoreFull        no room on the disk
     + StoreBusy        the database did not answer in time
+  - NeighbourError     another service, which this one asks, does not answer
   - PrivacyError       the key for personal data is missing, open to others, or another one
   - TilingError        a tileset could not be written
 
@@ -153,6 +154,10 @@ class StoreFull(StoreError):
 
 class PrivacyError(CimError):
     """The key for personal data is missing, open to others, or not the right one."""
+
+
+class NeighbourError(CimError):
+    """Another service, which this one asks, does not answer."""
 
 
 class StoreBusy(StoreError):

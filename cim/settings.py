@@ -3,10 +3,11 @@
 Nothing is read when this module is imported; whoever composes the program calls `load()`.
 """
 
+import re
 from pathlib import Path
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from cim.errors import BadSetting
 
@@ -60,6 +61,37 @@ class Settings(BaseSettings):
         description="where people open the viewer, such as https://city.example: cookies, "
         "links and the check of origins go by it; empty: wherever it is called",
     )
+    oidc_issuer: str = Field(
+        "",
+        pattern=r"^$|^https?://",
+        description="an OpenID Connect provider where people sign in too, as its discovery "
+        "document names itself; empty: none",
+    )
+    oidc_name: str = Field("", description="what the viewer calls it; empty: its host")
+    oidc_client_id: str = Field("", description="what the provider knows this service by")
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="and what this service proves that with; empty: PKCE alone"
+    )
+    oidc_scope: str = Field("openid", description="what is asked of the provider")
+    oidc_audience: str = Field(
+        "",
+        description="whom access tokens of the provider must be for that are sent as "
+        "`Authorization: Bearer`; empty: none are taken",
+    )
+    oidc_roles_claim: str = Field(
+        "roles",
+        description="where tokens name roles: a claim, or a path such as realm_access.roles",
+    )
+    oidc_roles: dict[str, str] = Field(
+        {},
+        description="roles there and the role here that each is, as JSON: "
+        '{"bureau-desk": "residents"}; administrators never',
+    )
+    oidc_areas_claim: str = Field(
+        "",
+        description="where tokens name codes of areas or grids that the caller is confined to; "
+        "empty: the whole city",
+    )
     upload_largest_gb: float = Field(20.0, gt=0, description="largest file that may be uploaded")
     upload_total_gb: float = Field(
         100.0, gt=0, description="largest size of all uploads that are kept together"
@@ -105,4 +137,8 @@ def load() -> Settings:
             f"the setting {names} has a value that it cannot have",
             f"设置 {names} 的值无效",
         ) from None
+    except SettingsError as error:  # JSON that is none; it names the field, and shows no value
+        named = re.search(r'field "(\w+)"', str(error))
+        name = f"CIM_{named[1].upper()}" if named else "CIM_…"
+        raise BadSetting(f"the setting {name} must be JSON", f"设置 {name} 必须为 JSON") from None
     return found.model_copy(update={"data_dir": found.data_dir.expanduser().absolute()})

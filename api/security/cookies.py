@@ -28,8 +28,33 @@ def keep(answer: Response, settings: Settings, token: str) -> None:
     )
 
 
-def forget(answer: Response, settings: Settings) -> None:
-    """Have the browser forget the session."""
+def forget(answer: Response, settings: Settings, of: str = "session") -> None:
+    """Have the browser forget the session, or what else it kept."""
     answer.delete_cookie(
-        name(settings), path="/", secure=secure(settings), httponly=True, samesite="strict"
+        name(settings, of), path="/", secure=secure(settings), httponly=True, samesite="lax"
     )
+
+
+BEGUN = "begun"
+"""The cookie of a sign-in that was begun elsewhere."""
+
+MINUTES = 10
+"""How long such a sign-in may take."""
+
+
+def remember(answer: Response, settings: Settings, begun: str) -> None:
+    """Have the browser keep what a sign-in elsewhere must bring back; it comes by a link."""
+    answer.set_cookie(
+        name(settings, BEGUN),
+        begun,
+        max_age=MINUTES * 60,
+        path="/",
+        secure=secure(settings),
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def remembered(request: Request, settings: Settings) -> str:
+    """What was kept of a sign-in elsewhere."""
+    return request.cookies.get(name(settings, BEGUN)) or ""

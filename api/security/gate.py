@@ -11,13 +11,16 @@ from sqlalchemy import Connection, Engine
 from starlette.concurrency import run_in_threadpool
 
 from api.access import DEMO, Caller, is_local, stated_purpose
+from api.security import vouched
 from api.security.cookies import session_of
 from api.security.origins import check_origin
+from api.security.provider import Provider
 from api.store import Store
 from cim.errors import NotAllowed, UnknownKey
 from cim.privacy import Vault
 from cim.security import secrets
 from cim.security.rights import Rights, read
+from cim.security.sessions import Vouched
 from cim.settings import Settings
 from cim.store.queries import security as queries
 
@@ -40,8 +43,18 @@ class Gate:
     def __init__(self, settings: Settings, store: Store, engine: Engine, vault: Vault) -> None:
         """Over a store that may read keys and sessions; `engine` is the same for signing in."""
         self.settings, self.store, self.engine, self.vault = settings, store, engine, vault
-        self.elsewhere: str | None = None
+        self.provider = Provider(settings) if settings.oidc_issuer else None
         self._signing = asyncio.Semaphore(AT_ONCE)
+
+    async def close(self) -> None:
+        """Let go of what is held."""
+        if self.provider:
+            await self.provider.close()
+
+    @property
+    def elsewhere(self) -> str | None:
+        """What the place is called where people may sign in besides; None for none."""
+        return self.provider.name if self.provider else None
 
     async def run(self, work: Callable[[Connection], Done]) -> Done:
         """Do something in a transaction of its own, in a thread: hashing takes a while.
@@ -67,10 +80,30 @@ class Gate:
         if scheme:
             if scheme.lower() != "bearer":
                 raise UnknownKey("Only Bearer keys are accepted.", "仅接受 Bearer 密钥。")
-            found = await self.holder(secret.strip())
+            found = await self.bearer(secret.strip())
         else:
             found = await self.signed_in(request) or self.local(request)
         return replace(found, purpose=stated_purpose(headers, found.demo))
+
+    async def bearer(self, secret: str) -> Caller:
+        """Whose key this is, or for whom the provider signed it; UnknownKey for anything else."""
+        audience = self.settings.oidc_audience
+        if self.provider is None or not audience or secret.count(".") != 2:
+            return await self.holder(secret)
+        claims = await self.provider.claims(secret, audience)
+        who = await self.placed(vouched.person(claims, self.settings), claims)
+        areas, grids = (None if ids is None else list(ids) for ids in (who.areas, who.grids))
+        rights = await self.store.row(queries.claimed_rights(list(who.roles), areas, grids))
+        return Caller(who.name, rights_of(rights))
+
+    async def placed(self, who: Vouched, claims: dict[str, Any]) -> Vouched:
+        """The same with the areas and grids that the provider confines them to."""
+        codes = vouched.codes(claims, self.settings)
+        if codes is None:
+            return who
+        found = await self.store.row(queries.places(codes))
+        assert found is not None  # arrays, of nothing perhaps
+        return replace(who, areas=tuple(found.areas), grids=tuple(found.grids))
 
     async def holder(self, secret: str) -> Caller:
         """Whose key this is; UnknownKey where it is nobody's, or is over."""

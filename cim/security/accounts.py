@@ -45,6 +45,14 @@ def plain(name: str) -> str:
     return "".join(letter for letter in name if letter.isprintable()).strip().lower()
 
 
+def check_name(name: str) -> None:
+    """InvalidQuery for a name that logs would take for something else, or that is none."""
+    if not plain(name) or ":" in name:
+        raise InvalidQuery(
+            "A name has at least one character, and no colon.", "名称至少一个字符，且不得包含冒号。"
+        )
+
+
 def rules(connection: Connection) -> dict[str, int]:
     """The rules on passwords, sign-in and sessions."""
     return {row.name: row.value for row in connection.execute(queries.rules())}
@@ -65,13 +73,13 @@ def add(
 
     `holder` is the staff number of whose it is: where none is given, the name.
     """
-    if not plain(name):
-        raise InvalidQuery("An account needs a name.", "账户须有名称。")
+    check_name(name)
     known = connection.execute(queries.account(plain(name))).first()
+    known = known or connection.execute(queries.key_named(plain(name))).first()
     if known is not None:
         raise Conflict(
-            f"There is an account {plain(name)} already; names are not used again.",
-            f"账户 {plain(name)} 已存在，名称不能重复使用。",
+            f"There is an account or a key {plain(name)} already; names are not used again.",
+            f"账户或密钥 {plain(name)} 已存在，名称不能重复使用。",
         )
     made = insert(account).values(
         name=plain(name), holder=plain(holder or name), expires_at=expires

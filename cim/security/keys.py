@@ -13,6 +13,7 @@ from cim.errors import Conflict, InvalidQuery, NotFound, SourceError
 from cim.model.security import api_key
 from cim.security import accounts, secrets
 from cim.security.rights import SCOPES
+from cim.store.queries import security as queries
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ def keep(connection: Connection, wanted: Wanted, digest: bytes, prefix: str) -> 
             f"The account {owner.name} has ended or expired, and its keys with it.",
             f"账户 {owner.name} 已终止或过期，其密钥同时失效。",
         )
+    accounts.check_name(wanted.name)
+    if connection.execute(queries.account(accounts.plain(wanted.name))).first() is not None:
+        raise Conflict(
+            f"There is an account {wanted.name}; logs would take the key for the person.",
+            f"已有名为 {wanted.name} 的账户，密钥不能与账户同名。",
+        )
     if _find(connection, wanted.name) is not None:
         raise Conflict(
             f"There is a key {wanted.name}; end it first: cim key end {wanted.name}",
@@ -72,10 +79,7 @@ def keep(connection: Connection, wanted: Wanted, digest: bytes, prefix: str) -> 
 
 
 def _find(connection: Connection, name: str) -> int | None:
-    found: int | None = connection.execute(
-        text("SELECT id FROM security.api_key WHERE name = :name AND ended_at IS NULL"),
-        {"name": name},
-    ).scalar_one_or_none()
+    found: int | None = connection.execute(queries.key_named(name)).scalar_one_or_none()
     return found
 
 

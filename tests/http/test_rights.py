@@ -32,6 +32,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "POST /session": (PUBLIC, "/session"),
     "DELETE /session": (PUBLIC, "/session"),
     "POST /session/link": (PUBLIC, "/session/link"),
+    "GET /session/elsewhere": (PUBLIC, "/session/elsewhere"),
+    "GET /session/elsewhere/back": (PUBLIC, "/session/elsewhere/back"),
     "PUT /session/password": (PERSON, "/session/password"),
     "POST /session/codes": (PERSON, "/session/codes"),
     "PUT /session/codes": (PERSON, "/session/codes"),

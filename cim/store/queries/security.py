@@ -337,3 +337,10 @@ def end_session(digest: bytes) -> TextClause:
 def forget_sessions() -> TextClause:
     """Forget sessions that were over a day ago; the audit log knows of them."""
     return text("DELETE FROM security.session WHERE ends_at < now() - interval '1 day'")
+
+
+def key_named(name: str) -> TextClause:
+    """The key of a name that is in force."""
+    return _bound(
+        "SELECT id FROM security.api_key WHERE name = :name AND ended_at IS NULL", name=name
+    )
