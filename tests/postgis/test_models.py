@@ -230,13 +230,16 @@ def test_a_model_that_moves_to_another_building_says_which_it_leaves(
     assert rows(connection, held) == [(building,)]
 
 
-def test_of_two_buildings_in_a_file_the_higher_one_comes_in_and_that_is_told(
+def test_a_building_of_a_file_without_storeys_stays_out_and_that_is_told(
     load: Loader, connection: Connection
 ) -> None:
     drawing = two_flats()
     drawing.join(drawing.site, [drawing.rooted("IfcBuilding", "shed")])
     report = load(drawing, at=AT)
-    assert any("has 2 buildings" in en for en, _ in report.notes)
+    assert (
+        "shed is a building without storeys, and stays out",
+        "shed 没有楼层，未载入",
+    ) in report.notes
     assert rows(connection, "SELECT name FROM city.building") == [("示范楼",)]
 
 
@@ -325,3 +328,59 @@ def test_a_model_is_looked_at_before_it_is_loaded(tmp_path: Path) -> None:
     west, south, east, north = placed.extent
     lon, lat = (float(part) for part in AT.split(",")[:2])
     assert west < lon < east and south < lat < north
+
+
+def second(drawing: Drawing, name: str, east: float, storeys: int = 1) -> Any:
+    """A further building in a drawing's file, so many metres east, with a room on each storey."""
+    building = drawing.rooted("IfcBuilding", name, ObjectPlacement=drawing.place(0))
+    drawing.join(drawing.site, [building])
+    first, drawing.building = drawing.building, building
+    outline = [(east, 0.0), (east + 6, 0.0), (east + 6, 5.0), (east, 5.0)]
+    for number in range(1, storeys + 1):
+        z = 3.0 * (number - 1)
+        storey = drawing.storey(f"{number}F", z)
+        drawing.room(storey, f"{name}-{number}", z, outline, long_name="客厅")
+    drawing.building = first
+    return building
+
+
+BUILT = """SELECT b.name, b.floors_above, count(DISTINCT r.id) FROM city.building b
+             JOIN city.unit_space r ON r.building_id = b.id
+            WHERE b.ended_at IS NULL GROUP BY b.id, b.name, b.floors_above ORDER BY b.name"""
+
+
+def test_each_building_of_a_file_is_one_of_the_city(load: Loader, connection: Connection) -> None:
+    drawing = two_flats()
+    drawing.converted(474_400.0, 2_546_800.0, "EPSG:4547")
+    second(drawing, "副楼", 40.0)
+    report = load(drawing)
+    assert rows(connection, BUILT) == [("副楼", 1, 1), ("示范楼", 2, 4)]
+    apart = """SELECT ST_Distance(a.footprint::geography, b.footprint::geography)
+                 FROM city.building a, city.building b WHERE a.name < b.name"""
+    assert rows(connection, apart)[0][0] == pytest.approx(40 - 9.2, abs=0.1)
+    assert any(en.startswith("副楼: a new building was made") for en, _ in report.notes)
+    before = rows(connection, "SELECT id, ext_id, updated_at FROM city.unit ORDER BY id")
+    again = load(drawing).counts
+    assert (again.new, again.changed, again.missing) == (0, 0, 0)
+    assert rows(connection, "SELECT id, ext_id, updated_at FROM city.unit ORDER BY id") == before
+
+
+def test_buildings_of_a_file_that_stay_out_are_named(load: Loader, connection: Connection) -> None:
+    drawing = two_flats()
+    second(drawing, "副楼", 40.0)
+    second(drawing, "门房", 80.0, storeys=0)
+    notes = [en for en, _ in load(drawing, at=AT).notes]
+    assert any(en.startswith("副楼 is another building of the file, and stays out") for en in notes)
+    assert "门房 is a building without storeys, and stays out" in notes
+    assert rows(connection, BUILT) == [("示范楼", 2, 4)]
+
+
+def test_a_part_of_a_building_is_no_building_of_its_own(
+    load: Loader, connection: Connection
+) -> None:
+    drawing = two_flats()
+    part = drawing.rooted("IfcBuilding", "裙楼", ObjectPlacement=drawing.place(0))
+    drawing.join(drawing.building, [part])
+    notes = [en for en, _ in load(drawing, at=AT).notes]
+    assert rows(connection, BUILT) == [("示范楼", 2, 4)]
+    assert not [en for en in notes if "裙楼" in en]

@@ -145,7 +145,6 @@ def _bring(here: spaces.Load, found: Found, feature: Feature, system: str, *, ow
     drawn = _named(_standing(draw(inside.model, units=inside.told), float(base)), inside)
     place = placement.by_file(inside.model, system)
     placed = Placed(feature.key, inside.model, drawn, place, place.place(drawn.ground))
-    here.connection.exec_driver_sql("DISCARD TEMP")  # each building has staging tables of its own
     counts = enter(here, placed, int(row.id), Report("model", feature.key, feature.key))
     found.ids.append(int(row.id))
     found.units += len(drawn.flats)

@@ -73,24 +73,73 @@ def load(
     request = request or Request()
     name = request.source or path.stem
     model = sandbox.read(path, lambda: progress("read", 0, None))
-    drawn = draw(model, every_space=request.every_space)
-    count = len(drawn.floors) + len(drawn.flats) + len(drawn.rooms)
-    progress("compare", count, count)
     here = _begin(connection, path, name, request)
     request, recalled = remembering.recall(here, model.guid, request)
-    placed = _placed(here, path.name, model, drawn, request)
+    report = Report("model", path.name, name)
+    report.notes += recalled
+    ids = [_one(here, path.name, model, report, request, progress)]
     remembering.keep(here, model.guid, request)
-    report = Report("model", path.name, name, placed.place.how, read=count)
-    report.notes += [*recalled, *placed.place.notes, *_far(here, placed.ground)]
-    building_id = _building(here, placed, report, request)
-    progress("keep", count, count)
-    report.counts = enter(here, placed, building_id, report)
-    _tell(report, model, drawn)
-    here.run(queries.REMEMBER, id=building_id)
+    ids += _others(here, path.name, model, report, request, progress)
+    here.run(queries.REMEMBER, ids=ids)
     report.seconds = time.monotonic() - began
     report.import_id = here.import_id
     here.run(statements.END_IMPORT, stats=json.dumps(report.stats()), import_id=here.import_id)
     return report
+
+
+def _one(
+    here: spaces.Load, file: str, model: Model, report: Report, request: Request, progress: Progress
+) -> int:
+    """One building of a file into the city; its id, and in the report what became of it."""
+    drawn = draw(model, every_space=request.every_space)
+    count = len(drawn.floors) + len(drawn.flats) + len(drawn.rooms)
+    progress("compare", count, count)
+    placed = _placed(here, file, model, drawn, request)
+    report.crs, report.read = placed.place.how, report.read + count
+    report.notes += [*placed.place.notes, *_far(here, placed.ground)]
+    building_id = _building(here, placed, report, request)
+    progress("keep", count, count)
+    report.counts = _sum((report.counts, enter(here, placed, building_id, report)))
+    _tell(report, model, drawn)
+    return building_id
+
+
+def _others(
+    here: spaces.Load, file: str, first: Model, report: Report, request: Request, progress: Progress
+) -> list[int]:
+    """The file's further buildings, each with a report of its own under its name; their ids.
+
+    Where somebody says where the model stands, that is one building's place: the others are named.
+    """
+    ids: list[int] = []
+    for model in first.others:
+        name = model.name or model.guid
+        if request.at is not None or request.building is not None:
+            report.notes.append(
+                (
+                    f"{name} is another building of the file, and stays out: the place that was "
+                    "said is one building's",
+                    f"{name} 是文件中的另一幢建筑，未载入：所说的位置只属于一幢建筑",
+                )
+            )
+            continue
+        own = Report("model", file, report.source)
+        try:
+            ids.append(_one(here, file, model, own, request, progress))
+        except SourceError as error:
+            own.notes.append((f"it stays out: {error}", f"未载入：{error.zh}"))
+        report.notes += [(f"{name}: {en}", f"{name}：{zh}") for en, zh in own.notes]
+        report.counts = _sum((report.counts, own.counts))
+        report.warnings.update(own.warnings)
+        report.read += own.read
+    for name in first.bare:
+        report.notes.append(
+            (
+                f"{name} is a building without storeys, and stays out",
+                f"{name} 没有楼层，未载入",
+            )
+        )
+    return ids
 
 
 def _begin(connection: Connection, path: Path, name: str, request: Request) -> spaces.Load:
@@ -268,14 +317,6 @@ def _said_zh(counts: Counts) -> str:
 
 def _tell(report: Report, model: Model, drawn: Drawn) -> None:
     """What was left, how units were told, and which rooms are odd."""
-    if model.buildings > 1:
-        report.notes.append(
-            (
-                f"the file has {model.buildings} buildings: the one with most storeys came in; "
-                "save the others as files of their own",
-                f"文件中有 {model.buildings} 幢建筑：仅载入楼层最多的一幢，其余请分别另存",
-            )
-        )
     if model.failed:
         report.notes.append(
             (

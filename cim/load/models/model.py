@@ -86,9 +86,12 @@ class Model:
     spaces: list[Space] = field(default_factory=list)
     conversion: Conversion | None = None
     site: Site | None = None
-    buildings: int = 1
     failed: int = 0
     """Elements whose geometry could not be made."""
+    others: list["Model"] = field(default_factory=list)
+    """Further buildings of the file, those with most storeys first."""
+    bare: list[str] = field(default_factory=list)
+    """Names of its buildings without storeys."""
 
     def dump(self) -> bytes:
         """As JSON, outlines as WKB in hexadecimal."""
@@ -97,7 +100,11 @@ class Model:
     @classmethod
     def load(cls, data: bytes) -> "Model":
         """What `dump` made."""
-        found = orjson.loads(data)
+        return cls._made(orjson.loads(data))
+
+    @classmethod
+    def _made(cls, found: dict[str, Any]) -> "Model":
+        found["others"] = [cls._made(other) for other in found["others"]]
         found["levels"] = [Level(**_shaped(level)) for level in found["levels"]]
         found["spaces"] = [Space(**_shaped(space)) for space in found["spaces"]]
         for name, kind in (("conversion", Conversion), ("site", Site)):

@@ -10,7 +10,7 @@ import resource
 import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,17 +59,26 @@ class _Body:
 
 
 def read(path: Path) -> Model:
-    """The building of a file; SourceError where there is none, or where it is no IFC."""
+    """The building of a file with the most storeys, and with it the others.
+
+    SourceError where there is none, or where it is no IFC.
+    """
     file = _opened(path)
-    building = _building(file, path.name)
-    scale = units.calculate_unit_scale(file)
-    storeys = _storeys(building)
-    if not storeys:
+    buildings = _buildings(file, path.name)
+    tall = [building for building in buildings if _storeys(building)]
+    if not tall:
         raise SourceError(
             f"{path.name} has no storeys (IfcBuildingStorey)",
             f"{path.name} 中没有楼层（IfcBuildingStorey）",
         )
     bodies, failed = _bodies(file)
+    first, *others = [_model(file, building, bodies) for building in tall]
+    bare = [_called(building) for building in buildings if building not in tall]
+    return replace(first, failed=failed, others=others, bare=bare)
+
+
+def _model(file: Any, building: Entity, bodies: dict[str, _Body]) -> Model:
+    scale, storeys = units.calculate_unit_scale(file), _storeys(building)
     cuts = {guid: _cut(body) for guid, body in bodies.items() if body.kind == "IfcSpace"}
     context = _context(file)
     return Model(
@@ -82,8 +91,6 @@ def read(path: Path) -> Model:
         spaces=[_space(space, owner, bodies, cuts) for space, owner in _spaces(storeys)],
         conversion=conversion(file, context, scale),
         site=site(file, scale),
-        buildings=len(file.by_type("IfcBuilding")),
-        failed=failed,
     )
 
 
@@ -154,14 +161,20 @@ def _unpacked(path: Path) -> bytes:
     return text
 
 
-def _building(file: Any, name: str) -> Entity:
-    """The building with the most storeys."""
+def _buildings(file: Any, name: str) -> list[Entity]:
+    """The buildings that are no part of another one, those with the most storeys first."""
     found = file.by_type("IfcBuilding")
     if not found:
         raise SourceError(
             f"{name} has no building (IfcBuilding)", f"{name} 中没有建筑（IfcBuilding）"
         )
-    return max(found, key=lambda building: len(_storeys(building)))
+    parts = {part.id() for building in found for part in _parts(building)}
+    whole = [building for building in found if building.id() not in parts]
+    return sorted(whole, key=lambda building: -len(_storeys(building)))
+
+
+def _called(building: Entity) -> str:
+    return str(building.LongName or building.Name or building.GlobalId)
 
 
 def _storeys(building: Entity) -> list[Entity]:

@@ -160,5 +160,7 @@ KEEP_PLACE = """
     SET mapping = jsonb_build_object('place', CAST(:place AS jsonb)) WHERE id = :import_id"""
 """An import of a model has no columns: its mapping is how it was placed."""
 
-REMEMBER = "CREATE TEMPORARY TABLE stage_model ON COMMIT DROP AS SELECT CAST(:id AS bigint) AS id"
-"""The building that was loaded, for the derivation that follows."""
+REMEMBER = """
+    CREATE TEMPORARY TABLE stage_model ON COMMIT DROP AS
+    SELECT unnest(CAST(:ids AS bigint[])) AS id"""
+"""The buildings that were loaded, for the derivation that follows."""
