@@ -17,12 +17,17 @@ from cim.intake.bringing import Units, bring
 from cim.load.kinds import KINDS
 from cim.load.pipeline import Request
 from cim.settings import Settings
+from tests.workers import scheduling, working
 from tiling.build import build
+from tiling.cluster import cluster
 from tiling.folder import version_at
 from tiling.layers import LAYERS, Layer
 from tiling.update import update
 
-SUZHOU = Path(__file__).parents[3] / "shared/data/buildings/suzhou/example/data/bd_demo_2.json"
+DATA = Path(__file__).parents[3] / "shared/data"
+SUZHOU = DATA / "buildings/suzhou/example/data/bd_demo_2.json"
+DELFT = DATA / "citymodels/cityjson-delft-zurich/tests/data/delft.json"
+"""Of these, buildings have solids."""
 
 EDITS = (
     "UPDATE city.building SET height = height + 9 WHERE id = ANY(:ids)",
@@ -33,6 +38,7 @@ EDITS = (
     "UPDATE city.unit SET kind = 'office' WHERE building_id = ANY(:ids)",
     "UPDATE city.unit SET ended_at = now() WHERE building_id = ANY(:ids) AND id % 3 = 0",
     "UPDATE city.storey SET elev_top = elev_top + 0.2 WHERE building_id = ANY(:ids)",
+    "UPDATE city.building_geom SET is_current = false WHERE building_id = ANY(:ids)",
     "UPDATE city.building SET footprint = ST_Multi(ST_Scale(footprint, ST_Point(4, 4), "
     "ST_Centroid(footprint))) WHERE id = ANY(:ids)",
 )
@@ -40,12 +46,13 @@ EDITS = (
 
 @pytest.fixture(scope="module")
 def city(engine: Engine, settings: Settings) -> Settings:
-    """Suzhou with storeys and units, some of it planned and some with basements; tiled, then edited
-    here and there."""
+    """Suzhou and Delft with storeys and units, partly planned and with basements, tiled, edited."""
     if not SUZHOU.is_file():
         pytest.skip("../shared/data is absent: Suzhou's buildings")
-    request = Request(source="suzhou")
-    bring(settings, KINDS["buildings"], SUZHOU, request, units=Units(), keep=True)
+    settings = settings.model_copy(update={"geoid_grid": DATA / "terrain/egm96_15.gtx"})
+    for file in (SUZHOU, DELFT):
+        request = Request(source=file.stem)
+        bring(settings, KINDS["buildings"], file, request, units=Units(), keep=True)
     with engine.begin() as connection:
         for part in ("state = 'planned' WHERE id % 4 = 1", "floors_below = 2 WHERE id % 4 < 2"):
             connection.execute(text(f"UPDATE city.building SET {part}"))
@@ -87,6 +94,15 @@ def test_updates_leave_what_a_build_in_one_process_and_one_in_several_make(
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
         build(several, engine, layer, executor=executor)
     assert files(several, layer) == updated
+
+
+def test_a_cluster_makes_them_too(
+    city: Settings, engine: Engine, layer: Layer, tmp_path: Path
+) -> None:
+    elsewhere = city.model_copy(update={"data_dir": tmp_path})
+    with scheduling() as scheduler, working(scheduler), cluster(scheduler, elsewhere) as executor:
+        build(elsewhere, engine, layer, executor=executor)
+    assert files(elsewhere, layer) == files(city, layer)
 
 
 def test_each_tile_made_when_asked_for_is_the_one_on_disk(

@@ -2,13 +2,10 @@
 
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from cim.cli import main
 from cim.errors import TilingError
 from cim.settings import Settings
 from tests.squares import insert
+from tests.workers import free, scheduling, working
 from tiling.build import build
 from tiling.cluster import cluster
 from tiling.layers import BUILDINGS
@@ -35,53 +33,17 @@ def city(engine: Engine, settings: Settings) -> Settings:
     return settings
 
 
-@contextmanager
-def program(*words: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A program of Dask's while the block lasts."""
-    started = subprocess.Popen(
-        [sys.executable, "-m", "dask", *words],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield started
-    finally:
-        started.kill()
-        started.wait()
-
-
-def free() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def scheduler() -> Iterator[str]:
-    address = f"tcp://127.0.0.1:{free()}"
-    port = address.rpartition(":")[2]
-    with program("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"):
+    with scheduling() as address:
         yield address
 
 
 @pytest.fixture
 def workers(scheduler: str) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Two workers that are there."""
-    words = ("worker", scheduler, "--no-nanny", "--nthreads", "1", "--no-dashboard")
-    with ExitStack() as stack:
-        started = [stack.enter_context(program(*words)) for _ in range(2)]
-        port = int(scheduler.rpartition(":")[2])
-        end = time.monotonic() + 60
-        while not all(connected(one.pid, port) for one in started):
-            assert time.monotonic() < end, "the workers never came"
-            time.sleep(0.1)
-        time.sleep(0.5)  # connected is not yet registered
+    with working(scheduler) as started:
         yield started
-
-
-def connected(pid: int, port: int) -> bool:
-    found = psutil.Process(pid).net_connections("tcp")
-    return any(one.raddr and one.raddr.port == port for one in found)
 
 
 def files(folder: Path) -> dict[str, bytes]:
