@@ -6,13 +6,13 @@ import pytest
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
-from api.schemas import buildings, features, observations, places, service, units
+from api.schemas import buildings, features, observations, places, service, session, units
 
 COLLECTIONS = [name.value for name in features.Collection]
 AREA = "bbox=113.8,22.8,114,23"
 ANSWERS: list[tuple[str, type[BaseModel]]] = [
     ("/health", service.Health),
-    ("/session", service.Session),
+    ("/session", session.Session),
     ("/city", service.City),
     ("/tilesets", service.Tilesets),
     ("/buildings/1", buildings.Building),
