@@ -186,7 +186,28 @@ def test_the_gzipped_copy_on_disk_is_what_is_sent(client: TestClient, city: Sett
         "content/417-160/2/9/9.glb",
         "content/1-1/2/0/0.glb.gz",
         "content/x.glb",
+        "content/" + "9" * 300 + "-1/2/0/0.glb",
+        "content/417-160/2/" + "9" * 5000 + "/0.glb",
+        "content/417-160/" + "9" * 12 + "/0/0.glb",
+        "subtrees/" + "x" * 300 + ".subtree",
+        "../" * 40 + "etc/passwd",
+        "%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
+        "content/%00.glb",
+        "content/%ff%fe.glb",
+        ".version.json",
+        "../.lock",
     ],
+    ids=lambda path: path[:40],
 )
 def test_a_tile_that_is_nowhere_is_not_found(client: TestClient, tiled: Path, path: str) -> None:
     assert client.get(f"{TILES}/{path}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 300, "x" * 5000, "%2e%2e", "城市", "%00", "buildings%2fcurrent"]
+)
+def test_a_tileset_of_no_such_name_is_not_found(client: TestClient, tiled: Path, name: str) -> None:
+    for version in ("", "?v=../../..", "?v=" + "0" * 300):
+        found = client.get(f"/tiles/3d/{name}/tileset.json{version}")
+        assert found.status_code in (404, 422), found.text
+    assert client.get(f"{TILES}/tileset.json?v={'0' * 300}").status_code in (200, 404, 422)
