@@ -203,7 +203,8 @@ def whole(cim: Cim, engine: Engine, settings: Settings, name: str, rows: int) ->
     for tileset, expected in EXPECTED.items():
         report = check(settings.tiles_dir / tileset / "current", contents=False)
         with engine.connect() as connection:
-            wanted = numbers.read(connection, expected.all(), expected.types)["id"].size
+            all_of_it = expected.all(expected.which)
+            wanted = numbers.read(connection, all_of_it, expected.types)["id"].size
             named = connection.scalar(
                 text("SELECT count(*) FROM platform.tile_skip WHERE tileset = :name AND NOT drawn"),
                 {"name": tileset},
@@ -214,6 +215,8 @@ def whole(cim: Cim, engine: Engine, settings: Settings, name: str, rows: int) ->
             text("SELECT count(DISTINCT (file, row_no)) FROM platform.quarantine"
                  " WHERE kind = 'buildings'")
         )  # fmt: skip
-    wanted, drawn, named = held["buildings"]
+    wanted, drawn, named = (
+        there + to_be for there, to_be in zip(held["buildings"], held["planned"], strict=True)
+    )
     assert drawn + named == wanted > 0
     return Counts(name, rows, aside or 0, wanted, drawn, named, held["units"][1], faults)
