@@ -20,7 +20,7 @@ from cim.crs.geoid import Geoid
 from cim.terrain.ground import Ground
 from cim.terrain.layer import Box
 from tiling.quantized import MOST, Mesh, Whole, oct_encoded
-from tiling.terrain_plan import QUARTERS, SIDE, Key
+from tiling.terrain_plan import BEHIND, OUTSIDE, QUARTERS, SIDE, Key
 
 Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
@@ -40,12 +40,12 @@ class Nodes:
     """Nodes of a tile, from south to north and from west to east, shape (SIDE + 1, SIDE + 1).
 
     `height` in whole steps; `normal` as a tile tells it, with 2 in its last axis; `beyond` says
-    whether something of it is no raster's: what is shown there changes with any of them.
+    whether something of it is no raster's: OUTSIDE, BEHIND, or both added up.
     """
 
     height: Whole
     normal: Bytes
-    beyond: bool
+    beyond: int
 
 
 class Relief:
@@ -73,18 +73,19 @@ class Relief:
         """Metres above the ellipsoid at nodes of a level's lattice."""
         return self._seen(column, row, level)[0]
 
-    def _seen(self, column: Whole, row: Whole, level: int) -> tuple[Floats, Whole, bool]:
-        """Heights, the level of the raster that tells each, and whether any is no raster's."""
+    def _seen(self, column: Whole, row: Whole, level: int) -> tuple[Floats, Whole, int]:
+        """Heights, the level of the raster that tells each, and what of them is no raster's."""
         west, south, east, north = self.box
         # Whole numbers times 180, times a power of two: the same on each level.
         there = column * 180 * 0.5 ** (level + 6) - 180, row * 180 * 0.5 ** (level + 6) - 90
         longitude = np.clip(there[0], west, east).ravel()
         latitude = np.clip(there[1], south, north).ravel()
-        beyond = bool((longitude != there[0].ravel()).any() or (latitude != there[1].ravel()).any())
+        clipped = (longitude != there[0].ravel()).any() or (latitude != there[1].ravel()).any()
+        beyond = OUTSIDE if clipped else 0
         found, told = self.ground.found(longitude, latitude)
         holes = told < 0
         if holes.any():
-            beyond = True
+            beyond |= BEHIND
             found[holes] = self._behind(longitude[holes], latitude[holes])
         found = found + self.geoid.height(longitude, latitude)
         return found.reshape(column.shape), self._levels[told].reshape(column.shape), beyond
@@ -103,15 +104,13 @@ class Relief:
         for other in np.unique(told[told != level]).tolist():
             here = told == other
             across, up = np.meshgrid(column, row)
-            east[here], north[here], outside = self._rise(across[here], up[here], level, other)
-            beyond |= outside
+            east[here], north[here], more = self._rise(across[here], up[here], level, other)
+            beyond |= more
         normal = _normals(column, row, level, np.stack([east, north]), told)
         steps = np.rint(height / self.unit).astype(np.int64)
         return Nodes(steps, oct_encoded(normal.reshape(-1, 3)).reshape(*steps.shape, 2), beyond)
 
-    def _rise(
-        self, column: Whole, row: Whole, level: int, told: int
-    ) -> tuple[Floats, Floats, bool]:
+    def _rise(self, column: Whole, row: Whole, level: int, told: int) -> tuple[Floats, Floats, int]:
         """What nodes of a level rise by, eastward and northward, over two steps of another."""
         finest = max(level, told)
         column, row = column << (finest - level), row << (finest - level)
@@ -120,8 +119,11 @@ class Relief:
             self._seen(column + step * right, row + step * up, finest)
             for right, up in ((1, 0), (-1, 0), (0, 1), (0, -1))
         ]
-        (east, west, north, south), outside = [one[0] for one in seen], any(one[2] for one in seen)
-        return east - west, north - south, outside
+        east, west, north, south = (one[0] for one in seen)
+        beyond = 0
+        for one in seen:
+            beyond |= one[2]
+        return east - west, north - south, beyond
 
     def _behind(self, longitude: Floats, latitude: Floats) -> Floats:
         """The coarse ground, bilinear."""
@@ -185,7 +187,7 @@ def joined(relief: Relief, key: Key, parts: Sequence[Nodes | None]) -> Nodes:
     """The nodes of a tile out of those of its four parts; where there is no part, its own."""
     height = np.empty((SIDE + 1, SIDE + 1), np.int64)
     normal = np.empty((SIDE + 1, SIDE + 1, 2), np.uint8)
-    half, beyond = SIDE // 2, False
+    half, beyond = SIDE // 2, 0
     for (right, up), part in zip(QUARTERS, parts, strict=True):
         place = slice(up * half, (up + 1) * half + 1), slice(right * half, (right + 1) * half + 1)
         if part is None:

@@ -130,9 +130,9 @@ def missing() -> TilingError:
 
 
 def _stale(old: Plan | None, new: Plan, current: Path) -> Stale:
-    def shown_beyond() -> frozenset[Key]:
+    def shown_beyond(what: int) -> frozenset[Key]:
         record = record_of(current)
-        chosen = record[record["beyond"]]
+        chosen = record[record["beyond"] & what > 0]
         return frozenset(zip(*(chosen[name].tolist() for name in ("level", "x", "y")), strict=True))
 
     return stale(old if record_of(current).size else None, new, shown_beyond)

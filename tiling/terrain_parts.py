@@ -35,10 +35,10 @@ KEPT = ".parts"
 """The folder of a version in which parts are kept; nobody is served it."""
 
 TILE = np.dtype(
-    [("level", "u1"), ("x", "<u4"), ("y", "<u4"), ("beyond", "?"), ("digest", "V16"),
+    [("level", "u1"), ("x", "<u4"), ("y", "<u4"), ("beyond", "u1"), ("digest", "V16"),
      ("bytes", "<u4"), ("packed", "<u4")]
 )  # fmt: skip
-"""The record of a tile: its key, whether it shows ground beyond the rasters, its content."""
+"""The record of a tile: its key, what it shows beyond the rasters, its content."""
 
 Tiles = NDArray[np.void]
 
@@ -153,7 +153,7 @@ def kept(folder: Path, key: Key) -> Part | None:
     """A part that was kept in a folder, or None."""
     try:
         with np.load(_place(folder, key)) as held:
-            nodes = Nodes(held["height"].astype(np.int64), held["normal"], bool(held["beyond"]))
+            nodes = Nodes(held["height"].astype(np.int64), held["normal"], int(held["beyond"]))
             return Part(key, nodes, held["tiles"])
     except (OSError, ValueError, KeyError, BadZipFile):
         return None

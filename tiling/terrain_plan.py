@@ -28,7 +28,11 @@ DEEPEST = 18
 QUARTERS = ((0, 0), (1, 0), (0, 1), (1, 1))
 """The four parts of a tile: eastward, northward."""
 
-FORMAT = "quantized-mesh 2"
+OUTSIDE, BEHIND = 1, 2
+"""What is no raster's: the ground that goes on outside the bounds of all, as it is at them; and
+the coarse one behind holes and gaps."""
+
+FORMAT = "quantized-mesh 3"
 """Changes when the same ground would be written otherwise."""
 
 _CORNER = np.array([180.0, 90.0])
@@ -159,20 +163,27 @@ def path_of(key: Key) -> str:
 
 @dataclass(frozen=True)
 class Stale:
-    """Which tiles are not what they would be now: all, those over some boxes, and those that show
-    ground `beyond` the rasters; `margin` is how far outside a tile its normals look, degrees."""
+    """Which tiles are not what they would be now: all, those over some boxes, and some that show
+    ground `beyond` the rasters.
+
+    `margin` is how far outside a tile its normals look, degrees; `box` the bounds of all rasters:
+    what lies outside shows what is at them.
+    """
 
     everything: bool = False
     boxes: tuple[Box, ...] = ()
-    beyond: bool = False
     margin: float = 0.0
+    box: Box = (-180.0, -90.0, 180.0, 90.0)
     shown_beyond: frozenset[Key] = field(default=frozenset(), repr=False)
 
     def __call__(self, key: Key) -> bool:
         """Whether a tile is to be made anew."""
-        if self.everything or (self.beyond and key in self.shown_beyond):
+        if self.everything or key in self.shown_beyond:
             return True
-        west, south, east, north = bounds_of(key)
+        first, last = self.box[:2], self.box[2:]
+        bounds = bounds_of(key)
+        west, south = (min(max(a, b), c) for a, b, c in zip(bounds[:2], first, last, strict=True))
+        east, north = (min(max(a, b), c) for a, b, c in zip(bounds[2:], first, last, strict=True))
         return any(
             one[0] <= east + self.margin and one[2] >= west - self.margin
             and one[1] <= north + self.margin and one[3] >= south - self.margin
@@ -189,22 +200,23 @@ class Stale:
         return replace(self, shown_beyond=frozenset(shown))
 
 
-def stale(old: Plan | None, new: Plan, shown_beyond: Callable[[], frozenset[Key]]) -> Stale:
+def stale(old: Plan | None, new: Plan, shown_beyond: Callable[[int], frozenset[Key]]) -> Stale:
     """What of the tiles of an old plan is not as the new one has it.
 
-    `shown_beyond` gives the old tiles that show ground beyond the rasters, and is asked at need.
+    `shown_beyond` gives the old tiles that show ground OUTSIDE the rasters or BEHIND them, and is
+    asked at need.
     """
     if old is None or (old.unit, old.geoid, old.format) != (new.unit, new.geoid, new.format):
         return Stale(everything=True)
     changed = {*old.sheets} ^ {*new.sheets}
     boxes = {sheet.box for sheet in changed} | {*_turned(old.sheets, new.sheets)}
-    beyond = old.behind != new.behind
+    beyond = OUTSIDE * (old.box != new.box) + BEHIND * (old.behind != new.behind)
     coarsest = min(int(old.levels.min()), int(new.levels.min()))
     return Stale(
         boxes=tuple(sorted(boxes)),
-        beyond=beyond,
         margin=1.001 * 180 / SIDE / 2**coarsest,
-        shown_beyond=shown_beyond() if beyond else frozenset(),
+        box=new.box,
+        shown_beyond=shown_beyond(beyond) if beyond else frozenset(),
     )
 
 

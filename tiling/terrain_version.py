@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiling.terrain_parts import TILE, Tiles
-from tiling.terrain_plan import Key, Plan, path_of, plan_of
+from tiling.terrain_plan import BEHIND, OUTSIDE, Key, Plan, path_of, plan_of
 
 PLAN, RECORD = ".plan.json", ".tiles.npy"
 """What a version was made from; a record of each of its tiles."""
@@ -43,10 +43,11 @@ def together(before: Tiles, fresh: Tiles, plan: Plan) -> tuple[Tiles, list[str]]
     record = np.concatenate([before[stays], fresh])
     record = record[np.argsort(codes_of(record), kind="stable")]
     for level in range(int(record["level"].max()), 0, -1):
-        lower = record[(record["level"] == level) & record["beyond"]]
-        above = lower.copy()
-        above["level"], above["x"], above["y"] = level - 1, lower["x"] // 2, lower["y"] // 2
-        record["beyond"] |= np.isin(codes_of(record), codes_of(above))
+        for what in (OUTSIDE, BEHIND):
+            lower = record[(record["level"] == level) & (record["beyond"] & what > 0)]
+            above = lower.copy()
+            above["level"], above["x"], above["y"] = level - 1, lower["x"] // 2, lower["y"] // 2
+            record["beyond"][np.isin(codes_of(record), codes_of(above))] |= what
     return record, gone
 
 
