@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from cim.errors import BadPassword, CimError, Conflict, NotAllowed
 from cim.privacy import Vault
-from cim.security import accounts, keys, passwords, signing
+from cim.security import accounts, keys, passwords, roles, signing
 from cim.security.signing import Attempt, Signed, Slow
 from tests.accounts import HOLDERS, PASSWORD, add_person, administrators, stand
 
@@ -314,6 +314,53 @@ def test_readers_of_the_city_see_no_account(connection: Connection) -> None:
         with pytest.raises(DBAPIError, match="permission denied"), connection.begin_nested():
             run(connection, f"SET LOCAL ROLE {role}")
             run(connection, "SELECT * FROM security.account")
+
+
+def test_a_city_makes_roles_of_its_own(connection: Connection) -> None:
+    stand(connection, "security")
+    roles.add(connection, "lifts", "电梯检验", "lift inspection")
+    devices = roles.Allowed("lifts", "city.read", "devices", ("name", "class"), secrecy=2)
+    roles.allow(connection, devices)
+    accounts.give(connection, "lifts", to="wang")
+    signed = enter(connection, "wang", PASSWORD)
+    assert isinstance(signed, Signed)
+    rights = signed.rights
+    # Wang has the role `statistics` besides, which is for all collections and not secret.
+    assert rights.secrecy("city.read", "devices") == 2 and rights.secrecy("city.read", "units") == 0
+    assert rights.fields("city.read", "devices") is None and rights.may("city.read", "units")
+    stand(connection, "security")
+    roles.deny(connection, roles.Allowed("statistics", "city.read"))
+    signed = enter(connection, "wang", PASSWORD)
+    assert isinstance(signed, Signed)
+    assert signed.rights.fields("city.read", "devices") == {"name", "class"}
+    assert not signed.rights.may("city.read", "units")
+    told = text(
+        "SELECT event FROM security.audit_log WHERE event LIKE 'role%' AND "
+        "actor = 'security' AND at > now() ORDER BY at, no"
+    )
+    assert connection.execute(told).scalars().all() == [
+        "role.insert",
+        "role_right.insert",
+        "role_grant.insert",
+        "role_right.delete",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "why"),
+    [
+        (roles.Allowed("nobody", "city.read"), "no role"),
+        (roles.Allowed("statistics", "admin.audit"), "no scope"),
+        (roles.Allowed("statistics", "everything"), "no scope"),
+        (roles.Allowed("audit_admin", "city.read"), "administrators"),
+    ],
+)
+def test_a_role_is_allowed_what_there_is(
+    connection: Connection, allowed: roles.Allowed, why: str
+) -> None:
+    stand(connection, "security")
+    with pytest.raises(CimError, match=why):
+        roles.allow(connection, allowed)
 
 
 def test_a_role_is_given_for_an_area_and_those_below_it(
