@@ -238,7 +238,7 @@ def _on_earth(
             system, datum = _system(cloud, points, wish)
         lon, lat = plane.to_4490(points.x, points.y, system)
         found = Placed(np.stack([lon, lat, points.z], axis=1), points.colours)
-        whole = np.isfinite(found.where).all(axis=1)
+        whole = np.atleast_1d(np.isfinite(found.where).all(axis=1))
         if not whole.all():
             built.left[NOWHERE] += int((~whole).sum())
             found = found.only(whole)

@@ -61,7 +61,9 @@ class Cloud:
             scale = np.array(self.table["QUANTIZED_VOLUME_SCALE"], float)
             offset = np.array(self.table["QUANTIZED_VOLUME_OFFSET"], float)
             found = self.columns["POSITION_QUANTIZED"] / 65_535 * scale + offset
-        return found + np.array(self.table.get("RTC_CENTER", (0, 0, 0)), float)
+        centre = np.array(self.table.get("RTC_CENTER", (0, 0, 0)), float)
+        placed: Floats = found + centre
+        return placed
 
 
 def parse_points(content: bytes) -> Cloud:

@@ -263,10 +263,11 @@ def _numbers(line: str, columns: int = 0) -> bool:
 def _eight_bits(colours: NDArray[Any]) -> Colours:
     """Colours as bytes: 16 bits are cut unless bytes were put into them, floats go from 0 to 1."""
     if colours.dtype.kind == "f":
-        return np.clip(colours * 255, 0, 255).astype(np.uint8)
-    if colours.dtype.itemsize > 1 and colours.max(initial=0) > 255:
-        return (colours >> 8).astype(np.uint8)
-    return colours.astype(np.uint8)
+        colours = np.clip(colours * 255, 0, 255)
+    elif colours.dtype.itemsize > 1 and colours.max(initial=0) > 255:
+        colours = colours >> 8
+    cut: Colours = colours.astype(np.uint8)
+    return cut
 
 
 def _plain(count: int) -> Colours:
