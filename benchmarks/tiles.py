@@ -141,10 +141,10 @@ def _beside(here: City, size: int, ours: float, busy: float) -> list[Measure]:
     if not PROGRAM.exists():
         raise click.ClickException("py3dtiles is not installed, run make .setup/bench")
     _said("py3dtiles")
-    start, start_busy = _peer(here, 1)
-    seconds, busy = _peer(here, size)
+    start, start_worked = _peer(here, 1)
+    seconds, worked = _peer(here, size)
     named = f"py3dtiles, {size} ready solids"
-    rate, share = (size - 1) / (seconds - start), (size - 1) / (busy - start_busy)
+    rate, share = (size - 1) / (seconds - start), (size - 1) / (worked - start_worked)
     return [
         Measure("buildings for each processor a second", ours / CORES, "1/s", None, "higher",
                 named, share),
