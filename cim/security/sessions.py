@@ -26,10 +26,11 @@ class Vouched:
 
 
 def begin(connection: Connection, who: Signed | Vouched) -> str:
-    """Open a session; what its cookie carries. Those that are long over are forgotten."""
+    """Open a session; what its cookie carries. What is long over is forgotten."""
     token = secrets.make_token()
     hours = accounts.rules(connection)["session_hours"]
     connection.execute(queries.forget_sessions())
+    connection.execute(queries.forget_buckets())
     row: dict[str, Any] = {"digest": secrets.digest(token), "name": who.name}
     if isinstance(who, Signed):
         row |= {"account_id": who.account}

@@ -103,7 +103,10 @@ def _throttled(
         key = _bucket(kind, value)
         seconds = rules[f"{kind}_seconds"]
         if not connection.execute(queries.take(key, rules[f"{kind}_burst"], seconds)).first():
-            connection.execute(queries.record("sign_in", success=False, detail={"throttled": kind}))
+            # Told once a minute, or whoever tries all day long would fill the log.
+            if connection.execute(queries.take(_bucket(f"told {kind}", value), 1, 60)).first():
+                slowed = queries.record("sign_in", success=False, detail={"throttled": kind})
+                connection.execute(slowed)
             return Slow(seconds)
     return None
 

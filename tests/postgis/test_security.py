@@ -224,6 +224,10 @@ def test_tries_are_slowed_down_by_account_and_by_address(connection: Connection)
     accounts.set_rule(connection, "address_seconds", 3600)
     answers = [enter(connection, "nobody", "x") for _ in range(4)]
     assert answers == [None, None, None, Slow(30)]
+    assert enter(connection, "nobody", "x") == Slow(30)
+    told = text("""SELECT count(*) FROM security.audit_log
+        WHERE event = 'sign_in' AND detail ->> 'throttled' = 'account' AND at > now()""")
+    assert connection.execute(told).scalar_one() == 1
     for number in range(4):
         attempt = Attempt(f"guess{number}", "x", address="192.0.2.7")
         last = signing.sign_in(connection, VAULT, attempt)

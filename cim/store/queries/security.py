@@ -344,3 +344,8 @@ def key_named(name: str) -> TextClause:
     return _bound(
         "SELECT id FROM security.api_key WHERE name = :name AND ended_at IS NULL", name=name
     )
+
+
+def forget_buckets() -> TextClause:
+    """Forget what was last counted a day ago."""
+    return text("DELETE FROM security.bucket WHERE at < now() - interval '1 day'")
