@@ -217,10 +217,9 @@ def _lay(outlines: Sequence[bytes | None], frame: Frame) -> _Laid:
     if tidied is not shape:
         shape, plan, ground, up = tidied, plan[corners], ground[corners], up[corners]
     convex = plain(plan, shape)
-    triangles, polygon, area = cut(plan, shape, convex)
-    covered = np.bincount(polygon, area, minlength=shape.owner.size)
-    _judge(reasons, shape.owner, areas(plan, shape, convex), covered.astype(float))
-    return _Laid(shape, ground, up, triangles, polygon, reasons)
+    covering = cut(plan, shape, convex)
+    _judge(reasons, shape.owner, *areas(plan, shape, convex, covering))
+    return _Laid(shape, ground, up, *covering[:2], reasons)
 
 
 def _take(laid: _Laid, outlines: Integers) -> _Laid:
@@ -361,16 +360,16 @@ def _mark(reasons: Integers, features: Integers, reason: Reason) -> None:
     reasons[features] = reason
 
 
-def _judge(reasons: Integers, owner: Integers, true: Floats, covered: Floats) -> None:
+def _judge(reasons: Integers, owner: Integers, true: Floats, missed: Floats) -> None:
     """Mark the outlines without area, and those that their triangles do not cover.
 
-    `owner`, `true` and `covered` are of each polygon: its outline, its area and its triangles'.
+    `owner`, `true` and `missed` are of each polygon: its outline, its area and what its triangles
+    cover too much or too little.
     """
     outlined = np.zeros(reasons.size, bool)
     outlined[owner[true >= SMALLEST]] = True
     _mark(reasons, np.flatnonzero(~outlined), Reason.NO_AREA)
-    wrong = np.abs(covered - true) > ROOF_TOLERANCE * true
-    _mark(reasons, owner[wrong], Reason.NO_ROOF)
+    _mark(reasons, owner[missed > ROOF_TOLERANCE * true], Reason.NO_ROOF)
 
 
 def region_of(

@@ -296,16 +296,28 @@ def _ears(plan: Floats, shape: Rings, polygons: Integers) -> list[NDArray[np.uin
     ]
 
 
-def areas(plan: Floats, shape: Rings, convex: NDArray[np.bool_]) -> Floats:
-    """Area of each polygon in the plane; of one that crosses itself, what it goes round.
+def areas(
+    plan: Floats,
+    shape: Rings,
+    convex: NDArray[np.bool_],
+    covering: tuple[Integers, Integers, Floats],
+) -> tuple[Floats, Floats]:
+    """Area of each polygon in the plane, and by how much its triangles are another area.
+
+    `covering` is what `cut` gives.  Of one whose rings cross, the area is what they go round, and
+    its triangles must lie there too: some fit it in size alone.
 
     >>> bow = shapely.Polygon([(0, 0), (10, 10), (10, 0), (0, 10)])
     >>> shape = parse([shapely.to_wkb(bow), shapely.to_wkb(shapely.box(0, 0, 2, 1))])
-    >>> areas(shape.points, shape, plain(shape.points, shape)).tolist()
+    >>> convex = plain(shape.points, shape)
+    >>> areas(shape.points, shape, convex, cut(shape.points, shape, convex))[0].tolist()
     [50.0, 2.0]
     """
-    of = shape.polygon_of_ring
-    found = np.bincount(of, signed_areas(plan, shape), minlength=shape.owner.size).astype(float)
+    of, count = shape.polygon_of_ring, shape.owner.size
+    triangles, polygon, area = covering
+    found = np.bincount(of, signed_areas(plan, shape), minlength=count).astype(float)
+    covered = np.bincount(polygon, area, minlength=count)
+    missed: Floats = np.abs(covered - found)
     doubtful = np.flatnonzero(~convex)
     if doubtful.size:
         left, corners = select(shape, ~convex)
@@ -316,8 +328,21 @@ def areas(plan: Floats, shape: Rings, convex: NDArray[np.bool_]) -> Floats:
         closed = plan[corners[round_it]]
         shapes = shapely.from_ragged_array(shapely.GeometryType.POLYGON, closed, offsets)
         crossed = np.flatnonzero(~shapely.is_valid(shapes))
-        found[doubtful[crossed]] = shapely.area(shapely.make_valid(shapes[crossed]))
-    return found
+        for one, outline in zip(doubtful[crossed].tolist(), shapes[crossed], strict=True):
+            missed[one], found[one] = _missed(outline, plan[triangles[polygon == one]])
+    return found, missed
+
+
+def _missed(outline: shapely.Polygon, triangles: Floats) -> tuple[float, float]:
+    """What triangles cover too little, too much or twice of an outline that crosses itself.
+
+    The outline is read in that way in which they fit it best; its area so is the second.
+    """
+    pieces = shapely.polygons(triangles)
+    drawn = shapely.union_all(pieces)
+    twice = float(shapely.area(pieces).sum() - drawn.area)
+    ways = [shapely.make_valid(outline, method=how) for how in ("linework", "structure")]
+    return min((drawn.symmetric_difference(way).area + twice, way.area) for way in ways)
 
 
 def triangle_areas(plan: Floats, triangles: Integers) -> Floats:

@@ -79,6 +79,11 @@ SHAPES: dict[str, tuple[shapely.Geometry, str | Reason]] = {
                         [[(0, 0), (30, 0), (30, 30), (0, 30)]]),
         MAY,
     ),
+    "a court through the wall": (
+        shapely.Polygon([(0, 0), (30, 0), (30, 30), (0, 30)],
+                        [[(20, 10), (40, 10), (40, 20), (20, 20)]]),
+        Reason.NO_ROOF,
+    ),
     "two courts upon each other": (
         shapely.Polygon([(0, 0), (30, 0), (30, 30), (0, 30)],
                         [[(5, 5), (15, 5), (15, 15), (5, 15)],
