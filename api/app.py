@@ -16,6 +16,7 @@ from api.archives import Archives
 from api.deps import Memory
 from api.files import Files
 from api.middleware import Guard, Headers, Limits
+from api.ogc import routes as ogc
 from api.routes import (
     addresses,
     buildings,
@@ -70,6 +71,7 @@ ROUTERS = (
     locate,
     addresses,
     features,
+    ogc,
     observations,
     quality,
     tilesets,

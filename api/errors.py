@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from cim.errors import (
+    BadParameter,
     CimError,
     Conflict,
     InvalidQuery,
@@ -31,6 +32,7 @@ from cim.errors import (
 STATUS: dict[type[CimError], int] = {
     NotFound: 404,
     InvalidQuery: 422,
+    BadParameter: 400,
     TooLarge: 413,
     Conflict: 409,
     NoRoom: 507,

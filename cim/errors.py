@@ -6,6 +6,7 @@
     + TooLarge         the caller sent more than is read
     + Conflict         what is there already, or not yet, stands against it
     + BadPassword      a new password is against the rules
+    + BadParameter     a parameter that a standard describes is malformed, or is none of its own
   - NotAllowed         the caller lacks the role, or named no purpose
     + UnknownKey       the key is not known, or no longer valid
   - TooMany            the caller asks more often than is allowed
@@ -85,6 +86,10 @@ class TooLarge(InvalidQuery):
 
 class Conflict(InvalidQuery):
     """What is there already, or not yet, stands against it."""
+
+
+class BadParameter(InvalidQuery):
+    """A parameter that a standard describes is malformed, or is none of its own."""
 
 
 class BadPassword(InvalidQuery):

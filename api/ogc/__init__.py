@@ -1,0 +1,1 @@
+"""OGC API – Features: the public collections as the standard asks for them."""

@@ -1,0 +1,158 @@
+"""The standard part of the service as OpenAPI 3.0: every collection by name."""
+
+from typing import Any
+
+from api.ogc.describing import (
+    ABOUT,
+    GEOJSON,
+    HTML,
+    JSON,
+    JSON_TYPES,
+    MEDIA,
+    OPENAPI,
+    SCHEMA,
+    TITLE,
+    titled,
+)
+from api.ogc.reading import MOST
+from api.ogc.systems import SYSTEMS
+from cim.store.queries.collections.definitions import COLLECTIONS
+from cim.store.queries.collections.shape import Collection
+
+Document = dict[str, Any]
+
+PROBLEMS: Document = {
+    code: {
+        "description": text,
+        "content": {"application/problem+json": {"schema": {"type": "object"}}},
+    }
+    for code, text in {
+        "400": "A parameter is malformed or not known · 参数有误或未知",
+        "404": "Nothing goes by that name · 未找到",
+        "503": "The database did not answer in time · 数据库响应超时",
+    }.items()
+}
+
+
+def _parameter(name: str, about: str, schema: Document, **other: Any) -> Document:
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": about,
+        "schema": schema,
+    } | other
+
+
+TEXT: Document = {"type": "string"}
+LISTED: Document = {"style": "form", "explode": False}
+NUMBERS: Document = {
+    "type": "array",
+    "minItems": 4,
+    "maxItems": 6,
+    "items": {"type": "number"},
+}
+URI: Document = {"type": "string", "format": "uri", "enum": list(SYSTEMS)}
+
+SHARED: dict[str, Document] = {
+    "limit": _parameter(
+        "limit",
+        "most features of an answer",
+        {"type": "integer", "minimum": 1, "maximum": MOST, "default": 100},
+        **LISTED,
+    ),
+    "bbox": _parameter("bbox", "features that meet this box", NUMBERS, **LISTED),
+    "bbox-crs": _parameter("bbox-crs", "the system of bbox", URI),
+    "datetime": _parameter("datetime", "features last changed then", TEXT, **LISTED),
+    "crs": _parameter("crs", "the system of the answer", URI),
+    "properties": _parameter(
+        "properties", "properties that are answered", {"type": "array", "items": TEXT}, **LISTED
+    ),
+    "sortby": _parameter(
+        "sortby", "properties to sort by, - before one turns it", {"type": "array", "items": TEXT},
+        **LISTED,
+    ),
+    "count": _parameter(
+        "count",
+        "how matching features are counted: exact (numberMatched), estimated (numberEstimated)",
+        {"type": "string", "enum": ["none", "exact", "estimated"], "default": "none"},
+    ),
+    "after": _parameter("after", "taken from the link to the next page", TEXT),
+    "filter": _parameter("filter", "a condition in CQL2", TEXT),
+    "filter-lang": _parameter(
+        "filter-lang",
+        "the language of filter",
+        {"type": "string", "enum": ["cql2-text", "cql2-json"], "default": "cql2-text"},
+    ),
+    "filter-crs": _parameter("filter-crs", "the system of coordinates in filter", URI),
+    "f": _parameter("f", "the form of the answer", {"type": "string", "enum": list(MEDIA)}),
+}  # fmt: skip
+
+PAGE = _parameter("f", "the form of the answer", {"type": "string", "enum": ["json", "html"]})
+
+
+def _operation(name: str, summary: str, parameters: list[Document], *media: str) -> Document:
+    content = {
+        each: {"schema": {"type": "object" if "json" in each else "string"}} for each in media
+    }
+    return {
+        "get": {
+            "operationId": name,
+            "summary": summary,
+            "description": summary,
+            "tags": ["features"],
+            "parameters": parameters,
+            "responses": {"200": {"description": summary, "content": content}, **PROBLEMS},
+        }
+    }
+
+
+def _reference(name: str) -> Document:
+    return {"$ref": f"#/components/parameters/{name}"}
+
+
+def _of(here: Collection) -> dict[str, Document]:
+    path, title = f"/collections/{here.name}", f"{here.zh} {here.en}"
+    asked = [
+        _parameter(name, each.about or titled(name), JSON_TYPES[each.kind])
+        for name, each in here.properties.items()
+        if name not in SHARED and each.kind != "strings"
+    ]
+    one = {"name": "featureId", "in": "path", "required": True, "description": "its id"}
+    return {
+        path: _operation(f"describe_{here.name}", title, [PAGE], JSON, HTML),
+        f"{path}/queryables": _operation(f"queryables_{here.name}", title, [PAGE], SCHEMA, HTML),
+        f"{path}/items": _operation(
+            f"items_{here.name}",
+            title,
+            [*map(_reference, SHARED), *asked],
+            *(media.partition(";")[0] for media in MEDIA.values()),
+        ),
+        f"{path}/items/{{featureId}}": _operation(
+            f"item_{here.name}",
+            title,
+            [one | {"schema": {"type": "string"}}, _reference("crs"), PAGE],
+            GEOJSON,
+            HTML,
+        ),
+    }
+
+
+def document(root: str, version: str) -> Document:
+    """The whole description; `root` is the address of the landing page."""
+    paths = {
+        "/": _operation("landing", "The landing page · 首页", [PAGE], JSON, HTML),
+        "/conformance": _operation("conformance", "What holds · 符合性", [PAGE], JSON, HTML),
+        "/api": _operation("api", "This description · 接口定义", [PAGE], OPENAPI, HTML),
+        "/collections": _operation("collections", "Collections · 数据集", [PAGE], JSON, HTML),
+    }
+    for each in COLLECTIONS.values():
+        paths |= _of(each)
+    return {
+        "openapi": "3.0.3",
+        "info": {"title": TITLE, "description": ABOUT, "version": version},
+        "servers": [{"url": root}],
+        "tags": [{"name": "features", "description": "OGC API – Features"}],
+        "paths": paths,
+        "components": {"parameters": SHARED},
+    }

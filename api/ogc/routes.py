@@ -1,0 +1,280 @@
+"""The addresses of OGC API – Features, all below /ogc."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from sqlalchemy import Executable
+from sqlalchemy.exc import DBAPIError
+from starlette.concurrency import run_in_threadpool
+
+from api.deps import CallerDep, MemoryDep, StoreDep
+from api.ogc import answers, describing, openapi, pages
+from api.ogc.describing import HTML, JSON, Bounds, Document
+from api.ogc.filters import compiled
+from api.ogc.reading import FORMATS, Items, items, once, place, value, wrong
+from api.ogc.systems import DEFAULT, system
+from api.store import Store
+from cim.errors import BadParameter, NotFound
+from cim.security.rights import CITY_READ
+from cim.store.queries.collections import items as queries
+from cim.store.queries.collections.definitions import COLLECTIONS
+from cim.store.queries.collections.items import Ask, Sight
+from cim.store.queries.collections.shape import Collection
+
+router = APIRouter(prefix="/ogc", include_in_schema=False)
+"""Described by its own document, `/ogc/api`: the standard wants OpenAPI 3.0."""
+
+
+def root_of(request: Request) -> str:
+    """The address of the landing page, as callers reach it."""
+    public = str(request.app.state.settings.public_url or request.base_url)
+    return f"{public.rstrip('/')}/ogc"
+
+
+def here(collection: str) -> Collection:
+    """The collection of that name; NotFound where there is none."""
+    found = COLLECTIONS.get(collection)
+    if found is None:
+        raise NotFound("There is no collection of that name.", "没有该名称的数据集。")
+    return found
+
+
+def sight(caller: CallerDep) -> Sight:
+    """What of the not public this caller is cleared for, right by right."""
+    return [
+        (right.secrecy, None if right.where is None else (right.where.areas, right.where.grids))
+        for right in caller.rights.of(CITY_READ, "devices")
+        if right.secrecy > 0
+    ]
+
+
+RootDep = Annotated[str, Depends(root_of)]
+HereDep = Annotated[Collection, Depends(here)]
+SightDep = Annotated[Sight, Depends(sight)]
+
+
+def form(request: Request, given: str | None, known: Sequence[str] = ("json", "html")) -> str:
+    """In which form to answer: as `f` says, else as the header Accept prefers; JSON if neither."""
+    if given is not None:
+        if given not in known:
+            raise wrong(
+                "f", f"must be one of {', '.join(known)}", f"必须为 {'、'.join(known)} 之一"
+            )
+        return given
+    for wish in request.headers.get("accept", "").split(","):
+        kind = wish.partition(";")[0].strip()
+        if kind in ("text/html", "application/xhtml+xml"):
+            return "html"
+        if "json" in kind or kind == "*/*":
+            return "json"
+        if kind in ("text/csv", "application/flatgeobuf") and "csv" in known:
+            return {"text/csv": "csv"}.get(kind, "fgb")
+    return "json"
+
+
+def answer(request: Request, body: bytes, media: str, **headers: str) -> Response:
+    """A body with its ETag; 304 where the caller has it already."""
+    etag = f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    headers |= {"ETag": etag, "Vary": "Accept, Accept-Encoding", "Cache-Control": "no-cache"}
+    if request.headers.get("authorization") or request.headers.get("cookie"):
+        headers["Cache-Control"] = "private, no-cache"
+    known = request.headers.get("if-none-match", "")
+    if etag.removeprefix("W/") in [each.strip().removeprefix("W/") for each in known.split(",")]:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=media, headers=headers)
+
+
+def shown(
+    request: Request, document: Document, page: Callable[[], bytes], media: str = JSON
+) -> Response:
+    """A document, or the page that says the same."""
+    given = once(request.query_params.multi_items(), ("f",))
+    if form(request, given.get("f")) == "html":
+        return answer(request, page(), HTML)
+    return answer(request, orjson.dumps(document), media)
+
+
+@router.get("")
+@router.get("/")
+async def landing(request: Request, root: RootDep) -> Response:
+    """The landing page."""
+    asked = form(request, request.query_params.get("f"))
+    found = describing.landing(root, asked)
+    return shown(request, found, lambda: pages.landing(root, found["links"]))
+
+
+@router.get("/conformance")
+async def conformance(request: Request, root: RootDep) -> Response:
+    """The conformance classes that hold."""
+    links = describing.both_ways(f"{root}/conformance", "html")
+    return shown(request, describing.conformance(), lambda: pages.conformance(root, links))
+
+
+@router.get("/api")
+async def interface(request: Request, root: RootDep) -> Response:
+    """The interface as OpenAPI 3.0, or in words."""
+    found = openapi.document(root, request.app.version)
+    links = describing.both_ways(f"{root}/api", "html", describing.OPENAPI)
+    return shown(
+        request,
+        found,
+        lambda: pages.interface(root, links, found["paths"]),
+        describing.OPENAPI,
+    )
+
+
+async def extents(store: Store) -> dict[str, Bounds]:
+    """The extents of the collections that are not empty."""
+    found = {}
+    for name, each in COLLECTIONS.items():
+        row = await store.row(queries.extent(each))
+        if row is not None and row.w is not None:
+            found[name] = (row.w, row.s, row.e, row.n)
+    return found
+
+
+@router.get("/collections")
+async def collections(
+    request: Request, root: RootDep, store: StoreDep, memory: MemoryDep
+) -> Response:
+    """Every collection."""
+    known = await memory.get("ogc-extents", lambda: extents(store))
+    asked = form(request, request.query_params.get("f"))
+    found = describing.collections(root, known, asked)
+    return shown(request, found, lambda: pages.collections(root, found["links"]))
+
+
+@router.get("/collections/{collection}")
+async def collection(
+    request: Request, root: RootDep, here: HereDep, store: StoreDep, memory: MemoryDep
+) -> Response:
+    """One collection."""
+    known = await memory.get("ogc-extents", lambda: extents(store))
+    extent = known.get(here.name)
+    found = describing.collection(root, here, extent)
+    return shown(request, found, lambda: pages.collection(root, found["links"], here, extent))
+
+
+@router.get("/collections/{collection}/queryables")
+async def queryables(request: Request, root: RootDep, here: HereDep) -> Response:
+    """What may be asked of a collection."""
+    links = describing.both_ways(
+        f"{root}/collections/{here.name}/queryables", "html", describing.SCHEMA
+    )
+    return shown(
+        request,
+        describing.queryables(root, here),
+        lambda: pages.collection(root, links, here, None),
+        describing.SCHEMA,
+    )
+
+
+@router.get("/collections/{collection}/items")
+async def features(
+    request: Request, root: RootDep, here: HereDep, store: StoreDep, sight: SightDep
+) -> Response:
+    """Features of a collection, a page at a time."""
+    asked = items(here, request.query_params.multi_items(), sight, compiled)
+    shape = form(request, asked.given.get("f"), FORMATS)
+    ask = asked.ask
+    statement = queries.features(ask)
+    if shape in ("csv", "fgb"):
+        statement = queries.table(unswapped(ask) if shape == "fgb" else ask, CARRIED[shape])
+    rows = await fetched(store, statement)
+    more, rows = len(rows) > ask.limit, rows[: ask.limit]
+    after = place(rows[-1].place) if more else None
+    path = f"{root}/collections/{here.name}/items"
+    links = describing.page_links(path, asked.given, shape, after, here)
+    counted = await count(store, asked)
+    body = await run_in_threadpool(written, shape, root, asked, rows, links, counted)
+    headers = {"Content-Crs": f"<{asked.system.uri}>"}
+    if after is not None:
+        following = next(each["href"] for each in links if each["rel"] == "next")
+        headers["Link"] = f'<{following}>; rel="next"'
+    if shape in ("csv", "fgb"):
+        headers["Content-Disposition"] = f'attachment; filename="{here.name}.{shape}"'
+    return answer(request, body, describing.MEDIA[shape], **headers)
+
+
+CARRIED: dict[str, Any] = {"csv": "wkt", "fgb": "wkb"}
+"""How geometries travel into files."""
+
+
+def unswapped(ask: Ask) -> Ask:
+    """The same with easting first, as files have it whatever their system says."""
+    return Ask(**{**vars(ask), "swapped": False})
+
+
+def written(
+    shape: str,
+    root: str,
+    asked: Items,
+    rows: Sequence[Any],
+    links: Sequence[Document],
+    counted: dict[str, int],
+) -> bytes:
+    """A page of features in one of its forms."""
+    if shape == "csv":
+        return answers.comma_separated(rows, asked.ask.properties)
+    if shape == "fgb":
+        return answers.flatgeobuf(rows, asked)
+    if shape == "html":
+        number = next(iter(counted.values()), None)
+        return pages.items(root, links, asked.ask.collection, asked.ask.properties, rows, number)
+    return answers.geojson(rows, links, counted)
+
+
+async def count(store: Store, asked: Items) -> dict[str, int]:
+    """How many match, if that was asked: `numberMatched` is exact, `numberEstimated` is not."""
+    if asked.count == "exact":
+        return {"numberMatched": (await fetched(store, queries.count(asked.ask)))[0][0]}
+    if asked.count == "estimated":
+        told = (await fetched(store, queries.estimate(asked.ask)))[0][0]
+        plan = orjson.loads(told) if isinstance(told, str) else told
+        return {"numberEstimated": plan[0]["Plan"]["Plan Rows"]}
+    return {}
+
+
+async def fetched(store: Store, statement: Executable) -> Sequence[Any]:
+    """Rows; BadParameter where a value that was asked for cannot be worked with."""
+    try:
+        return await store.rows(statement)
+    except DBAPIError as error:
+        if str(getattr(error.orig, "sqlstate", "")).startswith("22"):
+            raise BadParameter(
+                "A value cannot be worked with: it is too large, or outside its system.",
+                "参数值无法计算：数值过大或超出坐标系范围。",
+            ) from error
+        raise
+
+
+@router.get("/collections/{collection}/items/{feature}")
+async def one(
+    request: Request, root: RootDep, here: HereDep, store: StoreDep, sight: SightDep, feature: str
+) -> Response:
+    """One feature by its id."""
+    given = once(request.query_params.multi_items(), ("f", "crs"))
+    shape = form(request, given.get("f"))
+    target = system("crs", given["crs"]) if "crs" in given else DEFAULT
+    try:
+        key = value("id", feature, "integer")
+    except BadParameter:
+        raise absent() from None
+    ask = Ask(here, srid=target.srid, swapped=target.swapped, sight=sight)
+    rows = await fetched(store, queries.feature(ask, key))
+    if not rows:
+        raise absent()
+    links = describing.feature_links(f"{root}/collections/{here.name}/items", key, shape)
+    if shape == "html":
+        return answer(request, pages.item(root, links, here, rows[0]), HTML)
+    body = answers.feature(rows[0], links).encode()
+    return answer(request, body, describing.GEOJSON, **{"Content-Crs": f"<{target.uri}>"})
+
+
+def absent() -> NotFound:
+    """What is said where no feature goes by an id."""
+    return NotFound("No feature goes by that id.", "没有该标识的要素。")

@@ -1,0 +1,1 @@
+"""The public collections: what each holds, and every statement about their features."""
