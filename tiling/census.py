@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 
 from cim.crs.ecef import Frame, from_geodetic
 from cim.crs.geoid import Geoid
+from cim.model.buildings import storey, unit
 from cim.store import columns, numbers
 from cim.store.queries import tile_census as queries
 from cim.store.queries.which import THERE, Which
@@ -53,22 +54,24 @@ STOREY = np.uint64(32)
 class Expected:
     """How the features of one tileset are asked for: all of them, and some with their rows.
 
-    `all` takes which buildings it is about, `some` the tileset's name and ids.
+    `all` takes which buildings it is about, `some` the tileset's name and ids; `part` is the table
+    of the features where they are no buildings.
     """
 
     all: Callable[[Which], Any]
     types: Mapping[str, str]
     some: Callable[[str, Sequence[int]], Any]
     which: Which = THERE
+    part: Table | None = None
 
 
 _BUILDINGS = Expected(queries.buildings, queries.FEATURES, queries.some_buildings)
 
 EXPECTED: dict[str, Expected] = {
     "buildings": _BUILDINGS,
-    "units": Expected(queries.units, queries.UNITS, queries.some_units),
+    "units": Expected(queries.units, queries.UNITS, queries.some_units, part=unit),
     "planned": replace(_BUILDINGS, which=Which(states=("planned",))),
-    "underground": Expected(queries.storeys, queries.FEATURES, queries.some_storeys),
+    "underground": Expected(queries.storeys, queries.FEATURES, queries.some_storeys, part=storey),
 }
 """The tilesets that can be held against the database."""
 
@@ -108,8 +111,8 @@ def counted(connection: Connection, name: str, expected: Expected, found: Ids) -
     if "storey_id" in read:
         wanted = wanted << STOREY | read["storey_id"].astype(np.uint64)
     shift = STOREY if "storey_id" in read else np.uint64(0)
-    skipped = numbers.read(connection, queries.left_out(name), queries.FEATURES)["id"]
-    skipped = skipped.astype(np.uint64)
+    named = queries.left_out(name, expected.part)
+    skipped = numbers.read(connection, named, queries.FEATURES)["id"].astype(np.uint64)
     lost = np.setdiff1d(wanted, found)
     lost = lost[~np.isin(lost >> shift, skipped)]
     strange = np.setdiff1d(found, wanted)

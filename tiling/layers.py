@@ -38,8 +38,9 @@ class Layer:
     """One tileset.
 
     `extents` selects a row for each building, or each of some ids, with its box, height, corners
-    and `units`, the features it counts for; `rows` reads the features of some buildings in pieces,
-    which `join` makes one of, with the building's id in the column `owner`.
+    and `units`, the features it counts for (0: it is named as left out); `rows` reads the features
+    of some buildings in pieces, which `join` makes one of, with the building's id in the column
+    `owner`.
     `inner_error` is the geometric error above leaves, None for what the level says; `order` names
     the columns by which features stand in a tile, so that what repeats is near what it repeats;
     `above` what they are parts of.  `colour` is sRGB, with a share of 255 where it is not opaque.

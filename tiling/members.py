@@ -1,6 +1,6 @@
 """Which tile each building is in: worked out for all at once, kept, and put right after changes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +67,7 @@ class Members:
 
     `place` is the Morton code of the centre's cell at DEEPEST, `size` the diagonal in metres,
     `weight` the features, `vertices` what they cost, about.  `lost` are the ids of buildings
-    without an outline, which no tile can hold.
+    that no tile can hold, as they have no outline or nothing to draw, `why` the Reason of each.
     """
 
     building_id: Integers
@@ -78,6 +78,7 @@ class Members:
     weight: NDArray[Any]
     vertices: NDArray[Any]
     lost: Integers = field(default_factory=lambda: np.empty(0, np.int64))
+    why: Integers = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __len__(self) -> int:
         """How many buildings."""
@@ -95,13 +96,13 @@ class Members:
 
 def place_all(connection: Connection, layer: Layer) -> Members:
     """The tile of every building of a layer, worked out from the city as it stands."""
-    found, lost = _extents(connection, layer)
+    found, lost, why = _extents(connection, layer)
     cost = found["weight"], found["vertices"]
     found["level"], found["cell"] = assign_cells(
         found["place"], found["size"], *cost, layer.capacity
     )
     order = np.lexsort((found["building_id"], found["cell"], found["level"]))
-    return Members(lost=lost, **{name: found.pop(name)[order] for name in COLUMNS})
+    return Members(lost=lost, why=why, **{name: found.pop(name)[order] for name in COLUMNS})
 
 
 def keep(connection: Connection, layer: Layer, members: Members) -> None:
@@ -110,7 +111,7 @@ def keep(connection: Connection, layer: Layer, members: Members) -> None:
         if first:
             _write(connection, layer, members, frozen=True)
     much = first or _bring_up(connection, layer, members)
-    _name_lost(connection, layer, None, members.lost)
+    _name_lost(connection, layer, None, (members.lost, members.why))
     if much:
         connection.exec_driver_sql("ANALYZE platform.tile_member")
 
@@ -198,7 +199,7 @@ def _few_anew(connection: Connection, layer: Layer, ids: Integers) -> set[Key]:
     """Place these buildings, and settle those around them."""
     statement = queries.members_of_buildings(layer.name, ids.tolist())
     old = _table(numbers.read(connection, statement, queries.NUMBERS))
-    inputs, lost = _extents(connection, layer, ids.tolist())
+    inputs, *lost = _extents(connection, layer, ids.tolist())
     _name_lost(connection, layer, ids.tolist(), lost)
     now = np.zeros(len(inputs["building_id"]), _ROW)
     for name, values in inputs.items():
@@ -305,14 +306,14 @@ class _Settling:
 
 def _extents(
     connection: Connection, layer: Layer, ids: list[int] | None = None
-) -> tuple[dict[str, NDArray[Any]], Integers]:
-    """What decides on the tiles of the layer's buildings, by id; those without a place."""
+) -> tuple[dict[str, NDArray[Any]], Integers, Integers]:
+    """What decides on the tiles of the layer's buildings, by id; those of no tile, and why."""
     found = numbers.read(connection, layer.extents(ids), EXTENT)
     if (np.diff(found["id"]) <= 0).any():
         order = np.argsort(found["id"])
         found = {name: values[order] for name, values in found.items()}
-    placed = np.isfinite(found["west"])
-    lost = found["id"][~placed]
+    placed = np.isfinite(found["west"]) & (found["units"] > 0)
+    lost, bare = found["id"][~placed], found["units"][~placed] == 0
     if lost.size:
         found = {name: values[placed] for name, values in found.items()}
     longitude, latitude = (found["west"] + found["east"]) / 2, (found["south"] + found["north"]) / 2
@@ -323,7 +324,7 @@ def _extents(
         "weight": found["units"],
         "vertices": found["corners"] * np.int32(layer.corner_vertices),
     }
-    return inputs, lost
+    return inputs, lost, np.where(bare, int(Reason.NO_STOREYS), int(Reason.NO_OUTLINE))
 
 
 def _diagonals(found: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
@@ -359,10 +360,13 @@ def _write(
     numbers.write(connection, tile_member.fullname, batches, queries.TYPES, frozen=frozen)
 
 
-def _name_lost(connection: Connection, layer: Layer, ids: list[int] | None, lost: Integers) -> None:
-    """Name the buildings without an outline among these, or all."""
+def _name_lost(
+    connection: Connection, layer: Layer, ids: list[int] | None, lost: Sequence[Integers]
+) -> None:
+    """Name the buildings of no tile among these, or all; `lost` are their ids and the reasons."""
     connection.execute(manifest.forget_lost(layer.name, ids))
-    skips = [(NOWHERE, identity, int(Reason.NO_OUTLINE)) for identity in lost.tolist()]
+    pairs = zip(*(values.tolist() for values in lost), strict=True)
+    skips = [(NOWHERE, identity, reason) for identity, reason in pairs]
     if skips:
         write_skips(connection, layer, skips)
 

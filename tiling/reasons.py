@@ -15,6 +15,7 @@ class Reason(IntEnum):
     TOO_WIDE = 6
     NOWHERE = 7
     TOO_HIGH = 8
+    NO_STOREYS = 9
     NO_SOLID = 20
     SOLID_UNREADABLE = 21
     SOLID_UNEVEN = 22
@@ -40,6 +41,10 @@ REASONS: dict[Reason, tuple[str, str]] = {
         "轮廓含有地球上不存在的坐标，或跨越 180° 经线",
     ),
     Reason.TOO_HIGH: ("it reaches more than 20 km up or down", "高程超出 ±20 千米"),
+    Reason.NO_STOREYS: (
+        "all of it is below the ground, and its storeys are not made yet: cim units build",
+        "全部在地下，尚未生成楼层：请运行 cim units build",
+    ),
     Reason.SOLID_UNREADABLE: (
         "drawn as a prism: its solid cannot be read, or is far away or very high",
         "按棱柱绘制：实体无法读取，或位置、高程不合理",

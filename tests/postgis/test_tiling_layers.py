@@ -18,6 +18,7 @@ from tiling.census import compare
 from tiling.check import check
 from tiling.layers import BUILDINGS, LAYERS, PLANNED, UNDERGROUND, UNITS, Layer
 from tiling.reading import Glb, read_glb
+from tiling.reasons import Reason
 from tiling.update import update
 
 COUNT = 40
@@ -176,3 +177,28 @@ def test_the_root_of_all_leads_to_what_holds_something(
     update(city, engine, PLANNED)
     assert below(city) == set(LAYERS) - {"planned"}
     sql(engine, "UPDATE city.building SET state = 'planned' WHERE id = ANY(:i)", i=before)
+
+
+def test_what_is_all_below_the_ground_and_has_no_storeys_yet_is_named(
+    city: Settings, engine: Engine
+) -> None:
+    named = "SELECT object_id FROM platform.tile_skip WHERE tileset = 'underground'"
+    buried = "floors_above = 0, floors_below = 2, height = 0"
+    sql(engine, "UPDATE city.storey SET ended_at = now() WHERE building_id IN (31, 32)")
+    sql(engine, f"UPDATE city.building SET {buried} WHERE id IN (31, 32)")
+    update(city, engine, BUILDINGS)
+    update(city, engine, UNDERGROUND)
+    assert asked(engine, named) == {31, 32}
+    both = [(31, Reason.NO_STOREYS), (32, Reason.NO_STOREYS)]
+    assert build(city, engine, UNDERGROUND).named == both
+    assert not ids(city, BUILDINGS) & {31, 32}
+    assert not ids(city, UNDERGROUND, "building_id") & {31, 32}
+    report = check(city.tiles_dir / "underground/current")
+    with engine.connect() as connection:
+        assert compare(connection, "underground", report, geoid(city)) == []
+    with engine.begin() as connection:
+        derive.run(connection, city)
+    assert asked(engine, "SELECT 1 FROM platform.tile_touched WHERE tileset = 'buildings'") == set()
+    update(city, engine, UNDERGROUND)
+    assert asked(engine, named) == set()
+    assert {31, 32} <= ids(city, UNDERGROUND, "building_id")

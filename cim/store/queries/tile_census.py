@@ -9,6 +9,7 @@ from sqlalchemy import (
     FromClause,
     LargeBinary,
     Select,
+    Table,
     and_,
     func,
     select,
@@ -56,11 +57,18 @@ def units(which: Which = THERE) -> CompoundSelect[Any]:
     )
 
 
-def left_out(name: str) -> Select[Any]:
-    """The ids that a tileset says it left out, those drawn in another way not among them."""
-    return select(tile_skip.c.object_id.label("id")).where(
-        tile_skip.c.tileset == name, ~tile_skip.c.drawn
-    )
+def left_out(name: str, part: Table | None = None) -> Select[Any]:
+    """The ids that a tileset says it left out, those drawn in another way not among them.
+
+    Of a tileset of units or storeys, `part`, a building of no tile stands for all of its own.
+    """
+    c = tile_skip.c
+    named = select(c.object_id.label("id")).where(c.tileset == name, ~c.drawn)
+    if part is None:
+        return named
+    whole = part.join(tile_skip, c.object_id == part.c.building_id)
+    of_whole = select(part.c.id).select_from(whole).where(c.tileset == name, c.level < 0)
+    return select(union_all(named.where(c.level >= 0), of_whole).subquery())
 
 
 def some_buildings(name: str, ids: Sequence[int]) -> Select[Any]:

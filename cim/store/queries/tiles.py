@@ -36,7 +36,7 @@ from cim.model.platform import tile_member, tile_skip, tileset
 from cim.model.reference import code_item
 from cim.store.queries.members import any_of
 from cim.store.queries.tile_rows import buried
-from cim.store.queries.which import THERE, Which, risen, shown
+from cim.store.queries.which import THERE, Which, risen, shown, sunk
 
 MEMBER_TYPES = {"tileset": "text", "building_id": "int8", "level": "int2", "cell": "int8"}
 """The columns of platform.tile_member, as they are copied in."""
@@ -115,7 +115,8 @@ def unit_extents(among: Sequence[int] | None = None, which: Which = THERE) -> Se
 def storey_extents(among: Sequence[int] | None = None, which: Which = THERE) -> Select[Any]:
     """Every building with storeys below the ground: as `building_extents`, with their number.
 
-    `height` is how deep they reach.
+    `height` is how deep they reach.  A building that is nothing but basements is here with no
+    units too, so long as nothing has made storeys of them.
     """
     outline = func.coalesce(floor_plan.c.outline, building.c.footprint)
     counted = (
@@ -138,12 +139,16 @@ def storey_extents(among: Sequence[int] | None = None, which: Which = THERE) -> 
         select(
             building.c.id,
             *_box(),
-            counted.c.depth.label("height"),
-            counted.c.units,
-            counted.c.corners,
+            func.coalesce(counted.c.depth, 0.0).label("height"),
+            func.coalesce(counted.c.units, 0).label("units"),
+            func.coalesce(counted.c.corners, 0).label("corners"),
         )
-        .select_from(building.join(counted, counted.c.building_id == building.c.id))
-        .where(*_among(building.c.id, among))
+        .select_from(building.outerjoin(counted, counted.c.building_id == building.c.id))
+        .where(
+            or_(counted.c.building_id.is_not(None), sunk()),
+            shown(which),
+            *_among(building.c.id, among),
+        )
     )
 
 

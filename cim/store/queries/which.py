@@ -87,8 +87,12 @@ def shown(which: Which) -> ColumnElement[bool]:
 
 def risen() -> ColumnElement[bool]:
     """Whether anything of a building is above the ground, or ought to be."""
-    c = building.c
-    return not_(and_(c.floors_above == 0, c.floors_below > 0, c.height == 0))
+    return not_(and_(sunk(), building.c.height == 0))
+
+
+def sunk() -> ColumnElement[bool]:
+    """Whether all storeys of a building are below the ground, by their numbers."""
+    return and_(building.c.floors_above == 0, building.c.floors_below > 0)
 
 
 def centre() -> tuple[ColumnElement[Any], ColumnElement[Any]]:
