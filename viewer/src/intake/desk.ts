@@ -118,7 +118,7 @@ export function createDesk(store: Store, sender: Sender): Desk {
     pause: courier.pause, resume: courier.resume,
     wish(part) {
       tell({ what: 'wished', part })
-      const seen: (keyof Wishes)[] = ['kind', 'crs', 'layer', 'encoding']
+      const seen: (keyof Wishes)[] = ['kind', 'crs', 'layer', 'encoding', 'heights']
       if (seen.some((name) => name in part)) looking.soon()
     },
     map(field, column) {

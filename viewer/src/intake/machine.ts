@@ -23,7 +23,15 @@ export interface Wishes {
   readonly full: boolean
   /** Where a model stands, as typed: longitude, latitude, rotation. */
   readonly at: readonly [string, string, string]
+  /** What a raster's heights are above. */
+  readonly heights: Heights | null
+  /** The day on which a raster was surveyed, as 2026-03-31; empty where it is not known. */
+  readonly surveyed: string
 }
+
+/** What heights may be above; the first is that of the city. */
+export const HEIGHTS = ['1985', 'ellipsoid', 'egm96', 'egm2008'] as const
+export type Heights = (typeof HEIGHTS)[number]
 
 export interface Intake {
   readonly group: string | null
@@ -42,9 +50,12 @@ export interface Intake {
 
 /** The kind of building models. */
 export const MODEL = 'model'
+/** The kind of rasters of heights. */
+export const TERRAIN = 'terrain'
 
 export const NO_WISHES: Wishes = {
   kind: null, crs: null, layer: null, encoding: null, fields: {}, source: '', full: false, at: ['', '', ''],
+  heights: null, surveyed: '',
 }
 
 export const NOTHING: Intake = {
@@ -137,6 +148,7 @@ function wishesOf(job: Job): Wishes {
     source: text('source') ?? job.report?.source ?? stem(job.file),
     full: job.request['full'] === true,
     at: [at[0] ?? '', at[1] ?? '', at[2] ?? ''],
+    heights: HEIGHTS.find((one) => one === text('heights')) ?? null, surveyed: text('surveyed') ?? '',
   }
 }
 
@@ -177,8 +189,9 @@ export function asModel(now: Intake): boolean {
 /** What is asked about the file; null while there is none. */
 export function question(now: Intake): Question | null {
   if (now.group === null || now.file === null) return null
-  const { kind, crs, layer, encoding, fields } = now.wishes
-  return { group: now.group, file: now.file, kind, crs, layer, encoding, fields: { ...fields } }
+  const { kind, crs, layer, encoding, fields, heights } = now.wishes
+  const raster = kindOf(now) === TERRAIN ? { heights } : {}
+  return { group: now.group, file: now.file, kind, crs, layer, encoding, fields: { ...fields }, ...raster }
 }
 
 /** What stands in the way of loading; empty where nothing does. */
@@ -206,6 +219,7 @@ export function order(now: Intake, dryRun: boolean): Order | null {
     source: now.wishes.source.trim() || null,
     full: now.wishes.full, dry_run: dryRun, units: true,
     ...(at === null || at === 'wrong' ? {} : { at }),
+    ...(kind === TERRAIN ? { surveyed: now.wishes.surveyed || null } : {}),
   }
 }
 

@@ -19,7 +19,11 @@ function service(): { ask: typeof fetch; asked: { path: string; body: Record<str
     asked.push({ path, body })
     if (path === '/kinds') {
       return Response.json({
-        kinds: [{ name: 'buildings', zh: '建筑', en: 'buildings', geometry: 'polygon', personal: false, fields: [] }], formats: ['.shp', '.csv'],
+        kinds: [
+          { name: 'buildings', zh: '建筑', en: 'buildings', geometry: 'polygon', personal: false, fields: [] },
+          { name: 'terrain', zh: '地形', en: 'terrain', geometry: null, personal: false, fields: [] },
+        ],
+        formats: ['.shp', '.csv'],
       })
     }
     if (path === '/imports/inspect') {
@@ -127,6 +131,19 @@ describe('the intake page', () => {
       fields: { floors_above: '层数', ext_id: '层数' },
     })
     expect(store.state.value.job).toBe(17)
+  })
+
+  it('asks of a raster alone what its heights are above and when it was surveyed', async () => {
+    await drop()
+    expect(screen.queryByLabelText('高程基准')).toBeNull()
+    fireEvent.change(screen.getByRole('combobox', { name: '导入为' }), { target: { value: 'terrain' } })
+    fireEvent.change(screen.getByLabelText('高程基准'), { target: { value: 'egm96' } })
+    await waitFor(() => expect(city.asked.at(-1)).toMatchObject({ path: '/imports/inspect', body: { kind: 'terrain', heights: 'egm96' } }))
+    fireEvent.input(screen.getByLabelText('测量日期'), { target: { value: '2026-03-31' } })
+    fireEvent.click(screen.getByRole('radio', { name: /EPSG:4547/ }))
+    await waitFor(() => expect(screen.getByRole<HTMLButtonElement>('button', { name: '导入' }).disabled).toBe(false))
+    fireEvent.click(screen.getByRole('button', { name: '导入' }))
+    await waitFor(() => expect(city.jobs[0]).toMatchObject({ kind: 'terrain', heights: 'egm96', surveyed: '2026-03-31', dry_run: false }))
   })
 
   it('says that nobody runs a job that waits, and cancels it', async () => {

@@ -130,6 +130,25 @@ describe('the model of a building', () => {
   })
 })
 
+describe('a raster of heights', () => {
+  const raster = after(...DROPPED, { what: 'found', found: { ...FOUND, crs: 'EPSG:4490', kind: 'terrain', mapping: [] } })
+
+  it('is looked into and loaded above what the officer says, and surveyed on her day', () => {
+    expect(order(raster, true)).toMatchObject({ kind: 'terrain', heights: null, surveyed: null })
+    const said = step(raster, { what: 'wished', part: { heights: 'egm96', surveyed: '2026-03-31' } })
+    expect(question(said)).toMatchObject({ heights: 'egm96' })
+    expect(order(said, false)).toMatchObject({ heights: 'egm96', surveyed: '2026-03-31' })
+    const other = order(step(said, { what: 'wished', part: { kind: 'buildings' } }), false)
+    expect([other?.heights, other?.surveyed]).toEqual([undefined, undefined])
+  })
+
+  it('is shown from its job as it was asked for', () => {
+    const request = { heights: 'ellipsoid', surveyed: '2026-03-31' }
+    expect(after({ what: 'job', job: { ...JOB, kind: 'terrain', request } }).wishes).toMatchObject(request)
+    expect(after({ what: 'job', job: { ...JOB, request: { heights: 'sea' } } }).wishes.heights).toBeNull()
+  })
+})
+
 describe('the place of a model', () => {
   it('is three numbers, two, or nothing', () => {
     expect(place(['', ' ', ''])).toBeNull()

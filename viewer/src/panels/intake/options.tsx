@@ -1,6 +1,6 @@
-/** How the file is loaded: who gives it, whether it is complete, where a model stands. */
+/** How the file is loaded: who gives it, whether it is complete, where a model stands, what heights are above. */
 import type { Wishes } from '../../intake/machine'
-import { kindOf, MODEL, place } from '../../intake/machine'
+import { type Heights, HEIGHTS, kindOf, MODEL, place, TERRAIN } from '../../intake/machine'
 import { Line, type Props } from './parts'
 
 export function Options({ store, desk }: Props) {
@@ -17,6 +17,7 @@ export function Options({ store, desk }: Props) {
           />
           <small id="intake-source-hint">{t.sourceHint}</small>
         </Line>
+        {kindOf(desk.intake.value) === TERRAIN && <Raster store={store} desk={desk} />}
       </dl>
       {!mends && (
         <label class="choice">
@@ -29,6 +30,33 @@ export function Options({ store, desk }: Props) {
       )}
       {kindOf(desk.intake.value) === MODEL && <At store={store} desk={desk} />}
     </section>
+  )
+}
+
+/** What a raster's heights are above, and when it was surveyed. */
+function Raster({ store, desk }: Props) {
+  const t = store.t.value.intake
+  const { heights, surveyed } = desk.intake.value.wishes
+  return (
+    <>
+      <Line name={t.heights} id="intake-heights">
+        <select
+          id="intake-heights" value={heights ?? ''} aria-describedby="intake-heights-hint"
+          onChange={(event) => desk.wish({ heights: (event.currentTarget.value || null) as Heights | null })}
+        >
+          <option value="">{t.heightsDeclared}</option>
+          {HEIGHTS.map((one) => <option key={one} value={one}>{t.heightsAbove[one]}</option>)}
+        </select>
+        <small id="intake-heights-hint">{t.heightsHint}</small>
+      </Line>
+      <Line name={t.surveyed} id="intake-surveyed">
+        <input
+          id="intake-surveyed" type="date" value={surveyed} aria-describedby="intake-surveyed-hint"
+          onInput={(event) => desk.wish({ surveyed: event.currentTarget.value })}
+        />
+        <small id="intake-surveyed-hint">{t.surveyedHint}</small>
+      </Line>
+    </>
   )
 }
 
