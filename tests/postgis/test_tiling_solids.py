@@ -15,10 +15,11 @@ from cim.load.kinds import KINDS
 from cim.load.pipeline import Request
 from cim.settings import Settings
 from tests.citymodels import corners, document, houses, solid
-from tiling.batch import rows_of, table_of
+from tiling.batch import table_of
 from tiling.build import build
 from tiling.census import compare
 from tiling.check import check
+from tiling.demand import Reader
 from tiling.folder import version_at
 from tiling.layers import BUILDINGS
 from tiling.tile import build_tile
@@ -76,11 +77,11 @@ def test_a_tile_made_when_it_is_asked_for_is_the_one_on_disk(
     build(settings, engine, BUILDINGS)
     made = {path: content for path, content in files(settings).items() if path.endswith(".glb")}
     with engine.connect() as connection:
-        table = table_of(connection, BUILDINGS)
+        table, reader = table_of(connection, BUILDINGS), Reader(BUILDINGS, geoid(settings))
         for path, content in made.items():
             key = key_of(path)
             assert key is not None
-            rows = rows_of(connection, BUILDINGS, geoid(settings), key)
+            rows = reader.rows(connection, key)
             assert build_tile(BUILDINGS, table, key, rows).content == content
 
 
