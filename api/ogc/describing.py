@@ -129,6 +129,7 @@ def collection(root: str, here: Collection, extent: Bounds | None) -> Document:
                 link(f"{path}/items?f={name}", "items", media, f"{here.zh} {here.en}")
                 for name, media in MEDIA.items()
             ),
+            link(f"{path}/schema", "describedby", SCHEMA, "Types of properties · 字段类型"),
             link(f"{path}/queryables", f"{REL}/queryables", SCHEMA, "Queryables · 可查询字段"),
             link(f"{root}/collections", "collection", JSON, "Collections · 数据集"),
         ],
@@ -181,6 +182,23 @@ def queryables(root: str, here: Collection) -> Document:
             **{each.name: property_schema(each) for each in here.properties.values()},
         },
         "additionalProperties": False,
+    }
+
+
+def schema(root: str, here: Collection) -> Document:
+    """A feature of a collection as JSON Schema; a property that has no value is null."""
+    properties = {each.name: property_schema(each) for each in here.properties.values()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"{root}/collections/{here.name}/schema",
+        "type": "object",
+        "title": f"{here.zh} {here.en}",
+        "properties": {
+            "type": {"type": "string", "enum": ["Feature"]},
+            "id": {"type": "integer"},
+            "geometry": {"$ref": f"https://geojson.org/schema/{here.geometry_kind}.json"},
+            "properties": {"type": "object", "properties": properties},
+        },
     }
 
 

@@ -77,6 +77,11 @@ SHARED: dict[str, Document] = {
         "how matching features are counted: exact (numberMatched), estimated (numberEstimated)",
         {"type": "string", "enum": ["none", "exact", "estimated"], "default": "none"},
     ),
+    "resultType": _parameter(
+        "resultType",
+        "hits gives numberMatched and no features",
+        {"type": "string", "enum": ["results", "hits"], "default": "results"},
+    ),
     "after": _parameter("after", "taken from the link to the next page", TEXT),
     "filter": _parameter("filter", "a condition in CQL2", TEXT),
     "filter-lang": _parameter(
@@ -122,6 +127,7 @@ def _of(here: Collection) -> dict[str, Document]:
     return {
         path: _operation(f"describe_{here.name}", title, [PAGE], JSON, HTML),
         f"{path}/queryables": _operation(f"queryables_{here.name}", title, [PAGE], SCHEMA, HTML),
+        f"{path}/schema": _operation(f"schema_{here.name}", title, [PAGE], SCHEMA, HTML),
         f"{path}/items": _operation(
             f"items_{here.name}",
             title,

@@ -31,7 +31,7 @@ Format = Literal["json", "html", "csv", "fgb"]
 FORMATS: tuple[str, ...] = get_args(Format)
 PARAMETERS = (
     "f", "limit", "bbox", "bbox-crs", "datetime", "crs", "properties", "sortby", "count", "after",
-    "filter", "filter-lang", "filter-crs",
+    "filter", "filter-lang", "filter-crs", "resultType",
 )  # fmt: skip
 """All but the properties of the collection, each of which may be asked for by its value."""
 
@@ -43,6 +43,9 @@ class Items:
     ask: Ask
     system: System
     count: Count
+    only_count: bool
+    """Whether no feature is wanted, only how many there are."""
+
     given: Mapping[str, str]
     """The parameters as they came, for the links of the answer."""
 
@@ -103,7 +106,11 @@ def items(
         swapped=target.swapped,
         sight=sight,
     )
-    return Items(ask, target, _count(given.get("count", "none")), given)
+    counted = _count(given.get("count", "none"))
+    if given.get("resultType", "results") not in ("results", "hits"):
+        raise wrong("resultType", "must be results or hits", "必须为 results 或 hits")
+    only = given.get("resultType") == "hits"
+    return Items(ask, target, "exact" if only else counted, only, given)
 
 
 def _limit(text: str) -> int:

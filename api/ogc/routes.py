@@ -173,6 +173,18 @@ async def queryables(request: Request, root: RootDep, here: HereDep) -> Response
     )
 
 
+@router.get("/collections/{collection}/schema")
+async def schema(request: Request, root: RootDep, here: HereDep) -> Response:
+    """A feature of a collection as JSON Schema."""
+    links = describing.both_ways(
+        f"{root}/collections/{here.name}/schema", "html", describing.SCHEMA
+    )
+    found = describing.schema(root, here)
+    return shown(
+        request, found, lambda: pages.collection(root, links, here, None), describing.SCHEMA
+    )
+
+
 @router.get("/collections/{collection}/items")
 async def features(
     request: Request, root: RootDep, here: HereDep, store: StoreDep, sight: SightDep
@@ -184,7 +196,7 @@ async def features(
     statement = queries.features(ask)
     if shape in ("csv", "fgb"):
         statement = queries.table(unswapped(ask) if shape == "fgb" else ask, CARRIED[shape])
-    rows = await fetched(store, statement)
+    rows = [] if asked.only_count else await fetched(store, statement)
     more, rows = len(rows) > ask.limit, rows[: ask.limit]
     after = place(rows[-1].place) if more else None
     path = f"{root}/collections/{here.name}/items"

@@ -53,6 +53,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "GET /ogc/collections": (PUBLIC, "/ogc/collections"),
     "GET /ogc/collections/{collection}": (PUBLIC, "/ogc/collections/units"),
     "GET /ogc/collections/{collection}/queryables": (PUBLIC, "/ogc/collections/units/queryables"),
+    "GET /ogc/collections/{collection}/schema": (PUBLIC, "/ogc/collections/units/schema"),
     "GET /ogc/collections/{collection}/items": (PUBLIC, "/ogc/collections/units/items"),
     "GET /ogc/collections/{collection}/items/{feature}": (
         PUBLIC,

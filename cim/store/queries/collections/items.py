@@ -18,6 +18,7 @@ from sqlalchemy import (
     Executable,
     Float,
     LargeBinary,
+    Numeric,
     Select,
     Table,
     Text,
@@ -159,8 +160,19 @@ def _drawn(ask: Ask, form: Form) -> ColumnElement[Any]:
 
 def _object(properties: Sequence[Property]) -> ColumnElement[Any]:
     """Properties as the text of a JSON object; names are ours, never a caller's."""
-    pairs = [part for each in properties for part in (_name(each.name), each.expression)]
+    pairs = [part for each in properties for part in (_name(each.name), _as_json(each))]
     return cast(func.json_build_object(*pairs), Text)
+
+
+def _as_json(each: Property) -> ColumnElement[Any]:
+    """A property as JSON shows it; nine is 9.0 where there may be halves.
+
+    Clients take the type of a column from the first values they see, and would round the others.
+    """
+    if each.kind != "number":
+        return each.expression
+    point: ColumnElement[Any] = literal_column("0.0")
+    return cast(each.expression, Numeric) + point
 
 
 def _name(name: str) -> ColumnElement[str]:
