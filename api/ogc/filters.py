@@ -66,7 +66,7 @@ def _text(words: str) -> Any:
         return cql2.parse_text(words).to_json()
     except UnicodeEncodeError:
         raise wrong("filter", "holds a character that no text has", "含有无效字符") from None
-    except cql2.ParseError as error:
+    except Exception as error:  # its errors of coordinates have no name of their own
         raise _unread(str(error)) from None
 
 

@@ -37,6 +37,7 @@ from cim.store.queries.collections.cql.terms import (
     said,
     text,
 )
+from cim.store.queries.collections.items import bound
 from cim.store.queries.collections.shape import Collection
 
 DEEPEST, MOST_NODES = 40, 3000
@@ -126,7 +127,7 @@ class Compiler:
         """A piece of a filter that has a value."""
         self._enter()
         if isinstance(node, bool):
-            made = Term("boolean", true() if node else false(), node)
+            made = Term("boolean", bound(node, "boolean"), node)
         elif isinstance(node, int | float):
             made = number(node)
         elif isinstance(node, str):
