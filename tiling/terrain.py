@@ -22,14 +22,33 @@ from sqlalchemy import Connection, Engine
 from cim.errors import TilingError
 from cim.settings import Settings
 from tiling import publish
-from tiling.folder import CURRENT, Folder, store, version_at
+from tiling.folder import CURRENT, Folder, store
 from tiling.layers import TERRAIN
 from tiling.packed import packed
 from tiling.relief import Nodes, Relief
 from tiling.terrain_city import City, city_of, shown
-from tiling.terrain_parts import TILE, Maker, Order, Part, Tiles, keep, kept, made, made_apart
+from tiling.terrain_parts import (
+    TILE,
+    Maker,
+    Order,
+    Part,
+    Tiles,
+    carry,
+    keep,
+    kept,
+    made,
+    made_apart,
+)
 from tiling.terrain_plan import Key, Plan, Stale, parts, stale
-from tiling.terrain_version import PLAN, RECORD, described, made_from, record_of, together
+from tiling.terrain_version import (
+    PLAN,
+    RECORD,
+    described,
+    key_of,
+    made_from,
+    record_of,
+    together,
+)
 
 MOST = 256
 """About how many tiles a process makes at a time, and a run that is broken off makes again."""
@@ -189,6 +208,8 @@ def _run(
         np.save(whole, record)
         store(top / built.version / RECORD, whole.getvalue())
         store(top / built.version / PLAN, json.dumps(order.plan.as_json()).encode())
+        if base and base != built.version:
+            carry(top / base, top / built.version, {key_of(tile) for tile in fresh})
         folder.switch(built.version)
     built.seconds = monotonic() - began
     return built
@@ -215,14 +236,13 @@ def _made(
         count = sum(one.size for one in records)
         if progress:
             progress(count, max(about, count))
-    steps = version_at(base).steps if base else ()
 
     def known(key: Key) -> Nodes | None:
         """Of a part that was made, or that stands and is not stale."""
         if key in tops or doubt(key):
             return tops.get(key)
-        there = (kept(step.folder, key) for step in steps)
-        return next((part.nodes for part in there if part), None)
+        part = kept(base, key) if base else None
+        return part.nodes if part else None
 
     above = [key for key in ((0, 0, 0), (0, 1, 0)) if doubt(key) and key not in tops]
     for key in above:

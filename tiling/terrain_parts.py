@@ -4,7 +4,7 @@ What is kept of a part is its top's nodes, so that the tile above can be made wi
 record of each of its tiles.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -157,6 +157,17 @@ def kept(folder: Path, key: Key) -> Part | None:
             return Part(key, nodes, held["tiles"])
     except (OSError, ValueError, KeyError, BadZipFile):
         return None
+
+
+def carry(before: Path, folder: Path, made: Collection[Key]) -> None:
+    """Have a version keep the parts of the one before too, by links, but for tiles made since."""
+    for file in sorted((before / KEPT).glob("*.npz")):
+        level, x, y = map(int, file.stem.split("-"))
+        place = folder / KEPT / file.name
+        if (level, x, y) in made or place.exists():
+            continue
+        place.parent.mkdir(exist_ok=True)
+        place.hardlink_to(file)
 
 
 def _place(folder: Path, key: Key) -> Path:

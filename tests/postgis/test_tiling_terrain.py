@@ -17,7 +17,7 @@ from cim.errors import TilingError
 from cim.settings import Settings
 from cim.store import terrain as rasters
 from tiling import terrain, terrain_parts
-from tiling.folder import Folder, version_at
+from tiling.folder import Folder, store, version_at
 from tiling.following import follow
 from tiling.pool import Pool
 from tiling.terrain_census import compare
@@ -147,6 +147,53 @@ def test_tiles_that_no_change_touches_keep_their_bytes_and_are_not_written_again
     assert {path for path in before if before[path] != after.get(path)} <= {
         *written, *(f"{path}.gz" for path in written), "layer.json", "layer.json.gz"
     }  # fmt: skip
+
+
+def test_however_many_updates_came_before_nothing_is_read_from_the_rasters_again(
+    cim: Callable[..., Result], engine: Engine, settings: Settings, elsewhere: Settings,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(terrain, "MOST", 16)
+    monkeypatch.setattr("tiling.folder.LONGEST", 2)
+    cim("load", "terrain", dem(tmp_path, "coarse", size=480))
+    terrain.build(settings, engine)
+    read: set[str] = set()
+    made: set[str] = set()
+    nodes = terrain_parts.Relief.nodes
+
+    def noted(
+        self: terrain_parts.Relief, key: terrain_parts.Key, place: Any = None
+    ) -> terrain_parts.Nodes:
+        level, x, y = key
+        if place is not None:  # a quarter of a tile is read, which that below it would have
+            level, x, y = level + 1, 2 * x + (place[1].start > 0), 2 * y + (place[0].start > 0)
+        read.add(terrain_parts.path_of((level, x, y)))
+        return nodes(self, key, *([] if place is None else [place]))
+
+    def stored(path: Path, content: bytes) -> None:
+        made.add("/".join(path.parts[-3:]))
+        store(path, content)
+
+    monkeypatch.setattr(terrain_parts, "store", stored)
+    monkeypatch.setattr(terrain_parts.Relief, "nodes", noted)
+    for lift in range(1, 6):
+        cim("load", "terrain", dem(tmp_path, "small", size=12, at=(100, 100), lift=lift))
+        read.clear()
+        made.clear()
+        assert terrain.update(settings, engine) is not None
+        assert read & files(settings).keys() <= made and len(made) < 100
+    kept = parts_of(settings)
+    assert files(settings) == whole(elsewhere, engine)
+    full = parts_of(elsewhere)
+    assert len(kept) > 16 and kept.keys() == full.keys()
+    for name, heights in full.items():
+        assert np.array_equal(kept[name], heights), name
+
+
+def parts_of(settings: Settings) -> dict[str, Any]:
+    """The heights of each part that is kept with what is served."""
+    folder = settings.tiles_dir / "terrain" / "current" / terrain_parts.KEPT
+    return {file.name: np.load(file)["height"] for file in folder.glob("*.npz")}
 
 
 def test_another_geoid_lifts_every_tile(
