@@ -142,7 +142,22 @@ def _within(collection: Collection, given: Mapping[str, str]) -> list[ColumnElem
     if "bbox" not in given:
         return []
     area = box("bbox", _numbers("bbox", given["bbox"]), source)
-    return [meets(collection, shapely.to_wkb(area))]
+    upright = source.srid in (4490, 4326) and area.geom_type == "Polygon"
+    return [meets(collection, shapely.to_wkb(area), upright=upright)]
+
+
+def share(given: Mapping[str, str], extent: tuple[float, float, float, float] | None) -> float:
+    """What part of an extent the box takes up; all of it where there is no box.
+
+    >>> share({"bbox": "0,0,1,1"}, (0, 0, 2, 2)), share({}, (0, 0, 2, 2))
+    (0.25, 1.0)
+    """
+    if "bbox" not in given or extent is None:
+        return 1.0
+    source = system("bbox-crs", given.get("bbox-crs", CRS84))
+    area = box("bbox", _numbers("bbox", given["bbox"]), source)
+    whole = shapely.box(*extent)
+    return float(area.intersection(whole).area / whole.area) if whole.area else 1.0
 
 
 def _during(collection: Collection, given: Mapping[str, str]) -> list[ColumnElement[bool]]:

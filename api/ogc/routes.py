@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
@@ -15,7 +16,7 @@ from api.deps import CallerDep, MemoryDep, StoreDep
 from api.ogc import answers, describing, openapi, pages
 from api.ogc.describing import HTML, JSON, Bounds, Document
 from api.ogc.filters import compiled
-from api.ogc.reading import FORMATS, Items, items, once, place, value, wrong
+from api.ogc.reading import FORMATS, Items, items, once, place, share, value, wrong
 from api.ogc.systems import DEFAULT, system
 from api.store import Store
 from cim.errors import BadParameter, NotFound
@@ -187,12 +188,22 @@ async def schema(request: Request, root: RootDep, here: HereDep) -> Response:
 
 @router.get("/collections/{collection}/items")
 async def features(
-    request: Request, root: RootDep, here: HereDep, store: StoreDep, sight: SightDep
+    request: Request,
+    root: RootDep,
+    here: HereDep,
+    store: StoreDep,
+    memory: MemoryDep,
+    sight: SightDep,
 ) -> Response:
     """Features of a collection, a page at a time."""
     asked = items(here, request.query_params.multi_items(), sight, compiled)
     shape = form(request, asked.given.get("f"), FORMATS)
     ask = asked.ask
+    if "bbox" in asked.given:
+        known = await memory.get("ogc-extents", lambda: extents(store))
+        ask = replace(ask, gathered=share(asked.given, known.get(here.name)) < FEW)
+    if shape == "html":
+        ask = replace(ask, limit=min(ask.limit, READABLE))
     statement = queries.features(ask)
     if shape in ("csv", "fgb"):
         statement = queries.table(unswapped(ask) if shape == "fgb" else ask, CARRIED[shape])
@@ -212,13 +223,19 @@ async def features(
     return answer(request, body, describing.MEDIA[shape], **headers)
 
 
+READABLE = 1000
+"""Features of one page for people."""
+
+FEW = 0.25
+"""Part of a collection's extent that a box may take up whose features are gathered and sorted."""
+
 CARRIED: dict[str, Any] = {"csv": "wkt", "fgb": "wkb"}
 """How geometries travel into files."""
 
 
 def unswapped(ask: Ask) -> Ask:
     """The same with easting first, as files have it whatever their system says."""
-    return Ask(**{**vars(ask), "swapped": False})
+    return replace(ask, swapped=False)
 
 
 def written(

@@ -84,6 +84,9 @@ class Ask:
     """Whether latitude or northing comes first."""
 
     sight: Sight = field(default=())
+    gathered: bool = False
+    """Whether few enough are sought to gather them all and sort them: the planner would walk along
+    the ids, taking what is sought for spread evenly over them, which a loaded city's is not."""
 
     @property
     def properties(self) -> list[Property]:
@@ -106,11 +109,25 @@ def shape(wkb: bytes) -> ColumnElement[Any]:
     return func.ST_SetSRID(written, literal_column(str(SRID)))
 
 
-def meets(collection: Collection, wkb: bytes) -> ColumnElement[bool]:
-    """Whether a feature meets a geometry, found by an index."""
-    other = shape(wkb)
-    exact = func.ST_Intersects(collection.geometry, other)
-    return exact if collection.near is None else and_(collection.near(other), exact)
+def meets(collection: Collection, wkb: bytes, *, upright: bool = False) -> ColumnElement[bool]:
+    """Whether a feature meets a geometry, found by an index.
+
+    Of one that is `upright`, a box, whatever lies inside by its own box meets it: only those across
+    its edge are looked at closely.
+    """
+    other, here = shape(wkb), collection.geometry
+    near = _nearby(collection, other)
+    exact: ColumnElement[bool] = func.ST_Intersects(here, other)
+    if not upright:
+        return and_(near, exact)
+    return and_(near, or_(here.op("@", is_comparison=True)(other), exact))
+
+
+def _nearby(collection: Collection, other: ColumnElement[Any]) -> ColumnElement[bool]:
+    """What an index answers of a geometry."""
+    if collection.near is not None:
+        return collection.near(other)
+    return collection.geometry.op("&&", is_comparison=True)(other)
 
 
 def _visible(ask: Ask) -> ColumnElement[bool]:
@@ -204,16 +221,33 @@ def table(ask: Ask, form: Literal["wkt", "wkb"]) -> Select[Any]:
 def _page(
     ask: Ask, columns: list[ColumnElement[Any]], properties: ColumnElement[Any] | None = None
 ) -> Select[Any]:
+    """What is answered of one page.
+
+    Where features are sought, or sorted, the page is found first and drawn then: PostgreSQL would
+    write the properties of everything it sorts.
+    """
     more = [] if properties is None else [properties.label("properties")]
     key = ask.collection.key
-    statement = (
-        select(key.label("id"), *columns, *more, _key_of(ask))
-        .select_from(ask.collection.tables)
-        .where(*_matching(ask))
-        .order_by(*(_ordered(sort) for sort in ask.sort), key)
-        .limit(ask.limit + 1)
-    )
-    return statement if ask.after is None else statement.where(_behind(ask, ask.after))
+    drawn = select(key.label("id"), *columns, *more, _key_of(ask))
+    if not (ask.where or ask.sort):
+        return _limited(ask, drawn.select_from(ask.collection.tables))
+    sought = select(key.label("id"), *(sort.by.expression for sort in ask.sort))
+    page = _limited(ask, sought.select_from(ask.collection.tables)).subquery("page")
+    tables = page.join(ask.collection.tables, key == page.c.id)
+    return drawn.select_from(tables).order_by(*_order(ask, key))
+
+
+def _limited(ask: Ask, statement: Select[Any]) -> Select[Any]:
+    """The features of one page, in their order."""
+    key: ColumnElement[Any] = ask.collection.key
+    found = statement.where(*_matching(ask)).limit(ask.limit + 1)
+    if ask.after is not None:
+        found = found.where(_behind(ask, ask.after))
+    return found.order_by(*_order(ask, key + literal_column("0") if ask.gathered else key))
+
+
+def _order(ask: Ask, key: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+    return [*map(_ordered, ask.sort), key]
 
 
 def _ordered(sort: Sort) -> ColumnElement[Any]:
