@@ -4,6 +4,9 @@ What is watched is what the statements of a tileset read: these columns of these
 writes them, by a load, the service or SQL.  The triggers are made by a tileset's first build, so
 they cost nothing before; from then on what is written in a statement is looked through once.  They
 fire for loads too, which switch other triggers off.
+
+Plans are kept for a session.  One that was made for many rows would be compiled again for each
+statement after it, which takes most of a second for a single row: so none is compiled (`jit`).
 """
 
 import re
@@ -40,7 +43,7 @@ _ALL_ON_IT: Final = ("admin_area", "grid", "estate")
 
 _WHOLE: Final = """
 CREATE OR REPLACE FUNCTION platform.{function}() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $body$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit TO off AS $body$
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         INSERT INTO platform.tile_touched (tileset) VALUES ('{tileset}');
@@ -64,16 +67,13 @@ END $body$
 
 _FUNCTION: Final = """
 CREATE OR REPLACE FUNCTION platform.{function}() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $body$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit TO off AS $body$
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         INSERT INTO platform.tile_touched (tileset) VALUES ('{tileset}');
     ELSIF TG_OP = 'UPDATE' THEN
         INSERT INTO platform.tile_touched (tileset, building_id)
-        SELECT DISTINCT '{tileset}', t.id
-        FROM {stale} o FULL JOIN {fresh} n ON {same_row}
-        CROSS JOIN LATERAL (VALUES ({old}), ({new})) t(id)
-        WHERE t.id IS NOT NULL AND ROW({before}) IS DISTINCT FROM ROW({after});
+        {changed};
     ELSIF TG_OP = 'INSERT' THEN
         IF (SELECT count(*) FROM (SELECT FROM {fresh} n LIMIT {many}) t) = {many} THEN
             INSERT INTO platform.tile_touched (tileset) VALUES ('{tileset}');
@@ -95,6 +95,17 @@ BEGIN
     RETURN NULL;
 END $body$
 """
+
+_ITSELF: Final = """SELECT '{tileset}', coalesce(n.id, o.id)
+        FROM {stale} o FULL JOIN {fresh} n ON {same_row}
+        WHERE ROW({before}) IS DISTINCT FROM ROW({after})"""
+"""Where a row is the building: each comes once, and there is nothing to sort."""
+
+_PART: Final = """SELECT DISTINCT '{tileset}', t.id
+        FROM {stale} o FULL JOIN {fresh} n ON {same_row}
+        CROSS JOIN LATERAL (VALUES ({old}), ({new})) t(id)
+        WHERE t.id IS NOT NULL AND ROW({before}) IS DISTINCT FROM ROW({after})"""
+"""Where a row is part of a building, and perhaps of another one than before."""
 
 _EVENTS: Final = {
     "insert": "AFTER INSERT ON {table} REFERENCING NEW TABLE AS fresh",
@@ -195,7 +206,9 @@ def _function(tileset: str, table: Table, names: set[str], which: Which) -> str:
     listed = sorted(names | {column.name for column in table.primary_key})
     chosen = "" if table is not building_table or which == THERE else _condition(which)
     stale, fresh = (f"(SELECT * FROM {name} t{chosen})" for name in ("stale", "fresh"))
-    return (_WHOLE if whole else _FUNCTION).format(
+    body = _WHOLE if whole else _FUNCTION
+    body = body.replace("{changed}", _ITSELF if table is building_table else _PART)
+    return body.format(
         function=_name(tileset, table),
         stale=stale if chosen else "stale",
         fresh=fresh if chosen else "fresh",

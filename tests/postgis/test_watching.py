@@ -49,6 +49,30 @@ def test_triggers_come_with_the_first_build_and_are_made_anew_for_other_columns(
     assert functions(connection) == {"tiles_buildings_building"}
 
 
+def test_many_buildings_are_each_marked_once_and_nothing_is_compiled_for_that(
+    connection: Connection,
+) -> None:
+    box = "ST_Multi(ST_MakeEnvelope(113, 22, 113.001, 22.001, 4490))"
+    connection.execute(
+        text(
+            "INSERT INTO city.building (footprint, footprint_area, height, height_method,"
+            f" floors_above, floors_method) SELECT {box}, 1, 3, 'given', 1, 'given'"
+            " FROM generate_series(1, 50)"
+        )
+    )
+    for layer in LAYERS.values():
+        watch(connection, layer.name, layer.reads(), layer.which)
+    connection.execute(text("DELETE FROM platform.tile_touched"))
+    connection.execute(text("UPDATE city.building SET height = height + 1 WHERE id % 2 = 0"))
+    marked = "SELECT building_id FROM platform.tile_touched WHERE tileset = 'buildings'"
+    moved = "SELECT id FROM city.building WHERE height = 4"
+    found = [sorted(connection.scalars(text(one)).all()) for one in (marked, moved)]
+    assert found[0] == found[1] and len(found[0]) == 25
+    compiled = "SELECT proname FROM pg_proc WHERE proname LIKE 'tiles\\_%'"
+    compiled += " AND 'jit=off' <> ALL(proconfig)"
+    assert functions(connection) and not connection.scalars(text(compiled)).all()
+
+
 def test_whoever_listens_hears_at_once_and_else_waits(engine: Engine) -> None:
     def touch() -> None:
         time.sleep(0.3)
