@@ -20,6 +20,10 @@ import click
 from cim import __version__
 from cim.errors import CimError, why
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# numpy would start a thread for each further processor, which waits busily: a twentieth of what a
+# build of tiles takes.  No matrix here is large.
+
 
 def summarise(command: EntryPoint) -> str:
     """First line of a command's docstring, read from its source: listing imports nothing."""
