@@ -118,7 +118,7 @@ BUILDINGS = Layer(
         Property("height", "height", "roof above ground, m", "FLOAT32"),
         Property("floors", "storeys", "storeys above ground", "UINT16"),
         Property("use", "use", "code of list building_use", "ENUM", enum="building_use"),
-        Property("year", "built", "year of completion", "INT16", no_data=-32768),
+        Property("year", "built", "year of completion", "INT16", no_data=tile_rows.NO_YEAR),
         Property("state", "state", "what may become of it", "ENUM", enum="state", codes=STATES),
         Property("generated", "generated", "1: the height was made, not given", "UINT8"),
     ),

@@ -13,6 +13,7 @@ import orjson
 from numpy.typing import NDArray
 
 from cim.errors import TilingError
+from cim.store.labels import Labels
 
 COMPONENTS: dict[str, str] = {
     "INT8": "<i1",
@@ -124,6 +125,8 @@ def encode(item: Property, values: Sequence[Any], codes: tuple[str, ...] = ()) -
     """
     if item.component == "ENUM":
         number = _Numbers(zip(codes, range(1, len(codes) + 1), strict=True))
+        if isinstance(values, Labels):
+            return np.array([number[text] for text in values.texts], "u1")[values.number].tobytes()
         return bytes(map(number.__getitem__, values))
     return _numbers(item, values).tobytes()
 

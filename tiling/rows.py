@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cim.geometry.wkb import Blobs
+from cim.store.labels import Labels
 
 Integers = NDArray[np.int64]
 
@@ -22,7 +23,7 @@ Pieces: TypeAlias = Mapping[str, dict[str, Any]]
 
 def take(values: Any, places: NDArray[Any]) -> Any:
     """The values of a column at some places, given by number or marked true."""
-    if isinstance(values, np.ndarray | Blobs):
+    if isinstance(values, np.ndarray | Blobs | Labels):
         return values[places]
     places = np.flatnonzero(places) if places.dtype == bool else places
     return list(map(values.__getitem__, places.tolist()))
@@ -91,6 +92,8 @@ def storeys(pieces: Pieces) -> dict[str, Any]:
 def _joined(first: Any, second: Any) -> Any:
     if isinstance(first, Blobs):
         return Blobs.joined([first, second])
+    if isinstance(first, Labels):
+        return Labels.joined([first, second])
     if isinstance(first, np.ndarray):
         return np.concatenate([first, second])
     return [*first, *second]

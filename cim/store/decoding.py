@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cim.geometry.wkb import Blobs
 from cim.store.fields import FIXED, plain_type
+from cim.store.labels import labels
 
 Integers = NDArray[np.int64]
 
@@ -20,7 +21,8 @@ def decode(messages: Sequence[bytes], types: Mapping[str, str]) -> dict[str, Any
 
     `types` names the PostgreSQL type of every column, in their order.  Numbers become arrays,
     NULL among floats NaN; booleans and integers with NULL among them become lists with None, as
-    text is in any case; bytea becomes Blobs.
+    text is in any case; bytea becomes Blobs.  A text of which there are few values can be called
+    `label` and becomes Labels, which is faster.
 
     >>> row = b"\\0\\2" + b"\\0\\0\\0\\2" + b"\\1\\0" + b"\\0\\0\\0\\1" + b"x"
     >>> found = decode([row, row], {"no": "int2", "name": "text"})
@@ -55,6 +57,8 @@ def _decoder(kind: str) -> Callable[[NDArray[np.uint8], Integers, Integers], Any
         return Blobs
     if kind == "text":
         return _texts
+    if kind == "label":
+        return labels
     stored = FIXED[kind]
 
     def fixed(data: NDArray[np.uint8], starts: Integers, ends: Integers) -> Any:

@@ -6,7 +6,17 @@ Units are read in narrow pieces: the outline of a floor's slot once, however man
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, LargeBinary, Select, and_, collate, func, select
+from sqlalchemy import (
+    ColumnElement,
+    LargeBinary,
+    Select,
+    SmallInteger,
+    and_,
+    cast,
+    collate,
+    func,
+    select,
+)
 
 from cim.model.buildings import (
     building,
@@ -17,12 +27,16 @@ from cim.model.buildings import (
     unit,
     unit_storey,
 )
-from cim.store.queries.members import Ids, any_of
+from cim.store.queries.members import Ids, any_of, in_runs
 from cim.store.queries.terrain import foot
 from cim.store.queries.which import THERE, Which, centre, shown
 
 SOLID = ("solid", "mesh")
 """Kinds of representations that are drawn in place of a building's prism."""
+
+
+NO_YEAR = -32768
+"""Stands for a year that is not known."""
 
 
 class Query(NamedTuple):
@@ -42,9 +56,9 @@ def building_rows(ids: Ids, which: Which = THERE) -> dict[str, Query]:
         **_centre(),
         "height": ("float8", building.c.height),
         "floors": ("int2", building.c.floors_above),
-        "use": ("text", building.c.use_code),
-        "year": ("int2", building.c.built_year),
-        "state": ("text", building.c.state),
+        "use": ("label", building.c.use_code),
+        "year": ("int2", cast(func.coalesce(building.c.built_year, NO_YEAR), SmallInteger)),
+        "state": ("label", building.c.state),
         "generated": ("bool", building.c.height_method != "given"),
     }
     solids = {
@@ -53,10 +67,10 @@ def building_rows(ids: Ids, which: Which = THERE) -> dict[str, Query]:
         "mesh": ("bool", building_geom.c.kind == "mesh"),
     }
     return {
-        "features": _query(fields, building.c.id == any_of(ids), shown(which)),
+        "features": _query(fields, in_runs(building.c.id, ids), shown(which)),
         "solids": _query(
             solids,
-            building_geom.c.building_id == any_of(ids),
+            in_runs(building_geom.c.building_id, ids),
             building_geom.c.is_current,
             building_geom.c.kind.in_(SOLID),
         ),
@@ -121,13 +135,13 @@ def storey_rows(ids: Ids, which: Which = THERE) -> dict[str, Query]:
         "id": ("int8", building.c.id),
         "outline": ("bytea", _wkb(building.c.footprint)),
         "ground": ("float8", building.c.ground_elev),
-        "use": ("text", building.c.use_code),
+        "use": ("label", building.c.use_code),
         **_centre(),
     }
     plans = {"id": ("int8", floor_plan.c.id), "outline": ("bytea", _wkb(floor_plan.c.outline))}
     kinds = {
         "id": ("int8", storey.c.id),
-        "kind": ("text", func.mode().within_group(collate(unit.c.kind, "C"))),
+        "kind": ("label", func.mode().within_group(collate(unit.c.kind, "C"))),
     }
     storeys = {
         "id": ("int8", storey.c.id),
@@ -186,7 +200,7 @@ def _unit() -> dict[str, tuple[str, ColumnElement[Any]]]:
         "id": ("int8", unit.c.id),
         "building_id": ("int8", unit.c.building_id),
         "slot_id": ("int8", func.coalesce(unit.c.slot_id, -1)),
-        "kind": ("text", unit.c.kind),
+        "kind": ("label", unit.c.kind),
         "generated": ("bool", unit.c.geom_status == "generated"),
     }
 
