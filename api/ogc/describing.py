@@ -186,8 +186,15 @@ def queryables(root: str, here: Collection) -> Document:
 
 
 def schema(root: str, here: Collection) -> Document:
-    """A feature of a collection as JSON Schema; a property that has no value is null."""
+    """A feature of a collection as JSON Schema; a property that has no value is null.
+
+    Only the property that `datetime` asks of is said to be a time: GDAL turns a comparison of any
+    other into `datetime` too. What is what stands in the queryables.
+    """
     properties = {each.name: property_schema(each) for each in here.properties.values()}
+    for name, each in properties.items():
+        if name != here.changed:
+            each.pop("format", None)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"{root}/collections/{here.name}/schema",

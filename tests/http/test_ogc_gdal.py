@@ -93,8 +93,21 @@ def test_fields_have_the_types_they_are_said_to_have(served: tuple[str, Seen]) -
     told = pyogrio.read_info(served[0], layer="buildings")
     types = dict(zip(told["fields"], map(str, told["dtypes"]), strict=True))
     assert types["height"] == types["gross_area"] == "float64"
-    assert types["completed_on"] == "datetime64[D]" and types["has_lift"] == "bool"
+    assert types["updated_at"].startswith("datetime64") and types["has_lift"] == "bool"
     assert pyogrio.read_info(served[0], layer="units", force_feature_count=True)["features"] == 13
+
+
+def test_days_are_compared_with_the_right_property(served: tuple[str, Seen]) -> None:
+    at, seen = served
+    for where, expected in {
+        "completed_on < '2000-01-01'": 0,
+        "completed_on IS NULL": 2,
+        "updated_at > '2000-01-01'": 2,
+        "updated_at < '2000-01-01'": 0,
+    }.items():
+        seen.urls.clear()
+        assert len(read(at, "buildings", where=where)) == expected, where
+        assert any("datetime=" in url for url in seen.urls) is where.startswith("updated"), where
 
 
 def test_other_systems_are_read_with_their_axes_right(served: tuple[str, Seen]) -> None:

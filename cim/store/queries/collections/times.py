@@ -50,6 +50,8 @@ def parse_interval(text: str) -> tuple[datetime | None, datetime | None]:
 
 
 def _edge(text: str, *, end: bool) -> datetime:
+    if len(text) == 11:
+        text = text.removesuffix("T")  # as GDAL writes a day
     if not DATE.fullmatch(text):
         return parse_instant(text)
     day = parse_date(text)
