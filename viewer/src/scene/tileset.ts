@@ -3,7 +3,6 @@ import {
   Cartesian3, Cesium3DTileColorBlendMode, Cesium3DTileset, type Cesium3DTile, type Cesium3DTileContent, type Cesium3DTileFeature,
   ImageBasedLighting, ShadowMode,
 } from '@cesium/engine'
-import { showEdges } from './experimental'
 import type { Stage } from './layer'
 
 /** Light from all sides, so that no wall is black: an even sky of this radiance. */
@@ -27,7 +26,6 @@ export async function openTileset(
   tileset.imageBasedLighting = light
   // The scheme's colours as the legend shows them, whatever the tile's own.
   tileset.colorBlendMode = Cesium3DTileColorBlendMode.REPLACE
-  showEdges(tileset)
   stage.widget.scene.primitives.add(tileset)
   return tileset
 }
