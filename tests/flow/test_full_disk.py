@@ -51,7 +51,9 @@ class Disk:
             [*apart, "sh", "-c", script, str(path)], stdout=subprocess.PIPE, text=True
         )
         assert self.holder.stdout
-        assert self.holder.stdout.readline() == "ready\n", "no file system of one's own here"
+        if self.holder.stdout.readline() != "ready\n":
+            self.holder.communicate()
+            pytest.skip("this machine lets nobody here mount a file system, so no disk can fill up")
         self.outside = Path(f"/proc/{self.holder.pid}/root{path}")
         """Where others see it."""
 

@@ -32,6 +32,15 @@ def killed_always(folder: Path) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+FORKING = """
+import builtins, os
+from tiling.pool import Pool
+builtins.parent = os.getpid()
+with Pool(1, forked=True) as pool:
+    assert pool.submit(eval, "parent").result(60) == os.getpid()
+"""
+"""A program without threads, as one that tests has not always."""
+
 PARENT = os.getpid()
 
 
@@ -60,9 +69,12 @@ def test_a_task_that_kills_every_process_is_given_up_with_a_reason(tmp_path: Pat
         assert pool.submit(doubled, 4).result(60) == 8
 
 
-def test_a_fork_has_what_was_imported_before_it() -> None:
-    with Pool(1, forked=True) as pool:
-        assert pool.submit(forked_from).result(60) == os.getpid()
+def test_a_fork_has_what_was_there_before_it() -> None:
+    run = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, check=False)
+    assert (run.returncode, run.stderr) == (0, b"")
+
+
+def test_what_starts_afresh_has_not() -> None:
     with Pool(1) as pool:
         assert pool.submit(forked_from).result(60) != os.getpid()
 
