@@ -120,7 +120,7 @@ def _opened(url: str) -> tuple[Any, type[Exception]]:
     """The store, and what it raises."""
     try:
         import obstore.exceptions  # noqa: PLC0415 - an optional extra, not needed elsewhere
-        import obstore.store  # noqa: PLC0415 - as above
+        import obstore.store  # noqa: PLC0415 - an optional extra, not needed elsewhere
     except ImportError as fault:
         raise TilingError(
             "s3:// needs the package obstore: pip install 'cimtwin[s3]'",
@@ -171,7 +171,7 @@ def _tidied(store: Any, one: Tileset, top: str, before: Served, keep: float) -> 
     run was written, or by this run.  One that is being written, or was broken off, is as old as
     the newest of its files.
     """
-    import obstore  # noqa: PLC0415 - as above
+    import obstore  # noqa: PLC0415 - an optional extra, not needed elsewhere
 
     files: dict[str, list[Mapping[str, Any]]] = {}
     for batch in obstore.list(store, top or None):
@@ -193,7 +193,7 @@ def _tidied(store: Any, one: Tileset, top: str, before: Served, keep: float) -> 
 
 
 def _write(store: Any, tilesets: list[Tileset], progress: Callable[[int, int], None]) -> Written:
-    import obstore  # noqa: PLC0415 - as above
+    import obstore  # noqa: PLC0415 - an optional extra, not needed elsewhere
 
     several = len(tilesets) > 1
     stood, todo = 0, []
@@ -228,7 +228,7 @@ def _write(store: Any, tilesets: list[Tileset], progress: Callable[[int, int], N
 
 def _stands(store: Any, root: Object) -> bool:
     """Whether a root is there as it is to be: its date says since when."""
-    import obstore  # noqa: PLC0415 - as above
+    import obstore  # noqa: PLC0415 - an optional extra, not needed elsewhere
 
     try:
         return bytes(obstore.get(store, root.key).bytes()) == root.content()

@@ -90,9 +90,9 @@ def look(order: dict[str, Any]) -> dict[str, Any]:
     """Carry out an order; its answer, or the two sentences of what stands against it."""
     try:
         # With all their libraries, for this alone.
-        from cim.load import inspection, models, terrain  # noqa: PLC0415 - as said
-        from cim.load.models import looking  # noqa: PLC0415 - as said
-        from cim.load.terrain import looking as rasters  # noqa: PLC0415 - as said
+        from cim.load import inspection, models, terrain  # noqa: PLC0415 - readers that only this child needs
+        from cim.load.models import looking  # noqa: PLC0415 - readers that only this child needs
+        from cim.load.terrain import looking as rasters  # noqa: PLC0415 - readers that only this child needs
 
         settings = Settings.model_validate(order["settings"])
         asked = order["request"]

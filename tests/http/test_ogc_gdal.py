@@ -26,7 +26,7 @@ class Seen(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.args:
-            self.urls.append(str(record.args[2]))  # type: ignore[index]  # uvicorn's access log
+            self.urls.append(str(record.args[2]))  # type: ignore[index]  # uvicorn's access log always has arguments, the third is the path
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,7 @@ def fill(connection: Connection, name: str, kind: str) -> Collection:
         tables=table,
         key=table.c.id,
         geometry=table.c.geom,
-        geometry_kind=kind,  # type: ignore[arg-type]  # lines are asked as they are
+        geometry_kind=kind,  # type: ignore[arg-type]  # the type knows no lines, the table of counts has them
         properties=properties,
         present=true(),
         sortable=(),
