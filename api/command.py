@@ -129,8 +129,8 @@ def welcome(settings: Settings, address: str) -> None:
         click.echo("each link sets the password of one administrator, once: three persons")
         click.echo("每个链接为一位管理员设置密码，只能使用一次；须由三名不同人员担任")
     elif missing:
-        click.echo("there are no administrators yet: cim user first")
-        click.echo("尚无管理员，请运行：cim user first")
+        click.echo("not all three administrators have set their passwords: cim user first")
+        click.echo("三位管理员尚未全部设置密码，请运行：cim user first")
     if (settings.data_dir / "access.json").exists():
         click.echo("access.json is not read any more; take its keys over: cim key import")
         click.echo("不再读取 access.json，请用 cim key import 导入其中的密钥")
