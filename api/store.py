@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.access import Caller
 from api.errors import AWAY
-from cim.store.queries import rights
+from cim.store.queries.security import rights
 
 
 class Store:

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from api.files import Loaded, digest_of, inside
 from cim.crs.geoid import Geoid
 from cim.errors import TilingError
-from cim.store.queries import manifest
+from cim.store.queries.tiles import manifest
 from tiling import parts
 from tiling.batch import table_of
 from tiling.build import digest

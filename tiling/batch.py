@@ -20,8 +20,8 @@ from cim.crs.geoid import Geoid, geoid
 from cim.settings import Settings
 from cim.store import columns
 from cim.store.engine import open_engine
-from cim.store.queries import manifest
-from cim.store.queries import tiles as queries
+from cim.store.queries.tiles import leaves as queries
+from cim.store.queries.tiles import manifest
 from tiling import tiles3d
 from tiling.folder import PACKED, store
 from tiling.layers import Layer

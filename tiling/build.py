@@ -21,9 +21,9 @@ from sqlalchemy import Connection, Engine
 
 from cim.crs.geoid import Geoid, geoid
 from cim.settings import Settings
-from cim.store.queries import manifest
-from cim.store.queries import members as member_queries
-from cim.store.queries import tiles as queries
+from cim.store.queries.tiles import leaves as queries
+from cim.store.queries.tiles import manifest
+from cim.store.queries.tiles import members as member_queries
 from cim.store.watching import watch
 from tiling import combined, tiles3d
 from tiling.batch import carry_out, table_of, tasks_of

@@ -17,8 +17,8 @@ from cim.crs.ecef import Frame, from_geodetic
 from cim.crs.geoid import Geoid
 from cim.model.buildings import storey, unit
 from cim.store import columns, numbers
-from cim.store.queries import tile_census as queries
-from cim.store.queries.which import THERE, Which
+from cim.store.queries.tiles import census as queries
+from cim.store.queries.tiles.which import THERE, Which
 from tiling import parts
 from tiling.check import Held, Ids, Report
 from tiling.content import Content, names

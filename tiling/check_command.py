@@ -14,7 +14,7 @@ from cim.crs.geoid import geoid
 from cim.errors import NotFound
 from cim.settings import Settings
 from cim.store.engine import connect
-from cim.store.queries import manifest
+from cim.store.queries.tiles import manifest
 from tiling import explicit, parts, terrain_check
 from tiling.census import compare
 from tiling.check import Report, check

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from cim import settings as configuration
 from cim.store.engine import connect
-from cim.store.queries import tiles as queries
+from cim.store.queries.tiles import leaves as queries
 from tiling import parts
 from tiling.build import build
 from tiling.cluster import cluster

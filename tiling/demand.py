@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from cim.crs.geoid import Geoid
 from cim.store import columns
 from cim.store.columns import Ready
-from cim.store.queries.members import in_tile
+from cim.store.queries.tiles.members import in_tile
 from tiling.batch import joined
 from tiling.layers import Layer
 from tiling.rows import Rows

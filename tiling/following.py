@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from cim.errors import CimError
 from cim.settings import Settings
-from cim.store.queries import manifest
+from cim.store.queries.tiles import manifest
 from cim.store.watching import listen, wait
 from tiling import parts
 from tiling.layers import TERRAIN

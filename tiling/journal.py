@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Engine
 
-from cim.store.queries import manifest
+from cim.store.queries.tiles import manifest
 from tiling.batch import Done
 from tiling.layers import Layer
 from tiling.publish import SIDES

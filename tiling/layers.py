@@ -11,10 +11,11 @@ from typing import Any
 
 from sqlalchemy import Select
 
-from cim.store.queries import tile_rows, tiles
-from cim.store.queries.tile_rows import Query
-from cim.store.queries.which import PLANNED as TO_BE
-from cim.store.queries.which import STATES, THERE, Which
+from cim.store.queries.tiles import leaves as tiles
+from cim.store.queries.tiles import rows as tile_rows
+from cim.store.queries.tiles.rows import Query
+from cim.store.queries.tiles.which import PLANNED as TO_BE
+from cim.store.queries.tiles.which import STATES, THERE, Which
 from tiling import rows
 from tiling.metadata import Class, Property, Table
 from tiling.rows import Pieces

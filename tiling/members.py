@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 
 from cim.model.platform import tile_member
 from cim.store import bulk, numbers
-from cim.store.queries import manifest
-from cim.store.queries import members as queries
+from cim.store.queries.tiles import manifest
+from cim.store.queries.tiles import members as queries
 from tiling.layers import Layer
 from tiling.mesh import Reason
 from tiling.skips import NOWHERE, write_skips

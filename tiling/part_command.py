@@ -11,8 +11,8 @@ from cim import settings as configuration
 from cim.errors import InvalidQuery, NotFound
 from cim.settings import Settings
 from cim.store.engine import connect
-from cim.store.queries import manifest
-from cim.store.queries import tile_parts as queries
+from cim.store.queries.tiles import manifest
+from cim.store.queries.tiles import parts as queries
 from cim.store.watching import unwatch
 from tiling import combined, parts
 from tiling.build import held

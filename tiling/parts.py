@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 
 from cim.codes.areas import trim
 from cim.errors import InvalidQuery, NotFound
-from cim.store.queries import tile_parts as queries
-from cim.store.queries.which import PLACES, STATES, Area, Which
+from cim.store.queries.tiles import parts as queries
+from cim.store.queries.tiles.which import PLACES, STATES, Area, Which
 from tiling.layers import LAYERS, TERRAIN, Layer
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")

@@ -32,8 +32,8 @@ from cim.errors import InvalidQuery, SourceError
 from cim.load import coordinates
 from cim.load.source import Batch, Source
 from cim.settings import Settings
-from cim.store.queries import manifest
-from cim.store.queries import tiles as queries
+from cim.store.queries.tiles import leaves as queries
+from cim.store.queries.tiles import manifest
 from tiling import combined, points_tiles
 from tiling.combined import FILE, POINTS
 from tiling.folder import Folder, failed

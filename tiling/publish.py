@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 
 from cim.crs.geoid import Geoid
 from cim.store import numbers
-from cim.store.queries import manifest
-from cim.store.queries import tiles as queries
+from cim.store.queries.tiles import leaves as queries
+from cim.store.queries.tiles import manifest
 from tiling import parts, subtree, tiles3d
 from tiling.folder import PACKED, Folder, Step, Version, version_at
 from tiling.layers import Layer

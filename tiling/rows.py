@@ -18,7 +18,7 @@ datum, or None): it is drawn in place of the prism, as it is where `mesh` is Tru
 
 
 Pieces: TypeAlias = Mapping[str, dict[str, Any]]
-"""What was read, by the names of cim.store.queries.tile_rows."""
+"""What was read, by the names of cim.store.queries.tiles.rows."""
 
 
 def take(values: Any, places: NDArray[Any]) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from cim.store import columns
-from cim.store.queries import manifest
+from cim.store.queries.tiles import manifest
 from tiling.layers import Layer
 from tiling.mesh import REASONS, Reason
 

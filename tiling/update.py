@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from sqlalchemy import Engine
 
 from cim.settings import Settings
-from cim.store.queries import manifest
+from cim.store.queries.tiles import manifest
 from tiling.build import Progress, run
 from tiling.layers import Layer
 from tiling.members import absorb

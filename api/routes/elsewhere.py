@@ -19,7 +19,7 @@ from api.security.provider import Provider, refused
 from cim.errors import NotAllowed, NotFound
 from cim.security import sessions
 from cim.security.secrets import same
-from cim.store.queries.security import record
+from cim.store.queries.security.callers import record
 
 router = APIRouter(prefix="/session/elsewhere", include_in_schema=False)
 """Pages that a browser is led through, not answers that a client reads."""

@@ -22,7 +22,7 @@ from cim.security import secrets
 from cim.security.rights import Rights, read
 from cim.security.sessions import Vouched
 from cim.settings import Settings
-from cim.store.queries import security as queries
+from cim.store.queries.security import callers as queries
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing."""

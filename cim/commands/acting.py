@@ -18,7 +18,7 @@ from cim.security.identity import stand_for
 from cim.security.signing import CONSOLE, REFUSED, Attempt, Signed, Slow, sign_in
 from cim.settings import Settings
 from cim.store.engine import connect
-from cim.store.queries import security as queries
+from cim.store.queries.security import callers as queries
 
 Decorated = Callable[..., Any]
 

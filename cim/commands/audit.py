@@ -10,7 +10,7 @@ import click
 from cim.commands.acting import acting, as_who, moment, opened, say
 from cim.security import audit as log
 from cim.security.rights import AUDIT
-from cim.store.queries.security import record
+from cim.store.queries.security.callers import record
 
 SHOWN = 20
 """Faults that are named one by one."""

@@ -11,7 +11,7 @@ from rich.table import Table
 from cim.commands.acting import acting, as_who, dry, moment, opened, say, until
 from cim.security import keys
 from cim.security.rights import SECURITY
-from cim.store.queries import security as queries
+from cim.store.queries.security import callers as queries
 
 
 @click.group()

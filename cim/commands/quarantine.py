@@ -22,7 +22,7 @@ from cim.load.readers import READERS
 from cim.load.setaside import Bundle
 from cim.settings import Settings
 from cim.store import engine
-from cim.store.queries import quarantine as statements
+from cim.store.queries.incoming import quarantine as statements
 
 _KIND = click.option("--kind", type=click.Choice(list(KINDS)), help="Only rows of this kind.")
 _CODE = click.option("--reason", help="Only rows with this reason, by its code.")

@@ -25,7 +25,7 @@ from cim.security.identity import stand_for
 from cim.security.rights import SECURITY, SYSTEM
 from cim.security.signing import CONSOLE, redeem
 from cim.settings import Settings
-from cim.store.queries import security as queries
+from cim.store.queries.security import callers as queries
 
 
 @click.group()

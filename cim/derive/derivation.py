@@ -18,7 +18,7 @@ from cim.derive.rules import Rules
 from cim.geometry.cuts import Flags
 from cim.settings import Settings
 from cim.store import columns
-from cim.store.queries import derive as queries
+from cim.store.queries.incoming import derive as queries
 
 BATCH = 8_000
 """Buildings drawn and written at a time."""

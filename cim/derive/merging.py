@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 from cim.derive.drawing import Drawing
 from cim.derive.placing import Numbers, tables
 from cim.store import bulk, columns
-from cim.store.queries import rederive
+from cim.store.queries.incoming import rederive
 
 
 def merge(connection: Connection, drawing: Drawing) -> int:

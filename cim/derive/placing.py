@@ -14,7 +14,7 @@ from cim.geometry.frame import Integers
 from cim.geometry.subdivision import FACINGS
 from cim.model.buildings import entrance, floor_plan, floor_slot, storey, unit
 from cim.store import bulk, columns
-from cim.store.queries import derive as queries
+from cim.store.queries.incoming import derive as queries
 
 Table = tuple[str, dict[str, Any], dict[str, str]]
 """A table's name, its columns, and their types."""

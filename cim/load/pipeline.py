@@ -24,7 +24,7 @@ from cim.load.source import Batch, no_rows
 from cim.settings import Settings
 from cim.store import again as proofs
 from cim.store import columns, ladders, places, returning, straight, terrain, touched
-from cim.store.queries import load as statements
+from cim.store.queries.incoming import load as statements
 from cim.store.stage import CAME_TYPES, Counts, Stage
 
 TEXTS = frozenset(("address", "full_text"))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, text
 
 from cim.load.source import Batch, Solids
-from cim.store.queries import quarantine as statements
+from cim.store.queries.incoming import quarantine as statements
 
 UNREAD, ELSEWHERE, DATUM = "unread", "elsewhere", "datum"
 """Why a mended building has its solid no more."""

@@ -14,7 +14,7 @@ from cim.errors import Conflict, InvalidQuery, NotFound
 from cim.model.security import account, link, role_grant
 from cim.security import secrets
 from cim.security.rights import AUDIT, SECURITY, SYSTEM
-from cim.store.queries import security as queries
+from cim.store.queries.security import callers as queries
 
 ADMINISTRATORS: Final = {
     "system": "system_admin",

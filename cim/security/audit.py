@@ -16,7 +16,7 @@ from typing import IO, Any
 from sqlalchemy import Connection
 
 from cim.errors import SourceError
-from cim.store.queries import audit as queries
+from cim.store.queries.security import audit as queries
 
 FIELDS = (
     "lane", "no", "at", "event", "success", "actor", "roles", "purpose", "object_type",

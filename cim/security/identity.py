@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Select
 
 from cim.security.rights import Where
-from cim.store.queries import security
+from cim.store.queries.security import callers as security
 
 WHOLE = "*"
 """What `cim.areas` says of one who is not confined."""

@@ -13,7 +13,7 @@ from cim.errors import Conflict, InvalidQuery, NotFound, SourceError
 from cim.model.security import api_key
 from cim.security import accounts, secrets
 from cim.security.rights import SCOPES
-from cim.store.queries import security as queries
+from cim.store.queries.security import callers as queries
 
 
 @dataclass(frozen=True)

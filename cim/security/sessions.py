@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from cim.security import accounts, secrets
 from cim.security.signing import Signed
-from cim.store.queries import security as queries
+from cim.store.queries.security import callers as queries
 
 
 @dataclass(frozen=True)

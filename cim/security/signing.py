@@ -13,7 +13,7 @@ from cim.privacy import Vault
 from cim.security import accounts, passwords, secrets
 from cim.security.identity import stand_for
 from cim.security.rights import Rights, read
-from cim.store.queries import security as queries
+from cim.store.queries.security import callers as queries
 
 STEP = 30
 """Seconds that a one-time code is good for."""

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Table
 
-from cim.store.queries import again as statements
-from cim.store.queries.load import bound
+from cim.store.queries.incoming import again as statements
+from cim.store.queries.incoming.load import bound
 from cim.store.stage import Stage
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Result, Table
 from sqlalchemy.exc import OperationalError
 
-from cim.store.queries import load as statements
+from cim.store.queries.incoming import load as statements
 from cim.store.stage import Stage
 
 WORTH = 10_000

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from cim.errors import PrivacyError
 from cim.privacy import Vault
-from cim.store.queries.load import bound
+from cim.store.queries.incoming.load import bound
 
 NAME: Final = "pii_key"
 """The setting that holds the fingerprint."""

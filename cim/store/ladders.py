@@ -11,10 +11,10 @@ from typing import Any
 from cim.addresses import Gazetteer
 from cim.model.addresses import address_link
 from cim.store import bulk
-from cim.store.queries import following, linked
-from cim.store.queries import ladders as statements
-from cim.store.queries import links as references
-from cim.store.queries import load as common
+from cim.store.queries.incoming import following, linked
+from cim.store.queries.incoming import ladders as statements
+from cim.store.queries.incoming import links as references
+from cim.store.queries.incoming import load as common
 from cim.store.stage import FAULTS, ROWS, Counts, Stage
 
 _COLUMNS = (*statements.PLACE, *statements.BELOW, "full_text", "norm_text", "level", "status",

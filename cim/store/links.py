@@ -3,7 +3,7 @@
 What a row names and nobody knows is set aside; a row that names nothing stays as it is.
 """
 
-from cim.store.queries import links as statements
+from cim.store.queries.incoming import links as statements
 from cim.store.stage import ROWS, Stage
 
 

@@ -1,7 +1,7 @@
 """From the staging table into the table it is for: by key, as sets, in the caller's transaction."""
 
 from cim.store import bulk, straight
-from cim.store.queries import load as statements
+from cim.store.queries.incoming import load as statements
 from cim.store.stage import FAULTS, ROWS, Counts, Stage
 
 PIECES_WITHIN = 0.02

@@ -1,8 +1,8 @@
 """Organisations on their way in: the organisation, and the places where it is."""
 
 from cim.store import links, merge
-from cim.store.queries import organisations as statements
-from cim.store.queries.load import ONE_ROW_A_KEY
+from cim.store.queries.incoming import organisations as statements
+from cim.store.queries.incoming.load import ONE_ROW_A_KEY
 from cim.store.stage import Counts, Stage
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from cim.errors import InvalidQuery
-from cim.store.queries.load import bound
+from cim.store.queries.incoming.load import bound
 
 MOST: Final = 4_000
 """Most days that one call makes: a file that spans more has its times wrong."""

@@ -4,7 +4,7 @@ import numpy as np
 from sqlalchemy import text
 
 from cim.geometry.within import Outlines
-from cim.store.queries import places as statements
+from cim.store.queries.incoming import places as statements
 from cim.store.stage import ROWS, Stage
 
 

@@ -1,7 +1,7 @@
 """Readings on their way in: streams found or made, days prepared, the latest value kept."""
 
 from cim.store import partitions
-from cim.store.queries import readings as statements
+from cim.store.queries.incoming import readings as statements
 from cim.store.stage import ROWS, Counts, Stage
 
 AHEAD = 2

@@ -2,8 +2,8 @@
 
 from cim.privacy import open_vault
 from cim.store import keys, links, merge
-from cim.store.queries import residents_in as statements
-from cim.store.queries.load import ONE_ROW_A_KEY
+from cim.store.queries.incoming import residents as statements
+from cim.store.queries.incoming.load import ONE_ROW_A_KEY
 from cim.store.stage import Counts, Stage
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cim.store import columns
-from cim.store.queries import load
-from cim.store.queries import returning as statements
+from cim.store.queries.incoming import load
+from cim.store.queries.incoming import returning as statements
 from cim.store.stage import FAULTS, ROWS, Stage
 
 MOST = 10

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from cim.store import merge
-from cim.store.queries import rooms as statements
+from cim.store.queries.incoming import rooms as statements
 from cim.store.stage import ROWS, Counts, Stage
 
 

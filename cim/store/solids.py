@@ -1,7 +1,7 @@
 """The solids that come with buildings, into the table of their further representations."""
 
 from cim.store import merge
-from cim.store.queries import solids as statements
+from cim.store.queries.incoming import solids as statements
 from cim.store.stage import Counts, Stage
 
 STAGED = {"solid": "geometry", "solid_lods": "text"}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Table
 
 from cim.store import columns
-from cim.store.queries import load as statements
+from cim.store.queries.incoming import load as statements
 
 if TYPE_CHECKING:
     from cim.store.straight import Straight

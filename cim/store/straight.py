@@ -18,8 +18,8 @@ from sqlalchemy.schema import DefaultClause
 
 from cim.store import bulk
 from cim.store.fields import plain_type
-from cim.store.queries import straight as statements
-from cim.store.queries.load import bound, insert_new
+from cim.store.queries.incoming import straight as statements
+from cim.store.queries.incoming.load import bound, insert_new
 from cim.store.stage import FAULTS, KEY_TYPES, ROWS, Stage
 
 

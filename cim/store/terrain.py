@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from cim.errors import NotFound
 from cim.settings import Settings
-from cim.store.queries import load as statements
 from cim.store.queries import terrain as queries
+from cim.store.queries.incoming import load as statements
 from cim.terrain.layer import Layer
 
 if TYPE_CHECKING:

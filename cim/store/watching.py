@@ -23,7 +23,7 @@ from sqlalchemy.sql.util import ClauseAdapter
 from cim.model.base import CITY
 from cim.model.buildings import building as building_table
 from cim.store.faults import folder_of, translated
-from cim.store.queries.which import THERE, Which, shown
+from cim.store.queries.tiles.which import THERE, Which, shown
 
 CHANNEL: Final = "cim_tiles"
 """Where it is notified; the payload is the tileset's name."""

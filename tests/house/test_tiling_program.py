@@ -14,9 +14,9 @@ WITHIN = ("cim.crs.", "cim.geometry.", "cim.store.queries.", "tiling.")
 """What else they stand on carries rows and files, and changes none."""
 
 APART = {
-    "cim.store.queries.load": "how rows are written, of any table",
-    "cim.store.queries.straight": "the same",
-    "cim.store.queries.manifest": "the run's own books",
+    "cim.store.queries.incoming.load": "how rows are written, of any table",
+    "cim.store.queries.incoming.straight": "the same",
+    "cim.store.queries.tiles.manifest": "the run's own books",
     "tiling.explicit": "its tree is made from the finished one whenever a version is published",
     "tiling.folder": "where files stand, not what is in them",
     "tiling.skips": "how what is left out is written down",

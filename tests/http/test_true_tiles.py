@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from api.tiles import Maker
 from cim.settings import Settings
-from cim.store.queries.which import Which
+from cim.store.queries.tiles.which import Which
 from tiling.build import build
 from tiling.following import follow
 from tiling.layers import LAYERS

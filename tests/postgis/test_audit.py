@@ -15,7 +15,7 @@ from cim.errors import NotAllowed
 from cim.security import audit
 from cim.security.identity import stand_for
 from cim.settings import Settings
-from cim.store.queries.security import record
+from cim.store.queries.security.callers import record
 from tests.accounts import PASSWORD, administrators
 
 

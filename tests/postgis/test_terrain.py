@@ -19,7 +19,7 @@ from cim.derive import ground as derived
 from cim.model.buildings import building
 from cim.settings import Settings
 from cim.store import terrain as rasters
-from cim.store.queries.load import LOCK, bound
+from cim.store.queries.incoming.load import LOCK, bound
 from cim.store.queries.terrain import SKIRT, foot
 from tiling.layers import LAYERS
 

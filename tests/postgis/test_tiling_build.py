@@ -16,7 +16,7 @@ from cim import derive
 from cim.errors import TilingError
 from cim.settings import Settings
 from cim.store import columns
-from cim.store.queries import tiles as queries
+from cim.store.queries.tiles import leaves as queries
 from tests.squares import TYPES
 from tiling import batch
 from tiling.build import build

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.sql import ClauseElement
 
 from cim.model.buildings import building, floor_slot, unit
-from cim.store.queries.which import Which
+from cim.store.queries.tiles.which import Which
 from cim.store.watching import columns_read, listen, wait, watch
 from tiling.layers import BUILDINGS, LAYERS, PLANNED, UNITS
 

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from cim.model.buildings import building
 from cim.store import labels as module
 from cim.store.labels import Labels, labels
-from cim.store.queries.members import in_runs
-from cim.store.queries.tile_rows import NO_YEAR
+from cim.store.queries.tiles.members import in_runs
+from cim.store.queries.tiles.rows import NO_YEAR
 from tiling.layers import BUILDINGS
 from tiling.metadata import Property, encode
 

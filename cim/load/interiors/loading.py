@@ -19,8 +19,8 @@ from cim.load.readers import cityjson, citymodel, citystreams
 from cim.load.readers.citymodel import Feature
 from cim.load.report import Report
 from cim.store import spaces
-from cim.store.queries import load as statements
-from cim.store.queries import spaces as queries
+from cim.store.queries.incoming import load as statements
+from cim.store.queries.incoming import spaces as queries
 
 LISTED = 8
 """Objects that a note names."""

@@ -14,7 +14,7 @@ from cim.model.addresses import address_link, std_address
 from cim.model.buildings import building, entrance, unit
 from cim.model.places import admin_area, estate, street
 from cim.store import ladders
-from cim.store.queries.ladders import BELOW, PLACE, SEPARATOR
+from cim.store.queries.incoming.ladders import BELOW, PLACE, SEPARATOR
 
 Words: TypeAlias = NDArray[np.object_]
 

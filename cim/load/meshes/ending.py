@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from cim.errors import NotFound
 from cim.load.readers.citymodel import to_show
 from cim.load.report import Report
-from cim.store.queries import load as statements
-from cim.store.queries import meshes as queries
+from cim.store.queries.incoming import load as statements
+from cim.store.queries.incoming import meshes as queries
 
 
 def end(connection: Connection, name: str, building: int | None = None) -> Report:

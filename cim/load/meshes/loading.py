@@ -16,8 +16,8 @@ from cim.load.meshes.placing import At, Placed
 from cim.load.pipeline import Progress, Request
 from cim.load.report import Report
 from cim.settings import Settings
-from cim.store.queries import load as statements
-from cim.store.queries import meshes as queries
+from cim.store.queries.incoming import load as statements
+from cim.store.queries.incoming import meshes as queries
 from cim.store.stage import Counts
 
 FOLDER = "meshes"

@@ -22,8 +22,8 @@ from cim.model.buildings import unit
 from cim.model.spaces import unit_space
 from cim.settings import Settings
 from cim.store import spaces
-from cim.store.queries import load as statements
-from cim.store.queries import spaces as queries
+from cim.store.queries.incoming import load as statements
+from cim.store.queries.incoming import spaces as queries
 from cim.store.stage import Counts
 
 LEAST_SHARE = 0.3

@@ -7,7 +7,7 @@ from typing import Any
 from cim.load.models.placement import At, Note
 from cim.load.pipeline import Request
 from cim.store import spaces
-from cim.store.queries import spaces as queries
+from cim.store.queries.incoming import spaces as queries
 
 
 def recall(here: spaces.Load, guid: str, request: Request) -> tuple[Request, list[Note]]:

@@ -18,7 +18,7 @@ from cim.load.terrain.reading import Raster, opened
 from cim.load.terrain.wish import Wish
 from cim.settings import Settings
 from cim.store import terrain
-from cim.store.queries import load as statements
+from cim.store.queries.incoming import load as statements
 
 NAMED = 5
 """Rasters beneath that are named before the rest is only counted."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import TextClause, text
 
 from cim.addresses import LADDER, Address, Gazetteer, join, normalise, parse
-from cim.store.queries.ladders import NAMES
+from cim.store.queries.incoming.ladders import NAMES
 
 CANDIDATES: Final = 2_000
 """Most places that are ranked; exact and prefix matches are found beside them."""

@@ -1,0 +1,1 @@
+"""Statements of the ways in: from staged rows to the tables, and what is derived of them."""

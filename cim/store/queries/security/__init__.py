@@ -1,0 +1,1 @@
+"""Statements about callers: who they are, what they may do and where, and what they did."""
