@@ -15,13 +15,13 @@ from fastapi import Depends, Request
 from api.files import Files, Loaded
 from api.tiles import NAME
 from cim.errors import NotFound
-from tiling.archive import SUFFIX
-from tiling.build import digest
-from tiling.combined import FILE, POINTS, Member
-from tiling.folder import CURRENT
-from tiling.packed import packed
-from tiling.reading import Malformed
-from tiling.sources import Archive
+from tiling.check.reading import Malformed
+from tiling.check.sources import Archive
+from tiling.disk.combined import FILE, POINTS, Member
+from tiling.disk.folder import CURRENT
+from tiling.formats.packed import packed
+from tiling.out.archive import SUFFIX
+from tiling.run.build import digest
 
 UNREADABLE = (BadZipFile, Malformed, OSError)
 """How reading an archive fails that is none, is cut off, or is packed in ways not known here."""

@@ -14,17 +14,17 @@ from api.files import Loaded, digest_of, inside
 from cim.crs.geoid import Geoid
 from cim.errors import TilingError
 from cim.store.queries.tiles import manifest
-from tiling import parts
-from tiling.batch import table_of
-from tiling.build import digest
-from tiling.demand import Reader
-from tiling.folder import CURRENT, PACKED, Version, outlined, store, version_at
-from tiling.layers import LAYERS, Layer
-from tiling.metadata import Table
-from tiling.packed import packed
-from tiling.tile import build_tile
-from tiling.tiles3d import content_path, key_of
-from tiling.tree import Key
+from tiling.city import parts
+from tiling.city.layers import LAYERS, Layer
+from tiling.city.tile import build_tile
+from tiling.disk.folder import CURRENT, PACKED, Version, outlined, store, version_at
+from tiling.formats.metadata import Table
+from tiling.formats.packed import packed
+from tiling.formats.tiles3d import content_path, key_of
+from tiling.formats.tree import Key
+from tiling.run.batch import table_of
+from tiling.run.build import digest
+from tiling.run.demand import Reader
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 

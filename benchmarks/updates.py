@@ -13,8 +13,8 @@ import psycopg
 
 from benchmarks.api import at, connected, free_port
 from benchmarks.measures import City, Measure, city, footprints
-from tiling.tiles3d import content_path
-from tiling.tree import Key
+from tiling.formats.tiles3d import content_path
+from tiling.formats.tree import Key
 
 AIM = 1.0
 """Seconds from an edit to its tile."""

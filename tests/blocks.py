@@ -7,7 +7,7 @@ from typing import Any
 import meshopt
 import numpy as np
 
-from tiling.gltf import pack
+from tiling.formats.gltf import pack
 
 Document = dict[str, Any]
 

@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from api.archives import ArchivesDep
 from api.deps import SettingsDep
 from api.files import REVALIDATE
-from tiling import combined
+from tiling.disk import combined
 
 router = APIRouter(tags=["tiles"])
 

@@ -13,8 +13,8 @@ from api.routes import PROBLEM
 from api.tiles import found_in
 from cim.errors import NotFound
 from cim.settings import Settings
-from tiling.folder import CURRENT
-from tiling.layers import TERRAIN
+from tiling.city.layers import TERRAIN
+from tiling.disk.folder import CURRENT
 
 router = APIRouter(tags=["tiles"])
 

@@ -18,8 +18,8 @@ from api.tiles import NAME, Maker, found_in
 from cim.errors import NotFound
 from cim.settings import Settings
 from cim.store.queries import city as queries
-from tiling import parts
-from tiling.layers import LAYERS
+from tiling.city import parts
+from tiling.city.layers import LAYERS
 
 router = APIRouter(tags=["tiles"])
 

@@ -18,9 +18,9 @@ from sqlalchemy import Engine, text
 from cim.crs.ecef import to_geodetic
 from cim.settings import Settings
 from tests.browser.conftest import PICTURES, WALK, serving
-from tiling.layers import LAYERS
-from tiling.reading import read_glb
-from tiling.rules import Content
+from tiling.check.reading import read_glb
+from tiling.check.rules import Content
+from tiling.city.layers import LAYERS
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "bim"
 

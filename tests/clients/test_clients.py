@@ -17,9 +17,9 @@ from sqlalchemy import Engine, text
 from cim import derive
 from cim.settings import Settings
 from tests.squares import DEPTH, WIDTH, corners, insert
-from tiling.build import build
-from tiling.folder import want_explicit
-from tiling.layers import LAYERS
+from tiling.city.layers import LAYERS
+from tiling.disk.folder import want_explicit
+from tiling.run.build import build
 
 HERE = Path(__file__).parent
 SIDE = 40

@@ -17,9 +17,9 @@ from cim.load.kinds import KINDS
 from cim.load.pipeline import Request
 from cim.load.report import Report
 from cim.settings import Settings
-from tiling.build import build
-from tiling.command import tile
-from tiling.layers import BUILDINGS
+from tiling.city.layers import BUILDINGS
+from tiling.commands.tile import tile
+from tiling.run.build import build
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 MODELS = DATA / "citymodels"

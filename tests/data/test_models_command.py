@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from cim.cli import main
 from cim.settings import Settings
-from tiling.reading import read_glb
+from tiling.check.reading import read_glb
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "bim"
 DUPLEX, HOUSE = DATA / "duplex.ifc", DATA / "AC20-FZK-Haus.ifc"

@@ -21,9 +21,9 @@ from cim.cli import main
 from cim.settings import Settings
 from cim.store import numbers
 from cim.store.engine import open_engine
-from tiling.census import EXPECTED
-from tiling.check import check
-from tiling.layers import LAYERS
+from tiling.check.census import EXPECTED
+from tiling.check.tileset import check
+from tiling.city.layers import LAYERS
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 MODELS = "citymodels/cityjson-delft-zurich/tests/data"

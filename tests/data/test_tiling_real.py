@@ -10,8 +10,8 @@ import shapely
 
 from cim.crs.ecef import Frame
 from cim.crs.geoid import read_grid
-from tiling.mesh import GRID, Reason, prisms
-from tiling.rings import triangle_areas
+from tiling.shapes.mesh import GRID, Reason, prisms
+from tiling.shapes.rings import triangle_areas
 
 DATA = Path(__file__).parents[3] / "shared/data"
 

@@ -18,11 +18,11 @@ from cim.load.kinds import KINDS
 from cim.load.pipeline import Request
 from cim.settings import Settings
 from tests.workers import scheduling, working
-from tiling.build import build
-from tiling.cluster import cluster
-from tiling.folder import version_at
-from tiling.layers import LAYERS, Layer
-from tiling.update import update
+from tiling.city.layers import LAYERS, Layer
+from tiling.disk.folder import version_at
+from tiling.run.build import build
+from tiling.run.cluster import cluster
+from tiling.run.update import update
 
 DATA = Path(__file__).parents[3] / "shared/data"
 SUZHOU = DATA / "buildings/suzhou/example/data/bd_demo_2.json"

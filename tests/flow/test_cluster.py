@@ -19,9 +19,9 @@ from cim.errors import TilingError
 from cim.settings import Settings
 from tests.squares import insert
 from tests.workers import free, scheduling, working
-from tiling.build import build
-from tiling.cluster import cluster
-from tiling.layers import BUILDINGS
+from tiling.city.layers import BUILDINGS
+from tiling.run.build import build
+from tiling.run.cluster import cluster
 
 SIDE = 150
 
@@ -134,7 +134,7 @@ def test_a_worker_that_could_not_do_the_work_is_named(
     sentence: str,
 ) -> None:
     """What is otherwise here is otherwise than at the workers, which are processes of their own."""
-    monkeypatch.setattr(f"tiling.cluster.{name}", other)
+    monkeypatch.setattr(f"tiling.run.cluster.{name}", other)
     settings = city.model_copy(update={"database_url": None})
     with pytest.raises(TilingError, match=f"at tcp://.* {sentence}"), cluster(scheduler, settings):
         pass
@@ -143,7 +143,7 @@ def test_a_worker_that_could_not_do_the_work_is_named(
 def test_nobody_at_the_address_and_no_workers_are_said(
     city: Settings, scheduler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tiling.cluster.PATIENCE", 2)
+    monkeypatch.setattr("tiling.run.cluster.PATIENCE", 2)
     nobody = f"tcp://127.0.0.1:{free()}"
     for address, sentence in ((nobody, "no Dask scheduler answers"), (scheduler, "has no workers")):
         with pytest.raises(TilingError, match=sentence) as said, cluster(address, city):

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from cim.settings import Settings
-from tiling.check import check
+from tiling.check.tileset import check
 
 SIZE = 12
 """Megabytes of the disk."""
@@ -33,7 +33,7 @@ SERVED = """
 import sys
 from hashlib import sha256
 from pathlib import Path
-from tiling.folder import version_at
+from tiling.disk.folder import version_at
 for path, file in version_at(Path(sys.argv[1]) / "tiles/buildings/current").files().items():
     print(path, sha256(file.read_bytes()).hexdigest())
 """

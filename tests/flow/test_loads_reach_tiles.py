@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from cim.settings import Settings
-from tiling.folder import version_at
-from tiling.layers import LAYERS
+from tiling.city.layers import LAYERS
+from tiling.disk.folder import version_at
 
 STEP = 0.0006
 """Degrees between houses: some 60 m."""

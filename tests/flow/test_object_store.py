@@ -21,11 +21,11 @@ from cim.cli import main
 from cim.errors import TilingError
 from cim.settings import Settings
 from tests.squares import insert
-from tiling import bucket
-from tiling.build import build
-from tiling.check import check
-from tiling.export import Tileset, chosen
-from tiling.layers import BUILDINGS, LAYERS
+from tiling.check.tileset import check
+from tiling.city.layers import BUILDINGS, LAYERS
+from tiling.out import bucket
+from tiling.out.export import Tileset, chosen
+from tiling.run.build import build
 
 SIDE = 60
 KEYS = {

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from cim.settings import Settings
-from tiling.check import check
-from tiling.folder import version_at
+from tiling.check.tileset import check
+from tiling.disk.folder import version_at
 
 BUILDING = """
     INSERT INTO city.building (footprint, footprint_area, height, height_method, floors_above,

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from cim.settings import Settings
-from tiling.reading import read_glb
+from tiling.check.reading import read_glb
 
 PATIENCE = 30.0
 """Seconds that a change may take here; how long it does take is measured in benchmarks."""

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import shapely
 
-from tiling import subtree, tiles3d
-from tiling.folder import store
-from tiling.layers import BUILDINGS, UNDERGROUND, UNITS, Layer
-from tiling.metadata import Table
-from tiling.tile import build_tile
-from tiling.tree import Capacity, Key, assign
+from tiling.city.layers import BUILDINGS, UNDERGROUND, UNITS, Layer
+from tiling.city.tile import build_tile
+from tiling.disk.folder import store
+from tiling.formats import subtree, tiles3d
+from tiling.formats.metadata import Table
+from tiling.formats.tree import Capacity, Key, assign
 
 Rows = dict[str, Any]
 Tileset = tuple[Path, Layer, Rows]

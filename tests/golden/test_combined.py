@@ -9,9 +9,10 @@ import pytest
 
 from tests.golden.conftest import CITY
 from tests.golden.conftest import write as written
-from tiling import combined, tiles3d
-from tiling.check import check
-from tiling.folder import store
+from tiling.check.tileset import check
+from tiling.disk import combined
+from tiling.disk.folder import store
+from tiling.formats import tiles3d
 
 
 @pytest.fixture(scope="module")

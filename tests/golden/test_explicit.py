@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from tiling import explicit, tiles3d
-from tiling.check import check
-from tiling.folder import store
-from tiling.layers import Layer
-from tiling.sources import Folder
-from tiling.walk import Walk
+from tiling.check.sources import Folder
+from tiling.check.tileset import check
+from tiling.check.walk import Walk
+from tiling.city.layers import Layer
+from tiling.disk.folder import store
+from tiling.formats import tiles3d
+from tiling.out import explicit
 
 Tileset = tuple[Path, Layer, dict[str, Any]]
 

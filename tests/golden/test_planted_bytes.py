@@ -14,10 +14,10 @@ import pytest
 from tests.golden.conftest import CITY
 from tests.golden.conftest import write as written
 from tests.golden.test_planted_faults import Document, primitive, rewritten
-from tiling import gltf
-from tiling.check import check
-from tiling.khronos import Validator
-from tiling.reading import read_glb
+from tiling.check.khronos import Validator
+from tiling.check.reading import read_glb
+from tiling.check.tileset import check
+from tiling.formats import gltf
 
 MESHOPT = "EXT_meshopt_compression"
 

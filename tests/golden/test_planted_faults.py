@@ -11,10 +11,10 @@ import meshopt
 import numpy as np
 import pytest
 
-from tiling import gltf, subtree
-from tiling.check import check
-from tiling.layers import BUILDINGS, Layer
-from tiling.reading import read_glb
+from tiling.check.reading import read_glb
+from tiling.check.tileset import check
+from tiling.city.layers import BUILDINGS, Layer
+from tiling.formats import gltf, subtree
 
 Document = dict[str, Any]
 

@@ -16,14 +16,14 @@ from cim.crs.geoid import Geoid
 from cim.settings import Settings
 from cim.terrain.ground import Ground
 from cim.terrain.layer import Layer
-from tiling import quantized
-from tiling.packed import packed
-from tiling.quantized_reading import HEADER, Tile, read
-from tiling.relief import Relief
-from tiling.terrain_check import check
-from tiling.terrain_parts import Maker, Order
-from tiling.terrain_plan import Plan, Sheet, Stale, bounds_of
-from tiling.terrain_version import described
+from tiling.formats.packed import packed
+from tiling.terrain import quantized
+from tiling.terrain.check import check
+from tiling.terrain.parts import Maker, Order
+from tiling.terrain.plan import Plan, Sheet, Stale, bounds_of
+from tiling.terrain.reading import HEADER, Tile, read
+from tiling.terrain.relief import Relief
+from tiling.terrain.version import described
 
 WEST, NORTH, CELL, CELLS = 113.0, 23.5, 0.001, 120
 BOX = (WEST, NORTH - CELL * CELLS, WEST + CELL * CELLS, NORTH)

@@ -14,12 +14,12 @@ import numpy as np
 import shapely
 
 from cim.crs.ecef import from_geodetic
-from tiling import tiles3d
-from tiling.check import check
-from tiling.layers import Layer
-from tiling.reading import read_glb
-from tiling.rules import Content
-from tiling.tree import ROOT, Key, interleave
+from tiling.check.reading import read_glb
+from tiling.check.rules import Content
+from tiling.check.tileset import check
+from tiling.city.layers import Layer
+from tiling.formats import tiles3d
+from tiling.formats.tree import ROOT, Key, interleave
 
 HERE = Path(__file__).parent
 NODE = HERE.parents[1] / "scripts/node"

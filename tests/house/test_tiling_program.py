@@ -3,11 +3,11 @@
 import ast
 from pathlib import Path
 
-from tiling.program import MODULES
+from tiling.run.program import MODULES
 
 ROOT = Path(__file__).parents[2]
 
-FROM = ("tiling.batch", "tiling.members", "tiling.publish", "tiling.tile")
+FROM = ("tiling.run.batch", "tiling.city.members", "tiling.run.publish", "tiling.city.tile")
 """Where bytes and places come from."""
 
 WITHIN = ("cim.crs.", "cim.geometry.", "cim.store.queries.", "tiling.")
@@ -17,9 +17,9 @@ APART = {
     "cim.store.queries.incoming.load": "how rows are written, of any table",
     "cim.store.queries.incoming.straight": "the same",
     "cim.store.queries.tiles.manifest": "the run's own books",
-    "tiling.explicit": "its tree is made from the finished one whenever a version is published",
-    "tiling.folder": "where files stand, not what is in them",
-    "tiling.skips": "how what is left out is written down",
+    "tiling.out.explicit": "its tree is made from the finished one whenever a version is published",
+    "tiling.disk.folder": "where files stand, not what is in them",
+    "tiling.city.skips": "how what is left out is written down",
 }
 
 

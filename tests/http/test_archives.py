@@ -8,13 +8,13 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from cim.settings import Settings
-from tiling import archive
-from tiling.build import build
-from tiling.check import check
-from tiling.command import tile
-from tiling.export import chosen, together
-from tiling.folder import version_at
-from tiling.layers import LAYERS
+from tiling.check.tileset import check
+from tiling.city.layers import LAYERS
+from tiling.commands.tile import tile
+from tiling.disk.folder import version_at
+from tiling.out import archive
+from tiling.out.export import chosen, together
+from tiling.run.build import build
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from cim.settings import Settings
 from tests.golden.conftest import CITY
 from tests.golden.conftest import write as written
 from tests.http.test_serve import serving
-from tiling.check import check
-from tiling.command import tile
+from tiling.check.tileset import check
+from tiling.commands.tile import tile
 
 
 @pytest.fixture(scope="module")

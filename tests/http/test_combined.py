@@ -5,9 +5,9 @@ import json
 from fastapi.testclient import TestClient
 
 from cim.settings import Settings
-from tiling import subtree, tiles3d
-from tiling.folder import store
-from tiling.tree import Key
+from tiling.disk.folder import store
+from tiling.formats import subtree, tiles3d
+from tiling.formats.tree import Key
 
 
 def test_one_address_leads_to_the_tilesets_by_their_versions(

@@ -10,10 +10,10 @@ from sqlalchemy import Engine
 
 from cim.settings import Settings
 from tests.surveys import TOOLS, ZONE, facade, las
-from tiling.build import build
-from tiling.check import check
-from tiling.command import tile
-from tiling.layers import BUILDINGS
+from tiling.check.tileset import check
+from tiling.city.layers import BUILDINGS
+from tiling.commands.tile import tile
+from tiling.run.build import build
 
 
 @pytest.fixture

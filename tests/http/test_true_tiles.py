@@ -14,11 +14,11 @@ from sqlalchemy import Engine, text
 from api.tiles import Maker
 from cim.settings import Settings
 from cim.store.queries.tiles.which import Which
-from tiling.build import build
-from tiling.following import follow
-from tiling.layers import LAYERS
-from tiling.part_command import remove
-from tiling.reading import read_glb
+from tiling.check.reading import read_glb
+from tiling.city.layers import LAYERS
+from tiling.commands.following import follow
+from tiling.commands.parts import remove
+from tiling.run.build import build
 
 TILES = "/tiles/3d/buildings"
 PLAIN = {"Accept-Encoding": "identity"}

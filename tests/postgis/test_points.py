@@ -22,9 +22,9 @@ from cim.crs.ecef import Frame, from_geodetic, to_geodetic
 from cim.errors import CimError
 from cim.settings import Settings
 from tests.surveys import CORNER, COUNT, TOOLS, ZONE, Numbers, facade, las
-from tiling import combined
-from tiling.check import check
-from tiling.command import tile
+from tiling.check.tileset import check
+from tiling.commands.tile import tile
+from tiling.disk import combined
 
 
 @pytest.fixture

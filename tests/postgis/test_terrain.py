@@ -21,7 +21,7 @@ from cim.settings import Settings
 from cim.store import terrain as rasters
 from cim.store.queries.incoming.load import LOCK, bound
 from cim.store.queries.terrain import SKIRT, foot
-from tiling.layers import LAYERS
+from tiling.city.layers import LAYERS
 
 WEST, NORTH, CELL = 113.70, 23.10, 0.0002
 Rows = list[tuple[Any, ...]]

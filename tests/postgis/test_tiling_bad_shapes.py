@@ -11,12 +11,12 @@ from sqlalchemy import Connection, Engine, text
 
 from cim.crs.geoid import geoid
 from cim.settings import Settings
-from tiling.build import build
-from tiling.census import compare
-from tiling.check import check
-from tiling.layers import BUILDINGS
-from tiling.mesh import REASONS, Reason
-from tiling.reading import read_glb
+from tiling.check.census import compare
+from tiling.check.reading import read_glb
+from tiling.check.tileset import check
+from tiling.city.layers import BUILDINGS
+from tiling.run.build import build
+from tiling.shapes.mesh import REASONS, Reason
 
 HERE = (113.75, 23.02)
 METRE = 9e-6

@@ -18,16 +18,16 @@ from cim.settings import Settings
 from cim.store import columns
 from cim.store.queries.tiles import leaves as queries
 from tests.squares import TYPES
-from tiling import batch
-from tiling.build import build
-from tiling.check import check
-from tiling.command import tile
-from tiling.folder import KEPT, Folder
-from tiling.layers import BUILDINGS, LAYERS, UNITS
-from tiling.members import place_all
-from tiling.pool import Pool
-from tiling.reading import read_glb, read_subtree
-from tiling.subtree import CLASS, LEVELS
+from tiling.check.reading import read_glb, read_subtree
+from tiling.check.tileset import check
+from tiling.city.layers import BUILDINGS, LAYERS, UNITS
+from tiling.city.members import place_all
+from tiling.commands.tile import tile
+from tiling.disk.folder import KEPT, Folder
+from tiling.formats.subtree import CLASS, LEVELS
+from tiling.run import batch
+from tiling.run.build import build
+from tiling.run.pool import Pool
 
 COUNT = 40
 
@@ -233,8 +233,8 @@ def test_a_run_names_the_first_it_left_out_and_counts_the_rest(
     said = CliRunner().invoke(tile, words, catch_exceptions=False).output
     assert "1 × its outline crosses itself" in said, said
     assert "    2: its outline crosses itself / 轮廓自相交" in said and "more, see" not in said
-    monkeypatch.setattr("tiling.publish.NAMED", 0)
-    monkeypatch.setattr("tiling.build.NAMED", 0)
+    monkeypatch.setattr("tiling.run.publish.NAMED", 0)
+    monkeypatch.setattr("tiling.run.build.NAMED", 0)
     said = CliRunner().invoke(tile, words, catch_exceptions=False).output
     assert "    2: " not in said and "… 1 more, see platform.tile_skip" in said, said
 

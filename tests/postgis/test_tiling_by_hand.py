@@ -14,10 +14,10 @@ from sqlalchemy import Engine, text
 
 from cim.cli import main
 from cim.settings import Settings
-from tiling.build import build
-from tiling.folder import CURRENT, KEPT, NOTE, version_at
-from tiling.layers import BUILDINGS
-from tiling.update import update
+from tiling.city.layers import BUILDINGS
+from tiling.disk.folder import CURRENT, KEPT, NOTE, version_at
+from tiling.run.build import build
+from tiling.run.update import update
 
 BUILDING = """
     INSERT INTO city.building (footprint, footprint_area, height, height_method, floors_above,

@@ -10,11 +10,11 @@ from sqlalchemy import Connection, Engine, text
 from cim.crs.geoid import geoid
 from cim.settings import Settings
 from tests.postgis.test_tiling_update import insert
-from tiling.build import build
-from tiling.census import EXPECTED, compare
-from tiling.check import Report, check
-from tiling.command import tile
-from tiling.layers import LAYERS
+from tiling.check.census import EXPECTED, compare
+from tiling.check.tileset import Report, check
+from tiling.city.layers import LAYERS
+from tiling.commands.tile import tile
+from tiling.run.build import build
 
 Reports = dict[str, Report]
 

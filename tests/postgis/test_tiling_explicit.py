@@ -7,11 +7,11 @@ from sqlalchemy import Engine, text
 
 from cim.settings import Settings
 from tests.postgis.test_tiling_update import files, insert
-from tiling.build import build
-from tiling.check import check
-from tiling.folder import want_explicit
-from tiling.layers import BUILDINGS
-from tiling.update import update
+from tiling.check.tileset import check
+from tiling.city.layers import BUILDINGS
+from tiling.disk.folder import want_explicit
+from tiling.run.build import build
+from tiling.run.update import update
 
 NAME = "explicit/tileset.json"
 

@@ -12,14 +12,14 @@ from cim import derive
 from cim.crs.geoid import geoid
 from cim.settings import Settings
 from tests.postgis.test_tiling_update import anew, files, insert, sql
-from tiling import combined
-from tiling.build import build
-from tiling.census import compare
-from tiling.check import check
-from tiling.layers import BUILDINGS, LAYERS, PLANNED, UNDERGROUND, UNITS, Layer
-from tiling.reading import Glb, read_glb
-from tiling.reasons import Reason
-from tiling.update import update
+from tiling.check.census import compare
+from tiling.check.reading import Glb, read_glb
+from tiling.check.tileset import check
+from tiling.city.layers import BUILDINGS, LAYERS, PLANNED, UNDERGROUND, UNITS, Layer
+from tiling.disk import combined
+from tiling.run.build import build
+from tiling.run.update import update
+from tiling.shapes.reasons import Reason
 
 COUNT = 40
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, text
 
 from cim.store import columns
-from tiling.layers import BUILDINGS, Layer
-from tiling.members import absorb, keep, members_of, place_all
-from tiling.tree import DEEPEST, Capacity, Key
+from tiling.city.layers import BUILDINGS, Layer
+from tiling.city.members import absorb, keep, members_of, place_all
+from tiling.formats.tree import DEEPEST, Capacity, Key
 
 SMALL = replace(BUILDINGS, capacity=Capacity(inner=3, leaf=6))
 LEAVES = replace(BUILDINGS, capacity=Capacity(inner=0, leaf=4, highest_leaf=15))

@@ -7,12 +7,12 @@ from sqlalchemy import Engine, text
 from cim.cli import main
 from cim.settings import Settings
 from tests.postgis.test_tiling_update import files, insert
-from tiling.build import build
-from tiling.check import check
-from tiling.folder import want_outlines
-from tiling.layers import BUILDINGS
-from tiling.reading import parse_content
-from tiling.update import update
+from tiling.check.reading import parse_content
+from tiling.check.tileset import check
+from tiling.city.layers import BUILDINGS
+from tiling.disk.folder import want_outlines
+from tiling.run.build import build
+from tiling.run.update import update
 
 NAME = "EXT_mesh_primitive_edge_visibility"
 

@@ -16,16 +16,17 @@ from cim.crs.geoid import geoid
 from cim.errors import CimError
 from cim.settings import Settings
 from tests.postgis.test_tiling_update import anew, files, insert, sql
-from tiling import combined, parts
-from tiling.build import build
-from tiling.census import compare
-from tiling.check import check
-from tiling.command import tile
-from tiling.folder import version_at
-from tiling.following import bring_up
-from tiling.layers import LAYERS, Layer
-from tiling.reading import read_glb
-from tiling.update import outdated, update
+from tiling.check.census import compare
+from tiling.check.reading import read_glb
+from tiling.check.tileset import check
+from tiling.city import parts
+from tiling.city.layers import LAYERS, Layer
+from tiling.commands.following import bring_up
+from tiling.commands.tile import tile
+from tiling.disk import combined
+from tiling.disk.folder import version_at
+from tiling.run.build import build
+from tiling.run.update import outdated, update
 
 COUNT = 60
 

@@ -15,16 +15,16 @@ from cim.load.kinds import KINDS
 from cim.load.pipeline import Request
 from cim.settings import Settings
 from tests.citymodels import corners, document, houses, solid
-from tiling.batch import table_of
-from tiling.build import build
-from tiling.census import compare
-from tiling.check import check
-from tiling.demand import Reader
-from tiling.folder import version_at
-from tiling.layers import BUILDINGS
-from tiling.tile import build_tile
-from tiling.tiles3d import key_of
-from tiling.update import update
+from tiling.check.census import compare
+from tiling.check.tileset import check
+from tiling.city.layers import BUILDINGS
+from tiling.city.tile import build_tile
+from tiling.disk.folder import version_at
+from tiling.formats.tiles3d import key_of
+from tiling.run.batch import table_of
+from tiling.run.build import build
+from tiling.run.demand import Reader
+from tiling.run.update import update
 
 
 @pytest.fixture(autouse=True)

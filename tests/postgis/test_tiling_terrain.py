@@ -16,12 +16,13 @@ from cim.cli import main
 from cim.errors import TilingError
 from cim.settings import Settings
 from cim.store import terrain as rasters
-from tiling import terrain, terrain_parts
-from tiling.folder import Folder, store, version_at
-from tiling.following import follow
-from tiling.pool import Pool
-from tiling.terrain_census import compare
-from tiling.terrain_check import check
+from tiling.commands.following import follow
+from tiling.disk.folder import Folder, store, version_at
+from tiling.run.pool import Pool
+from tiling.terrain import build as terrain
+from tiling.terrain import parts as terrain_parts
+from tiling.terrain.census import compare
+from tiling.terrain.check import check
 
 WEST, NORTH = 113.70, 23.10
 Files = dict[str, bytes]
@@ -154,7 +155,7 @@ def test_however_many_updates_came_before_nothing_is_read_from_the_rasters_again
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(terrain, "MOST", 16)
-    monkeypatch.setattr("tiling.folder.LONGEST", 2)
+    monkeypatch.setattr("tiling.disk.folder.LONGEST", 2)
     cim("load", "terrain", dem(tmp_path, "coarse", size=480))
     terrain.build(settings, engine)
     read: set[str] = set()

@@ -14,15 +14,15 @@ from cim import derive
 from cim.errors import TilingError
 from cim.settings import Settings
 from cim.store import bulk, columns
-from tiling import build as runs
-from tiling.build import build
-from tiling.check import check
-from tiling.folder import LONGEST, Folder, complete, version_at
-from tiling.layers import BUILDINGS, LAYERS, UNITS, Layer
-from tiling.reading import read_glb
-from tiling.tiles3d import content_path
-from tiling.tree import Key
-from tiling.update import outdated, update
+from tiling.check.reading import read_glb
+from tiling.check.tileset import check
+from tiling.city.layers import BUILDINGS, LAYERS, UNITS, Layer
+from tiling.disk.folder import LONGEST, Folder, complete, version_at
+from tiling.formats.tiles3d import content_path
+from tiling.formats.tree import Key
+from tiling.run import build as runs
+from tiling.run.build import build
+from tiling.run.update import outdated, update
 
 COUNT = 60
 TYPES = {"footprint": "geometry", "footprint_area": "float8", "height": "float8"}

@@ -9,7 +9,7 @@ from sqlalchemy.sql import ClauseElement
 from cim.model.buildings import building, floor_slot, unit
 from cim.store.queries.tiles.which import Which
 from cim.store.watching import columns_read, listen, wait, watch
-from tiling.layers import BUILDINGS, LAYERS, PLANNED, UNITS
+from tiling.city.layers import BUILDINGS, LAYERS, PLANNED, UNITS
 
 
 def statements(layer_name: str) -> tuple[ClauseElement, ...]:

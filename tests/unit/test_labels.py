@@ -11,8 +11,8 @@ from cim.store import labels as module
 from cim.store.labels import Labels, labels
 from cim.store.queries.tiles.members import in_runs
 from cim.store.queries.tiles.rows import NO_YEAR
-from tiling.layers import BUILDINGS
-from tiling.metadata import Property, encode
+from tiling.city.layers import BUILDINGS
+from tiling.formats.metadata import Property, encode
 
 TEXTS = st.lists(st.none() | st.text(max_size=30), max_size=40)
 

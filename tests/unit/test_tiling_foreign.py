@@ -16,9 +16,9 @@ import pytest
 
 from cim.crs.ecef import Frame
 from tests.blocks import Document, b3dm, packed, plain
-from tiling import subtree
-from tiling.check import check
-from tiling.sources import INDEX
+from tiling.check.sources import INDEX
+from tiling.check.tileset import check
+from tiling.formats import subtree
 
 FRAME = Frame(8.5, 47.4).matrix()
 BOX = {"box": [0, 0, 15, 10.1, 0, 0, 0, 5.1, 0, 0, 0, 15.1]}

@@ -19,11 +19,12 @@ from click.testing import CliRunner
 
 from cim.cli import main
 from tests.blocks import Document, packed, plain
-from tiling import gltf, limits, subtree
-from tiling.check import check
-from tiling.check_command import FEW, SHOWN
-from tiling.reading import parse_content
-from tiling.sources import INDEX
+from tiling.check import limits
+from tiling.check.reading import parse_content
+from tiling.check.sources import INDEX
+from tiling.check.tileset import check
+from tiling.commands.check import FEW, SHOWN
+from tiling.formats import gltf, subtree
 
 BALL = {"sphere": [0, 0, 0, 1e7]}
 MEGABYTES = 1 << 20

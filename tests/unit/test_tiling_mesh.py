@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cim.crs.ecef import Frame
 from cim.geometry.wkb import Blobs
-from tiling.mesh import FULL, GRID, Prisms, Reason, prisms
+from tiling.shapes.mesh import FULL, GRID, Prisms, Reason, prisms
 
 HERE = Frame(113.75, 23.02)
 DEGREE = 111_000.0

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cim.errors import TilingError
-from tiling.metadata import Property, decode, encode
+from tiling.formats.metadata import Property, decode, encode
 
 YEAR = Property("year", "", "", "INT16", no_data=-32768)
 

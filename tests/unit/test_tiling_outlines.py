@@ -12,12 +12,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cim.crs.ecef import Frame
-from tiling.layers import BUILDINGS, UNITS, Layer
-from tiling.mesh import Reason, prisms
-from tiling.reading import Glb, parse_content
-from tiling.tile import build_tile
-from tiling.tiles3d import place
-from tiling.tree import Key, columns_rows, interleave
+from tiling.check.reading import Glb, parse_content
+from tiling.city.layers import BUILDINGS, UNITS, Layer
+from tiling.city.tile import build_tile
+from tiling.formats.tiles3d import place
+from tiling.formats.tree import Key, columns_rows, interleave
+from tiling.shapes.mesh import Reason, prisms
 
 HERE = (113.75, 23.02)
 DEGREE = 111_000.0

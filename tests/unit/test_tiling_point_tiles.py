@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from cim.crs.ecef import Frame, from_geodetic
-from tiling.check import Report, check
-from tiling.points_content import parse_points
+from tiling.check.points import parse_points
+from tiling.check.tileset import Report, check
 
 PLACES = np.array([[0, 0, 0], [4, 3, 2], [-4, -3, 9]], "<f4")
 Table = dict[str, Any]

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from cim.errors import TilingError
-from tiling.pool import TRIES, Pool
+from tiling.run.pool import TRIES, Pool
 
 
 def doubled(number: int) -> int:
@@ -34,7 +34,7 @@ def killed_always(folder: Path) -> None:
 
 FORKING = """
 import builtins, os
-from tiling.pool import Pool
+from tiling.run.pool import Pool
 builtins.parent = os.getpid()
 with Pool(1, forked=True) as pool:
     assert pool.submit(eval, "parent").result(60) == os.getpid()
@@ -94,7 +94,7 @@ def test_an_error_of_a_task_comes_back_in_both_languages() -> None:
 
 ALONE = """
 import sys, time
-from tiling.pool import Pool
+from tiling.run.pool import Pool
 pool = Pool(2, forked=sys.argv[1] == "fork")
 tasks = [pool.submit(time.sleep, 1) for _ in range(4)]
 print("begun", flush=True)

@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from tiling.progress import bar
+from tiling.commands.progress import bar
 
 
 def test_a_bar_shows_done_and_total_the_rate_and_the_time_left(

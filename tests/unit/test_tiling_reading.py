@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tests.blocks import Document, b3dm, block, compressed, packed, plain, quantized
-from tiling.content import Content
-from tiling.reading import Malformed, Unjudged, parse_content
-from tiling.rules import RULES
+from tiling.check.content import Content
+from tiling.check.reading import Malformed, Unjudged, parse_content
+from tiling.check.rules import RULES
 
 WAYS: dict[str, Callable[[], tuple[Document, list[bytes]]]] = {
     "floats": plain,

@@ -8,8 +8,8 @@ import pytest
 import shapely
 
 from cim.crs.ecef import Frame
-from tiling.mesh import GRID, Mesh, Reason
-from tiling.solids import Solids, drawn, solids
+from tiling.shapes.mesh import GRID, Mesh, Reason
+from tiling.shapes.solids import Solids, drawn, solids
 
 LON, LAT = 113.75, 23.02
 FRAME = Frame(LON, LAT)

@@ -15,9 +15,9 @@ from cim.crs.geoid import Geoid
 from cim.settings import Settings
 from cim.terrain.ground import Ground
 from cim.terrain.layer import Layer
-from tiling import quantized
-from tiling.relief import Relief, joined, triangulated
-from tiling.terrain_plan import QUARTERS, SIDE, level_for, unit_for
+from tiling.terrain import quantized
+from tiling.terrain.plan import QUARTERS, SIDE, level_for, unit_for
+from tiling.terrain.relief import Relief, joined, triangulated
 
 WEST, NORTH, CELL, CELLS = 113.0, 23.5, 0.001, 400
 BOX = (WEST, NORTH - CELL * CELLS, WEST + CELL * CELLS, NORTH)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiling import tree
-from tiling.tree import Capacity, Key
+from tiling.formats import tree
+from tiling.formats.tree import Capacity, Key
 
 CAPACITY = Capacity(inner=5, leaf=15)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cim.geometry.wkb import Blobs, ragged
-from tiling.rings import parse
+from tiling.shapes.rings import parse
 
 SQUARE = shapely.box(0, 0, 4, 3)
 COURT = shapely.box(0, 0, 9, 9).difference(shapely.box(3, 3, 6, 6))

@@ -1,0 +1,1 @@
+"""Bytes as the standards have them: glTF, its tables, subtrees, tileset.json; and the quadtree."""

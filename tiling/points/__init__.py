@@ -1,0 +1,1 @@
+"""Point clouds of surveys as tilesets of the city."""

@@ -1,0 +1,1 @@
+"""A run: what is behind is read, built, journalled and published, in one process or in many."""
