@@ -4,16 +4,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 
 from api import errors
 from api.archives import Archives
 from api.deps import Memory
+from api.describing import describe, operation_id
 from api.files import Files
 from api.middleware import Guard, Headers, Limits
 from api.ogc import routes as ogc
@@ -37,7 +36,6 @@ from api.routes import (
     uploads,
     viewer,
 )
-from api.schemas.common import Answer
 from api.security.gate import Gate
 from api.store import Store
 from api.tiles import Maker
@@ -54,7 +52,6 @@ what is handed in is written by the service's own user."""
 GATE = "cim_service"
 """The database role that looks up keys and sessions, and writes what signing in changes."""
 
-PROBLEM = "#/components/schemas/Problem"
 ABOUT = """The city as features, floor grids, unit cards and 3D Tiles. Coordinates are CGCS2000
 degrees, heights metres. Errors are problem documents (RFC 9457) in English and Chinese.
 Residents are shown masked, to callers with the role `residents` that state a purpose in the
@@ -83,33 +80,6 @@ ROUTERS = (
     viewer,
 )
 """In the order in which they are asked; the viewer takes what no other took."""
-
-
-def operation_id(route: APIRoute) -> str:
-    """The name of a route in generated clients: that of its function."""
-    return route.name
-
-
-def describe(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with problems under the type they are sent with.
-
-    FastAPI leaves nulls out of examples, where they mean something: they are put back.
-    """
-    if app.openapi_schema is None:
-        document = FastAPI.openapi(app)
-        for operations in document["paths"].values():
-            for operation in operations.values():
-                for response in operation["responses"].values():
-                    content = response.get("content", {})
-                    for media in [media for media in content if PROBLEM in str(content[media])]:
-                        content["application/problem+json"] = content.pop(media)
-        schemas = document["components"]["schemas"]
-        for model in Answer.__subclasses__():
-            extra = model.model_config.get("json_schema_extra")
-            if isinstance(extra, dict) and model.__name__ in schemas:
-                schemas[model.__name__] |= extra
-    assert app.openapi_schema is not None  # FastAPI.openapi keeps what it made
-    return app.openapi_schema
 
 
 def create_app(settings: Settings, static: Path | None = None) -> FastAPI:

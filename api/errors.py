@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
@@ -157,10 +158,26 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
-        en, zh = REFUSED.get(error.status_code, (str(error.detail), str(error.detail)))
-        answer = problem(request, error.status_code, en, zh)
-        answer.headers.update(error.headers or {})
+        status, headers = error.status_code, dict(error.headers or {})
+        if status in (404, 405) and request.method not in (known := methods(request)) and known:
+            status, headers["Allow"] = 405, ", ".join(sorted(known))
+        en, zh = REFUSED.get(status, (str(error.detail), str(error.detail)))
+        answer = problem(request, status, en, zh)
+        answer.headers.update(headers)
         return answer
+
+
+def methods(request: Request) -> set[str]:
+    """What may be done at this address, by any of the routes; the viewer's catches all others."""
+    routes = (each.original_route for each in iter_route_contexts(request.app.routes))
+    found = {
+        method
+        for route in routes
+        if isinstance(route, APIRoute) and route.path != "/{path:path}"
+        if route.path_regex.match(request.url.path)
+        for method in route.methods
+    }
+    return found | ({"HEAD"} if "GET" in found else set())
 
 
 def public(error: CimError) -> CimError:

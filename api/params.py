@@ -7,7 +7,8 @@ from fastapi import Path, Query
 
 from cim.errors import InvalidQuery
 
-LARGEST_ID = 2**63 - 1
+LARGEST_ID = 2**53 - 1
+"""The largest whole number that every client can read: JSON's numbers are doubles to many."""
 
 Id = Annotated[int, Path(ge=1, le=LARGEST_ID, description="its id", examples=[7])]
 Longitude = Annotated[

@@ -56,6 +56,11 @@ router = APIRouter(prefix="/uploads", tags=["intake"], responses=PROBLEMS | REFU
 Name = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="name of the upload")]
 GroupOf = Annotated[str, Query(pattern=GROUP, description="the group")]
 Version = Annotated[str | None, Header(alias="Tus-Resumable", description="1.0.0")]
+Spoken = Annotated[
+    str,
+    Header(alias="Tus-Resumable", description="1.0.0", json_schema_extra={"enum": ["1.0.0"]}),
+]
+OTHER: dict[int | str, dict[str, Any]] = {412: {**PROBLEM, "description": "Another version of tus"}}
 
 
 def _bytes(name: str, meaning: str) -> Any:
@@ -67,7 +72,7 @@ Length = Annotated[int, _bytes("Upload-Length", "bytes in all")]
 Offset = Annotated[int, _bytes("Upload-Offset", "bytes so far")]
 
 
-def speak(version: str | None) -> None:
+def speak(version: str) -> None:
     """Refuse whoever speaks another version."""
     if version != VERSION:
         raise HTTPException(412, headers={"Tus-Version": VERSION, **TUS})
@@ -151,7 +156,8 @@ async def options(settings: SettingsDep) -> Response:
         409: {**PROBLEM, "description": "The group has a file of this name"},
         413: {**PROBLEM, "description": "The file is too large"},
         507: {**PROBLEM, "description": "No room, or too many uploads"},
-    },
+    }
+    | OTHER,
 )
 async def announce_upload(
     caller: IntakeDep,
@@ -161,7 +167,7 @@ async def announce_upload(
     metadata: Annotated[
         str, Header(alias="Upload-Metadata", max_length=4000, description="filename, group")
     ],
-    version: Version = None,
+    version: Spoken,
 ) -> Response:
     """Its bytes follow with PATCH, to the address in `Location`.
 
@@ -236,7 +242,9 @@ async def read_upload(
         **ABSENT,
         409: {**PROBLEM, "description": "The file goes on at another byte, or is being sent"},
         413: {**PROBLEM, "description": "More than was announced"},
-    },
+        415: {**PROBLEM, "description": "The body is not bytes"},
+    }
+    | OTHER,
 )
 async def send_upload(
     request: Request,
@@ -245,7 +253,7 @@ async def send_upload(
     settings: SettingsDep,
     name: Name,
     offset: Offset,
-    version: Version = None,
+    version: Spoken,
 ) -> Response:
     """From byte `Upload-Offset` on, which must be where the file ends; as many as one likes."""
     speak(version)
@@ -335,14 +343,14 @@ async def blocks(request: Request, leave: asyncio.Event) -> AsyncIterator[bytes]
     summary="Delete a file",
     status_code=204,
     response_class=Response,
-    responses={**ABSENT, 409: {**PROBLEM, "description": "A job still needs it"}},
+    responses={**ABSENT, **OTHER, 409: {**PROBLEM, "description": "A job still needs it"}},
 )
 async def delete_upload(
     caller: IntakeDep,
     store: IntakeStoreDep,
     settings: SettingsDep,
     name: Name,
-    version: Version = None,
+    version: Spoken,
 ) -> Response:
     """Whole or not; what was loaded from it stays in the city."""
     speak(version)

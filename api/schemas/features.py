@@ -63,5 +63,5 @@ class Ids(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"ids": [7, 8]}})
 
     ids: Annotated[
-        list[Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]], Field(max_length=10_000)
+        list[Annotated[int, Field(strict=True, ge=1, le=2**53 - 1)]], Field(max_length=10_000)
     ]

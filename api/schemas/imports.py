@@ -161,7 +161,7 @@ class Inspect(Asked):
     mends: int | None = Field(
         None,
         ge=1,
-        le=2**63 - 1,
+        le=2**53 - 1,
         description="the job whose rows are mended in this file; source, coordinates and mapping "
         "are those of that job then",
     )
@@ -201,7 +201,7 @@ class ImportRequest(Inspect):
         description="where the middle of a model stands: degrees east, north, clockwise from north",
     )
     building: int | None = Field(
-        None, ge=1, le=2**63 - 1, description="the building whose footprint a model is laid on"
+        None, ge=1, le=2**53 - 1, description="the building whose footprint a model is laid on"
     )
     rotation: float | None = Field(
         None,

@@ -1,25 +1,15 @@
 """`cim serve` as a process: what it says, what it refuses, and how it stops."""
 
-import os
-import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx2
 import pytest
 
 from cim.settings import Settings
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    return os.environ | {
-        "CIM_DATABASE_URL": str(settings.database_url),
-        "CIM_DATA_DIR": str(settings.data_dir),
-    }
+from tests.served import environment, serving
 
 
 def serve(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
@@ -31,32 +21,6 @@ def serve(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
-
-
-@contextmanager
-def serving(settings: Settings, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A running service on any free port, and its address as it announced it."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cim", "serve", "--port", "0", *words],
-        env=environment(settings),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout
-    try:
-        line = process.stdout.readline()
-        if "administrators" in line:  # a city that has none yet is told how to make them
-            assert "cim user first" in process.stdout.readline()
-            line = process.stdout.readline()
-        found = re.fullmatch(r"open (http://127\.0\.0\.1:\d+)\n", line)
-        assert found, line
-        assert "请在浏览器中打开" in process.stdout.readline()
-        yield process, found[1]
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 def test_it_says_where_to_open_it_answers_and_stops_when_told(city: Settings) -> None:
