@@ -19,8 +19,12 @@ from cim.settings import Settings
 from cim.store import embedded, faults, migrate
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     import asyncpg
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from cim.store.direct import Direct
 
 TIMEOUT = 30.0
 """Seconds a statement of the API may take."""
@@ -85,13 +89,50 @@ def connect_async(
     Starts and checks the database as `connect` does, at once; call it where the program is
     composed, not in an event loop.  A transaction may take another role with SET LOCAL ROLE.
     """
-    import asyncpg  # noqa: PLC0415 - a tenth of a second that commands do without
-    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - the same
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - a tenth of a second
     from sqlalchemy.pool import AsyncAdaptedQueuePool  # noqa: PLC0415 - the same
+
+    open_one = _opener(settings, role, timeout, by_key=by_key)
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=open_one,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=_crowd(),
+        max_overflow=0,
+        pool_pre_ping=True,
+    )
+    faults.install(engine.sync_engine, _folder(settings))
+    return engine
+
+
+def connect_direct(
+    settings: Settings, *, role: str | None = None, timeout: float = TIMEOUT
+) -> "Direct":
+    """The same without a toolkit between, for what is asked most; plans are kept. Open it first."""
+    from cim.store.direct import KEEP, Direct  # noqa: PLC0415 - the driver takes a tenth of a second
+
+    open_one = _opener(settings, role, timeout, by_key=True, more=KEEP)
+    return Direct(open_one, _crowd(), _folder(settings))
+
+
+def _crowd() -> int:
+    """How many connections a pool has."""
+    return min(max(3 * (os.cpu_count() or 1), 4), 20)
+
+
+def _opener(
+    settings: Settings,
+    role: str | None,
+    timeout: float,
+    *,
+    by_key: bool,
+    more: dict[str, Any] | None = None,
+) -> "Callable[..., Awaitable[asyncpg.Connection]]":
+    """A function that opens a connection of the API; the driver is told `more` besides."""
+    import asyncpg  # noqa: PLC0415 - a tenth of a second that commands do without
 
     connect(settings).dispose()
     where = url(settings, service=role is not None)
-    cores = os.cpu_count() or 1
     options = {
         "application_name": NAME,
         # A point in a polygon is estimated at thousands of rows and would start workers.
@@ -102,26 +143,18 @@ def connect_async(
         "statement_timeout": str(int(timeout * 1000)),
         **({"role": role} if role else {}),
     }
+    known = {"server_settings": options, **(more or {})}
 
     async def open_one(*_: Any, **__: Any) -> "asyncpg.Connection":
         with faults.translated(_folder(settings)):
             try:
-                return await asyncpg.connect(where, server_settings=options, timeout=PATIENCE)
+                return await asyncpg.connect(where, timeout=PATIENCE, **known)
             except (OSError, asyncpg.PostgresError):
                 if not await asyncio.to_thread(_revive, settings):
                     raise
-                return await asyncpg.connect(where, server_settings=options)
+                return await asyncpg.connect(where, **known)
 
-    engine = create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=open_one,
-        poolclass=AsyncAdaptedQueuePool,
-        pool_size=min(max(3 * cores, 4), 20),
-        max_overflow=0,
-        pool_pre_ping=True,
-    )
-    faults.install(engine.sync_engine, _folder(settings))
-    return engine
+    return open_one
 
 
 def open_engine(settings: Settings, *, role: str | None = None) -> Engine:

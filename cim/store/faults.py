@@ -126,7 +126,7 @@ def is_full(folder: Path | None) -> bool:
         return False
 
 
-def _explained(error: BaseException, folder: Path | None) -> CimError | None:
+def explained(error: BaseException, folder: Path | None) -> CimError | None:
     """The meaning of an error; a server whose disk is full does not say so, it goes away."""
     found = meaning(error)
     return full(str(folder)) if isinstance(found, StoreMissing) and is_full(folder) else found
@@ -141,11 +141,11 @@ def translated(folder: Path | None = None) -> Iterator[None]:
     try:
         yield
     except (psycopg.Error, OSError) as error:
-        if found := _explained(error, folder):
+        if found := explained(error, folder):
             raise found from None
         raise
     except DBAPIError as error:
-        if error.orig is not None and (found := _explained(error.orig, folder)):
+        if error.orig is not None and (found := explained(error.orig, folder)):
             raise found from None
         raise
 
@@ -165,6 +165,6 @@ def install(engine: Engine, folder: Path | None = None) -> None:
         if context.is_pre_ping:
             return  # the pool is finding out which connections are dead, and replaces them
         original = context.original_exception
-        found = _explained(original, folder) or _explained(original.__cause__ or original, folder)
+        found = explained(original, folder) or explained(original.__cause__ or original, folder)
         if found is not None:
             raise found from None

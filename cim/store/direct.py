@@ -1,0 +1,111 @@
+"""The driver itself, for statements that are asked a thousand times a second.
+
+Each runs alone, in a transaction of its own, as `cim.store.queries.ready` made it. Plans are kept:
+the server plans a statement five times a connection, or once where it is told so. Nothing is asked
+before a statement whether the connection still stands; where it does not, it is run once more.
+"""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from cim.errors import StoreBusy, StoreError
+from cim.store import faults
+from cim.store.queries.ready import Asked
+
+BROKEN = (
+    asyncpg.InterfaceError,
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    ConnectionError,
+)
+"""What is said of a connection that has gone; a statement that only reads may be run again."""
+
+PATIENCE = 10.0
+"""Seconds that somebody waits for a connection while all are in use."""
+
+STATEMENT_BYTES = 64 * 1024
+"""The longest statement whose plan is kept: a unit card is ten thousand bytes."""
+
+Open = Callable[..., Awaitable[asyncpg.Connection]]
+
+
+class Plain(asyncpg.Connection):  # type: ignore[misc]  # the driver comes without types
+    """A connection that runs statements that leave nothing behind."""
+
+    def get_reset_query(self) -> str:
+        """Nothing to forget after a statement: to ask for it would take as long again."""
+        return ""
+
+
+KEEP: dict[str, Any] = {
+    "connection_class": Plain,
+    "statement_cache_size": 200,
+    "max_cached_statement_lifetime": 0,
+    "max_cacheable_statement_size": STATEMENT_BYTES,
+}
+"""How a connection keeps what it prepared: until it ends."""
+
+
+class Direct:
+    """A pool of connections of the driver's own."""
+
+    def __init__(self, open_one: Open, size: int, folder: Path | None = None) -> None:
+        """At most `size` connections, each opened as KEEP says; `folder` is where the server is."""
+
+        async def connect(*_: Any, **__: Any) -> asyncpg.Connection:
+            return await open_one()
+
+        self._folder = folder
+        self._make = lambda: asyncpg.create_pool(
+            min_size=0, max_size=size, connect=connect, connection_class=Plain
+        )
+        self._pool: asyncpg.Pool | None = None
+
+    async def open(self) -> "Direct":
+        """Be ready; the first connection is made when it is needed."""
+        self._pool = await self._make()
+        return self
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._pool is not None:
+            await self._pool.close()
+
+    async def row(self, asked: Asked) -> Any | None:
+        """The first row, by name and by place, or None."""
+        return await self._run(lambda one: one.fetchrow(asked.sql, *asked.values))
+
+    async def value(self, asked: Asked) -> Any:
+        """The first column of the first row, or None."""
+        return await self._run(lambda one: one.fetchval(asked.sql, *asked.values))
+
+    async def rows(self, asked: Asked) -> list[Any]:
+        """Every row."""
+        found: list[Any] = await self._run(lambda one: one.fetch(asked.sql, *asked.values))
+        return found
+
+    async def _run(self, ask: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Ask on a connection that is free, and once more on another where that one has gone."""
+        try:
+            try:
+                return await self._once(ask)
+            except BROKEN:
+                return await self._once(ask)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                raise StoreBusy("too many ask at once", "当前请求过多") from None
+            found = faults.explained(error, self._folder)
+            if found is None and isinstance(error, BROKEN):
+                found = StoreError("the connection broke", "连接中断")
+            if found is None:
+                raise
+            raise found from None
+
+    async def _once(self, ask: Callable[[Any], Awaitable[Any]]) -> Any:
+        assert self._pool is not None, "open() comes first"
+        async with self._pool.acquire(timeout=PATIENCE) as one:
+            return await ask(one)
