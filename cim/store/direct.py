@@ -60,7 +60,7 @@ class Direct:
             return await open_one()
 
         self._folder = folder
-        self._make = lambda: asyncpg.create_pool(
+        self._make: Callable[[], Any] = lambda: asyncpg.create_pool(
             min_size=0, max_size=size, connect=connect, connection_class=Plain
         )
         self._pool: asyncpg.Pool | None = None
