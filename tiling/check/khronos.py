@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 SCRIPT = HERE / "khronos.cjs"
 """What runs in Node: reads contents, writes what is wrong with each."""
 
-PACKAGES = HERE.parent / "tests" / "golden" / "validator" / "node_modules"
+PACKAGES = HERE.parents[1] / "tests" / "golden" / "validator" / "node_modules"
 """Where a checkout keeps it: `make .setup/validator`."""
 
 READY = b"ready\n"
