@@ -130,7 +130,7 @@ def _nearby(collection: Collection, other: ColumnElement[Any]) -> ColumnElement[
     return collection.geometry.op("&&", is_comparison=True)(other)
 
 
-def _visible(ask: Ask) -> ColumnElement[bool]:
+def visible(ask: Ask) -> ColumnElement[bool]:
     """What this caller may see of the collection."""
     here = ask.collection
     if here.secrecy is None:
@@ -151,7 +151,7 @@ def _visible(ask: Ask) -> ColumnElement[bool]:
 
 
 def _matching(ask: Ask) -> list[ColumnElement[bool]]:
-    return [ask.collection.present, _visible(ask), *ask.where]
+    return [ask.collection.present, visible(ask), *ask.where]
 
 
 def _placed(ask: Ask) -> ColumnElement[Any]:
