@@ -43,7 +43,7 @@ from cim import __version__
 from cim.crs.geoid import geoid
 from cim.privacy import open_vault
 from cim.settings import Settings
-from cim.store.engine import connect_async, open_engine
+from cim.store.engine import connect_async, connect_direct, open_engine
 
 READER = "cim_reader"
 """The database role of what only reads: it cannot see pii. Residents are read by another, and
@@ -95,8 +95,11 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
         intake = await run_in_threadpool(connect_async, settings)
         callers = await run_in_threadpool(connect_async, settings, role=GATE, by_key=True)
         signing = open_engine(settings, role=GATE)
+        direct = await (await run_in_threadpool(connect_direct, settings, role=READER)).open()
+        keys = await (await run_in_threadpool(connect_direct, settings, role=GATE)).open()
         vault = await run_in_threadpool(open_vault, settings)
-        app.state.gate = Gate(settings, Store(callers), signing, vault)
+        app.state.gate = Gate(settings, Store(callers), keys, signing, vault)
+        app.state.direct = direct
         app.state.store, app.state.keyed_store = Store(engine), Store(keyed)
         app.state.intake_store, app.state.intake_engine = Store(intake), open_engine(settings)
         app.state.geoid = await run_in_threadpool(geoid, settings)
@@ -106,6 +109,8 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
         finally:
             for each in (engine, keyed, callers, intake):
                 await each.dispose()
+            for pool in (direct, keys):
+                await pool.close()
             app.state.intake_engine.dispose()
             signing.dispose()
             await app.state.gate.close()

@@ -9,7 +9,7 @@ from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Engine
 
-from api.access import Caller
+from api.access import PURPOSES, Caller
 from api.params import Bounds, parse_bounds
 from api.security.gate import Gate
 from api.store import Store
@@ -17,6 +17,7 @@ from cim.crs.geoid import Geoid
 from cim.errors import NotAllowed, UnknownKey
 from cim.security.rights import INTAKE
 from cim.settings import Settings
+from cim.store.direct import Direct
 
 
 class Memory:
@@ -59,6 +60,12 @@ def keyed_store(request: Request) -> Store:
     return found
 
 
+def direct(request: Request) -> Direct:
+    """The driver itself, for statements by key that are asked most."""
+    found: Direct = request.app.state.direct
+    return found
+
+
 def intake_store(request: Request) -> Store:
     """The open store for what is handed in, which is written to."""
     found: Store = request.app.state.intake_store
@@ -97,7 +104,11 @@ async def caller(
     _key: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
     _purpose: Annotated[
         str | None,
-        Header(alias="X-Purpose", description="what residents are asked for", max_length=100),
+        Header(
+            alias="X-Purpose",
+            description="what residents are asked for",
+            json_schema_extra={"enum": [*PURPOSES]},
+        ),
     ] = None,
 ) -> Caller:
     """Who calls; UnknownKey, NotAllowed or InvalidQuery where headers or cookie are wrong.
@@ -127,6 +138,7 @@ def data_officer(caller: Annotated[Caller, Depends(caller)]) -> Caller:
 SettingsDep = Annotated[Settings, Depends(settings)]
 StoreDep = Annotated[Store, Depends(store)]
 KeyedStoreDep = Annotated[Store, Depends(keyed_store)]
+DirectDep = Annotated[Direct, Depends(direct)]
 IntakeStoreDep = Annotated[Store, Depends(intake_store)]
 IntakeEngineDep = Annotated[Engine, Depends(intake_engine)]
 IntakeDep = Annotated[Caller, Depends(data_officer)]

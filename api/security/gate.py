@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any, TypeVar
 
 import orjson
@@ -10,7 +12,7 @@ from fastapi import Request
 from sqlalchemy import Connection, Engine
 from starlette.concurrency import run_in_threadpool
 
-from api.access import DEMO, Caller, is_local, stated_purpose
+from api.access import DEMO, Caller, Purpose, is_local, stated_purpose
 from api.security import vouched
 from api.security.cookies import session_of
 from api.security.origins import check_origin
@@ -19,9 +21,10 @@ from api.store import Store
 from cim.errors import NotAllowed, UnknownKey
 from cim.privacy import Vault
 from cim.security import secrets
-from cim.security.rights import Rights, read
+from cim.security.rights import RESIDENTS_READ, Rights, read
 from cim.security.sessions import Vouched
 from cim.settings import Settings
+from cim.store.direct import Direct
 from cim.store.queries.security import callers as queries
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -31,8 +34,17 @@ CSRF = "x-csrf-token"
 """The header in which a page sends what only it can know of its session."""
 
 
+FRESH = 30.0
+"""Seconds for which purposes are taken to be what they were."""
+
 AT_ONCE = 4
 """Sign-ins that are worked on at the same time: each takes 64 MiB and a processor for a while."""
+
+MOST_TOKENS = 10_000
+"""Tokens of a provider that are known to have been kept."""
+
+DEMO_LASTS = timedelta(days=30)
+"""How long a demo may run."""
 
 Done = TypeVar("Done")
 
@@ -40,11 +52,20 @@ Done = TypeVar("Done")
 class Gate:
     """Looks up who calls, in the database and at each request: what was ended is out at once."""
 
-    def __init__(self, settings: Settings, store: Store, engine: Engine, vault: Vault) -> None:
-        """Over a store that may read keys and sessions; `engine` is the same for signing in."""
-        self.settings, self.store, self.engine, self.vault = settings, store, engine, vault
+    def __init__(
+        self, settings: Settings, store: Store, direct: Direct, engine: Engine, vault: Vault
+    ) -> None:
+        """Over a store that may read keys and sessions.
+
+        `direct` is the same without a toolkit between, `engine` the same for signing in.
+        """
+        self.settings, self.store, self.direct = settings, store, direct
+        self.engine, self.vault = engine, vault
         self.provider = Provider(settings) if settings.oidc_issuer else None
         self._signing = asyncio.Semaphore(AT_ONCE)
+        self._purposes: tuple[float, tuple[Purpose, ...]] = (0.0, ())
+        self._demo: str | None = None
+        self._tokens = set[bytes]()
 
     async def close(self) -> None:
         """Let go of what is held."""
@@ -82,8 +103,19 @@ class Gate:
                 raise UnknownKey("Only Bearer keys are accepted.", "仅接受 Bearer 密钥。")
             found = await self.bearer(secret.strip())
         else:
-            found = await self.signed_in(request) or self.local(request)
-        return replace(found, purpose=stated_purpose(headers, found.demo))
+            found = await self.signed_in(request) or await self.local(request)
+        if "x-purpose" not in headers:
+            return found
+        return replace(found, purpose=stated_purpose(headers, found.demo, await self.purposes()))
+
+    async def purposes(self) -> tuple[Purpose, ...]:
+        """What personal data may be asked for, as it was half a minute ago at most."""
+        asked, known = self._purposes
+        if monotonic() - asked > FRESH or not known:
+            rows = await self.store.rows(queries.purposes())
+            known = tuple(Purpose(*row) for row in rows)
+            self._purposes = (monotonic(), known)
+        return known
 
     async def bearer(self, secret: str) -> Caller:
         """Whose key this is, or for whom the provider signed it; UnknownKey for anything else."""
@@ -94,7 +126,23 @@ class Gate:
         who = await self.placed(vouched.person(claims, self.settings), claims)
         areas, grids = (None if ids is None else list(ids) for ids in (who.areas, who.grids))
         rights = await self.store.row(queries.claimed_rights(list(who.roles), areas, grids))
-        return Caller(who.name, rights_of(rights))
+        if rights_of(rights).may(RESIDENTS_READ):
+            await self.vouch(secret, who, claims)
+        return Caller(who.name, rights_of(rights), proof=secret)
+
+    async def vouch(self, secret: str, who: Vouched, claims: dict[str, Any]) -> None:
+        """Keep a token that was checked, by its digest: the database takes it for a proof."""
+        digest = secrets.digest(secret)
+        if digest in self._tokens:
+            return
+        row = {"digest": digest, "name": who.name, "subject": f"bearer:{who.name}"}
+        row |= {"roles": list(who.roles)}
+        row |= {name: None if ids is None else list(ids) for name, ids in (
+            ("areas", who.areas), ("grids", who.grids))}  # fmt: skip
+        await self.note(queries.vouch(row, datetime.fromtimestamp(int(claims["exp"]), UTC)))
+        if len(self._tokens) > MOST_TOKENS:
+            self._tokens.clear()
+        self._tokens.add(digest)
 
     async def placed(self, who: Vouched, claims: dict[str, Any]) -> Vouched:
         """The same with the areas and grids that the provider confines them to."""
@@ -107,12 +155,12 @@ class Gate:
 
     async def holder(self, secret: str) -> Caller:
         """Whose key this is; UnknownKey where it is nobody's, or is over."""
-        row = await self.store.row(queries.by_key(secrets.digest(secret)))
+        row = await self.direct.row(queries.by_key(digest=secrets.digest(secret)))
         if row is None:
             raise UnknownKey("This key is not known or has expired.", "此密钥无效或已过期。")
         if row.stale:
             await self.note(queries.used_key(row.id))
-        return Caller(row.name, rights_of(row).only(row.scopes))
+        return Caller(row.name, rights_of(row).only(row.scopes), proof=secret)
 
     async def signed_in(self, request: Request) -> Caller | None:
         """Who is signed in by the cookie; None for nobody, or where the session is over."""
@@ -131,7 +179,7 @@ class Gate:
     async def by_token(self, token: str) -> Caller | None:
         """Whose session this is; None for one that is over."""
         digest = secrets.digest(token)
-        row = await self.store.row(queries.by_session(digest))
+        row = await self.direct.row(queries.by_session(digest=digest))
         if row is None:
             return None
         if row.stale:
@@ -143,14 +191,25 @@ class Gate:
             until=row.ends_at,
             csrf=secrets.csrf(token),
             must_change=row.must_change,
+            proof=token,
         )
 
-    def local(self, request: Request) -> Caller:
+    async def local(self, request: Request) -> Caller:
         """The demo's officer at this machine, else nobody."""
         client = request.client.host if request.client else None
         if self.settings.demo and is_local(request.headers, client):
-            return Caller("demo", DEMO, demo=True)
+            return Caller("demo", DEMO, demo=True, proof=await self.demonstrate())
         return Caller()
+
+    async def demonstrate(self) -> str:
+        """The token of the demo's officer, made at first need and good for as long as we run."""
+        if self._demo is None:
+            token = secrets.make_token()
+            row = {"digest": secrets.digest(token), "name": "demo", "subject": "demo"}
+            row |= {"roles": sorted(DEMO.roles)}
+            await self.note(queries.vouch(row, datetime.now(UTC) + DEMO_LASTS))
+            self._demo = token
+        return self._demo
 
     async def note(self, statement: Any) -> None:
         """Write that a key or session was used."""

@@ -41,8 +41,20 @@ class Plain(asyncpg.Connection):  # type: ignore[misc]  # the driver comes witho
         return ""
 
 
+class Row(asyncpg.Record):  # type: ignore[misc]  # the driver comes without types
+    """A row whose columns go by their names."""
+
+    def __getattr__(self, name: str) -> Any:
+        """The column of that name."""
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
 KEEP: dict[str, Any] = {
     "connection_class": Plain,
+    "record_class": Row,
     "statement_cache_size": 200,
     "max_cached_statement_lifetime": 0,
     "max_cacheable_statement_size": STATEMENT_BYTES,

@@ -19,9 +19,11 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.types import DateTime, TypeEngine
 
 from cim.model.security import session
+from cim.store.queries.ready import Ready
 
 _TYPES: dict[type, TypeEngine[Any]] = {
     bytes: LargeBinary(),
@@ -79,14 +81,11 @@ WHERE s.digest = :digest AND s.ended_at IS NULL AND s.ends_at > now()
     AND (a.id IS NULL OR {_ALIVE.format("a")})"""
 
 
-def by_key(digest: bytes) -> TextClause:
-    """The key of this SHA-256 with its rights, if it and its owner are in force."""
-    return _bound(BY_KEY, digest=digest)
+by_key = Ready(BY_KEY, digest="bytea")
+"""The key of a SHA-256, `digest`, with its rights, if it and its owner are in force."""
 
-
-def by_session(digest: bytes) -> TextClause:
-    """The session of this SHA-256 with its rights, if it is not over."""
-    return _bound(BY_SESSION, digest=digest)
+by_session = Ready(BY_SESSION, digest="bytea")
+"""The session of a SHA-256, `digest`, with its rights, if it is not over."""
 
 
 def claimed_rights(
@@ -117,6 +116,19 @@ SELECT coalesce((SELECT array_agg(id) FROM a), '{}') AS areas,
 def places(codes: list[str]) -> TextClause:
     """Ids of the areas and grids of these codes and of all below them."""
     return text(PLACES).bindparams(bindparam("codes", codes, ARRAY(Text)))
+
+
+def purposes() -> TextClause:
+    """Every purpose that personal data may be asked for."""
+    return text(
+        "SELECT code, name_zh, name_en, plain, demo FROM security.purpose "
+        "WHERE ended_at IS NULL ORDER BY demo, code"
+    )
+
+
+def vouch(row: dict[str, Any], ends: datetime) -> Insert:
+    """Keep by its digest what somebody proves who they are with; nothing where it is kept."""
+    return upsert(session).values(**row, ends_at=ends).on_conflict_do_nothing()
 
 
 def used_key(id: int) -> TextClause:
