@@ -13,13 +13,16 @@ from cim.load.kind import Kind
 from cim.load.pipeline import Progress, Request
 from cim.load.report import Report
 from cim.settings import Settings
-from cim.store import engine, touched, watching
+from cim.store import engine, names, touched, watching
 from cim.store import terrain as rasters
 from cim.store.queries import terrain as grounds
 from cim.terrain.layer import Layer
 
 if TYPE_CHECKING:
     from cim.derive.ground import Grounded
+
+NAMING = frozenset({"areas", "estates", "streets"})
+"""Kinds whose names addresses are made of; those of addresses are kept with them."""
 
 NAMED = 10
 """Buildings that are named before the rest is only counted."""
@@ -59,6 +62,8 @@ def bring(
         with database.connect() as connection:
             mark = touched.mark(connection)
             report = _load(connection, settings, kind, path, request, progress)
+            if report.came_in and kind.name in NAMING:
+                names.keep(connection, kind.name)
             if units and kind.derives:
                 units.add(touched.buildings(connection, kind.name, report.source, mark))
             inside = _interiors(connection, path, report, request, progress)

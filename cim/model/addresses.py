@@ -1,6 +1,6 @@
 """Addresses: the 15-level ladder, and what each address is the address of."""
 
-from sqlalchemy import BigInteger, Column, Date, Index, SmallInteger, Table, Text, func
+from sqlalchemy import BigInteger, Boolean, Column, Date, Index, SmallInteger, Table, Text, func
 from sqlalchemy import text as sql
 
 from cim.model.base import CITY, geometry, identity, metadata, provenance, reference
@@ -68,6 +68,25 @@ std_address = Table(
         postgresql_using="gin",
         postgresql_where=SEARCHED,
     ),
+    Index(
+        "ix_std_address_estate",
+        "estate_name",
+        "building_name",
+        postgresql_where=sql("level BETWEEN 10 AND 12"),
+    ),
+    Index(
+        "ix_std_address_road",
+        "road",
+        "door_no",
+        postgresql_where=sql("level BETWEEN 9 AND 12 AND road IS NOT NULL"),
+    ),
+    Index(
+        "ix_std_address_village",
+        "village",
+        "door_no",
+        "lane",
+        postgresql_where=sql("level BETWEEN 9 AND 12 AND village IS NOT NULL AND road IS NULL"),
+    ),
     Index("ix_std_address_geom", "geom", postgresql_using="gist"),
     schema=CITY,
     comment="standard addresses, one row a place from city to room",
@@ -103,4 +122,59 @@ address_link = Table(
     Index("ix_address_link_object", "object_type", "object_id"),
     schema=CITY,
     comment="which object an address belongs to",
+)
+
+place_name = Table(
+    "place_name",
+    metadata,
+    identity(),
+    Column("level", SmallInteger, nullable=False, comment="level of the ladder: 3 town … 11 tower"),
+    Column("name", Text, nullable=False, comment="as norm_text has it"),
+    Column(
+        "town",
+        Text,
+        nullable=False,
+        server_default=sql("''"),
+        comment="the town that addresses with the name lie in; empty where none says",
+    ),
+    Column("said", Text, comment="pinyin: syllables with a space between; NULL until it is read"),
+    Column("initials", Text, comment="their first letters"),
+    Column(
+        "main",
+        Boolean,
+        nullable=False,
+        server_default=sql("true"),
+        comment="false for further readings of a name that may be said in several ways",
+    ),
+    Index(
+        "uq_place_name",
+        "name",
+        "level",
+        "town",
+        unique=True,
+        postgresql_where=sql("main"),
+    ),
+    Index("uq_place_name_said", "name", "level", "town", "said", unique=True),
+    Index("ix_place_name_unread", "id", postgresql_where=sql("said IS NULL")),
+    Index(
+        "ix_place_name_initials",
+        "initials",
+        "said",
+        postgresql_ops={"initials": "text_pattern_ops"},
+    ),
+    Index("ix_place_name_said", "said", "level"),
+    Index(
+        "ix_place_name_bigram",
+        func.city.bigrams(sql("name")),
+        postgresql_using="gin",
+        postgresql_where=sql("main"),
+    ),
+    Index(
+        "ix_place_name_lacking",
+        func.city.lacking_one(sql("name")),
+        postgresql_using="gin",
+        postgresql_where=sql("main AND length(name) >= 4"),
+    ),
+    schema=CITY,
+    comment="names that addresses are made of, as people type them: suggested, and forgiven",
 )

@@ -13,3 +13,10 @@ CREATE OR REPLACE FUNCTION city.bigrams(value text) RETURNS text[]
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$ SELECT ARRAY(SELECT substr(value, i, 2)
                     FROM generate_series(1, greatest(length(value) - 1, 0)) AS i) $$;
+
+-- A text, and the text with each one of its characters left out: two names that differ by one
+-- character have one of these in common.
+CREATE OR REPLACE FUNCTION city.lacking_one(value text) RETURNS text[]
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$ SELECT ARRAY(SELECT overlay(value PLACING '' FROM i FOR 1)
+                    FROM generate_series(1, length(value)) AS i) || value $$;

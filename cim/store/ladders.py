@@ -10,7 +10,8 @@ from typing import Any
 
 from cim.addresses import Gazetteer
 from cim.model.addresses import address_link
-from cim.store import bulk
+from cim.store import bulk, names
+from cim.store.queries import names as called
 from cim.store.queries.incoming import following, linked
 from cim.store.queries.incoming import ladders as statements
 from cim.store.queries.incoming import links as references
@@ -209,10 +210,18 @@ def enter(stage: Stage) -> Counts:
         new = _complete(stage, whole=not rest and not bare)
         _link_rest(stage, some=bool(rest))
         now.after.close()
+        _keep_names(stage)
         return Counts(new=now.looked - gone + new)
     counts = _write(stage, now.again)
     _link(stage, now.again)
+    _keep_names(stage)
     return counts
+
+
+def _keep_names(stage: Stage) -> None:
+    """Keep the names that the file's places are made of, so that people find them as they type."""
+    stage.run(called.keep("stage_places"))
+    names.read(stage.connection)
 
 
 def _leave(stage: Stage) -> tuple[int, bool]:

@@ -103,14 +103,17 @@ def migrate(connection: Connection) -> tuple[str | None, str]:
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     before = current(connection)
-    if not check_revision(before):
+    behind = not check_revision(before)
+    if behind:
         _upgrade(connection)
-    from cim.store import jobs  # noqa: PLC0415 - for a migration alone
+    from cim.store import jobs, names  # noqa: PLC0415 - for a migration alone
     from cim.store.seed import seed  # noqa: PLC0415 - reads every list, for a migration alone
 
     check_locale(connection)
     seed(connection)
     jobs.bring_up(connection)
+    if behind:
+        names.read(connection)
     return before, head()
 
 
