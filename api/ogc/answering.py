@@ -1,0 +1,99 @@
+"""What every answer below /ogc is made with: its root, who asks, in which form, as what."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import orjson
+from fastapi import Depends, Request
+from fastapi.responses import Response
+
+from api.deps import CallerDep
+from api.ogc.describing import HTML, JSON, Bounds, Document
+from api.ogc.reading import once, wrong
+from api.store import Store
+from cim.errors import NotFound
+from cim.security.rights import CITY_READ
+from cim.store.queries.collections import items as queries
+from cim.store.queries.collections.definitions import COLLECTIONS
+from cim.store.queries.collections.items import Sight
+from cim.store.queries.collections.shape import Collection
+
+
+def root_of(request: Request) -> str:
+    """The address of the landing page, as callers reach it."""
+    public = str(request.app.state.settings.public_url or request.base_url)
+    return f"{public.rstrip('/')}/ogc"
+
+
+def here(collection: str) -> Collection:
+    """The collection of that name; NotFound where there is none."""
+    found = COLLECTIONS.get(collection)
+    if found is None:
+        raise NotFound("There is no collection of that name.", "没有该名称的数据集。")
+    return found
+
+
+def sight(caller: CallerDep) -> Sight:
+    """What of the not public this caller is cleared for, right by right."""
+    return [
+        (right.secrecy, None if right.where is None else (right.where.areas, right.where.grids))
+        for right in caller.rights.of(CITY_READ, "devices")
+        if right.secrecy > 0
+    ]
+
+
+RootDep = Annotated[str, Depends(root_of)]
+HereDep = Annotated[Collection, Depends(here)]
+SightDep = Annotated[Sight, Depends(sight)]
+
+
+def form(request: Request, given: str | None, known: Sequence[str] = ("json", "html")) -> str:
+    """In which form to answer: as `f` says, else as the header Accept prefers; JSON if neither."""
+    if given is not None:
+        if given not in known:
+            raise wrong(
+                "f", f"must be one of {', '.join(known)}", f"必须为 {'、'.join(known)} 之一"
+            )
+        return given
+    for wish in request.headers.get("accept", "").split(","):
+        kind = wish.partition(";")[0].strip()
+        if kind in ("text/html", "application/xhtml+xml"):
+            return "html"
+        if "json" in kind or kind == "*/*":
+            return "json"
+        if kind in ("text/csv", "application/flatgeobuf") and "csv" in known:
+            return {"text/csv": "csv"}.get(kind, "fgb")
+    return "json"
+
+
+def answer(request: Request, body: bytes, media: str, **headers: str) -> Response:
+    """A body with its ETag; 304 where the caller has it already."""
+    etag = f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    headers |= {"ETag": etag, "Vary": "Accept, Accept-Encoding", "Cache-Control": "no-cache"}
+    if request.headers.get("authorization") or request.headers.get("cookie"):
+        headers["Cache-Control"] = "private, no-cache"
+    known = request.headers.get("if-none-match", "")
+    if etag.removeprefix("W/") in [each.strip().removeprefix("W/") for each in known.split(",")]:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=media, headers=headers)
+
+
+def shown(
+    request: Request, document: Document, page: Callable[[], bytes], media: str = JSON
+) -> Response:
+    """A document, or the page that says the same."""
+    given = once(request.query_params.multi_items(), ("f",))
+    if form(request, given.get("f")) == "html":
+        return answer(request, page(), HTML)
+    return answer(request, orjson.dumps(document), media)
+
+
+async def extents(store: Store) -> dict[str, Bounds]:
+    """The extents of the collections that are not empty."""
+    found = {}
+    for name, each in COLLECTIONS.items():
+        row = await store.row(queries.extent(each))
+        if row is not None and row.w is not None:
+            found[name] = (row.w, row.s, row.e, row.n)
+    return found
