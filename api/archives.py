@@ -130,7 +130,7 @@ def _loaded(content: bytes) -> Loaded:
     )
 
 
-def _of(request: Request) -> Archives:
+async def _of(request: Request) -> Archives:
     """Those of the app."""
     found: Archives = request.app.state.archives
     return found

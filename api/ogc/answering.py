@@ -20,13 +20,13 @@ from cim.store.queries.collections.items import Sight
 from cim.store.queries.collections.shape import Collection
 
 
-def root_of(request: Request) -> str:
+async def root_of(request: Request) -> str:
     """The address of the landing page, as callers reach it."""
     public = str(request.app.state.settings.public_url or request.base_url)
     return f"{public.rstrip('/')}/ogc"
 
 
-def here(collection: str) -> Collection:
+async def here(collection: str) -> Collection:
     """The collection of that name; NotFound where there is none."""
     found = COLLECTIONS.get(collection)
     if found is None:
@@ -34,7 +34,7 @@ def here(collection: str) -> Collection:
     return found
 
 
-def sight(caller: CallerDep) -> Sight:
+async def sight(caller: CallerDep) -> Sight:
     """What of the not public this caller is cleared for, right by right."""
     return [
         (right.secrecy, None if right.where is None else (right.where.areas, right.where.grids))
