@@ -39,7 +39,8 @@ def build_tile(layer: Layer, table: Table, key: Key, rows: Rows) -> Tile:
         rows = {name: take(values, order) for name, values in rows.items()}
     bottom = np.asarray(rows["bottom"], float) + rows["shift"]
     top = np.asarray(rows["top"], float) + rows["shift"]
-    made, unsolid = drawn(rows, (bottom, top), tiles3d.place(key), closed=layer.closed)
+    ends = (bottom, top)
+    made, unsolid = drawn(rows, ends, tiles3d.place(key), layer.owner, closed=layer.closed)
     fine = np.flatnonzero(made.reasons == Reason.FINE)
     ids = np.asarray(rows["id"])[fine]
     wrong = np.flatnonzero(made.reasons != Reason.FINE)

@@ -41,6 +41,7 @@ MODULES = (
     "tiling.shapes.rings",
     "tiling.shapes.shells",
     "tiling.shapes.solids",
+    "tiling.shapes.standing",
 )
 """All that tiles, places and versions are made by; a test knows which those are."""
 

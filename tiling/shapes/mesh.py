@@ -1,7 +1,8 @@
 """Prisms: outlines raised between two heights, as one mesh of flat-shaded triangles.
 
-Positions are whole steps of GRID in a tile's own frame, so whatever shares a corner in a tile
-shares its coordinates.  The vertices stand in blocks: for every BLOCK corners of outlines, all feet
+Positions are whole steps of GRID in a tile's own frame, and what is of one building is moved alike
+(tiling.shapes.standing), so that what shares a corner there shares its coordinates.  The vertices
+stand in blocks: for every BLOCK corners of outlines, all feet
 of walls, then all tops, then roofs; each of these classes runs through the same corners in the same
 order.  That is how the compression that follows sees that one is like the other.
 """
@@ -31,6 +32,7 @@ from tiling.shapes.rings import (
     take,
     tidy,
 )
+from tiling.shapes.standing import GRID, STRAY, Spans, spans_of, steps, stood
 
 __all__ = [
     "FULL",
@@ -53,9 +55,6 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Steps = NDArray[np.int32]
 Kind = TypeVar("Kind", bound=np.generic)
-
-GRID = 0.01
-"""Metres between the places where a vertex can be: none is off by more than 9 mm."""
 
 BLOCK = 256
 """Vertices that meshopt's vertex codec takes together where they are 4 to 32 bytes wide."""
@@ -105,15 +104,6 @@ class Prisms:
     region: tuple[float, float, float, float, float, float]
 
 
-def steps(metres: Floats) -> Steps:
-    """Whole steps of GRID.
-
-    >>> steps(np.array([1.0, -0.014, 0.016])).tolist()
-    [100, -1, 2]
-    """
-    return np.rint(metres / GRID).astype(np.int32)
-
-
 def snapped(
     positions: Floats, normals: Floats, features: Integers, triangles: Integers, edges: Edges
 ) -> Mesh:
@@ -160,11 +150,13 @@ def prisms(
     frame: Frame,
     *,
     closed: bool,
+    groups: NDArray[np.generic] | None = None,
 ) -> Prisms:
     """Raise each outline from `bottom` to `top`, ellipsoidal metres, into one mesh.
 
     `outlines` are WKB polygons or multipolygons in degrees.  Walls stand along the ellipsoid's
-    normal.  `closed` adds undersides.  A feature that has no solid is left out with its reason.
+    normal.  `closed` adds undersides.  Features of one of the `groups` are moved alike, each for
+    itself where there are none.  A feature that has no solid is left out with its reason.
 
     >>> import shapely
     >>> square = shapely.to_wkb(shapely.box(113.75, 23.0, 113.7501, 23.0001))
@@ -181,10 +173,10 @@ def prisms(
     fine = np.flatnonzero(reasons == Reason.FINE)
     taken = _take(laid, fine if of is None else of[fine])
     bottom, top, owner = bottom[fine], top[fine], taken.shape.owner_of_corner
-    low = steps(taken.ground + bottom[owner, None] * taken.up)
-    high = steps(taken.ground + top[owner, None] * taken.up)
+    spans = taken.spans if groups is None else taken.spans.together(groups[fine])
+    ends = stood((taken.plan, taken.ground, taken.up), owner, spans, (bottom, top))
     features = owner.astype(np.int32)
-    mesh = extrude(taken.shape.next_corner, taken.triangles, (low, high), features, closed=closed)
+    mesh = extrude(taken.shape.next_corner, taken.triangles, ends, features, closed=closed)
     return Prisms(mesh, reasons, region_of(taken.shape.points, (bottom, top), frame))
 
 
@@ -193,13 +185,16 @@ class _Laid:
     """Outlines as they lie on the ground, tidied.
 
     `ground` (n, 3) and `up` (n, 3) are the place of each corner at ellipsoidal height 0, in metres,
-    and its upward direction; `triangles` cover the outlines, in their order, `polygon` says of each
-    which it belongs to; `reasons` are those that the outlines alone give.
+    and its upward direction, `plan` (n, 2) that place in steps, `spans` those of each outline;
+    `triangles` cover the outlines, in their order, `polygon` says of each which it belongs to;
+    `reasons` are those that the outlines alone give.
     """
 
     shape: Rings
+    plan: Floats
     ground: Floats
     up: Floats
+    spans: Spans
     triangles: Integers
     polygon: Integers
     reasons: Integers
@@ -219,7 +214,8 @@ def _lay(outlines: Sequence[bytes | None], frame: Frame) -> _Laid:
     convex = plain(plan, shape)
     covering = cut(plan, shape, convex)
     _judge(reasons, shape.owner, *areas(plan, shape, convex, covering))
-    return _Laid(shape, ground, up, *covering[:2], reasons)
+    spans = spans_of(ground, up, shape.owner_of_corner, len(outlines))
+    return _Laid(shape, plan, ground, up, spans, *covering[:2], reasons)
 
 
 def _take(laid: _Laid, outlines: Integers) -> _Laid:
@@ -234,8 +230,10 @@ def _take(laid: _Laid, outlines: Integers) -> _Laid:
     shift = np.repeat(moved, count[polygons])
     return _Laid(
         shape,
+        laid.plan[corners],
         laid.ground[corners],
         laid.up[corners],
+        laid.spans.of(outlines),
         laid.triangles[triangles] + shift[:, None],
         np.repeat(np.arange(polygons.size), count[polygons]),
         laid.reasons[outlines],
@@ -300,7 +298,7 @@ def _outward(low: Steps, following: Integers) -> NDArray[np.int8]:
     """Normals of the walls that leave each corner: to the right of the edge, level."""
     edge = (low[following] - low)[:, :2].astype(np.float64)
     length = np.sqrt(edge[:, 0] ** 2 + edge[:, 1] ** 2)
-    shut = length == 0  # corners a step apart on the ground may fall together where the foot is
+    shut = length == 0  # corners a step apart may fall together where each is moved for itself
     length[shut] = 1.0
     normal = np.zeros((len(low), 3), np.int8)
     normal[:, 0] = np.rint(edge[:, 1] / length * FULL)
@@ -375,7 +373,7 @@ def _judge(reasons: Integers, owner: Integers, true: Floats, missed: Floats) -> 
 def region_of(
     points: Floats, ends: tuple[Floats, Floats], frame: Frame
 ) -> tuple[float, float, float, float, float, float]:
-    """What points (degrees), between the lowest and highest of `ends`, fill, and a step more."""
+    """What points (degrees), between the lowest and highest of `ends`, fill, and STRAY more."""
     if not len(points):
         return (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     west, south, east, north = (
@@ -384,13 +382,13 @@ def region_of(
         points[:, 0].max(),
         points[:, 1].max(),
     )
-    slack = GRID / METRES_A_DEGREE
+    slack = STRAY / METRES_A_DEGREE
     wide = slack / max(cos(radians(frame.latitude)), 0.01)
     return (
         max(float(west) - wide, -180.0),
         max(float(south) - slack, -90.0),
         min(float(east) + wide, 180.0),
         min(float(north) + slack, 90.0),
-        float(ends[0].min()) - GRID,
-        float(ends[1].max()) + GRID,
+        float(ends[0].min()) - STRAY,
+        float(ends[1].max()) + STRAY,
     )

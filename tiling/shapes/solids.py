@@ -79,16 +79,17 @@ class Solids:
 
 
 def drawn(
-    rows: Mapping[str, Any], ends: tuple[Floats, Floats], frame: Frame, *, closed: bool
+    rows: Mapping[str, Any], ends: tuple[Floats, Floats], frame: Frame, owner: str, *, closed: bool
 ) -> tuple[Prisms, Integers]:
     """Rows as prisms between their `ends`, but as their solids where they have some.
 
+    Prisms of one `owner`, as that column has it, are moved alike.
     The reason of each row is the prisms' own; beside it stands why its solid is not drawn: NO_SOLID
     where it has none, FINE where it is.
     """
-    outlines, surfaces = rows["outline"], rows.get("solid")
+    outlines, surfaces, groups = rows["outline"], rows.get("solid"), np.asarray(rows[owner])
     if surfaces is None or not _any(surfaces):
-        return prisms(outlines, *ends, frame, closed=closed), np.full(
+        return prisms(outlines, *ends, frame, closed=closed, groups=groups), np.full(
             len(outlines), Reason.NO_SOLID, np.int64
         )
     taken = np.array([bool(item) for item in rows.get("mesh", [None] * len(outlines))], bool)
@@ -100,6 +101,7 @@ def drawn(
         ends[1][rest],
         frame,
         closed=closed,
+        groups=groups[rest],
     )
     reasons = np.full(len(outlines), Reason.FINE, np.int64)
     reasons[rest] = others.reasons
@@ -154,7 +156,7 @@ def solids(
     >>> wkb = [shapely.to_wkb(box), None]
     >>> found = solids(wkb, np.zeros(2, bool), np.zeros(2), Frame(113.0, 23.0))
     >>> len(found.mesh.triangles), found.reasons.tolist(), round(found.region[5], 2)
-    (12, [0, 20], 9.01)
+    (12, [0, 20], 9.03)
     >>> solids([], np.zeros(0, bool), np.zeros(0), Frame(0, 0)).region
     """
     count = len(surfaces)
