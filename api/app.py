@@ -7,14 +7,12 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware.gzip import GZipMiddleware
 
 from api import errors
 from api.archives import Archives
 from api.deps import Memory
 from api.describing import describe, operation_id
 from api.files import Files
-from api.middleware import Guard, Headers, Limits
 from api.ogc import routes as ogc
 from api.routes import (
     addresses,
@@ -37,6 +35,7 @@ from api.routes import (
     viewer,
 )
 from api.security.gate import Gate
+from api.serving.stack import passed_through
 from api.store import Store
 from api.tiles import Maker
 from cim import __version__
@@ -133,8 +132,5 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
     errors.install(app)
     for module in ROUTERS:
         app.include_router(module.router)
-    for middleware in (Guard, Limits):
-        app.add_middleware(middleware)
-    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
-    app.add_middleware(Headers)
+    passed_through(app, settings)
     return app

@@ -24,8 +24,11 @@ EVERYWHERE = {
 WITH_BODY = {"408": "The body took too long to arrive", "413": "The body is too large"}
 """The same where a body is sent."""
 
-KEYED = {"401": "No key where one is needed, or one that is not known"}
-OFFICERS = {"403": "The key lacks the role, or has it for a part of the city"}
+KEYED = {
+    "401": "No key where one is needed, or one that is not known",
+    "403": "The caller lacks the right, or has it for a part of the city",
+}
+"""The same where it matters who calls."""
 
 
 def operation_id(route: APIRoute) -> str:
@@ -58,7 +61,7 @@ def _complete(operation: Document, *, officer: bool) -> None:
     """Say what may be answered besides, and whether a key may be left out."""
     said = EVERYWHERE | (WITH_BODY if "requestBody" in operation else {})
     if "security" in operation:
-        said |= KEYED | (OFFICERS if officer else {})
+        said |= KEYED
         if not officer:
             operation["security"] = [{}, *operation["security"]]
     for code, text in said.items():

@@ -5,6 +5,7 @@ Nothing is read when this module is imported; whoever composes the program calls
 
 import re
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -91,6 +92,54 @@ class Settings(BaseSettings):
         "",
         description="where tokens name codes of areas or grids that the caller is confined to; "
         "empty: the whole city",
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="addresses or networks, with commas between, whose word on where a request "
+        "came from is taken: 127.0.0.1, 10.0.0.0/8; empty: nobody's",
+    )
+    proxy_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        "x-forwarded-for",
+        description="the header by which they say it, with X-Forwarded-Proto, or `forwarded` "
+        "(RFC 7239); the other is not read",
+    )
+    trusted_hosts: str = Field(
+        "",
+        description="hosts that may be called by, with commas between: city.example, "
+        "*.city.example; empty: any",
+    )
+    cors_origins: str = Field(
+        "",
+        description="places whose pages may read what needs no session, with commas between: "
+        "https://map.example, or *; empty: none",
+    )
+    frame_ancestors: str = Field(
+        "",
+        description="places whose pages may frame ours, with commas between: https://portal.example"
+        "; empty: our own alone",
+    )
+    log: Literal["faults", "text", "json"] = Field(
+        "faults",
+        description="what is written to the standard error: faults alone; or every request too, as "
+        "text or as JSON, a line each",
+    )
+    metrics: str = Field(
+        "",
+        pattern=r"^$|^\S+:\d+$",
+        description="host:port where Prometheus is answered, such as 127.0.0.1:9464, and nobody "
+        "else should reach; empty: nowhere",
+    )
+    rate_known: float = Field(
+        500.0,
+        ge=0,
+        description="requests a second that one account or key may make for long, twenty times as "
+        "many at once; a costly one counts for several; 0: any number",
+    )
+    rate_nobody: float = Field(
+        100.0,
+        ge=0,
+        description="the same for one address whose callers are not known; whoever calls from the "
+        "machine itself is not counted",
     )
     upload_largest_gb: float = Field(20.0, gt=0, description="largest file that may be uploaded")
     upload_total_gb: float = Field(

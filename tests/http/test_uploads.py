@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
-from api.middleware import Limits
+from api.serving.bodies import Limits
 from cim.intake import uploads
 from cim.settings import Settings
 

@@ -1,0 +1,90 @@
+"""A fault becomes a problem document, and a question whose asker has left is not worked on."""
+
+import asyncio
+
+from fastapi import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import unforeseen
+
+WATCHED = 0.1
+"""Seconds after which it is looked whether the asker is still there: most answers are out by then.
+"""
+
+CHANGING = ("/session", "/uploads", "/imports", "/matches")
+"""Where POST changes something: that is done, whoever waits for it."""
+
+
+class Guard:
+    """Turns a fault into a problem document; a traceback could carry what it failed with."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap the app."""
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and answer for a fault unless an answer has begun."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:  # the last resort of the service
+            answer = unforeseen(Request(scope), error)
+            if not begun:
+                await answer(scope, receive, send)
+
+
+class Leaving:
+    """Stops working, in the database too, when the asker has gone."""
+
+    def __init__(self, app: ASGIApp, after: float = WATCHED) -> None:
+        """Wrap the app; the asker is looked after once a request has taken `after` seconds."""
+        self.app, self.after = app, after
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; a reading request is given up where its connection is."""
+        if scope["type"] != "http" or not _reads(scope):
+            await self.app(scope, receive, send)
+            return
+        loop, working = asyncio.get_running_loop(), asyncio.current_task()
+        assert working is not None  # we are in it
+        looking: asyncio.Task[None] | None = None
+        left = False
+
+        async def look() -> None:
+            nonlocal left
+            while (await receive())["type"] != "http.disconnect":
+                pass  # what is left of a body that nobody reads
+            left = True
+            working.cancel()
+
+        def begin() -> None:
+            nonlocal looking
+            looking = loop.create_task(look())
+
+        later = loop.call_later(self.after, begin)
+        try:
+            await self.app(scope, receive, send)
+        except asyncio.CancelledError:
+            if not left or working.uncancel():
+                raise
+            scope["state"]["left"] = True
+        finally:
+            later.cancel()
+            if looking:
+                looking.cancel()
+
+
+def _reads(scope: Scope) -> bool:
+    """Whether a request asks for something and changes nothing."""
+    if scope["method"] in ("GET", "HEAD"):
+        return True
+    return scope["method"] == "POST" and not scope["path"].startswith(CHANGING)
