@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 
 from cim.errors import InvalidQuery
 from cim.security.rights import (
@@ -56,6 +57,9 @@ class Caller:
     account: int | None = None
     """The id of the account of one who signed in here."""
 
+    key: int | None = None
+    """The id of the key of a machine."""
+
     until: datetime | None = None
     """When the session ends, used or not; None without one."""
 
@@ -69,6 +73,16 @@ class Caller:
     def known(self) -> bool:
         """Whether the service knows who this is."""
         return self.actor is not None
+
+    @property
+    def number(self) -> str | None:
+        """How logs and counts speak of this caller: without a name; None for nobody."""
+        for kind, id in (("account", self.account), ("key", self.key)):
+            if id is not None:
+                return f"{kind}:{id}"
+        if self.actor is None:
+            return None
+        return f"vouched:{blake2b(self.actor.encode(), digest_size=4).hexdigest()}"
 
     @property
     def roles(self) -> frozenset[str]:

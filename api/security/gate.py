@@ -104,6 +104,7 @@ class Gate:
             found = await self.bearer(secret.strip())
         else:
             found = await self.signed_in(request) or await self.local(request)
+        request.state.who = found.number
         if "x-purpose" not in headers:
             return found
         return replace(found, purpose=stated_purpose(headers, found.demo, await self.purposes()))
@@ -160,7 +161,7 @@ class Gate:
             raise UnknownKey("This key is not known or has expired.", "此密钥无效或已过期。")
         if row.stale:
             await self.note(queries.used_key(row.id))
-        return Caller(row.name, rights_of(row).only(row.scopes), proof=secret)
+        return Caller(row.name, rights_of(row).only(row.scopes), proof=secret, key=row.id)
 
     async def signed_in(self, request: Request) -> Caller | None:
         """Who is signed in by the cookie; None for nobody, or where the session is over."""
