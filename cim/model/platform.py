@@ -1,22 +1,39 @@
 """The service itself: imports, quarantine, the change feed, what is derived, tilesets."""
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     Float,
+    Identity,
     Index,
     Integer,
     LargeBinary,
+    PrimaryKeyConstraint,
     SmallInteger,
     Table,
     Text,
 )
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.types import UserDefinedType
 
 from cim.model.base import CITY, PLATFORM, identity, metadata, reference
+
+
+class Xid8(UserDefinedType[str]):
+    """The number of a transaction, which grows for ever; to Python it is text."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Its name in the database."""
+        return "XID8"
+
 
 data_import = Table(
     "data_import",
@@ -104,15 +121,44 @@ quarantine = Table(
 change = Table(
     "change",
     metadata,
-    identity(),
+    Column(
+        "id",
+        BigInteger,
+        Identity(),
+        nullable=False,
+        comment="in the order of writing, within a transaction",
+    ),
     Column(
         "at", DateTime(timezone=True), nullable=False, server_default=sql("now()"), comment="when"
     ),
     Column("object_type", Text, nullable=False, comment="building, unit …"),
-    Column("object_id", BigInteger, nullable=False, comment="its id"),
-    Column("op", Text, nullable=False, comment="insert, update, end"),
+    Column("object_id", BigInteger, nullable=False, comment="its id; of a run the first"),
+    Column("op", Text, nullable=False, comment="insert, update, end, delete, truncate"),
     Column("import_id", BigInteger, comment="the import that did it"),
-    Column("before", JSONB, comment="what the changed fields were; never for personal data"),
+    Column(
+        "before",
+        JSONB,
+        comment="what the changed fields were; never for personal data, nor of a run",
+    ),
+    Column(
+        "xid",
+        Xid8(),
+        nullable=False,
+        server_default=sql("pg_current_xact_id()"),
+        comment="the transaction; it can be read once all older ones have ended",
+    ),
+    Column(
+        "until_id",
+        BigInteger,
+        comment="of a run the last id: those between that were written at that time are meant",
+    ),
+    Column("fields", ARRAY(Text), comment="columns that changed"),
+    Column("source_id", SmallInteger, comment="the system its row comes from"),
+    Column("west", Float, comment="extent before and after, degrees; NULL where it has no place"),
+    Column("south", Float, comment="its southern edge"),
+    Column("east", Float, comment="its eastern edge"),
+    Column("north", Float, comment="its northern edge"),
+    PrimaryKeyConstraint("xid", "id"),
     Index(
         "ix_change_object",
         "object_type",
@@ -121,6 +167,37 @@ change = Table(
     ),
     schema=PLATFORM,
     comment="the change feed: what changed, in order",
+)
+
+change_span = Table(
+    "change_span",
+    metadata,
+    Column(
+        "one",
+        Boolean,
+        primary_key=True,
+        server_default=sql("true"),
+        comment="there is one row",
+    ),
+    Column(
+        "generation",
+        Text,
+        nullable=False,
+        server_default=sql("substr(gen_random_uuid()::text, 1, 8)"),
+        comment="which feed positions are of; another one after the database was restored",
+    ),
+    Column("server", Text, nullable=False, comment="the server that counts its transactions"),
+    Column(
+        "xid",
+        Xid8(),
+        nullable=False,
+        server_default=sql("'2'::xid8"),
+        comment="what is older than this transaction is not kept as a whole",
+    ),
+    Column("trimmed_at", DateTime(timezone=True), comment="when that was last taken away"),
+    CheckConstraint("one", name="one"),
+    schema=PLATFORM,
+    comment="which feed it is, and from where on all of it is kept",
 )
 
 derived = Table(

@@ -80,17 +80,16 @@ def follow(stage: Stage, last: int) -> None:
     batch = following.staged_from(ROWS)
     finding = following.few_keys if now.direct else references.keys
     keys = {ref: finding("stage_batch", ref, _REFERENCES[ref][0]) for ref in refs}
-    feed = {"object_type": stage.object_type, "import_id": stage.import_id}
-    feed["source_id"] = stage.source_id
+    key = {"source_id": stage.source_id}
     if now.direct:
         sql = following.written_by_code(batch, keys, _names(stage))
-        now.looked += stage.run(sql, **since, **feed)
+        now.looked += stage.run(sql, **since, **key)
     else:
         stage.run(statements.places(batch), **since)
         if coded:
             of = following.coded(batch, refs)
             sql = following.known_by_code("stage_batch", of, keys, stage.types)
-            now.looked += stage.run(sql, **since, **feed)
+            now.looked += stage.run(sql, **since, **key)
     now.block, now.row = max(stage.number(following.BLOCKS) - 1, 0), last
     now.rows = stage.rows
 
@@ -234,8 +233,6 @@ def _leave(stage: Stage) -> tuple[int, bool]:
     bare = False
     if gone:
         _analyse(stage, "stage_gone")
-        feed = {"object_type": stage.object_type, "import_id": stage.import_id}
-        stage.run(following.LEAVE_FEED, **feed)
     if gone and stage.followed.direct:
         bare = bool(stage.number(following.HOMES_GONE))
         if bare:
@@ -251,15 +248,12 @@ def _complete(stage: Stage, *, whole: bool) -> int:
     `whole` says that all were, and that none of them was set aside later on which others hung.
     """
     _make(stage, "stage_above", statements.ABOVE_FREE if whole else statements.above(homes=True))
-    feed = {"object_type": stage.object_type, "import_id": stage.import_id}
     stage.run(statements.PARENTS, source_id=stage.source_id)
     if whole:
-        stage.run(statements.RECORD_MADE, **feed)
         return 0
     names = _names(stage)
     sql = statements.insert(statements.entry(ROWS, names), names)
     new = stage.run(sql, source_id=stage.source_id)
-    stage.run(statements.RECORD, **feed)
     stage.run(statements.HANG)
     return new
 
@@ -305,7 +299,6 @@ def _write(stage: Stage, again: bool) -> Counts:
     names = _names(stage)
     entered = statements.entry(ROWS, names)
     key = {"source_id": stage.source_id}
-    feed = {"object_type": stage.object_type, "import_id": stage.import_id}
     counts = Counts()
     total = stage.number("SELECT count(*) FROM stage_known")
     if again:
@@ -313,17 +306,15 @@ def _write(stage: Stage, again: bool) -> Counts:
         counts.changed = stage.run(common.changed_rows(entered, table, names, kept), **key)
         if counts.changed:
             stage.run(common.update_changed(entered, table, names, kept))
-            stage.run(common.RECORD_CHANGED, **feed)
         missing = common.missing(ROWS, FAULTS, table)
         sql = f"SELECT count(*) FROM {table.fullname} t WHERE {missing}"
         counts.missing = stage.number(sql, **key)
         if stage.full:
-            counts.ended = stage.run(common.end_missing(ROWS, FAULTS, table), **key, **feed)
+            counts.ended = stage.run(common.end_missing(ROWS, FAULTS, table), **key)
     _make(stage, "stage_above", statements.above())
     with bulk.indexes_after(stage):
         stage.run(statements.PARENTS, **key)
         counts.new = stage.run(statements.insert(entered, names), **key)
-    stage.run(statements.RECORD, **feed)
     if again:
         stage.run(statements.HANG)
         stage.run(statements.END_EMPTY, **key)

@@ -1,6 +1,7 @@
 """From the staging table into the table it is for: by key, as sets, in the caller's transaction."""
 
 from cim.store import bulk, straight
+from cim.store.queries.changes import TELLING
 from cim.store.queries.incoming import load as statements
 from cim.store.stage import FAULTS, ROWS, Counts, Stage
 
@@ -84,7 +85,8 @@ def by_source(stage: Stage) -> Counts:
         again = [name for name in names if name not in stage.insert_only]
         counts.changed = stage.run(statements.changed_rows(ROWS, table, again, stage.kept()), **key)
         stage.run(statements.update_changed(ROWS, table, again, stage.kept()))
-        stage.run(statements.RECORD_CHANGED, **feed)
+        if table.fullname not in TELLING:
+            stage.run(statements.RECORD_CHANGED, **feed)
         met, counts.missing = stage.connection.execute(
             statements.bound(statements.met_and_missing(ROWS, FAULTS, table)), key
         ).one()

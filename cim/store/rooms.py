@@ -30,18 +30,17 @@ def settle_buildings(stage: Stage) -> None:
 def enter_floors(stage: Stage) -> Counts:
     """Storeys as given: those that were generated become these, drawn outlines become plans."""
     counts = Counts()
-    feed = {"import_id": stage.import_id}
     total = stage.number(f"SELECT count(*) FROM {ROWS}")
     stage.run(statements.RENAME_STOREYS, full=stage.full)
     given = [name for name in ("given_bottom", "given_height") if stage.has(name)]
     if stage.geometry and stage.has("z") and "given_bottom" not in given and _lifted(stage):
         given.append("given_bottom")
-    counts.changed = stage.run(statements.update_storeys(given), **feed)
-    counts.new = stage.run(statements.insert_storeys(given), **feed)
+    counts.changed = stage.run(statements.update_storeys(given))
+    counts.new = stage.run(statements.insert_storeys(given))
     counts.unchanged = total - counts.changed - counts.new
     counts.missing = stage.number(statements.COUNT_MISSING_STOREYS)
     if stage.full:
-        counts.ended = stage.run(statements.END_MISSING_STOREYS, **feed)
+        counts.ended = stage.run(statements.END_MISSING_STOREYS)
     if stage.geometry:
         stage.run(statements.DRAW_PLANS)
         stage.run(statements.USE_PLANS)

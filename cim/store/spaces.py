@@ -181,5 +181,5 @@ def missing(
     counts.missing = int(load.rows(statements.missing(table.fullname), **which)[0][0])
     if load.full:
         feed = {"object_type": object_type, "import_id": load.import_id}
-        counts.ended = load.run(statements.end_missing(table.fullname), **which, **feed)
+        counts.ended = load.run(statements.end_missing(table), **which, **feed)
     return counts

@@ -118,14 +118,13 @@ def take_back(stage: Stage) -> None:
 
 
 def finish(stage: Stage) -> int:
-    """Write what was staged, tell the change feed of every row, and put the indexes back."""
+    """Write what was staged, and put the indexes back."""
     straight = stage.straight
     assert straight is not None
-    feed = {"object_type": stage.object_type, "import_id": stage.import_id}
     key = {"source_id": stage.source_id}
-    new = stage.run(statements.record_all(stage.table), **key, **feed)
+    new = stage.number(statements.written(stage.table), **key)
     insert = insert_new(ROWS, stage.table, stage.written, "s.row_no", first=True)
-    new += stage.run(insert, **key, **feed)
+    new += stage.run(insert, **key)
     straight.away.close()
     return new
 

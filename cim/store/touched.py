@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 MOST = 100_000
 """Buildings from which naming them costs more than looking at all."""
 
-_MARK: Final = "SELECT coalesce(max(id), 0) FROM platform.change"
+_MARK: Final = "SELECT coalesce(max(id), 0) FROM platform.change WHERE xid = pg_current_xact_id()"
 
 _SPOKEN_OF: Final = {
     "buildings": """SELECT b.id FROM stage_rows s
@@ -21,14 +21,22 @@ _SPOKEN_OF: Final = {
     "model": "SELECT id FROM stage_model",
 }
 
+_MINE: Final = """
+    SELECT * FROM platform.change
+    WHERE xid = pg_current_xact_id() AND id > :mark AND op <> 'insert'"""
+"""What the load changed; what is new it speaks of."""
+
 _CHANGED: Final = """
-    SELECT object_id FROM platform.change WHERE id > :mark AND object_type = 'building'
-    UNION SELECT s.building_id FROM platform.change c JOIN city.storey s ON s.id = c.object_id
-           WHERE c.id > :mark AND c.object_type = 'storey'
-    UNION SELECT u.building_id FROM platform.change c JOIN city.unit u ON u.id = c.object_id
-           WHERE c.id > :mark AND c.object_type = 'unit'
-    UNION SELECT CAST(before ->> 'building_id' AS bigint) FROM platform.change
-           WHERE id > :mark AND object_type = 'unit' AND before ->> 'building_id' IS NOT NULL"""
+    SELECT object_id FROM mine WHERE object_type = 'building'
+    UNION SELECT s.building_id FROM mine c JOIN city.storey s ON s.id = c.object_id
+           WHERE c.object_type = 'storey'
+    UNION SELECT u.building_id FROM mine c JOIN city.unit u ON u.id = c.object_id
+           WHERE c.object_type = 'unit'
+    UNION SELECT CAST(before ->> 'building_id' AS bigint) FROM mine
+           WHERE object_type = 'unit' AND before ->> 'building_id' IS NOT NULL"""
+
+
+_RUNS: Final = f"SELECT count(*) FROM ({_MINE}) AS mine WHERE until_id IS NOT NULL"
 
 
 def mark(connection: Connection) -> int:
@@ -44,6 +52,9 @@ def buildings(connection: Connection, kind: str, source: str, mark: int) -> list
     they are more than MOST.
     """
     spoken = _SPOKEN_OF[kind]
-    statement = text(f"SELECT * FROM ({spoken} UNION {_CHANGED}) t LIMIT {MOST + 1}")
+    every = f"WITH mine AS ({_MINE}) SELECT * FROM ({spoken} UNION {_CHANGED}) t"
+    statement = text(f"{every} LIMIT {MOST + 1}")
+    if connection.execute(text(_RUNS), {"mark": mark}).scalar_one():
+        return None
     found = connection.execute(statement, {"source": source, "mark": mark}).scalars().all()
     return None if len(found) > MOST else sorted(found)

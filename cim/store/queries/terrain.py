@@ -101,18 +101,11 @@ STAGE = text("""
 EMPTY = text("TRUNCATE stage_ground")
 
 WRITE = text("""
-    WITH old AS (SELECT b.id, b.ground_elev, b.ground_method, b.ground_low, b.ground_high
-                   FROM city.building b JOIN stage_ground s USING (id)),
-    put AS (UPDATE city.building b
-               SET ground_elev = s.ground_elev, ground_method = s.ground_method,
-                   ground_low = s.ground_low, ground_high = s.ground_high, updated_at = now()
-              FROM stage_ground s WHERE s.id = b.id RETURNING b.id)
-    INSERT INTO platform.change (object_type, object_id, op, import_id, before)
-    SELECT 'building', o.id, 'update', :import_id,
-           jsonb_build_object('ground_elev', o.ground_elev, 'ground_method', o.ground_method,
-                              'ground_low', o.ground_low, 'ground_high', o.ground_high)
-      FROM old o JOIN put USING (id)""")
-"""The grounds into the buildings, and what they were into the change feed."""
+    UPDATE city.building b
+       SET ground_elev = s.ground_elev, ground_method = s.ground_method,
+           ground_low = s.ground_low, ground_high = s.ground_high, updated_at = now()
+      FROM stage_ground s WHERE s.id = b.id""")
+"""The grounds into the buildings."""
 
 UNGROUNDED = text("""
     SELECT id FROM city.building WHERE ended_at IS NULL AND ground_method = 'default'

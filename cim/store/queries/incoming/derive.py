@@ -175,10 +175,7 @@ def end_departed(*, chosen: bool) -> tuple[TextClause, TextClause]:
                   FROM city.building b
                  WHERE b.ended_at IS NOT NULL AND u.building_id = b.id AND u.ended_at IS NULL
                        {which}
-                RETURNING u.id, u.room_no),
-            noted AS (
-                INSERT INTO platform.change (object_type, object_id, op, before)
-                SELECT 'unit', id, 'end', jsonb_build_object('room_no', room_no) FROM ended)
+                RETURNING u.id)
             SELECT count(*) FROM ended
             """
         ),

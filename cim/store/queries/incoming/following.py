@@ -95,7 +95,7 @@ def lose(reference: str) -> str:
 def known_by_code(name: str, rows: str, keys: Mapping[str, str], staged: Iterable[str]) -> str:
     """Fill `stage_known` for new rows that name keys: what `met`, DOORS, ROOMS and `known` do.
 
-    All in one statement, so that nothing is staged in between, and with their lines in the feed;
+    All in one statement, so that nothing is staged in between;
     keys that do not lead to one thing are kept in `stage_lost`.  `name` is what `rows` go by in
     the queries of `keys`, one for each reference.
     """
@@ -107,10 +107,8 @@ def known_by_code(name: str, rows: str, keys: Mapping[str, str], staged: Iterabl
         "stage_rooms": ROOMS,
     }
     return f"""
-        WITH {_tables(steps)}, {_lost(keys)},
-        fresh AS ({known(name, again=False, told=True)} RETURNING address_id)
-        INSERT INTO platform.change (object_type, object_id, op, import_id)
-        SELECT :object_type, address_id, 'insert', :import_id FROM fresh"""
+        WITH {_tables(steps)}, {_lost(keys)}
+        {known(name, again=False)}"""
 
 
 def _tables(steps: Mapping[str, str]) -> str:
@@ -217,7 +215,7 @@ _HOMES: Final = {
                 WHEN m.entrance_no IS NULL OR m.behind = m.door_id OR m.behind IS NULL
                     THEN m.room_id END) AS unit_id,
             NULL::bigint AS estate_id, x.admin_area_id, 'code' AS method, 100::smallint AS score,
-            false AS kept, true AS told, true AS written
+            false AS kept, true AS written
         FROM stage_near m JOIN stage_at a USING (place_no) LEFT JOIN stage_rooms r USING (row_no)
         LEFT JOIN stage_areas x USING (building_id) WHERE m.building_id > 0""",
 }
@@ -239,7 +237,7 @@ _HOMES_KEPT: Final = """
 
 
 def written_by_code(rows: str, keys: Mapping[str, str], columns: Iterable[str]) -> str:
-    """Write new rows that name keys, linked, and told in the feed; and keep all their places.
+    """Write new rows that name keys, linked; and keep all their places.
 
     Rows wait whose place may become another (`stage_towns`), and those whose key nobody has.
     Links to a thing that has several addresses are told apart at the end.  `stage_batch` is what
@@ -260,13 +258,10 @@ def written_by_code(rows: str, keys: Mapping[str, str], columns: Iterable[str]) 
         places AS (INSERT INTO stage_places ({PLACE_COLUMNS}) SELECT * FROM stage_fresh),
         kept AS (INSERT INTO stage_known ({", ".join(KNOWN)})
             SELECT {", ".join(KNOWN)} FROM stage_new),
-        addresses AS (
-            INSERT INTO city.std_address (id, source_id, ext_id, parent_id, {", ".join(columns)})
-            SELECT k.address_id, :source_id, s.ext_id, k.parent_id, {values}
-            FROM {rows} s JOIN stage_fresh p USING (place_no) JOIN stage_new k USING (row_no)),
         links AS ({link(meant_by("stage_new"))})
-        INSERT INTO platform.change (object_type, object_id, op, import_id)
-        SELECT :object_type, address_id, 'insert', :import_id FROM stage_new"""
+        INSERT INTO city.std_address (id, source_id, ext_id, parent_id, {", ".join(columns)})
+        SELECT k.address_id, :source_id, s.ext_id, k.parent_id, {values}
+        FROM {rows} s JOIN stage_fresh p USING (place_no) JOIN stage_new k USING (row_no)"""
 
 
 BLOCKS: Final = """
@@ -281,12 +276,6 @@ LEAVE_STAGE: Final = """
         RETURNING address_id, written)
     INSERT INTO stage_gone (address_id, written) SELECT address_id, written FROM gone"""
 """Rows that were set aside after they were looked at, into `stage_gone`."""
-
-LEAVE_FEED: Final = """
-    DELETE FROM platform.change c USING stage_gone g
-    WHERE c.object_type = :object_type AND c.object_id = g.address_id
-      AND c.import_id = :import_id"""
-"""Their lines in the feed."""
 
 LEAVE_HOMES: Final = """
     UPDATE city.std_address t SET parent_id = NULL FROM stage_gone g

@@ -42,13 +42,12 @@ KNOWN: Final = {
     "admin_area_id": "int8",
     "method": "text",
     "score": "int2",
-    "told": "bool",
     "written": "bool",
 }
 """The temporary table `stage_known`: what each row is the address of, and its id.
 
-`kept` are rows that the store has; `told` those that the change feed speaks of already; `written`
-those that are in their table already, with their links.
+`kept` are rows that the store has; `written` those that are in their table already, with
+their links.
 """
 
 SEPARATOR: Final = "\x1f"
@@ -253,7 +252,7 @@ not once for each of its rooms.
 """
 
 
-def known(rows: str, again: bool, told: bool = False) -> str:
+def known(rows: str, again: bool) -> str:
     """Fill `stage_known` from what was met; where the source came `again`, `kept` is looked for."""
     kept, ids, joined = "false", NEXT, ""
     if again:
@@ -265,7 +264,7 @@ def known(rows: str, again: bool, told: bool = False) -> str:
         SELECT m.row_no, m.place_no, m.level, m.status, {ids}, {kept},
             m.building_id, coalesce(m.entrance_id, r.entrance_id),
             coalesce(m.unit_id, r.unit_id), m.estate_id, m.admin_area_id, m.method, m.score,
-            {told}, false
+            false
         FROM stage_met m LEFT JOIN stage_rooms r USING (row_no) {joined}"""
 
 
@@ -350,14 +349,6 @@ def insert(entered: str, columns: Iterable[str]) -> str:
                    USING (place_text)) a ON a.place_no = s.place_no AND s.level >= 13
         WHERE NOT s.kept AND NOT s.written"""
 
-
-RECORD_MADE: Final = """
-    INSERT INTO platform.change (object_type, object_id, op, import_id)
-    SELECT :object_type, id, 'insert', :import_id FROM stage_above WHERE made"""
-
-RECORD: Final = f"""{RECORD_MADE}
-    UNION ALL SELECT :object_type, address_id, 'insert', :import_id FROM stage_known
-    WHERE NOT kept AND NOT told"""
 
 HANG: Final = """
     UPDATE city.std_address t SET parent_id = a.id

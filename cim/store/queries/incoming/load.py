@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import Table, TextClause, text
 from sqlalchemy.schema import DefaultClause
 
+from cim.store.queries.changes import TELLING
+
 
 def bound(sql: str) -> TextClause:
     """A statement whose `:name` words are its parameters."""
@@ -93,7 +95,7 @@ def knows_source(table: Table) -> str:
 def insert_new(
     rows: str, table: Table, columns: Iterable[str], order: str | None, *, first: bool = False
 ) -> str:
-    """Write rows whose key is not kept yet, and a line in the change feed for each.
+    """Write rows whose key is not kept yet.
 
     The `first` rows of a source are all new: nobody looks for their keys.
     """
@@ -102,14 +104,25 @@ def insert_new(
                               WHERE t.source_id = :source_id AND t.ext_id = s.ext_id)"""
     names = ", ".join(columns)
     values = ", ".join(staged(table, c) for c in columns)
-    return f"""
-        WITH fresh AS (
+    written = f"""
             INSERT INTO {table.fullname} (source_id, ext_id, {names})
             SELECT :source_id, s.ext_id, {values} FROM {rows} s
             WHERE {"true" if first else new}
-            {f"ORDER BY {order}" if order else ""} RETURNING id)
+            {f"ORDER BY {order}" if order else ""}"""
+    return told(table, written, "insert")
+
+
+def told(table: Table, written: str, op: str) -> str:
+    """A statement that writes, with a line in the change feed for each row.
+
+    Of a public table the database tells by itself (`changes.sql`).
+    """
+    if table.fullname in TELLING:
+        return written
+    return f"""
+        WITH done AS ({written} RETURNING id)
         INSERT INTO platform.change (object_type, object_id, op, import_id)
-        SELECT :object_type, id, 'insert', :import_id FROM fresh"""
+        SELECT :object_type, id, '{op}', :import_id FROM done"""
 
 
 RECORD_CHANGED = """
@@ -136,11 +149,9 @@ def met_and_missing(rows: str, faults: str, table: Table) -> str:
 
 def end_missing(rows: str, faults: str, table: Table) -> str:
     """Mark as ended what the file no longer has; never delete."""
-    return f"""
-        WITH gone AS (UPDATE {table.fullname} t SET ended_at = now(), updated_at = now()
-                      WHERE {missing(rows, faults, table)} RETURNING t.id)
-        INSERT INTO platform.change (object_type, object_id, op, import_id)
-        SELECT :object_type, id, 'end', :import_id FROM gone"""
+    ended = f"""UPDATE {table.fullname} t SET ended_at = now(), updated_at = now()
+                      WHERE {missing(rows, faults, table)}"""
+    return told(table, ended, "end")
 
 
 SOURCE = """
@@ -149,8 +160,11 @@ SOURCE = """
     SELECT id FROM made UNION ALL SELECT id FROM city.source_system WHERE name = :name LIMIT 1"""
 
 BEGIN_IMPORT = """
-    INSERT INTO platform.data_import (kind, file, layer, source_id, mapping, crs)
-    VALUES (:kind, :file, :layer, :source_id, CAST(:mapping AS jsonb), :crs) RETURNING id"""
+    WITH begun AS (
+        INSERT INTO platform.data_import (kind, file, layer, source_id, mapping, crs)
+        VALUES (:kind, :file, :layer, :source_id, CAST(:mapping AS jsonb), :crs) RETURNING id)
+    SELECT id, set_config('cim.import', CAST(id AS text), true) FROM begun"""
+"""What the transaction writes from here on is told of as brought by the import."""
 
 END_IMPORT = """
     UPDATE platform.data_import SET finished_at = clock_timestamp(), stats = CAST(:stats AS jsonb)

@@ -36,8 +36,8 @@ ADD = """
 RECORD = """
     WITH touched AS (UPDATE city.building SET updated_at = now() WHERE id = :building_id
                      RETURNING id)
-    INSERT INTO platform.change (object_type, object_id, op, import_id, before)
-    SELECT 'building', id, 'update', :import_id,
+    INSERT INTO platform.change (object_type, object_id, op, import_id, fields, before)
+    SELECT 'building', id, 'update', :import_id, '{solid}',
            jsonb_build_object('mesh', 'another', 'shown', CAST(:shown AS bigint)) FROM touched"""
 """`shown` is what was drawn in its place before: a solid, 0 for the prism, NULL for a mesh."""
 
@@ -68,6 +68,7 @@ SHOW = "UPDATE city.building_geom SET is_current = true WHERE id = :id"
 GONE = """
     WITH touched AS (UPDATE city.building SET updated_at = now() WHERE id = :building_id
                      RETURNING id)
-    INSERT INTO platform.change (object_type, object_id, op, import_id, before)
-    SELECT 'building', id, 'update', :import_id, '{"mesh": "shown"}'::jsonb FROM touched"""
+    INSERT INTO platform.change (object_type, object_id, op, import_id, fields, before)
+    SELECT 'building', id, 'update', :import_id, '{solid}', '{"mesh": "shown"}'::jsonb
+    FROM touched"""
 """A mesh is drawn no longer; it stays beside the building, and comes back when it is loaded."""

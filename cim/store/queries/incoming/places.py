@@ -75,7 +75,7 @@ def place_points(rows: str, columns: Mapping[str, tuple[str, str]]) -> str:
 def place_buildings(column: str, table: str, order: str) -> str:
     """The same for buildings that are kept, where it is no longer what it was."""
     return f"""
-        UPDATE city.building t SET {column} = f.place FROM (
+        UPDATE city.building t SET {column} = f.place, updated_at = now() FROM (
             SELECT b.id, (SELECT a.id FROM {table} a
                           WHERE a.ended_at IS NULL
                             AND ST_Intersects(a.geom, ST_PointOnSurface(b.footprint))

@@ -170,23 +170,18 @@ def merge_storeys() -> list[TextClause]:
         text(
             """
             WITH old AS (
-                SELECT o.id, o.ended_at FROM city.storey o JOIN staged_storey n ON o.id = n.twin_id
+                SELECT o.id FROM city.storey o JOIN staged_storey n ON o.id = n.twin_id
                  WHERE (o.plan_id, o.elev_bottom, o.elev_top, o.ended_at) IS DISTINCT FROM
-                       (n.plan_id, n.elev_bottom, n.elev_top, NULL)),
-            done AS (
-                UPDATE city.storey o
-                   SET plan_id = n.plan_id, elev_bottom = n.elev_bottom, elev_top = n.elev_top,
-                       kind = CASE WHEN o.status = 'given' AND o.ended_at IS NULL
-                                   THEN o.kind ELSE n.kind END,
-                       label = CASE WHEN o.ended_at IS NULL THEN o.label ELSE n.label END,
-                       status = CASE WHEN o.ended_at IS NULL THEN o.status ELSE 'generated' END,
-                       ended_at = NULL, updated_at = now()
-                  FROM staged_storey n JOIN old ON old.id = n.twin_id
-                 WHERE o.id = old.id
-                RETURNING o.id, old.ended_at)
-            INSERT INTO platform.change (object_type, object_id, op, before)
-            SELECT 'storey', id, 'update', jsonb_build_object('ended_at', ended_at)
-              FROM done WHERE ended_at IS NOT NULL
+                       (n.plan_id, n.elev_bottom, n.elev_top, NULL))
+            UPDATE city.storey o
+               SET plan_id = n.plan_id, elev_bottom = n.elev_bottom, elev_top = n.elev_top,
+                   kind = CASE WHEN o.status = 'given' AND o.ended_at IS NULL
+                               THEN o.kind ELSE n.kind END,
+                   label = CASE WHEN o.ended_at IS NULL THEN o.label ELSE n.label END,
+                   status = CASE WHEN o.ended_at IS NULL THEN o.status ELSE 'generated' END,
+                   ended_at = NULL, updated_at = now()
+              FROM staged_storey n JOIN old ON old.id = n.twin_id
+             WHERE o.id = old.id
             """
         ),
     ]
@@ -265,10 +260,7 @@ def end_units() -> TextClause:
               FROM staged_derived d
              WHERE o.building_id = d.building_id AND o.ended_at IS NULL AND o.ext_id IS NULL
                AND NOT EXISTS (SELECT FROM staged_unit n WHERE n.twin_id = o.id)
-            RETURNING o.id, o.room_no),
-        noted AS (
-            INSERT INTO platform.change (object_type, object_id, op, before)
-            SELECT 'unit', id, 'end', jsonb_build_object('room_no', room_no) FROM ended)
+            RETURNING o.id)
         SELECT count(*) FROM ended
         """
     )
@@ -308,41 +300,30 @@ def leave_places() -> list[TextClause]:
 
 
 def merge_units() -> list[TextClause]:
-    """Update the units that stand where they changed, insert the others, and note both."""
+    """Update the units that stand where they changed, insert the others."""
     return [
         text(
             """
             WITH changed AS (
-                SELECT o.id, o.slot_id, o.kind, o.geom_status, o.ended_at, n.slot_id AS new_slot,
+                SELECT o.id, n.slot_id AS new_slot,
                        CASE WHEN o.ext_id IS NULL THEN n.kind ELSE o.kind END AS new_kind,
                        n.geom_status AS new_status
                   FROM staged_unit n JOIN city.unit o ON o.id = n.twin_id
                  WHERE n.same IS NOT TRUE AND ((o.slot_id, o.geom_status, o.ended_at)
                        IS DISTINCT FROM (n.slot_id, n.geom_status, NULL)
-                    OR o.ext_id IS NULL AND o.kind <> n.kind)),
-            updated AS (
-                UPDATE city.unit o SET slot_id = c.new_slot, kind = c.new_kind,
-                       geom_status = c.new_status, ended_at = NULL, updated_at = now()
-                  FROM changed c
-                 WHERE o.id = c.id
-                RETURNING c.id, c.slot_id, c.kind, c.geom_status, c.ended_at)
-            INSERT INTO platform.change (object_type, object_id, op, before)
-            SELECT 'unit', id, 'update', jsonb_build_object('slot_id', slot_id, 'kind', kind,
-                       'geom_status', geom_status, 'ended_at', ended_at)
-              FROM updated
+                    OR o.ext_id IS NULL AND o.kind <> n.kind))
+            UPDATE city.unit o SET slot_id = c.new_slot, kind = c.new_kind,
+                   geom_status = c.new_status, ended_at = NULL, updated_at = now()
+              FROM changed c
+             WHERE o.id = c.id
             """
         ),
         text(
             """
-            WITH added AS (
-                INSERT INTO city.unit (id, building_id, storey_id, entrance_id, slot_id, room_no,
-                                       kind, geom_status)
-                SELECT id, building_id, storey_id, entrance_id, slot_id, room_no, kind, geom_status
-                  FROM staged_unit WHERE twin_id IS NULL
-                RETURNING id, building_id)
-            INSERT INTO platform.change (object_type, object_id, op)
-            SELECT 'unit', id, 'insert' FROM added
-             WHERE EXISTS (SELECT FROM platform.derived d WHERE d.building_id = added.building_id)
+            INSERT INTO city.unit (id, building_id, storey_id, entrance_id, slot_id, room_no,
+                                   kind, geom_status)
+            SELECT id, building_id, storey_id, entrance_id, slot_id, room_no, kind, geom_status
+              FROM staged_unit WHERE twin_id IS NULL
             """
         ),
     ]

@@ -34,10 +34,12 @@ def tell_apart(rows: str, table: Table) -> str:
               FROM {rows} r JOIN stage_latest o USING (row_no)
               JOIN {table.fullname} t ON t.source_id = :source_id AND t.ext_id = r.ext_id
               WHERE o.ext_id IS NULL AND EXISTS (
-                  SELECT FROM platform.quarantine q JOIN platform.change c
-                    ON c.import_id = q.import_id AND c.object_id = t.id
-                   AND c.object_type = :object_type
-                  WHERE {_OF})) n
+                  SELECT FROM platform.quarantine q
+                  JOIN platform.data_import i ON i.id = q.import_id
+                  WHERE {_OF} AND (t.created_at = i.started_at OR EXISTS (
+                      SELECT FROM platform.change c
+                      WHERE c.import_id = q.import_id AND c.object_id = t.id
+                        AND c.object_type = :object_type)))) n
         WHERE n.row_no = s.row_no"""
 
 

@@ -76,32 +76,25 @@ does too, where the file has no storey of its old label: ended, it would take it
 
 
 def update_storeys(given: Sequence[str]) -> str:
-    """Storeys that are there and say otherwise, with a line in the change feed for each."""
+    """Storeys that are there and say otherwise."""
     put = "".join(f", {name} = s.{name}" for name in given)
     old = "".join(f", t.{name}" for name in given)
     new = "".join(f", s.{name}" for name in given)
     return f"""
-        WITH done AS (
-            UPDATE city.storey t SET status = 'given', kind = s.kind{put}, updated_at = now()
-            FROM stage_rows s WHERE {_SAME_STOREY} AND t.label = s.label
-              AND ROW(t.status, t.kind{old}) IS DISTINCT FROM ROW('given', s.kind{new})
-            RETURNING t.id)
-        INSERT INTO platform.change (object_type, object_id, op, import_id)
-        SELECT 'storey', id, 'update', :import_id FROM done"""
+        UPDATE city.storey t SET status = 'given', kind = s.kind{put}, updated_at = now()
+        FROM stage_rows s WHERE {_SAME_STOREY} AND t.label = s.label
+          AND ROW(t.status, t.kind{old}) IS DISTINCT FROM ROW('given', s.kind{new})"""
 
 
 def insert_storeys(given: Sequence[str]) -> str:
-    """Storeys that are not there yet, with a line in the change feed for each."""
+    """Storeys that are not there yet."""
     names = "".join(f", {name}" for name in given)
     values = "".join(f", s.{name}" for name in given)
     return f"""
-        WITH done AS (
-            INSERT INTO city.storey (building_id, no, label, kind, status{names})
-            SELECT s.building_id, s.no, s.label, s.kind, 'given'{values} FROM stage_rows s
-            WHERE NOT EXISTS (SELECT FROM city.storey t WHERE {_SAME_STOREY} AND t.label = s.label)
-            ORDER BY s.row_no RETURNING id)
-        INSERT INTO platform.change (object_type, object_id, op, import_id)
-        SELECT 'storey', id, 'insert', :import_id FROM done"""
+        INSERT INTO city.storey (building_id, no, label, kind, status{names})
+        SELECT s.building_id, s.no, s.label, s.kind, 'given'{values} FROM stage_rows s
+        WHERE NOT EXISTS (SELECT FROM city.storey t WHERE {_SAME_STOREY} AND t.label = s.label)
+        ORDER BY s.row_no"""
 
 
 _MISSING_STOREY = """t.status = 'given' AND t.ended_at IS NULL
@@ -114,10 +107,7 @@ _MISSING_STOREY = """t.status = 'given' AND t.ended_at IS NULL
 COUNT_MISSING_STOREYS = f"SELECT count(*) FROM city.storey t WHERE {_MISSING_STOREY}"
 
 END_MISSING_STOREYS = f"""
-    WITH done AS (UPDATE city.storey t SET ended_at = now(), updated_at = now()
-                  WHERE {_MISSING_STOREY} RETURNING t.id)
-    INSERT INTO platform.change (object_type, object_id, op, import_id)
-    SELECT 'storey', id, 'end', :import_id FROM done"""
+    UPDATE city.storey t SET ended_at = now(), updated_at = now() WHERE {_MISSING_STOREY}"""
 
 DRAW_PLANS = """
     INSERT INTO city.floor_plan (building_id, kind, outline, area, geom_status)

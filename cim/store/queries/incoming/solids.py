@@ -53,9 +53,14 @@ RECORD = """
         UPDATE city.building t SET updated_at = now()
         WHERE t.id IN (SELECT building_id FROM stage_solids_changed
                        UNION SELECT building_id FROM stage_solids_hidden)
-          AND NOT EXISTS (SELECT FROM platform.change c WHERE c.import_id = :import_id
-                          AND c.object_type = 'building' AND c.object_id = t.id)
+          AND NOT EXISTS (SELECT FROM platform.change c WHERE c.xid = pg_current_xact_id()
+                          AND c.import_id = :import_id AND c.object_type = 'building'
+                          AND c.object_id = t.id)
+          AND NOT EXISTS (SELECT FROM platform.change c WHERE c.xid = pg_current_xact_id()
+                          AND c.import_id = :import_id AND c.object_type = 'building'
+                          AND t.id BETWEEN c.object_id AND c.until_id)
         RETURNING t.id)
-    INSERT INTO platform.change (object_type, object_id, op, import_id, before)
-    SELECT 'building', id, 'update', :import_id, '{"solid": "another"}'::jsonb FROM touched"""
+    INSERT INTO platform.change (object_type, object_id, op, import_id, fields, before)
+    SELECT 'building', id, 'update', :import_id, '{solid}', '{"solid": "another"}'::jsonb
+    FROM touched"""
 """A line in the change feed for each building whose solid alone is another."""

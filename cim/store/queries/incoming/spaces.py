@@ -1,5 +1,9 @@
 """Statements that bring a floor model into the city: its building, its parts, its rooms."""
 
+from sqlalchemy import Table
+
+from cim.store.queries.incoming.load import told
+
 KNOWN_BUILDING = """
     SELECT b.id, b.name, (b.source_id, b.ext_id) IS NOT DISTINCT FROM
            (CAST(:source_id AS smallint), CAST(:guid AS text)) AS own
@@ -78,17 +82,13 @@ LINK_UNITS = """
 """Units that a register has already: they stay the register's and get the model's shape."""
 
 DRAW_LINKED = """
-    WITH done AS (
-        UPDATE city.unit u SET outline = s.outline, z_bottom = s.z_bottom, z_top = s.z_top,
-               geom_status = 'ifc', updated_at = now()
-        FROM stage_rows s JOIN stage_linked l USING (row_no)
-        WHERE u.id = l.unit_id AND s.outline IS NOT NULL
-          AND u.geom_status IN ('none', 'generated', 'ifc')
-          AND ROW(u.outline, u.z_bottom, u.z_top, u.geom_status)
-              IS DISTINCT FROM ROW(s.outline, s.z_bottom, s.z_top, 'ifc')
-        RETURNING u.id)
-    INSERT INTO platform.change (object_type, object_id, op, import_id)
-    SELECT 'unit', id, 'update', :import_id FROM done"""
+    UPDATE city.unit u SET outline = s.outline, z_bottom = s.z_bottom, z_top = s.z_top,
+           geom_status = 'ifc', updated_at = now()
+    FROM stage_rows s JOIN stage_linked l USING (row_no)
+    WHERE u.id = l.unit_id AND s.outline IS NOT NULL
+      AND u.geom_status IN ('none', 'generated', 'ifc')
+      AND ROW(u.outline, u.z_bottom, u.z_top, u.geom_status)
+          IS DISTINCT FROM ROW(s.outline, s.z_bottom, s.z_top, 'ifc')"""
 """What was surveyed or drawn keeps its outline."""
 
 TAKE_LINKED = "DELETE FROM stage_rows s USING stage_linked l WHERE l.row_no = s.row_no"
@@ -121,8 +121,8 @@ DROP_PARTS = """
         WHERE p.unit_id = ANY(CAST(:units AS bigint[])) AND NOT EXISTS (
             SELECT FROM stage_parts s WHERE s.unit_id = p.unit_id AND s.storey_id = p.storey_id)
         RETURNING p.unit_id)
-    INSERT INTO platform.change (object_type, object_id, op, import_id)
-    SELECT DISTINCT 'unit', unit_id, 'update', :import_id FROM gone"""
+    INSERT INTO platform.change (object_type, object_id, op, import_id, fields)
+    SELECT DISTINCT 'unit', unit_id, 'update', :import_id, '{outline}'::text[] FROM gone"""
 
 PUT_PARTS = """
     WITH done AS (
@@ -134,8 +134,8 @@ PUT_PARTS = """
          WHERE ROW(p.share, p.outline, p.z_bottom, p.z_top) IS DISTINCT FROM
                ROW(excluded.share, excluded.outline, excluded.z_bottom, excluded.z_top)
         RETURNING p.unit_id)
-    INSERT INTO platform.change (object_type, object_id, op, import_id)
-    SELECT DISTINCT 'unit', unit_id, 'update', :import_id FROM done"""
+    INSERT INTO platform.change (object_type, object_id, op, import_id, fields)
+    SELECT DISTINCT 'unit', unit_id, 'update', :import_id, '{outline}'::text[] FROM done"""
 
 
 def missing(table: str) -> str:
@@ -143,13 +143,10 @@ def missing(table: str) -> str:
     return f"SELECT count(*) FROM {table} t WHERE {_GONE}"
 
 
-def end_missing(table: str) -> str:
+def end_missing(table: Table) -> str:
     """Mark them as ended."""
-    return f"""
-        WITH gone AS (UPDATE {table} t SET ended_at = now(), updated_at = now()
-                      WHERE {_GONE} RETURNING t.id)
-        INSERT INTO platform.change (object_type, object_id, op, import_id)
-        SELECT :object_type, id, 'end', :import_id FROM gone"""
+    ended = f"UPDATE {table.fullname} t SET ended_at = now(), updated_at = now() WHERE {_GONE}"
+    return told(table, ended, "end")
 
 
 _GONE = """t.source_id = :source_id AND t.building_id = :building_id AND t.ended_at IS NULL

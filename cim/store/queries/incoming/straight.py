@@ -55,9 +55,6 @@ def take_back(
         SELECT t.id - :base, t.ext_id, {kept} FROM gone t"""
 
 
-def record_all(table: Table) -> str:
-    """A line in the change feed for every row of the source."""
-    return f"""
-        INSERT INTO platform.change (object_type, object_id, op, import_id)
-        SELECT :object_type, t.id, 'insert', :import_id FROM {table.fullname} t
-        WHERE t.source_id = :source_id"""
+def written(table: Table) -> str:
+    """How many rows of the source the table holds."""
+    return f"SELECT count(*) FROM {table.fullname} t WHERE t.source_id = :source_id"
