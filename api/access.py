@@ -1,8 +1,8 @@
 """Who calls, what they may do, and what for."""
 
 import ipaddress
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 
@@ -22,13 +22,23 @@ RESIDENTS = "residents"
 
 DEMONSTRATION = "demonstration"
 
-PURPOSES: dict[str, tuple[str, str]] = {
-    "grid_service": ("网格服务", "grid service"),
-    "housing_management": ("房屋管理", "housing management"),
-    "emergency": ("应急处置", "emergency"),
-    DEMONSTRATION: ("演示", "demonstration"),
-}
-"""What personal data may be asked for; demonstration only where the service runs as a demo."""
+PURPOSES = ("grid_service", "housing_management", "emergency", DEMONSTRATION)
+"""The purposes that come with the program; a city may have others, in `security.purpose`."""
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What personal data may be asked for: a row of `security.purpose`."""
+
+    code: str
+    zh: str
+    en: str
+    plain: bool = False
+    """Whether it needs names and numbers unmasked."""
+
+    demo: bool = False
+    """Only where the service runs as a demo."""
+
 
 NOTHING = Rights()
 
@@ -68,6 +78,9 @@ class Caller:
 
     must_change: bool = False
     """Whether nothing may be done before the password is changed."""
+
+    proof: str | None = field(default=None, repr=False, compare=False)
+    """The key, cookie or token as it came: the database opens residents by it, and by no less."""
 
     @property
     def known(self) -> bool:
@@ -121,24 +134,23 @@ class Caller:
         """The highest level of secrecy this caller may see of the city's objects."""
         return self.rights.secrecy()
 
-    @property
-    def purposes(self) -> list[str]:
-        """Purposes this caller may state."""
+    def purposes(self, known: Iterable[Purpose]) -> list[Purpose]:
+        """Those of some purposes that this caller may state."""
         if not self.may(RESIDENTS_READ):
             return []
-        return [code for code in PURPOSES if self.demo or code != DEMONSTRATION]
+        return [purpose for purpose in known if self.demo or not purpose.demo]
 
 
-def stated_purpose(headers: Mapping[str, str], demo: bool) -> str | None:
+def stated_purpose(headers: Mapping[str, str], demo: bool, known: Iterable[Purpose]) -> str | None:
     """The purpose of header X-Purpose; InvalidQuery where it is not on the list."""
     purpose = headers.get("x-purpose", "").strip()
     if not purpose:
         return None
-    if purpose not in PURPOSES or (purpose == DEMONSTRATION and not demo):
-        known = [code for code in PURPOSES if demo or code != DEMONSTRATION]
+    codes = [each.code for each in known if demo or not each.demo]
+    if purpose not in codes:
         raise InvalidQuery(
-            f"X-Purpose must be one of {', '.join(known)}.",
-            f"X-Purpose 必须为以下之一：{'、'.join(known)}。",
+            f"X-Purpose must be one of {', '.join(codes)}.",
+            f"X-Purpose 必须为以下之一：{'、'.join(codes)}。",
         )
     return purpose
 

@@ -14,10 +14,12 @@ from api.deps import Memory
 from api.describing import describe, operation_id
 from api.files import Files
 from api.ogc import routes as ogc
+from api.people import People
 from api.routes import (
     addresses,
     buildings,
     city,
+    codes,
     combined,
     docs,
     elsewhere,
@@ -25,6 +27,7 @@ from api.routes import (
     health,
     imports,
     locate,
+    nearest,
     observations,
     quality,
     session,
@@ -45,10 +48,15 @@ from cim.settings import Settings
 from cim.store.engine import connect_async, connect_direct, open_engine
 
 READER = "cim_reader"
-"""The database role of what only reads: it cannot see pii. Residents are read by another, and
-what is handed in is written by the service's own user."""
+"""The database role of what only reads, and makes tiles: it cannot see pii."""
 
-GATE = "cim_service"
+OPENER = "cim_resident_reader"
+"""The database role of what opens residents, by a proof of who asks."""
+
+INTAKE = "cim_intake"
+"""The database role that writes what is handed in."""
+
+GATE = "cim_gate"
 """The database role that looks up keys and sessions, and writes what signing in changes."""
 
 ABOUT = """The city as features, floor grids, unit cards and 3D Tiles. Coordinates are CGCS2000
@@ -65,6 +73,8 @@ ROUTERS = (
     buildings,
     units,
     locate,
+    nearest,
+    codes,
     addresses,
     features,
     ogc,
@@ -91,27 +101,31 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine = await run_in_threadpool(connect_async, settings, role=READER)
         keyed = await run_in_threadpool(connect_async, settings, role=READER, by_key=True)
-        intake = await run_in_threadpool(connect_async, settings)
+        intake = await run_in_threadpool(connect_async, settings, role=INTAKE)
         callers = await run_in_threadpool(connect_async, settings, role=GATE, by_key=True)
         signing = open_engine(settings, role=GATE)
         direct = await (await run_in_threadpool(connect_direct, settings, role=READER)).open()
         keys = await (await run_in_threadpool(connect_direct, settings, role=GATE)).open()
+        opened = await (await run_in_threadpool(connect_direct, settings, role=OPENER)).open()
         vault = await run_in_threadpool(open_vault, settings)
+        app.state.people = People(opened, vault)
         app.state.gate = Gate(settings, Store(callers), keys, signing, vault)
         app.state.direct = direct
         app.state.store, app.state.keyed_store = Store(engine), Store(keyed)
-        app.state.intake_store, app.state.intake_engine = Store(intake), open_engine(settings)
+        app.state.intake_store = Store(intake)
+        app.state.intake_engine = open_engine(settings, role=INTAKE)
+        making = open_engine(settings, role=READER)
         app.state.geoid = await run_in_threadpool(geoid, settings)
-        app.state.maker = Maker(app.state.intake_engine, app.state.geoid, settings.tiles_dir)
+        app.state.maker = Maker(making, app.state.geoid, settings.tiles_dir)
         try:
             yield
         finally:
             for each in (engine, keyed, callers, intake):
                 await each.dispose()
-            for pool in (direct, keys):
+            for pool in (direct, keys, opened):
                 await pool.close()
-            app.state.intake_engine.dispose()
-            signing.dispose()
+            for pooled in (app.state.intake_engine, making, signing):
+                pooled.dispose()
             await app.state.gate.close()
 
     app = FastAPI(

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from api.access import PURPOSES, Caller
 from api.params import Bounds, parse_bounds
+from api.people import People
 from api.security.gate import Gate
 from api.store import Store
 from cim.crs.geoid import Geoid
@@ -118,6 +119,12 @@ async def caller(
     return await gate(request).caller(request)
 
 
+async def people(request: Request, caller: Annotated[Caller, Depends(caller)]) -> People:
+    """What opens residents for who calls."""
+    found: People = request.app.state.people
+    return found.asked_by(caller, request)
+
+
 def data_officer(caller: Annotated[Caller, Depends(caller)]) -> Caller:
     """A caller who may bring files in; UnknownKey or NotAllowed for any other."""
     if not caller.known:
@@ -139,6 +146,7 @@ SettingsDep = Annotated[Settings, Depends(settings)]
 StoreDep = Annotated[Store, Depends(store)]
 KeyedStoreDep = Annotated[Store, Depends(keyed_store)]
 DirectDep = Annotated[Direct, Depends(direct)]
+PeopleDep = Annotated[People, Depends(people)]
 IntakeStoreDep = Annotated[Store, Depends(intake_store)]
 IntakeEngineDep = Annotated[Engine, Depends(intake_engine)]
 IntakeDep = Annotated[Caller, Depends(data_officer)]

@@ -12,10 +12,11 @@ from fastapi.responses import Response, StreamingResponse
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
-from api.access import RESIDENTS, Caller
+from api.access import Caller
 from api.cards import withheld
 from api.deps import IntakeDep, IntakeEngineDep, IntakeStoreDep, SettingsDep
 from api.params import Id
+from api.people import told_of
 from api.routes import ABSENT, PROBLEM, PROBLEMS, json
 from api.routes.uploads import REFUSALS, place
 from api.schemas.imports import ImportRequest, Inspect, Inspection, Job, Jobs, Kinds
@@ -28,6 +29,7 @@ from cim.load.kinds import KINDS as TABLES
 from cim.load.mending import Mends
 from cim.load.pipeline import Request
 from cim.load.readers import READERS
+from cim.security.identity import stand_for
 from cim.settings import Settings
 from cim.store.queries import intake as queries
 
@@ -221,6 +223,7 @@ async def cancel_import(id: Id, caller: IntakeDep, store: IntakeStoreDep) -> Res
 )
 async def read_quarantine(
     id: Id,
+    http: HttpRequest,
     caller: IntakeDep,
     store: IntakeStoreDep,
     engine: IntakeEngineDep,
@@ -236,8 +239,14 @@ async def read_quarantine(
         raise NotFound("This job set no rows aside.", "该任务没有暂存的数据。")
     reader = None
     if withheld(caller, [], None) is None:
-        assert caller.actor is not None and caller.purpose is not None  # withheld() saw to that
-        reader = (caller.actor, RESIDENTS, caller.purpose)
+        reader = stand_for(
+            actor=caller.actor,
+            account=caller.account,
+            roles=caller.roles,
+            purpose=caller.purpose,
+            where=None,
+            **told_of(http),
+        )
     file = await run_in_threadpool(aside.write, settings, engine, row.import_id, reader)
     length = file.tell()
     file.seek(0)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
-from api.access import DEMONSTRATION, PURPOSES, Caller
+from api.access import DEMONSTRATION, Caller
 from api.deps import CallerDep, GateDep
 from api.routes import PROBLEM, json
 from api.schemas.session import Codes, Confirm, NewPassword, Redeem, Session, SignIn
@@ -34,15 +34,15 @@ SLOW: dict[int | str, dict[str, Any]] = {429: {**PROBLEM, "description": "Too ma
 PRIVATE = {"Cache-Control": "no-store", "Vary": "Authorization, Cookie"}
 
 
-def describe(caller: Caller, gate: Gate) -> dict[str, Any]:
+async def describe(caller: Caller, gate: Gate) -> dict[str, Any]:
     """A caller as the schema has one."""
     return {
         "actor": caller.actor,
         "roles": sorted(caller.roles),
         "scopes": sorted(caller.rights.scopes),
         "purposes": [
-            {"code": code, "zh": PURPOSES[code][0], "en": PURPOSES[code][1]}
-            for code in caller.purposes
+            {"code": one.code, "zh": one.zh, "en": one.en}
+            for one in caller.purposes(await gate.purposes())
         ],
         "demo": caller.demo,
         "default_purpose": DEMONSTRATION if caller.demo else None,
@@ -60,7 +60,7 @@ async def session(caller: CallerDep, gate: GateDep) -> Response:
 
     A page that is signed in sends `csrf` in `X-CSRF-Token` with whatever changes something.
     """
-    return json(describe(caller, gate), **PRIVATE)
+    return json(await describe(caller, gate), **PRIVATE)
 
 
 @router.post("", summary="Sign in", response_model=Session, responses=SLOW)
@@ -113,7 +113,7 @@ async def answer(signed: Signed, token: str, request: Request, gate: Gate) -> Re
     """Who signed in, and the cookie."""
     caller = await gate.by_token(token)
     assert caller is not None  # it was begun just now
-    told = json(describe(caller, gate), **PRIVATE)
+    told = json(await describe(caller, gate), **PRIVATE)
     cookies.keep(told, gate.settings, token)
     return told
 

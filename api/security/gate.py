@@ -136,10 +136,8 @@ class Gate:
         digest = secrets.digest(secret)
         if digest in self._tokens:
             return
-        row = {"digest": digest, "name": who.name, "subject": f"bearer:{who.name}"}
-        row |= {"roles": list(who.roles)}
-        row |= {name: None if ids is None else list(ids) for name, ids in (
-            ("areas", who.areas), ("grids", who.grids))}  # fmt: skip
+        row: dict[str, Any] = {"digest": digest, "name": who.name, "roles": list(who.roles)}
+        row |= {"subject": f"bearer:{who.name}", "areas": who.areas, "grids": who.grids}
         await self.note(queries.vouch(row, datetime.fromtimestamp(int(claims["exp"]), UTC)))
         if len(self._tokens) > MOST_TOKENS:
             self._tokens.clear()
@@ -206,8 +204,8 @@ class Gate:
         """The token of the demo's officer, made at first need and good for as long as we run."""
         if self._demo is None:
             token = secrets.make_token()
-            row = {"digest": secrets.digest(token), "name": "demo", "subject": "demo"}
-            row |= {"roles": sorted(DEMO.roles)}
+            row: dict[str, Any] = {"digest": secrets.digest(token), "name": "demo"}
+            row |= {"subject": "demo", "roles": sorted(DEMO.roles)}
             await self.note(queries.vouch(row, datetime.now(UTC) + DEMO_LASTS))
             self._demo = token
         return self._demo

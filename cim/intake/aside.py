@@ -6,29 +6,23 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import IO, Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Executable
 
 from cim.errors import NotFound
 from cim.load import setaside
 from cim.load.setaside import Bundle
 from cim.settings import Settings
-from cim.store.queries import residents
-
-OBJECT = "import"
-"""What the access log says was opened."""
-
-MOST = 32_767
-"""The largest number of persons that a line of the access log holds."""
+from cim.store.queries.security import callers
 
 
 def write(
-    settings: Settings, engine: Engine, import_id: int, reader: tuple[str, str, str] | None
+    settings: Settings, engine: Engine, import_id: int, reader: Executable | None
 ) -> IO[bytes]:
     """The rows as CSV in a file without a name, to be read from its beginning.
 
-    Personal data are in it for a `reader` (actor, role, purpose) alone, and then a line in the
-    access log; for anybody else it says which rows, and what is wrong with them.  NotFound where
-    none of the rows is set aside any more.
+    Personal data are in it for a `reader` alone, the statement that says who that is
+    (`cim.security.identity`), and then a line in the audit log; for anybody else it says which
+    rows, and what is wrong with them.  NotFound where none of the rows is set aside any more.
     """
     with ExitStack() as stack:
         file = stack.enter_context(tempfile.TemporaryFile(dir=settings.uploads_dir))
@@ -36,8 +30,8 @@ def write(
         with engine.begin() as connection:
             bundle = _bundle(connection, import_id)
             if bundle.sealed and reader is not None:
-                rows = min(bundle.rows, MOST)
-                connection.execute(residents.record_read(*reader, import_id, rows, OBJECT))
+                connection.execute(reader)
+                connection.execute(opened(import_id, bundle))
             shown = bundle if reader else replace(bundle, sealed=False)
             layout = (
                 setaside.Layout({name: name for name in setaside.TOLD}, {}, None)
@@ -48,6 +42,13 @@ def write(
         out.detach()
         stack.pop_all()
     return file
+
+
+def opened(import_id: int | None, bundle: Bundle) -> Executable:
+    """The line in the audit log that rows of people were opened that were set aside."""
+    return callers.record(
+        "people.aside", object_type="import", object_id=import_id, persons=bundle.rows
+    )
 
 
 def mending(settings: Settings, engine: Engine, import_id: int) -> dict[str, Any]:

@@ -20,10 +20,16 @@ TASK = "load"
 """What is done with a job."""
 
 
-def connection(settings: Settings) -> dict[str, Any]:
-    """How the library reaches its tables."""
-    options = {"options": f"-c search_path={jobs.SCHEMA}", "application_name": engine.NAME}
-    return {"conninfo": engine.url(settings), "kwargs": options, "min_size": 1, "max_size": 4}
+SENDER = "cim_intake"
+"""The database role of what puts jobs into the queue; who runs them owns it."""
+
+
+def connection(settings: Settings, role: str | None = None) -> dict[str, Any]:
+    """How the library reaches its tables, in a role if one is given."""
+    taken = f" -c role={role}" if role else ""
+    options = {"options": f"-c search_path={jobs.SCHEMA}{taken}", "application_name": engine.NAME}
+    where = engine.url(settings, role=role)
+    return {"conninfo": where, "kwargs": options, "min_size": 1, "max_size": 4}
 
 
 def lock(id: int) -> str:
@@ -35,7 +41,7 @@ def defer(settings: Settings, ids: Iterable[int]) -> None:
     """Put jobs into the queue; those that wait in it already stay where they are."""
     from procrastinate import App, SyncPsycopgConnector  # noqa: PLC0415 - few commands need it
 
-    app = App(connector=SyncPsycopgConnector(**connection(settings)))
+    app = App(connector=SyncPsycopgConnector(**connection(settings, SENDER)))
     with app.open():
         for id in ids:
             enqueue(app, id)

@@ -1,7 +1,8 @@
-"""People and their ties to units: a schema of its own, reached only by roles that have it.
+"""People and their ties to units: a schema of its own, whose rows nobody sees by himself.
 
 Names, ids and phones are stored encrypted, with a mask for showing and a keyed hash for look-up;
-the key is a file outside the database (`cim.privacy`).
+the key is a file outside the database (`cim.privacy`).  Rows are opened by a proof of who asks, one
+transaction at a time: `cim/store/people.sql`.
 """
 
 from sqlalchemy import (
@@ -44,6 +45,11 @@ person = Table(
     Column("phone_hash", LargeBinary, comment="keyed hash of the phone number"),
     Column("phone_mask", Text, comment="phone number, masked"),
     *(column for column in provenance() if column.name != "attrs"),
+    Column(
+        "restricted_at",
+        DateTime(timezone=True),
+        comment="erased on request but for what the law keeps; shown to nobody",
+    ),
     Index("uq_person_source", "source_id", "ext_id", unique=True),
     Index("ix_person_id_no_hash", "id_no_hash"),
     schema=PII,
@@ -76,6 +82,11 @@ residency = Table(
         postgresql_where=sql("to_date IS NULL"),
     ),
     Index("ix_residency_unit", "unit_id"),
+    Index(
+        "ix_residency_address",
+        "address_id",
+        postgresql_where=sql("unit_id IS NULL AND address_id IS NOT NULL"),
+    ),
     Index("ix_residency_building", "building_id"),
     Index("ix_residency_grid", "grid_id", "kind"),
     schema=PII,
@@ -109,21 +120,4 @@ tenure = Table(
     Index("ix_tenure_unit", "unit_id"),
     schema=PII,
     comment="rights in units (LADM RRR)",
-)
-
-access_log = Table(
-    "access_log",
-    metadata,
-    identity(),
-    Column(
-        "at", DateTime(timezone=True), nullable=False, server_default=sql("now()"), comment="when"
-    ),
-    Column("actor", Text, nullable=False, comment="the key's or account's name"),
-    Column("role", Text, nullable=False, comment="the role used"),
-    Column("purpose", Text, nullable=False, comment="the purpose stated"),
-    Column("object_type", Text, nullable=False, comment="what was opened"),
-    Column("object_id", BigInteger, nullable=False, comment="its id"),
-    Column("persons", SmallInteger, nullable=False, comment="how many persons were shown"),
-    schema=PII,
-    comment="every read of personal data; append-only",
 )

@@ -325,3 +325,38 @@ audit_log = Table(
     postgresql_partition_by="RANGE (at)",
     comment="what happened, append-only, each line chained to the one before; a table a month",
 )
+
+purpose = Table(
+    "purpose",
+    metadata,
+    Column("code", Text, primary_key=True, comment="what X-Purpose says"),
+    Column("name_zh", Text, nullable=False, comment="name in Chinese"),
+    Column("name_en", Text, nullable=False, comment="name in English"),
+    Column(
+        "plain",
+        Boolean,
+        nullable=False,
+        server_default=sql("false"),
+        comment="whether it needs names and numbers unmasked",
+    ),
+    Column(
+        "demo",
+        Boolean,
+        nullable=False,
+        server_default=sql("false"),
+        comment="only in a demo, whose people are invented",
+    ),
+    moment("ended_at", "no longer a purpose; never deleted"),
+    schema=SECURITY,
+    comment="what personal data may be asked for",
+)
+
+seal = Table(
+    "seal",
+    metadata,
+    Column("one", Boolean, primary_key=True, server_default=sql("true"), comment="there is one"),
+    Column("secret", LargeBinary, nullable=False, comment="32 bytes that no login can read"),
+    CheckConstraint("one", name="one"),
+    schema=SECURITY,
+    comment="what a transaction's list of opened persons is sealed with",
+)

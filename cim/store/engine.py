@@ -10,6 +10,7 @@ import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine
@@ -39,23 +40,43 @@ NAME = "cimtwin"
 """What our connections call themselves in pg_stat_activity."""
 
 
-SERVICE = "cim_service"
-"""Whom the service logs in as where it can: no superuser, and not the owner of any table."""
+LOGINS = {
+    "cim_reader": "cim_public",
+    "cim_resident_reader": "cim_service",
+    "cim_gate": "cim_gate",
+    "cim_intake": "cim_intake",
+}
+"""Whom a part of the service logs in as for its role, where it can: nobody who owns a table, and
+none who can become another. Reading what is public cannot lead to personal data, nor to sessions.
+"""
 
 
-def url(settings: Settings, *, service: bool = False) -> str:
+def url(settings: Settings, *, role: str | None = None) -> str:
     """The database as a libpq URL; psql, psycopg and asyncpg all take it. Starts nothing.
 
-    With `service` it is that of the role that answers callers: on a server that is not ours as
-    `CIM_SERVICE_DATABASE_URL` says, else the owner's, who takes the role after logging in.
+    With `role` it is that of the login that answers callers in it: on a server that is not ours
+    as `CIM_SERVICE_DATABASE_URL` says, with the login's name in the place of the one given there,
+    else the owner's, who takes the role after logging in.
     """
     given = settings.database_url
-    if service:
-        given = settings.service_database_url or given
+    if role and settings.service_database_url:
+        given = _named(settings.service_database_url, LOGINS[role])
     if given:
         return re.sub(r"^postgres(ql)?(\+\w+)?:", "postgresql:", given)
     found = embedded.cluster(settings)
-    return embedded.url(found, user=SERVICE) if service else embedded.url(found)
+    return embedded.url(found, user=LOGINS[role]) if role else embedded.url(found)
+
+
+def _named(given: str, login: str) -> str:
+    """A URL with another user's name in it.
+
+    >>> _named("postgresql://cim_service:word@host/city", "cim_gate")
+    'postgresql://cim_gate:word@host/city'
+    """
+    parts = urlsplit(given)
+    before, at, host = parts.netloc.rpartition("@")
+    word = before.partition(":")[1:] if at else ("", "")
+    return parts._replace(netloc=f"{login}{''.join(word)}@{host}").geturl()
 
 
 def connect(settings: Settings) -> Engine:
@@ -132,7 +153,7 @@ def _opener(
     import asyncpg  # noqa: PLC0415 - a tenth of a second that commands do without
 
     connect(settings).dispose()
-    where = url(settings, service=role is not None)
+    where = url(settings, role=role)
     options = {
         "application_name": NAME,
         # A point in a polygon is estimated at thousands of rows and would start workers.
@@ -163,7 +184,7 @@ def open_engine(settings: Settings, *, role: str | None = None) -> Engine:
         logging.getLogger(name).addHandler(NOTHING)
 
     options: dict[str, Any] = {"application_name": NAME}
-    where = url(settings, service=role is not None)
+    where = url(settings, role=role)
     if role is not None:
         options["options"] = f"-c role={role}"
     if "connect_timeout" not in where:

@@ -10,10 +10,18 @@ from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection, text
 
 SCHEMA = "jobs"
-"""Where the tables of the queue are; nobody but the service's own user sees into it."""
+"""Where the tables of the queue are; its owner sees into it, and the login that takes files."""
 
 SETTING = "jobs.revision"
 """The key in platform.setting of the last of the library's migrations that the tables have."""
+
+
+SENDING = """
+GRANT USAGE ON SCHEMA jobs TO cim_intake;
+GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA jobs TO cim_intake;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA jobs TO cim_intake;
+"""
+"""What takes files may put jobs into the queue."""
 
 
 def scripts() -> dict[str, str]:
@@ -44,6 +52,7 @@ def bring_up(connection: Connection) -> None:
         for name in known:
             if name > have:
                 _run(connection, known[name])
+    _run(connection, SENDING)
     if have is None or newest > have:
         connection.execute(
             text(

@@ -23,6 +23,16 @@ _STATE = text("""
            to_regclass('platform.alembic_version') IS NOT NULL AS migrated
 """)
 
+_KEEPER = text("""
+    DO $$ DECLARE one record; BEGIN
+        FOR one IN SELECT * FROM pg_policies
+                WHERE schemaname = 'pii' AND policyname = 'keeper' AND roles <> ARRAY[current_user]
+        LOOP
+            EXECUTE format('ALTER POLICY keeper ON pii.%I TO CURRENT_USER', one.tablename);
+        END LOOP;
+    END $$""")
+"""Whoever owns the tables keeps the rows of people: a restored database may have another owner."""
+
 
 def head() -> str:
     """The newest revision this program knows."""
@@ -110,6 +120,7 @@ def migrate(connection: Connection) -> tuple[str | None, str]:
     from cim.store.seed import seed  # noqa: PLC0415 - reads every list, for a migration alone
 
     check_locale(connection)
+    connection.execute(_KEEPER)
     seed(connection)
     jobs.bring_up(connection)
     if behind:
@@ -134,8 +145,9 @@ def _upgrade(connection: Connection) -> None:
         raise StoreError(
             "the database's user may not make extensions, schemas or roles; have its "
             "administrator make the extensions postgis, pg_trgm and btree_gist and the roles "
-            "cim_reader, cim_resident_reader and cim_service, granted to the user "
-            "WITH ADMIN OPTION",
+            "cim_reader, cim_resident_reader, cim_service, cim_public, cim_gate and cim_intake, "
+            "granted to the user WITH ADMIN OPTION",
             "数据库用户无权创建扩展、模式或角色;请管理员创建扩展 postgis、pg_trgm、btree_gist "
-            "以及角色 cim_reader、cim_resident_reader、cim_service,并 WITH ADMIN OPTION 授予该用户",
+            "以及角色 cim_reader、cim_resident_reader、cim_service、cim_public、cim_gate、"
+            "cim_intake,并 WITH ADMIN OPTION 授予该用户",
         ) from None

@@ -1,4 +1,4 @@
-"""Who the service is to the database: a login that owns nothing and cannot become more."""
+"""Who the service is to the database: logins that own nothing and cannot become more."""
 
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from api.app import create_app
 from cim.settings import Settings
+from cim.store.queries.ready import Asked
 from tests.accounts import PASSWORD
 
 CARD = "/units/201/card"
@@ -17,7 +18,7 @@ CARD = "/units/201/card"
 
 @pytest.fixture(scope="module")
 def served(city: Settings, url_of: Callable[..., str]) -> Iterator[TestClient]:
-    """The service, which logs in as `cim_service`."""
+    """The service, each part of which logs in as itself."""
     database = urlsplit(str(city.database_url)).path.removeprefix("/")
     url = url_of(database, "cim_service")
     with TestClient(create_app(city.model_copy(update={"service_database_url": url}))) as client:
@@ -33,15 +34,41 @@ def test_it_answers_as_ever(served: TestClient) -> None:
     assert signed.json()["roles"] == ["audit_admin"]
 
 
-@pytest.mark.parametrize("pool", ["store", "keyed_store", "gate"])
-def test_it_is_no_superuser_and_owns_nothing(served: TestClient, pool: str) -> None:
+@pytest.mark.parametrize(
+    ("pool", "login"),
+    [
+        ("store", "cim_public"),
+        ("keyed_store", "cim_public"),
+        ("gate", "cim_gate"),
+        ("intake_store", "cim_intake"),
+    ],
+)
+def test_it_is_no_superuser_and_owns_nothing(served: TestClient, pool: str, login: str) -> None:
     held = getattr(served.app.state, pool)
     store = held.store if pool == "gate" else held
     asked = """SELECT session_user::text, rolsuper, rolbypassrls, rolcreaterole,
             (SELECT count(*) FROM pg_class WHERE relowner = r.oid)
         FROM pg_roles r WHERE rolname = session_user"""
     row = served.portal.call(store.row, text(asked))
-    assert tuple(row) == ("cim_service", False, False, False, 0)
+    assert tuple(row) == (login, False, False, False, 0)
+
+
+def test_what_opens_people_is_a_login_of_its_own(served: TestClient) -> None:
+    opener = served.app.state.people.direct
+    asked = Asked("SELECT session_user::text || ' ' || current_user::text")
+    assert served.portal.call(opener.value, asked) == "cim_service cim_resident_reader"
+
+
+def test_what_makes_tiles_cannot_read_people_in_any_role(served: TestClient) -> None:
+    with served.app.state.maker.engine.connect() as connection:
+        assert connection.execute(text("SELECT session_user")).scalar_one() == "cim_public"
+        for role in ("NONE", "cim_reader", "cim_public"):
+            connection.execute(text(f"SET ROLE {role}"))
+            with pytest.raises(DBAPIError, match="permission denied"):
+                connection.execute(text("SELECT * FROM pii.person"))
+        for role in ("cim_resident_reader", "cim_service", "cim_gate"):
+            with pytest.raises(DBAPIError, match="permission denied"):
+                connection.execute(text(f"SET ROLE {role}"))
 
 
 @pytest.mark.parametrize(

@@ -292,7 +292,7 @@ def test_a_key_is_kept_as_its_digest_and_never_administers(connection: Connectio
         keys.add(connection, keys.Wanted("root", "wang", ("system_admin",)))
 
 
-def test_the_service_may_sign_people_in_and_nothing_more(connection: Connection) -> None:
+def test_the_gate_may_sign_people_in_and_nothing_more(connection: Connection) -> None:
     refused = [
         "INSERT INTO security.account (name, holder) VALUES ('x', 'x')",
         "UPDATE security.account SET ended_at = NULL",
@@ -306,9 +306,9 @@ def test_the_service_may_sign_people_in_and_nothing_more(connection: Connection)
     ]
     for sql in refused:
         with pytest.raises(DBAPIError, match="permission denied"), connection.begin_nested():
-            run(connection, "SET LOCAL ROLE cim_service")
+            run(connection, "SET LOCAL ROLE cim_gate")
             run(connection, sql)
-    run(connection, "SET LOCAL ROLE cim_service")
+    run(connection, "SET LOCAL ROLE cim_gate")
     assert isinstance(enter(connection, "wang", PASSWORD), Signed)
     assert enter(connection, "wang", "wrong") is None
 

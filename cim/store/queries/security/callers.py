@@ -122,7 +122,7 @@ def purposes() -> TextClause:
     """Every purpose that personal data may be asked for."""
     return text(
         "SELECT code, name_zh, name_en, plain, demo FROM security.purpose "
-        "WHERE ended_at IS NULL ORDER BY demo, code"
+        "WHERE ended_at IS NULL ORDER BY demo, plain, code"
     )
 
 

@@ -1,0 +1,343 @@
+"""Rows of people, asked for as the service's own login would, by SQL that nobody foresaw."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy import Connection, Engine, insert, text
+
+from cim.model import buildings, people, places
+from cim.privacy import Vault
+from cim.security import secrets
+from tests.accounts import add_key, administrators, end_key, stand
+
+VAULT = Vault(bytes(range(32)))
+NUMBER = "99000019800101001X"
+TABLES = ("person", "residency", "household", "tenure")
+
+Session = psycopg.Connection[Any]
+
+
+def add(connection: Connection, table: Any, *rows: dict[str, Any]) -> None:
+    for row in rows:
+        connection.execute(insert(table).values(**row))
+
+
+def sealed(value: str, field: str = "name") -> bytes:
+    (found,) = VAULT.encrypt([value], f"person.{field}")
+    assert found is not None
+    return found
+
+
+def hashed(number: str) -> bytes:
+    (found,) = VAULT.hash([number], "person.id_no")
+    assert found is not None
+    return found
+
+
+def load_city(connection: Connection) -> None:
+    """Two towns with a building each; in the first, one unit with three people and an empty one."""
+    add(
+        connection,
+        places.admin_area,
+        {"id": 1, "code": "441900", "level": 3, "name": "市"},
+        {"id": 2, "code": "441900001", "level": 4, "name": "东镇", "parent_id": 1},
+        {"id": 3, "code": "441900002", "level": 4, "name": "西镇", "parent_id": 1},
+    )
+    outline = "SRID=4490;MULTIPOLYGON(((113 22,113.001 22,113.001 22.001,113 22)))"
+    for id, area in ((1, 2), (2, 3)):
+        building = {"id": id, "admin_area_id": area, "footprint": outline, "footprint_area": 9.0}
+        building |= {"height": 3.0, "height_method": "given"}
+        building |= {"floors_above": 1, "floors_method": "given"}
+        add(connection, buildings.building, building)
+        storey = {"id": id, "building_id": id, "no": 1, "label": "1", "status": "generated"}
+        add(connection, buildings.storey, storey | {"elev_bottom": 0.0, "elev_top": 3.0})
+    for id, building in ((11, 1), (12, 1), (21, 2)):
+        unit = {"id": id, "building_id": building, "storey_id": building, "room_no": str(id)}
+        add(connection, buildings.unit, unit | {"kind": "residential", "geom_status": "none"})
+
+
+def load_people(connection: Connection) -> None:
+    """甲, 乙 and the child 丙 live in unit 11, 丁 in the other town."""
+    for id, name, year in ((1, "甲", 1980), (2, "乙", 1981), (3, "丙", 2020), (4, "丁", 1983)):
+        number = NUMBER if id == 1 else f"9900001980010100{id}X"
+        person = {"id": id, "name_enc": sealed(name), "name_mask": f"{name}*", "birth_year": year}
+        person |= {"id_no_enc": sealed(number, "id_no"), "id_no_hash": hashed(number)}
+        person |= {"id_no_mask": "9900****", "is_minor14": id == 3}
+        add(connection, people.person, person)
+    for id, unit, building in ((1, 11, 1), (2, 11, 1), (3, 11, 1), (4, 21, 2)):
+        home = {"person_id": id, "unit_id": unit, "building_id": building, "role": "成员"}
+        add(connection, people.residency, home)
+    add(connection, people.household, {"unit_id": 11, "head_person_id": 1}, {"unit_id": 21})
+    for person, unit in ((1, 11), (4, 21)):
+        right = {"unit_id": unit, "party_type": "person", "party_id": person, "kind": "产权"}
+        add(connection, people.tenure, right)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def city(engine: Engine) -> None:
+    administrators(engine)
+    with engine.begin() as connection:
+        load_city(connection)
+        load_people(connection)
+    add_key(engine, "desk", "key-desk", ["residents"])
+    add_key(engine, "east", "key-east", ["residents"], at="441900001")
+    add_key(engine, "plain", "key-plain", ["residents_plain"])
+    add_key(engine, "officer", "key-officer", ["people_officer"])
+    add_key(engine, "figures", "key-figures", ["statistics"])
+    add_key(engine, "narrow", "key-narrow", ["residents"], scopes=("living.read",))
+
+
+@pytest.fixture
+def service(database_url: str, url_of: Callable[..., str]) -> Iterator[Session]:
+    """The login that opens people, in its role: what an injected statement has."""
+    database = urlsplit(database_url).path.removeprefix("/")
+    with psycopg.connect(url_of(database, "cim_service")) as connection:
+        connection.execute("SET ROLE cim_resident_reader")
+        connection.commit()
+        yield connection
+        connection.rollback()
+
+
+def seen(service: Session, table: str = "person") -> int:
+    found = service.execute(f"SELECT count(id) FROM pii.{table}").fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def opened(
+    service: Session, proof: str, what: str = "unit", id: int | None = 11, **ask: Any
+) -> Any:
+    given = {"purpose": "emergency", "number": None, "plain": False} | ask
+    found = service.execute(
+        "SELECT security.open_people(%(proof)s, %(purpose)s, %(what)s, %(id)s, %(number)s,"
+        " %(plain)s)",
+        given | {"proof": proof, "what": what, "id": id},
+    ).fetchone()
+    assert found is not None
+    return found[0]
+
+
+def last_line(engine: Engine) -> Any:
+    with engine.connect() as connection:
+        return connection.execute(
+            text("SELECT * FROM security.audit_log WHERE event LIKE 'people%' ORDER BY at DESC")
+        ).first()
+
+
+def test_every_table_of_people_shows_no_rows_by_itself(connection: Connection) -> None:
+    held = connection.execute(
+        text(
+            "SELECT relname, relrowsecurity AND relforcerowsecurity FROM pg_class "
+            "WHERE relnamespace = 'pii'::regnamespace AND relkind IN ('r', 'p')"
+        )
+    )
+    assert {tuple(row) for row in held} == {(table, True) for table in TABLES}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_nothing_said_of_oneself_opens_a_row(service: Session, table: str) -> None:
+    said = {"roles": "residents", "areas": "*", "purpose": "emergency", "actor": "desk"}
+    for name, value in (said | {"account": "1", "opened": '{"persons": [1]}', "seal": "x"}).items():
+        service.execute("SELECT set_config(%s, %s, true)", (f"cim.{name}", value))
+    assert seen(service, table) == 0
+
+
+def test_a_proof_opens_the_unit_and_no_more(service: Session, engine: Engine) -> None:
+    assert opened(service, "key-desk") == {"persons": 2, "living": 3}
+    assert [seen(service, table) for table in TABLES] == [2, 2, 1, 1]
+    names = service.execute("SELECT name_mask FROM pii.person ORDER BY id").fetchall()
+    assert names == [("甲*",), ("乙*",)]
+    service.commit()
+    line = last_line(engine)
+    assert (line.actor, line.roles, line.purpose) == ("desk", "residents", "emergency")
+    assert (line.object_type, line.object_id, line.persons) == ("unit", 11, 2)
+
+
+def test_what_was_opened_ends_with_the_transaction(service: Session) -> None:
+    opened(service, "key-desk")
+    kept = service.execute(
+        "SELECT current_setting('cim.opened'), current_setting('cim.seal')"
+    ).fetchone()
+    assert kept is not None and seen(service) == 2
+    service.commit()
+    assert seen(service) == 0
+    # Nor does it open anything when it is said again.
+    for name, value in zip(("opened", "seal"), kept, strict=True):
+        service.execute("SELECT set_config(%s, %s, true)", (f"cim.{name}", value))
+    assert seen(service) == 0
+
+
+def test_a_list_that_was_opened_cannot_be_made_longer(service: Session) -> None:
+    opened(service, "key-desk")
+    service.execute(
+        "SELECT set_config('cim.opened', replace(current_setting('cim.opened'), '[1, 2]',"
+        " '[1, 2, 3, 4]'), true)"
+    )
+    assert seen(service) == 0
+
+
+def test_opening_is_a_line_even_of_one_who_rolls_nothing_back(
+    service: Session, engine: Engine
+) -> None:
+    """There is no row without its line: both are of one transaction."""
+    before = last_line(engine)
+    opened(service, "key-desk")
+    assert seen(service) == 2
+    service.rollback()
+    assert last_line(engine) == before and seen(service) == 0
+
+
+@pytest.mark.parametrize(
+    ("proof", "id", "ask", "refused"),
+    [
+        ("nobody", 11, {}, "proof"),
+        ("", 11, {}, "proof"),
+        ("key-figures", 11, {}, "role"),
+        ("key-officer", 11, {}, "role"),
+        ("key-narrow", 11, {}, "role"),
+        ("key-desk", 11, {"purpose": "curiosity"}, "purpose"),
+        ("key-desk", 11, {"purpose": None}, "purpose"),
+        ("key-desk", 11, {"purpose": "demonstration"}, "purpose"),
+        ("key-desk", 11, {"plain": True}, "role"),
+        ("key-plain", 11, {"plain": True, "purpose": "grid_service"}, "plain"),
+        ("key-east", 21, {}, "place"),
+    ],
+)
+def test_who_may_not_is_refused_and_sees_nothing(
+    service: Session, engine: Engine, proof: str, id: int, ask: dict[str, Any], refused: str
+) -> None:
+    assert opened(service, proof, id=id, **ask)["refused"] == refused
+    assert [seen(service, table) for table in TABLES] == [0, 0, 0, 0]
+    service.commit()
+    if refused != "proof":
+        line = last_line(engine)
+        assert not line.success and line.detail["refused"] == refused and line.persons == 0
+
+
+def test_a_digest_is_no_proof(service: Session, engine: Engine) -> None:
+    """What the database keeps of a key opens nothing: it takes the key."""
+    digest = secrets.digest("key-desk")
+    for stolen in (digest.hex(), str(digest), digest.decode("latin-1").replace("\x00", "")):
+        assert opened(service, stolen)["refused"] == "proof"
+
+
+def test_the_area_goes_by_the_place_of_the_home(service: Session) -> None:
+    assert opened(service, "key-east", id=11)["persons"] == 2
+    service.commit()
+    assert opened(service, "key-east", "number", None, number=hashed("99000019800101004X")) == {
+        "persons": 0,
+        "living": 0,
+    }
+    assert seen(service) == 0
+    service.commit()
+    assert opened(service, "key-desk", "number", None, number=hashed(NUMBER))["persons"] == 1
+
+
+def test_a_child_is_counted_and_found_by_nobody(service: Session) -> None:
+    found = opened(service, "key-plain", "number", None, number=hashed("99000019800101003X"))
+    assert found["persons"] == 0 and seen(service) == 0
+
+
+def test_nobody_takes_another_role_or_the_secret(service: Session) -> None:
+    for statement in (
+        "SET ROLE cim_gate",
+        "SET ROLE cim_intake",
+        "SET ROLE cim_public",
+        "SET SESSION AUTHORIZATION cim",
+        "SELECT * FROM security.seal",
+        "SELECT security.seal_of('{}')",
+        "SELECT security.seal_ids('{}')",
+        "SELECT * FROM security.proved('key-desk')",
+        "SELECT pii.forget('{1}')",
+        "SELECT digest FROM security.session",
+        "INSERT INTO security.session (digest, name, ends_at) VALUES ('x', 'x', now())",
+        "SELECT id_no_hash FROM pii.person",
+        "ALTER TABLE pii.person DISABLE ROW LEVEL SECURITY",
+        "CREATE FUNCTION security.opened_ids(text) RETURNS bigint[] AS '' LANGUAGE sql",
+    ):
+        with pytest.raises(InsufficientPrivilege):
+            service.execute(statement)
+        service.rollback()
+        service.execute("SET ROLE cim_resident_reader")
+    service.execute("RESET ROLE")
+    with pytest.raises(InsufficientPrivilege):
+        service.execute("SELECT id FROM pii.person")
+
+
+def test_a_table_of_ones_own_does_not_stand_in_for_anothers(service: Session) -> None:
+    """Functions that weigh rights look their tables up by their own names."""
+    service.execute("RESET ROLE")
+    with pytest.raises(InsufficientPrivilege):
+        service.execute("CREATE SCHEMA mine")
+    service.rollback()
+    service.execute("SET ROLE cim_resident_reader")
+    service.execute("CREATE TEMP TABLE api_key (name text, digest bytea)")
+    service.execute("SET LOCAL search_path = pg_temp, security, pii")
+    assert opened(service, "forged")["refused"] == "proof"
+
+
+def test_plain_gives_what_the_key_outside_opens(service: Session) -> None:
+    assert opened(service, "key-plain", plain=True)["persons"] == 2
+    rows = service.execute("SELECT * FROM security.opened_sealed() ORDER BY 1").fetchall()
+    assert VAULT.decrypt([row[1] for row in rows], "person.name") == ["甲", "乙"]
+    service.commit()
+    assert opened(service, "key-plain")["persons"] == 2
+    assert service.execute("SELECT * FROM security.opened_sealed()").fetchall() == []
+
+
+def test_a_key_that_ended_proves_nothing(service: Session, engine: Engine) -> None:
+    add_key(engine, "gone", "key-gone", ["residents"])
+    assert opened(service, "key-gone")["persons"] == 2
+    service.commit()
+    end_key(engine, "gone")
+    assert opened(service, "key-gone")["refused"] == "proof"
+
+
+def test_look_ups_are_rationed_by_who_looks(service: Session, engine: Engine) -> None:
+    add_key(engine, "hasty", "key-hasty", ["residents"])
+    with engine.begin() as connection:
+        stand(connection, "security")
+        connection.execute(text("UPDATE security.rule SET value = 10 WHERE name = 'people_burst'"))
+    try:
+        for _ in range(10):
+            assert opened(service, "key-hasty")["persons"] == 2
+            service.commit()
+        late = opened(service, "key-hasty")
+        assert late["refused"] == "rate" and 0 < late["seconds"] <= 1 and seen(service) == 0
+    finally:
+        service.rollback()
+        with engine.begin() as connection:
+            stand(connection, "security")
+            connection.execute(
+                text("UPDATE security.rule SET value = 300 WHERE name = 'people_burst'")
+            )
+
+
+def test_an_address_opens_those_whose_home_it_is(service: Session, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                """INSERT INTO city.std_address (id, level, full_text, norm_text)
+                    VALUES (7, 15, '11室', '11室'), (8, 11, '1号楼', '1号楼');
+                INSERT INTO city.address_link (address_id, object_type, object_id, method)
+                    VALUES (7, 'unit', 11, 'x'), (8, 'building', 1, 'x')"""
+            )
+        )
+    assert opened(service, "key-desk", "address", 7)["persons"] == 2
+    service.commit()
+    # The address of a building is no list of who lives in it.
+    assert opened(service, "key-desk", "address", 8)["persons"] == 0
+    assert seen(service) == 0
+
+
+def test_the_owner_without_superuser_rights_keeps_the_rows(connection: Connection) -> None:
+    """FORCE holds for owners too; the keeper's policy is theirs, and is moved to a new one."""
+    held = connection.execute(
+        text("SELECT tablename, roles::text FROM pg_policies WHERE policyname = 'keeper'")
+    )
+    owner = connection.execute(text("SELECT current_user")).scalar_one()
+    assert {tuple(row) for row in held} == {(table, f"{{{owner}}}") for table in TABLES}
