@@ -16,6 +16,7 @@ SPEC = "http://www.opengis.net/spec"
 REL = "http://www.opengis.net/def/rel/ogc/1.0"
 GEOJSON, JSON, HTML = "application/geo+json", "application/json", "text/html"
 SCHEMA = "application/schema+json"
+STYLE = "application/vnd.mapbox.style+json"
 OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
 MEDIA = {
     "json": GEOJSON,
@@ -48,6 +49,30 @@ CONFORMS = (
             "property-property",
             "arithmetic",
             "basic-spatial-operators",  # what QGIS looks for, a name of an earlier draft
+        )
+    ),
+    *(
+        f"{SPEC}/ogcapi-tiles-1/1.0/conf/{name}"
+        for name in (
+            "core",
+            "tileset",
+            "tilesets-list",
+            "dataset-tilesets",
+            "geodata-tilesets",
+            "collections-selection",
+            "mvt",
+            "oas30",
+        )
+    ),
+    *(
+        f"{SPEC}/tms/2.0/conf/{name}"
+        for name in (
+            "tilematrixset",
+            "tilematrixsetlimits",
+            "tilesetmetadata",
+            "json-tilematrixset",
+            "json-tilematrixsetlimits",
+            "json-tilesetmetadata",
         )
     ),
 )
@@ -104,6 +129,11 @@ def landing(root: str, shown: str) -> Document:
             link(f"{root}/conformance", f"{REL}/conformance", JSON, "Conformance · 符合性类"),
             link(f"{root}/collections", "data", JSON, "Collections · 数据集"),
             link(f"{root}/collections", f"{REL}/data", JSON, "Collections · 数据集"),
+            link(f"{root}/tiles", f"{REL}/tilesets-vector", JSON, "Vector tiles · 矢量瓦片"),
+            link(
+                f"{root}/tileMatrixSets", f"{REL}/tiling-schemes", JSON, "Tiling schemes · 瓦片网格"
+            ),
+            link(f"{root}/styles/city", "stylesheet", STYLE, "The map for MapLibre · 地图样式"),
         ],
     }
 
@@ -131,6 +161,7 @@ def collection(root: str, here: Collection, extent: Bounds | None) -> Document:
             ),
             link(f"{path}/schema", "describedby", SCHEMA, "Types of properties · 字段类型"),
             link(f"{path}/queryables", f"{REL}/queryables", SCHEMA, "Queryables · 可查询字段"),
+            link(f"{path}/tiles", f"{REL}/tilesets-vector", JSON, "Vector tiles · 矢量瓦片"),
             link(f"{root}/collections", "collection", JSON, "Collections · 数据集"),
         ],
     }

@@ -34,7 +34,8 @@ PROBLEMS: Document = {
 }
 
 
-def _parameter(name: str, about: str, schema: Document, **other: Any) -> Document:
+def parameter(name: str, about: str, schema: Document, **other: Any) -> Document:
+    """A parameter, of the query unless `other` says where."""
     return {
         "name": name,
         "in": "query",
@@ -55,48 +56,51 @@ NUMBERS: Document = {
 URI: Document = {"type": "string", "format": "uri", "enum": list(SYSTEMS)}
 
 SHARED: dict[str, Document] = {
-    "limit": _parameter(
+    "limit": parameter(
         "limit",
         "most features of an answer",
         {"type": "integer", "minimum": 1, "maximum": MOST, "default": 100},
         **LISTED,
     ),
-    "bbox": _parameter("bbox", "features that meet this box", NUMBERS, **LISTED),
-    "bbox-crs": _parameter("bbox-crs", "the system of bbox", URI),
-    "datetime": _parameter("datetime", "features last changed then", TEXT, **LISTED),
-    "crs": _parameter("crs", "the system of the answer", URI),
-    "properties": _parameter(
+    "bbox": parameter("bbox", "features that meet this box", NUMBERS, **LISTED),
+    "bbox-crs": parameter("bbox-crs", "the system of bbox", URI),
+    "datetime": parameter("datetime", "features last changed then", TEXT, **LISTED),
+    "crs": parameter("crs", "the system of the answer", URI),
+    "properties": parameter(
         "properties", "properties that are answered", {"type": "array", "items": TEXT}, **LISTED
     ),
-    "sortby": _parameter(
+    "sortby": parameter(
         "sortby", "properties to sort by, - before one turns it", {"type": "array", "items": TEXT},
         **LISTED,
     ),
-    "count": _parameter(
+    "count": parameter(
         "count",
         "how matching features are counted: exact (numberMatched), estimated (numberEstimated)",
         {"type": "string", "enum": ["none", "exact", "estimated"], "default": "none"},
     ),
-    "resultType": _parameter(
+    "resultType": parameter(
         "resultType",
         "hits gives numberMatched and no features",
         {"type": "string", "enum": ["results", "hits"], "default": "results"},
     ),
-    "after": _parameter("after", "taken from the link to the next page", TEXT),
-    "filter": _parameter("filter", "a condition in CQL2", TEXT),
-    "filter-lang": _parameter(
+    "after": parameter("after", "taken from the link to the next page", TEXT),
+    "filter": parameter("filter", "a condition in CQL2", TEXT),
+    "filter-lang": parameter(
         "filter-lang",
         "the language of filter",
         {"type": "string", "enum": ["cql2-text", "cql2-json"], "default": "cql2-text"},
     ),
-    "filter-crs": _parameter("filter-crs", "the system of coordinates in filter", URI),
-    "f": _parameter("f", "the form of the answer", {"type": "string", "enum": list(MEDIA)}),
+    "filter-crs": parameter("filter-crs", "the system of coordinates in filter", URI),
+    "f": parameter("f", "the form of the answer", {"type": "string", "enum": list(MEDIA)}),
 }  # fmt: skip
 
-PAGE = _parameter("f", "the form of the answer", {"type": "string", "enum": ["json", "html"]})
+PAGE = parameter("f", "the form of the answer", {"type": "string", "enum": ["json", "html"]})
 
 
-def _operation(name: str, summary: str, parameters: list[Document], *media: str) -> Document:
+def operation(
+    name: str, summary: str, parameters: list[Document], *media: str, tag: str = "features"
+) -> Document:
+    """What an address answers to GET, in these types."""
     content = {
         each: {"schema": {"type": "object" if "json" in each else "string"}} for each in media
     }
@@ -105,7 +109,7 @@ def _operation(name: str, summary: str, parameters: list[Document], *media: str)
             "operationId": name,
             "summary": summary,
             "description": summary,
-            "tags": ["features"],
+            "tags": [tag],
             "parameters": parameters,
             "responses": {"200": {"description": summary, "content": content}, **PROBLEMS},
         }
@@ -119,22 +123,22 @@ def _reference(name: str) -> Document:
 def _of(here: Collection) -> dict[str, Document]:
     path, title = f"/collections/{here.name}", f"{here.zh} {here.en}"
     asked = [
-        _parameter(name, each.about or titled(name), JSON_TYPES[each.kind])
+        parameter(name, each.about or titled(name), JSON_TYPES[each.kind])
         for name, each in here.properties.items()
         if name not in SHARED and each.kind != "strings"
     ]
     one = {"name": "featureId", "in": "path", "required": True, "description": "its id"}
     return {
-        path: _operation(f"describe_{here.name}", title, [PAGE], JSON, HTML),
-        f"{path}/queryables": _operation(f"queryables_{here.name}", title, [PAGE], SCHEMA, HTML),
-        f"{path}/schema": _operation(f"schema_{here.name}", title, [PAGE], SCHEMA, HTML),
-        f"{path}/items": _operation(
+        path: operation(f"describe_{here.name}", title, [PAGE], JSON, HTML),
+        f"{path}/queryables": operation(f"queryables_{here.name}", title, [PAGE], SCHEMA, HTML),
+        f"{path}/schema": operation(f"schema_{here.name}", title, [PAGE], SCHEMA, HTML),
+        f"{path}/items": operation(
             f"items_{here.name}",
             title,
             [*map(_reference, SHARED), *asked],
             *(media.partition(";")[0] for media in MEDIA.values()),
         ),
-        f"{path}/items/{{featureId}}": _operation(
+        f"{path}/items/{{featureId}}": operation(
             f"item_{here.name}",
             title,
             [one | {"schema": {"type": "string"}}, _reference("crs"), PAGE],
@@ -144,21 +148,25 @@ def _of(here: Collection) -> dict[str, Document]:
     }
 
 
-def document(root: str, version: str) -> Document:
-    """The whole description; `root` is the address of the landing page."""
+def document(root: str, version: str, more: dict[str, Document]) -> Document:
+    """The whole description; `root` is the address of the landing page, `more` are other paths."""
     paths = {
-        "/": _operation("landing", "The landing page · 首页", [PAGE], JSON, HTML),
-        "/conformance": _operation("conformance", "What holds · 符合性", [PAGE], JSON, HTML),
-        "/api": _operation("api", "This description · 接口定义", [PAGE], OPENAPI, HTML),
-        "/collections": _operation("collections", "Collections · 数据集", [PAGE], JSON, HTML),
+        "/": operation("landing", "The landing page · 首页", [PAGE], JSON, HTML),
+        "/conformance": operation("conformance", "What holds · 符合性", [PAGE], JSON, HTML),
+        "/api": operation("api", "This description · 接口定义", [PAGE], OPENAPI, HTML),
+        "/collections": operation("collections", "Collections · 数据集", [PAGE], JSON, HTML),
     }
     for each in COLLECTIONS.values():
         paths |= _of(each)
+    paths |= more
     return {
         "openapi": "3.0.3",
         "info": {"title": TITLE, "description": ABOUT, "version": version},
         "servers": [{"url": root}],
-        "tags": [{"name": "features", "description": "OGC API – Features"}],
+        "tags": [
+            {"name": "features", "description": "OGC API – Features"},
+            {"name": "tiles", "description": "OGC API – Tiles"},
+        ],
         "paths": paths,
         "components": {"parameters": SHARED},
     }

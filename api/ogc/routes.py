@@ -18,6 +18,8 @@ from api.ogc.describing import HTML, Document
 from api.ogc.filters import compiled
 from api.ogc.reading import FORMATS, Items, items, once, place, share, value
 from api.ogc.systems import DEFAULT, system
+from api.ogc.tiles import openapi as tiles_openapi
+from api.ogc.tiles import routes as tiles
 from api.store import Store
 from cim.errors import BadParameter, NotFound
 from cim.store.queries.collections import items as queries
@@ -25,6 +27,7 @@ from cim.store.queries.collections.items import Ask
 
 router = APIRouter(prefix="/ogc", include_in_schema=False)
 """Described by its own document, `/ogc/api`: the standard wants OpenAPI 3.0."""
+router.include_router(tiles.router)
 
 
 @router.get("")
@@ -46,7 +49,7 @@ async def conformance(request: Request, root: RootDep) -> Response:
 @router.get("/api")
 async def interface(request: Request, root: RootDep) -> Response:
     """The interface as OpenAPI 3.0, or in words."""
-    found = openapi.document(root, request.app.version)
+    found = openapi.document(root, request.app.version, tiles_openapi.paths())
     links = describing.both_ways(f"{root}/api", "html", describing.OPENAPI)
     return shown(
         request,

@@ -15,6 +15,7 @@ from cim.model import (
     security,
     spaces,
     terrain,
+    vector,
 )
 from cim.model.base import CITY, PII, PLATFORM, SECURITY, SRID, metadata
 
@@ -39,4 +40,5 @@ __all__ = [
     "security",
     "spaces",
     "terrain",
+    "vector",
 ]

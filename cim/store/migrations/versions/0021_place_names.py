@@ -5,7 +5,7 @@ from importlib.resources import files
 from alembic import op
 
 revision = "0021"
-down_revision = "0016"
+down_revision = "0020"
 
 
 def upgrade() -> None:

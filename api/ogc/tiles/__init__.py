@@ -1,0 +1,1 @@
+"""OGC API – Tiles: vector tiles of every public collection, and of several together."""
