@@ -107,6 +107,7 @@ def judge(asked: Address, candidates: Sequence[Candidate]) -> Verdict:
         each.level > best.level and each.score >= LIKELY for each in ranked[1:]
     )
     if best.score < GOOD or deeper:
+        ranked = tuple(sorted(ranked, key=lambda each: each.id is None))
         return Verdict("unsure", None, ranked, asked.norm_text + _more(asked))
     if len(ranked) > 1 and ranked[1].score > best.score - AHEAD:
         return Verdict("ambiguous", None, ranked, best.remainder)

@@ -47,13 +47,27 @@ def steps(addresses: Sequence[Address], each: int = 5, *, alike: bool = False) -
 
 def run(connection: Connection, steps: Steps) -> list[Verdict]:
     """Run the steps on a connection."""
+    verdicts: list[Verdict]
+    statement, verdicts = advance(steps)
+    while statement is not None:
+        statement, verdicts = advance(steps, connection.execute(statement).all())
+    return verdicts
+
+
+def advance(steps: Generator[TextClause, Rows, Any], rows: Rows | None = None) -> Any:
+    """The next statement and None; or None and what came of it all.
+
+    >>> def asks():
+    ...     rows = yield "SELECT 1"
+    ...     return rows
+    >>> asked = asks()
+    >>> advance(asked), advance(asked, [1])
+    (('SELECT 1', None), (None, [1]))
+    """
     try:
-        statement = next(steps)
-        while True:
-            statement = steps.send(connection.execute(statement).all())
+        return (next(steps) if rows is None else steps.send(rows)), None
     except StopIteration as ended:
-        verdicts: list[Verdict] = ended.value
-        return verdicts
+        return None, ended.value
 
 
 def columns(addresses: Sequence[Address]) -> dict[str, list[Any]]:

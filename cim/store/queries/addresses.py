@@ -70,8 +70,10 @@ def names() -> TextClause:
     return text(NAMES)
 
 
-def search(q: str, limit: int = 20, gazetteer: Gazetteer | None = None) -> TextClause:
-    """Addresses that match what was typed, best first.
+def search(
+    q: str, limit: int = 20, gazetteer: Gazetteer | None = None, *, anywhere: bool = True
+) -> TextClause:
+    """Addresses that match what was typed, best first; unless `anywhere`, such as begin with it.
 
     Columns: id, text, level, score (0 to 100), object_type, object_id, building_id, unit_id, lon,
     lat.  A unit without an address of its own comes with the id of its building's address.
@@ -83,6 +85,8 @@ def search(q: str, limit: int = 20, gazetteer: Gazetteer | None = None) -> TextC
     entrance = levels.pop("entrance_no", None) if room else None
     if room:
         levels.pop("floor_no", None)
+    if not anywhere:
+        return _statement([], found, limit)
     if room and len(join(levels)) < 2:
         return _statement(_parts(normalise(q)), found, limit)
     words = _words(levels, found) if levels and not found.remainder else _parts(normalise(q))

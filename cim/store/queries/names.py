@@ -137,13 +137,63 @@ def typed(
 
     Columns: level, name, town, rank (which way), whole (whether the letters are all of it).
     """
-    asked: dict[str, Any] = {
+    return text(_TYPED).bindparams(**_ways(ways), levels=list(levels), limit=limit)
+
+
+def _ways(ways: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    return {
         "initials": [initials for initials, _ in ways],
-        "ends": [initials[:-1] + chr(ord(initials[-1]) + 1) for initials, _ in ways],
+        "ends": [_end(initials) for initials, _ in ways],
         "patterns": [pattern for _, pattern in ways],
         "ranks": list(range(len(ways))),
     }
-    return text(_TYPED).bindparams(**asked, levels=list(levels), limit=limit)
+
+
+def _end(initials: str) -> str:
+    """The first text behind all that begin with these letters."""
+    return initials[:-1] + chr(ord(initials[-1]) + 1)
+
+
+_AREAS: Final = """
+    SELECT p.level, p.name, p.town, min(w.rank) AS rank, bool_or(p.initials = w.initials) AS whole
+    FROM unnest(CAST(:initials AS text[]), CAST(:ends AS text[]), CAST(:patterns AS text[]),
+                CAST(:ranks AS int[])) AS w(initials, ends, pattern, rank)
+    JOIN city.place_name p
+      ON p.initials ~>=~ w.initials AND p.initials ~<~ w.ends AND p.said ~ w.pattern
+    WHERE p.level <= 4
+      AND length(p.initials) - length(w.initials)
+        <= CASE WHEN p.name ~ '(街道|社区)$' THEN 2 ELSE 1 END
+    GROUP BY 1, 2, 3 ORDER BY 4, 5 DESC, p.level, p.name, p.town LIMIT :limit"""
+
+
+def areas_typed(ways: Sequence[tuple[str, str]], limit: int) -> TextClause:
+    """Areas whose name, or the name without its word, the letters stand for; columns as above."""
+    return text(_AREAS).bindparams(**_ways(ways), limit=limit)
+
+
+_BEGINNING: Final = """
+    SELECT p.level, p.name, p.town, 0 AS rank, p.name = :words AS whole
+    FROM city.place_name p
+    WHERE p.initials ~>=~ :initials AND p.initials ~<~ :ends AND starts_with(p.name, :words)
+    ORDER BY p.level, length(p.name), p.name, p.town LIMIT :limit"""
+
+
+def beginning(words: str, initials: str, limit: int) -> TextClause:
+    """Names that begin with a character that is said so; columns as above."""
+    return text(_BEGINNING).bindparams(
+        words=words, initials=initials, ends=_end(initials), limit=limit
+    )
+
+
+_WITHIN: Final = """
+    SELECT p.level, p.name, p.town, 1 AS rank, false AS whole FROM city.place_name p
+    WHERE p.main AND p.town = :town AND p.level > 3
+    ORDER BY p.level, length(p.name), p.name LIMIT :limit"""
+
+
+def within(town: str, limit: int) -> TextClause:
+    """Names of places in a town, the widest first; columns as above."""
+    return text(_WITHIN).bindparams(town=town, limit=limit)
 
 
 _HOLDING: Final = """
@@ -159,3 +209,51 @@ def holding(words: str, limit: int) -> TextClause:
     """Names that hold two characters or more, best first; columns as of `typed`."""
     pairs = [words[at : at + 2] for at in range(len(words) - 1)]
     return text(_HOLDING).bindparams(words=words, pairs=pairs, limit=limit)
+
+
+_STANDING: Final = """
+WITH n AS MATERIALIZED (
+    SELECT * FROM unnest(CAST(:levels AS smallint[]), CAST(:names AS text[]),
+        CAST(:towns AS text[])) WITH ORDINALITY AS n(level, name, town, no)),
+o AS MATERIALIZED (
+    SELECT n.no, 'admin_area' AS object_type, a.id AS object_id, a.geom
+    FROM n JOIN city.admin_area a ON a.level = n.level + 1 AND a.ended_at IS NULL
+        AND NOT a.is_pseudo
+        AND (a.name = n.name
+             OR regexp_replace(a.name, '(居民|村民)?委(员)?会$', '') = n.name)
+    LEFT JOIN city.admin_area p ON p.id = a.parent_id
+    WHERE n.level BETWEEN 2 AND 4 AND (n.town = '' OR p.name IS NULL OR p.name = n.town)
+    UNION ALL
+    SELECT n.no, 'estate', e.id, e.geom FROM n JOIN city.estate e
+      ON e.name = n.name AND e.ended_at IS NULL WHERE n.level = 10
+    UNION ALL
+    SELECT n.no, 'street', s.id, s.geom FROM n JOIN city.street s
+      ON s.name = n.name AND s.ended_at IS NULL WHERE n.level = 8)
+SELECT n.no::int, o.object_type, o.object_id, ST_X(coalesce(o.point, a.geom)) AS lon,
+    ST_Y(coalesce(o.point, a.geom)) AS lat
+FROM n
+LEFT JOIN LATERAL (
+    SELECT (array_agg(o.object_type))[1] AS object_type, min(o.object_id) AS object_id,
+        ST_PointOnSurface((array_agg(o.geom ORDER BY o.object_id))[1]) AS point
+    FROM o WHERE o.no = n.no HAVING count(*) = 1) o ON true
+LEFT JOIN LATERAL (
+    (SELECT a.geom FROM city.std_address a WHERE n.level = 10 AND a.estate_name = n.name
+        AND a.level BETWEEN 10 AND 12 AND a.ended_at IS NULL AND n.town IN ('', a.town) LIMIT 1)
+    UNION ALL
+    (SELECT a.geom FROM city.std_address a WHERE n.level = 8 AND a.road = n.name
+        AND a.level BETWEEN 9 AND 12 AND a.road IS NOT NULL AND a.ended_at IS NULL
+        AND n.town IN ('', a.town) LIMIT 1)
+    UNION ALL
+    (SELECT a.geom FROM city.std_address a WHERE n.level = 4 AND a.village = n.name
+        AND a.level BETWEEN 9 AND 12 AND a.village IS NOT NULL AND a.road IS NULL
+        AND a.ended_at IS NULL LIMIT 1)
+    LIMIT 1) a ON true
+ORDER BY n.no"""
+
+
+def standing(levels: Sequence[int], names: Sequence[str], towns: Sequence[str]) -> TextClause:
+    """Where names are: the one object that is called so, and a point in it or of an address there.
+
+    Columns: no (1 for the first), object_type, object_id, lon, lat.
+    """
+    return text(_STANDING).bindparams(levels=list(levels), names=list(names), towns=list(towns))
