@@ -1,16 +1,25 @@
 """`cim serve`: the service on this machine, until it is stopped."""
 
 import errno
+import os
 import signal
 import socket
 import sys
 from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
 
 import click
 import uvicorn
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import mark_process_dead
 
 from api.access import is_loopback
 from api.app import create_app
+from api.serving.logs import configure
+from api.serving.metrics import answer_at
+from api.serving.protocol import Patient
 from cim import settings as configuration
 from cim.crs.geoid import geoid
 from cim.errors import CimError
@@ -19,10 +28,13 @@ from cim.security import accounts
 from cim.security.identity import stand_for
 from cim.security.signing import CONSOLE
 from cim.settings import Settings
-from cim.store.engine import connect
+from cim.store.engine import connect, open_engine
 
 GRACE = 5
 """Seconds that answers under way have after the service was told to stop."""
+
+STARTING = 60
+"""Seconds that one of several processes has to start, and to say that it is alive."""
 
 
 class Server(uvicorn.Server):
@@ -37,8 +49,7 @@ class Server(uvicorn.Server):
         """Start, then announce."""
         await super().startup(sockets)
         if self.started and not self.should_exit:
-            click.echo(f"open {self.address}")
-            click.echo(f"请在浏览器中打开 {self.address}")
+            announce(self.address)
 
 
 @click.command()
@@ -49,12 +60,13 @@ class Server(uvicorn.Server):
 @click.option(
     "--demo", is_flag=True, help="Callers on this machine act as a housing and data officer."
 )
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes that answer.")
 @click.option(
     "--no-worker",
     is_flag=True,
     help="Load nothing here, nor keep tiles true; `cim worker` and `cim tile follow` do elsewhere.",
 )
-def serve(host: str, port: int, demo: bool, no_worker: bool) -> None:
+def serve(host: str, port: int, demo: bool, workers: int | None, no_worker: bool) -> None:
     """Serve the viewer, the API and the tiles, and load what is handed in.
 
     Residents are shown, masked, only to callers who may see them, and files are taken only from
@@ -68,7 +80,9 @@ def serve(host: str, port: int, demo: bool, no_worker: bool) -> None:
            http://127.0.0.1:8080/units/1/card
     """
     settings = configuration.load()
-    settings = settings.model_copy(update={"demo": settings.demo or demo})
+    given = {"demo": settings.demo or demo, "workers": workers or settings.workers}
+    settings = settings.model_copy(update=given)
+    configure(settings.log)
     if settings.demo and not is_loopback(host):
         raise CimError(
             "the demo shows residents to whoever calls, so it listens on this machine only: "
@@ -79,17 +93,8 @@ def serve(host: str, port: int, demo: bool, no_worker: bool) -> None:
     listener = listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}"
-    config = uvicorn.Config(
-        create_app(settings),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # who is on this machine is judged by the connection itself
-        timeout_graceful_shutdown=GRACE,
-    )
     geoid(settings)  # what is wrong with it or the store is said here, in sentences
     welcome(settings, address)
-    server = Server(config, address)
     # What stopped the server is raised once more after it has ended, unless whoever started us has
     # interrupts ignored, as a shell has for what it runs in the background; the worker ends first.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -98,13 +103,75 @@ def serve(host: str, port: int, demo: bool, no_worker: bool) -> None:
             if not no_worker:
                 stack.enter_context(attached("worker"))
                 stack.enter_context(attached("tile", "follow"))
-            with suppress(KeyboardInterrupt):
-                server.run([listener])
+            run = alone if settings.workers == 1 else together
+            started = run(settings, listener, address)
     finally:
         listener.close()
-    if not server.started:
+    if not started:
         raise SystemExit(2)
     click.echo("stopped · 服务已停止")
+
+
+def configured(app: FastAPI | str, **more: Any) -> uvicorn.Config:
+    """How the server is run, by one process or several."""
+    return uvicorn.Config(
+        app,
+        http=Patient,
+        ws="none",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # whose word is taken is the settings' to say
+        timeout_graceful_shutdown=GRACE,
+        **more,
+    )
+
+
+def alone(settings: Settings, listener: socket.socket, address: str) -> bool:
+    """Answer with this process, until told to stop; whether it came so far as to answer."""
+    app = create_app(settings)
+    measured(settings, app.state.registry)
+    server = Server(configured(app), address)
+    with suppress(KeyboardInterrupt):
+        server.run([listener])
+    return server.started
+
+
+def together(settings: Settings, listener: socket.socket, address: str) -> bool:
+    """The same with several processes."""
+    from api.serving import workers  # noqa: PLC0415 - the folder is named before the library looks
+
+    # What was given to the command is for them too.
+    os.environ["CIM_DEMO"], os.environ["CIM_WORKERS"] = str(settings.demo), str(settings.workers)
+    with workers.shared() as folder:
+        measured(settings, CollectorRegistry(), folder / "metrics")
+        config = configured(
+            workers.FACTORY,
+            factory=True,
+            workers=settings.workers,
+            timeout_worker_healthcheck=STARTING,
+        )
+        found = workers.Workers(config, [listener], lambda: announce(address), mark_process_dead)
+        found.run()
+        return found.started
+
+
+def measured(settings: Settings, registry: CollectorRegistry, files: Path | None = None) -> None:
+    """Answer Prometheus, where the settings say; CimError where nothing can listen there."""
+    if not settings.metrics:
+        return
+    try:
+        answer_at(settings.metrics, registry, open_engine(settings), files)
+    except OSError as error:
+        host, _, port = settings.metrics.rpartition(":")
+        raise unavailable(host, int(port), error) from error
+
+
+def announce(address: str) -> None:
+    """Say where it can be opened."""
+    click.echo(f"open {address}")
+    click.echo(f"请在浏览器中打开 {address}")
 
 
 def welcome(settings: Settings, address: str) -> None:

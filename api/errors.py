@@ -17,6 +17,7 @@ from cim.errors import (
     BadParameter,
     CimError,
     Conflict,
+    Gone,
     InvalidQuery,
     NeighbourError,
     NoRoom,
@@ -32,6 +33,7 @@ from cim.errors import (
 
 STATUS: dict[type[CimError], int] = {
     NotFound: 404,
+    Gone: 410,
     InvalidQuery: 422,
     BadParameter: 400,
     TooLarge: 413,
@@ -141,7 +143,7 @@ def install(app: FastAPI) -> None:
     async def deliberate(request: Request, error: CimError) -> Response:
         status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
         if status >= 500:
-            log.error("%s on %s", type(error).__name__, request.url.path)
+            log.error("%s on %s", type(error).__name__, place(request))
         told = public(error)
         answer = problem(request, status, str(told), told.zh)
         if isinstance(error, TooMany):
@@ -175,7 +177,7 @@ def methods(request: Request) -> set[str]:
         for route in routes
         if isinstance(route, APIRoute) and route.path != "/{path:path}"
         if route.path_regex.match(request.url.path)
-        for method in route.methods
+        for method in route.methods or ()
     }
     return found | ({"HEAD"} if "GET" in found else set())
 
@@ -187,22 +189,31 @@ def public(error: CimError) -> CimError:
     return AWAY if isinstance(error, StoreError) else error
 
 
+def place(request: Request) -> str:
+    """Where a request went, for the log: its route's pattern and its own name, never its values."""
+    route = getattr(request.scope.get("route"), "path", "-")
+    return f"{request.method} {route} [{request.scope.get('state', {}).get('request_id', '-')}]"
+
+
+STEPS = 6
+"""Steps of a fault's way that are written down, each a module and a line; the last is where."""
+
+
 def unforeseen(request: Request, error: Exception) -> Response:
     """A fault of ours: where it happened goes to the log, without the values it happened with."""
-    trace, where = error.__traceback__, "?"
+    trace, steps = error.__traceback__, []
     while trace:
         module = str(trace.tb_frame.f_globals.get("__name__"))
         if module.startswith(("api.", "cim.", "tiling.")):
-            where = f"{module}:{trace.tb_lineno}"
+            steps.append(f"{module}:{trace.tb_lineno}")
         trace = trace.tb_next
-    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    state = getattr(getattr(error, "orig", error), "sqlstate", None)
     log.error(
-        "fault %s%s at %s on %s %s",
+        "fault %s%s on %s, at %s",
         type(error).__name__,
         f" (SQLSTATE {state})" if state else "",
-        where,
-        request.method,
-        request.url.path,
+        place(request),
+        " > ".join(steps[-STEPS:]) or "?",
     )
     return problem(
         request,

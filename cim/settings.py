@@ -34,6 +34,16 @@ class Settings(BaseSettings):
         description="the same database as the service answers callers from it: as the role "
         "cim_service, which may do less; empty: as CIM_DATABASE_URL",
     )
+    read_database_url: str | None = Field(
+        None,
+        pattern=r"^$|^postgres(ql)?(\+\w+)?://",
+        description="a read replica of it (streaming replication), which answers what only reads",
+    )
+    read_lag_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="seconds that the replica may be behind; it is not asked while it is further",
+    )
     city_name: str = Field(
         "", description="what the viewer calls the city; empty: its largest area"
     )
@@ -122,6 +132,9 @@ class Settings(BaseSettings):
         "faults",
         description="what is written to the standard error: faults alone; or every request too, as "
         "text or as JSON, a line each",
+    )
+    workers: int = Field(
+        1, ge=1, le=64, description="processes that answer, on all of which requests are spread"
     )
     metrics: str = Field(
         "",

@@ -2,45 +2,56 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.deps import MemoryDep, StoreDep
+from api.deps import GateDep, MemoryDep, StoreDep
 from api.routes import json
-from api.schemas.service import Health
+from api.schemas.service import Health, Ready
+from api.store import Store
 from cim import __version__
-from cim.errors import StoreError
-from cim.store.queries import city
+from cim.errors import CimError, StoreError
+from cim.security.rights import SYSTEM
+from cim.store import migrate
+from cim.store.queries import city, serving
 
 router = APIRouter(tags=["service"])
 
+UNKEPT = {"Cache-Control": "no-store", "Vary": "Authorization, Cookie"}
+
+
+@router.get("/health", summary="Whether this process answers", response_model=Health)
+async def health() -> Response:
+    """Asks nobody, so that a process is not ended for what it cannot help."""
+    return json({"status": "ok", "version": __version__}, **UNKEPT)
+
 
 @router.get(
-    "/health",
-    summary="Whether the service and its database work",
-    response_model=Health,
-    responses={503: {"model": Health, "description": "The database does not answer"}},
+    "/ready",
+    summary="Whether requests can be answered: the database is there and at the right revision",
+    response_model=Ready,
+    responses={503: {"model": Ready, "description": "They cannot be, for now"}},
 )
-async def health(store: StoreDep, memory: MemoryDep) -> Response:
-    """Cheap enough to be asked every few seconds: counts are kept for ten."""
-
-    async def look() -> dict[str, Any]:
-        postgis = await store.value(city.postgis())
-        counts = await store.row(city.counts())
-        return {"postgis": postgis, "counts": dict(counts._mapping) if counts else {}}
-
+async def ready(request: Request, store: StoreDep, memory: MemoryDep, gate: GateDep) -> Response:
+    """Cheap enough to be asked every few seconds; details are the system administrator's."""
     try:
-        found, ok = await memory.get("health", look), True
+        found = await memory.get("ready", lambda: state(store))
+        ok = found["database"]["revision"] == migrate.head()
     except (SQLAlchemyError, StoreError):
-        found, ok = {"postgis": None, "counts": {}}, False
-    answer = json(
-        {
-            "status": "ok" if ok else "degraded",
-            "version": __version__,
-            "database": {"ok": ok, "postgis": found["postgis"]},
-            "counts": found["counts"],
-        }
-    )
+        found, ok = {"database": {"ok": False, "postgis": None, "revision": None}}, False
+    try:
+        detailed = (await gate.caller(request)).may(SYSTEM)
+    except (CimError, SQLAlchemyError):
+        detailed = False
+    replica = getattr(request.app.state, "replica", None)
+    known = found | {"replica": replica.told if replica else None} if detailed else {}
+    answer = json({"status": "ready" if ok else "not ready", "details": known or None}, **UNKEPT)
     answer.status_code = 200 if ok else 503
     return answer
+
+
+async def state(store: Store) -> dict[str, Any]:
+    """What the database says of itself."""
+    revision, postgis = await store.value(serving.revision()), await store.value(city.postgis())
+    return {"database": {"ok": True, "postgis": postgis, "revision": revision}}

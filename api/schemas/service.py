@@ -8,29 +8,45 @@ from pydantic import Field
 from api.schemas.common import Answer, Bounds, Code, Sentence, example
 
 
-class DatabaseHealth(Answer):
-    """Whether the database answers, and its PostGIS."""
+class Health(Answer):
+    """That the process answers."""
+
+    model_config = example({"status": "ok", "version": "0.1.0"})
+
+    status: str = Field(description="ok")
+    version: str
+
+
+class DatabaseState(Answer):
+    """The database as it was found."""
 
     ok: bool
     postgis: str | None
+    revision: str | None = Field(description="of its tables; the program's own is the newest")
 
 
-class Health(Answer):
-    """Whether the service works; counts are estimates above 100,000 rows."""
+class ReplicaState(Answer):
+    """The read replica as it was found."""
 
-    model_config = example(
-        {
-            "status": "ok",
-            "version": "0.1.0",
-            "database": {"ok": True, "postgis": "3.3.2"},
-            "counts": {"buildings": 3076, "storeys": 11021, "units": 30112},
-        }
-    )
+    usable: bool = Field(description="whether it is asked")
+    behind_bytes: int | None = Field(description="of the primary's log; null while it is away")
+    behind_seconds: float | None
 
-    status: str = Field(description="ok, or degraded while the database does not answer")
-    version: str
-    database: DatabaseHealth
-    counts: dict[str, int]
+
+class Details(Answer):
+    """What the system administrator is told besides."""
+
+    database: DatabaseState
+    replica: ReplicaState | None = Field(description="null where there is none")
+
+
+class Ready(Answer):
+    """Whether requests can be answered."""
+
+    model_config = example({"status": "ready", "details": None})
+
+    status: str = Field(description="ready, or not ready")
+    details: Details | None = Field(description="for the system administrator alone")
 
 
 class Tileset(Answer):

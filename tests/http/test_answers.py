@@ -12,6 +12,7 @@ COLLECTIONS = [name.value for name in features.Collection]
 AREA = "bbox=113.8,22.8,114,23"
 ANSWERS: list[tuple[str, type[BaseModel]]] = [
     ("/health", service.Health),
+    ("/ready", service.Ready),
     ("/session", session.Session),
     ("/city", service.City),
     ("/tilesets", service.Tilesets),
@@ -38,10 +39,11 @@ def test_an_answer_has_exactly_the_documented_fields(
     assert "json" in response.headers["content-type"]
 
 
-def test_health_counts_what_is_there(client: TestClient) -> None:
-    found = client.get("/health").json()
-    assert found["status"] == "ok" and found["database"] == {"ok": True, "postgis": "3.3.2"}
-    assert found["counts"]["units"] == 13
+def test_who_is_nobody_is_told_whether_requests_can_be_answered_and_no_more(
+    client: TestClient,
+) -> None:
+    assert client.get("/health").json()["status"] == "ok"
+    assert client.get("/ready").json() == {"status": "ready", "details": None}
 
 
 def test_the_city_is_named_bounded_counted_and_explained(client: TestClient) -> None:

@@ -63,7 +63,7 @@ def test_problems_are_described_with_the_type_they_have(document: dict[str, Any]
     described = 0
     for path, _, operation in operations(document):
         for status, response in operation["responses"].items():
-            if int(status) >= 400 and path != "/health":
+            if int(status) >= 400 and path != "/ready":
                 assert list(response["content"]) == ["application/problem+json"], (path, status)
                 described += 1
     assert described > 20

@@ -28,6 +28,7 @@ BODIES = {
 
 TABLE: dict[str, tuple[str, str]] = {
     "GET /health": (PUBLIC, "/health"),
+    "GET /ready": (PUBLIC, "/ready"),
     "GET /session": (PUBLIC, "/session"),
     "POST /session": (PUBLIC, "/session"),
     "DELETE /session": (PUBLIC, "/session"),
