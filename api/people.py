@@ -97,7 +97,7 @@ class People:
                 purpose=self.caller.purpose,
                 what=wanted.what,
                 id=wanted.id,
-                number=self.hashed(wanted.number),
+                numbers=self.hashed(wanted.number),
                 plain=wanted.plain,
                 **self.told,
             )
@@ -112,7 +112,7 @@ class People:
         found = await self._ask(
             queries.tell(
                 proof=self.caller.proof,
-                number=self.hashed(number),
+                numbers=self.hashed(number),
                 reference=reference,
                 **self.told,
             )
@@ -125,16 +125,16 @@ class People:
         return await self._ask(
             queries.erase(
                 proof=self.caller.proof,
-                number=self.hashed(number),
+                numbers=self.hashed(number),
                 reference=reference,
                 aside=aside,
                 **self.told,
             )
         )
 
-    def hashed(self, number: str | None) -> bytes | None:
-        """The keyed hash of a document number."""
-        return None if number is None else self.vault.hash([plain_id(number)], NUMBER)[0]
+    def hashed(self, number: str | None) -> list[bytes] | None:
+        """The keyed hashes that a document number may be found by."""
+        return None if number is None else self.vault.hashes(plain_id(number), NUMBER)
 
     async def _ask(self, asked: Asked) -> Json:
         found: Json = orjson.loads(await self.direct.value(asked))

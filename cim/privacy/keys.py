@@ -1,12 +1,17 @@
-"""The key file: made at first need, readable by its owner alone, never in the database."""
+"""The key file: made at first need, readable by its owner alone, never in the database.
+
+While keys are changed it holds two, a line each: the first seals, both open.  Programs that run
+meanwhile look whether it is another file than the one they read.
+"""
 
 import os
+import re
 import secrets
 import stat
 from pathlib import Path
 
 from cim.errors import PrivacyError, why
-from cim.privacy.vault import LEAST_SECRET, Vault
+from cim.privacy.vault import LEAST_SECRET, Key, Vault
 from cim.settings import Settings
 
 
@@ -23,7 +28,33 @@ def open_vault(settings: Settings) -> Vault:
     path = key_file(settings)
     if not path.exists():
         make_key(path)
-    return Vault(read_key(path))
+    return FileVault(path)
+
+
+class FileVault(Vault):
+    """The vault of a key file, as the file is now."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises PrivacyError as `read_keys` does."""
+        self.path = path
+        self._read = _stamp(path)
+        super().__init__(*read_keys(path))
+
+    def _keys(self) -> tuple[Key, ...]:
+        stamp = _stamp(self.path)
+        if stamp not in (None, self._read):
+            self._known = Vault(*read_keys(self.path))._known
+            self._read = stamp
+        return self._known
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What tells whether a file is another; None where it cannot be looked at."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def make_key(path: Path) -> None:
@@ -32,19 +63,50 @@ def make_key(path: Path) -> None:
     When two programs do it at the same time one of them wins and both use its key.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    fresh = _written(path, [new_secret()])
     try:
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_hex(LEAST_SECRET) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(fresh, path)
-        except FileExistsError:
-            return
+        os.link(fresh, path)
+    except FileExistsError:
+        return
     finally:
         fresh.unlink()
+
+
+def new_secret() -> bytes:
+    """A random secret as a key file has it: 64 hexadecimal digits."""
+    return secrets.token_hex(LEAST_SECRET).encode()
+
+
+def replace_keys(path: Path, keys: list[bytes]) -> None:
+    """Put other keys into the file, at once: whoever reads it finds the old ones or these."""
+    os.replace(_written(path, keys), path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _written(path: Path, keys: list[bytes]) -> Path:
+    """A file beside that one, on the disk for good, with these keys; mode 0600."""
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(b"".join(key + b"\n" for key in keys))
+        file.flush()
+        os.fsync(file.fileno())
+    return fresh
+
+
+def read_keys(path: Path) -> list[bytes]:
+    """The keys in a file, the one that seals first; PrivacyError as `read_key` raises it."""
+    whole = read_key(path)
+    lines = whole.split(b"\n")
+    return lines if all(map(_KEY.fullmatch, lines)) else [whole]
+
+
+_KEY = re.compile(rb"[0-9a-f]{64}")
+"""A key as this program makes it; a file with anything else is one key, whatever is in it."""
 
 
 def read_key(path: Path) -> bytes:

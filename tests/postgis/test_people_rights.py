@@ -111,9 +111,9 @@ def seen(service: Session, table: str = "person") -> int:
 def opened(
     service: Session, proof: str, what: str = "unit", id: int | None = 11, **ask: Any
 ) -> Any:
-    given = {"purpose": "emergency", "number": None, "plain": False} | ask
+    given = {"purpose": "emergency", "numbers": None, "plain": False} | ask
     found = service.execute(
-        "SELECT security.open_people(%(proof)s, %(purpose)s, %(what)s, %(id)s, %(number)s,"
+        "SELECT security.open_people(%(proof)s, %(purpose)s, %(what)s, %(id)s, %(numbers)s,"
         " %(plain)s)",
         given | {"proof": proof, "what": what, "id": id},
     ).fetchone()
@@ -228,17 +228,17 @@ def test_a_digest_is_no_proof(service: Session, engine: Engine) -> None:
 def test_the_area_goes_by_the_place_of_the_home(service: Session) -> None:
     assert opened(service, "key-east", id=11)["persons"] == 2
     service.commit()
-    assert opened(service, "key-east", "number", None, number=hashed("99000019800101004X")) == {
+    assert opened(service, "key-east", "number", None, numbers=[hashed("99000019800101004X")]) == {
         "persons": 0,
         "living": 0,
     }
     assert seen(service) == 0
     service.commit()
-    assert opened(service, "key-desk", "number", None, number=hashed(NUMBER))["persons"] == 1
+    assert opened(service, "key-desk", "number", None, numbers=[hashed(NUMBER)])["persons"] == 1
 
 
 def test_a_child_is_counted_and_found_by_nobody(service: Session) -> None:
-    found = opened(service, "key-plain", "number", None, number=hashed("99000019800101003X"))
+    found = opened(service, "key-plain", "number", None, numbers=[hashed("99000019800101003X")])
     assert found["persons"] == 0 and seen(service) == 0
 
 

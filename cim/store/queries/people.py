@@ -6,33 +6,33 @@ The database weighs who asks, logs it, and shows what was opened: `cim/store/peo
 from cim.store.queries.ready import Ready
 
 show = Ready(
-    "SELECT pii.show(:proof, :purpose, :what, :id, :number, :plain, :address, :request)::text",
+    "SELECT pii.show(:proof, :purpose, :what, :id, :numbers, :plain, :address, :request)::text",
     proof="text",
     purpose="text",
     what="text",
     id="bigint",
-    number="bytea",
+    numbers="bytea[]",
     plain="boolean",
     address="text",
     request="text",
 )
-"""Residents of a unit or an address, or who has a document of a keyed hash: JSON, or `refused`."""
+"""Residents of a unit or an address, or who has a document of one of these keyed hashes: JSON, or `refused`."""
 
 tell = Ready(
-    "SELECT pii.tell(:proof, :number, :reference, :address, :request)::text",
+    "SELECT pii.tell(:proof, :numbers, :reference, :address, :request)::text",
     proof="text",
-    number="bytea",
+    numbers="bytea[]",
     reference="text",
     address="text",
     request="text",
 )
-"""All that is kept of who has a document of a keyed hash: JSON, or `refused`."""
+"""All that is kept of who has a document of one of these keyed hashes: JSON, or `refused`."""
 
 erase = Ready(
-    "SELECT security.request_of_person(:proof, 'erase', :number, :reference, :aside, :address,"
+    "SELECT security.request_of_person(:proof, 'erase', :numbers, :reference, :aside, :address,"
     " :request)::text",
     proof="text",
-    number="bytea",
+    numbers="bytea[]",
     reference="text",
     aside="bigint[]",
     address="text",

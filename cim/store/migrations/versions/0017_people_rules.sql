@@ -179,10 +179,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$ SELECT set_config('cim.opened', list, true),
              set_config('cim.seal', security.seal_of(list), true) $$;
 
--- Open the residents of a unit or an address, or who has a document of that keyed hash, for this
+-- Open the residents of a unit or an address, or who has a document of one of these keyed hashes, for this
 -- transaction. The answer says how many, or why not; either way it is a line of the log.
 CREATE OR REPLACE FUNCTION security.open_people(proof text, purpose text, what text, id bigint,
-    number bytea DEFAULT NULL, plain boolean DEFAULT false, address text DEFAULT NULL,
+    numbers bytea[] DEFAULT NULL, plain boolean DEFAULT false, address text DEFAULT NULL,
     request text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -225,7 +225,7 @@ BEGIN
                 WHERE r.address_id = open_people.id AND r.unit_id IS NULL);
     ELSIF what = 'number' THEN
         rows := ARRAY(SELECT r.id FROM pii.person AS p JOIN pii.residency AS r
-            ON r.person_id = p.id AND r.to_date IS NULL WHERE p.id_no_hash = number);
+            ON r.person_id = p.id AND r.to_date IS NULL WHERE p.id_no_hash = ANY (numbers));
     END IF;
     SELECT coalesce(array_agg(r.id), '{}'), coalesce(array_agg(DISTINCT p.id), '{}'),
             coalesce(array_agg(DISTINCT r.unit_id) FILTER (WHERE r.unit_id IS NOT NULL), '{}')
@@ -267,13 +267,13 @@ END $$;
 
 -- Open them and say who they are, as whoever may read what was opened: what the policies show.
 CREATE OR REPLACE FUNCTION pii.show(proof text, purpose text, what text, id bigint,
-    number bytea DEFAULT NULL, plain boolean DEFAULT false, address text DEFAULT NULL,
+    numbers bytea[] DEFAULT NULL, plain boolean DEFAULT false, address text DEFAULT NULL,
     request text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    answer jsonb := security.open_people(proof, purpose, what, id, number, plain, address, request);
+    answer jsonb := security.open_people(proof, purpose, what, id, numbers, plain, address, request);
     narrow jsonb := security.opened() -> 'fields';
 BEGIN
     IF answer ? 'refused' THEN
@@ -331,9 +331,9 @@ BEGIN
 END $$;
 
 -- What a person asks for by way of an officer who may handle such requests, in the whole city:
--- 'export' opens all that is kept of who has a document of that keyed hash; 'erase' takes it out,
+-- 'export' opens all that is kept of who has a document of one of these keyed hashes; 'erase' takes it out,
 -- and rows set aside with it. The log has the office's reference, and of an erasure no person.
-CREATE OR REPLACE FUNCTION security.request_of_person(proof text, act text, number bytea,
+CREATE OR REPLACE FUNCTION security.request_of_person(proof text, act text, numbers bytea[],
     reference text, aside bigint[] DEFAULT '{}', address text DEFAULT NULL,
     request text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER
@@ -355,7 +355,7 @@ BEGIN
     refused := CASE WHEN wait > 0 THEN 'rate' WHEN NOT who.may THEN 'role'
         WHEN who.areas IS NOT NULL OR who.grids IS NOT NULL THEN 'place' END;
     IF refused IS NULL THEN
-        persons := ARRAY(SELECT p.id FROM pii.person AS p WHERE p.id_no_hash = number);
+        persons := ARRAY(SELECT p.id FROM pii.person AS p WHERE p.id_no_hash = ANY (numbers));
         IF act = 'erase' THEN
             done := pii.forget(persons) || security.forget_aside(aside);
         ELSE
@@ -387,13 +387,13 @@ AS $$ SELECT l.at, l.event, l.purpose, l.roles FROM security.audit_log AS l
       ORDER BY l.at $$;
 
 -- All that is kept of a person, as whoever may read what was opened; names and numbers sealed.
-CREATE OR REPLACE FUNCTION pii.tell(proof text, number bytea, reference text,
+CREATE OR REPLACE FUNCTION pii.tell(proof text, numbers bytea[], reference text,
     address text DEFAULT NULL, request text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    answer jsonb := security.request_of_person(proof, 'export', number, reference, '{}',
+    answer jsonb := security.request_of_person(proof, 'export', numbers, reference, '{}',
         address, request);
 BEGIN
     RETURN answer || CASE WHEN answer ? 'refused' THEN '{}' ELSE pii.told() END;
@@ -512,17 +512,17 @@ REVOKE ALL ON FUNCTION security.proved(text), security.lies_in(bigint, bigint[],
     security.seal_of(text), security.opened(), security.opened_ids(text),
     security.opened_sealed(), security.is_shown(pii.person), security.take_look(text),
     security.weigh(text, text), security.seal_ids(text), security.forget_aside(bigint[]),
-    security.open_people(text, text, text, bigint, bytea, boolean, text, text),
-    security.request_of_person(text, text, bytea, text, bigint[], text, text),
+    security.open_people(text, text, text, bigint, bytea[], boolean, text, text),
+    security.request_of_person(text, text, bytea[], text, bigint[], text, text),
     security.readers_of_opened(), security.stand(text, bigint, text, text, text, text),
-    pii.forget(bigint[]), pii.show(text, text, text, bigint, bytea, boolean, text, text),
-    pii.told(), pii.tell(text, bytea, text, text, text) FROM PUBLIC;
+    pii.forget(bigint[]), pii.show(text, text, text, bigint, bytea[], boolean, text, text),
+    pii.told(), pii.tell(text, bytea[], text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION security.opened(), security.opened_ids(text), security.opened_sealed(),
-    security.open_people(text, text, text, bigint, bytea, boolean, text, text),
-    security.request_of_person(text, text, bytea, text, bigint[], text, text),
+    security.open_people(text, text, text, bigint, bytea[], boolean, text, text),
+    security.request_of_person(text, text, bytea[], text, bigint[], text, text),
     security.readers_of_opened(),
-    pii.show(text, text, text, bigint, bytea, boolean, text, text), pii.told(),
-    pii.tell(text, bytea, text, text, text) TO cim_resident_reader;
+    pii.show(text, text, text, bigint, bytea[], boolean, text, text), pii.told(),
+    pii.tell(text, bytea[], text, text, text) TO cim_resident_reader;
 GRANT USAGE ON SCHEMA security TO cim_resident_reader, cim_gate, cim_intake;
 
 -- What looks up callers may write a session and a password, and so could become anybody who can
