@@ -1,14 +1,13 @@
 """`cim key`: keys of machines."""
 
-import json
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from cim.commands.acting import acting, as_who, dry, moment, opened, say, until
+from cim.commands.acting import acting, as_who, dry, moment, say, until
+from cim.commands.listing import Row, as_json, show
 from cim.security import keys
 from cim.security.rights import SECURITY
 from cim.store.queries.security import callers as queries
@@ -63,7 +62,7 @@ def add(  # noqa: PLR0913, PLR0917 - each is an argument or an option of the com
 
 
 @key.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON list.")
+@as_json
 def list_them(as_json: bool) -> None:
     """Show every key: how it begins, whose it is, what it may do, when it was used. 列出密钥。
 
@@ -71,23 +70,26 @@ def list_them(as_json: bool) -> None:
     Example:
       cim key list --json
     """
-    with opened() as (_, engine), engine.connect() as connection:
-        rows = [dict(row._mapping) for row in connection.execute(queries.keys())]
-    if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, default=str))
-        return
-    table = Table(
-        "name 名称", "begins 前缀", "owner 负责人", "roles 角色", "until 到期", "used 使用"
-    )
-    for row in rows:
-        ended = "ended 已终止" if row["ended_at"] else _day(row["expires_at"])
-        roles = "\n".join(row["roles"] + [f"only 仅 {scope}" for scope in row["scopes"] or []])
-        table.add_row(row["name"], row["prefix"], row["owner"], roles, ended, _day(row["used_at"]))
-    Console().print(table)
+    show(lambda connection: connection.execute(queries.keys()).mappings(), COLUMNS, as_json=as_json)
 
 
 def _day(at: datetime | None) -> str:
     return "" if at is None else f"{at:%Y-%m-%d}"
+
+
+def _may(row: Row) -> str:
+    return "\n".join(row["roles"] + [f"only 仅 {scope}" for scope in row["scopes"] or []])
+
+
+COLUMNS: dict[str, Callable[[Row], str]] = {
+    "name 名称": lambda row: row["name"],
+    "begins 前缀": lambda row: row["prefix"],
+    "owner 负责人": lambda row: row["owner"],
+    "roles 角色": _may,
+    "until 到期": lambda row: "ended 已终止" if row["ended_at"] else _day(row["expires_at"]),
+    "used 使用": lambda row: _day(row["used_at"]),
+}
+"""What is shown of a key."""
 
 
 @key.command()

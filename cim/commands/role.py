@@ -1,13 +1,11 @@
 """`cim role`: what roles there are, and what each may do."""
 
-import json
-from typing import Any
+from collections.abc import Callable
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from cim.commands.acting import acting, as_who, dry, opened, say
+from cim.commands.acting import acting, as_who, dry, say
+from cim.commands.listing import Row, as_json, show
 from cim.security import roles
 from cim.security.rights import SECURITY
 from cim.security.roles import Allowed
@@ -29,7 +27,7 @@ def role() -> None:
 
 
 @role.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON list.")
+@as_json
 def list_them(as_json: bool) -> None:
     """Show every role with what it may do. 列出角色。
 
@@ -37,24 +35,23 @@ def list_them(as_json: bool) -> None:
     Example:
       cim role list --json
     """
-    with opened() as (_, engine), engine.connect() as connection:
-        found = roles.listed(connection)
-    if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False))
-        return
-    table = Table("role 角色", "name 名称", "may 权限")
-    for one in found:
-        may = "\n".join(map(_told, one["rights"]))
-        table.add_row(one["code"], f"{one['name_zh']}\n{one['name_en']}", may)
-    Console().print(table)
+    show(roles.listed, COLUMNS, as_json=as_json)
 
 
-def _told(right: dict[str, Any]) -> str:
+def _told(right: Row) -> str:
     """A right as people read it."""
     of = f" {right['collection']}" if right["collection"] else ""
     some = f" ({', '.join(right['fields'])})" if right["fields"] else ""
     level = f" secrecy 密级 ≤ {right['secrecy']}" if right["secrecy"] else ""
     return f"{right['scope']}{of}{some}{level}"
+
+
+COLUMNS: dict[str, Callable[[Row], str]] = {
+    "role 角色": lambda row: row["code"],
+    "name 名称": lambda row: f"{row['name_zh']}\n{row['name_en']}",
+    "may 权限": lambda row: "\n".join(map(_told, row["rights"])),
+}
+"""What is shown of a role."""
 
 
 @role.command()

@@ -1,11 +1,9 @@
 """`cim user`: accounts of people, their roles, and the links by which they set a password."""
 
-import json
+from collections.abc import Callable
 from datetime import datetime
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from cim.commands.acting import (
     acting,
@@ -19,6 +17,7 @@ from cim.commands.acting import (
     stands,
     until,
 )
+from cim.commands.listing import Row, as_json, show
 from cim.errors import InvalidQuery
 from cim.security import accounts
 from cim.security.identity import stand_for
@@ -102,7 +101,7 @@ def add(name: str, holder: str | None, until: datetime | None, who: str, dry_run
 
 
 @user.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON list.")
+@as_json
 def list_them(as_json: bool) -> None:
     """Show every account with its roles. 列出账户。
 
@@ -110,20 +109,11 @@ def list_them(as_json: bool) -> None:
     Example:
       cim user list --json
     """
-    with opened() as (_, engine), engine.connect() as connection:
-        rows = [dict(row._mapping) for row in connection.execute(queries.accounts())]
-    if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, default=str))
-        return
-    table = Table("name 账户", "holder 使用人", "roles 角色", "state 状态", "last sign-in 上次登录")
-    for row in rows:
-        table.add_row(
-            row["name"], row["holder"], "\n".join(row["roles"]), _state(row), _day(row["seen_at"])
-        )
-    Console().print(table)
+    found = queries.accounts()
+    show(lambda connection: connection.execute(found).mappings(), COLUMNS, as_json=as_json)
 
 
-def _state(row: dict[str, object]) -> str:
+def _state(row: Row) -> str:
     if row["ended_at"]:
         return "ended 已终止"
     if row["locked"]:
@@ -133,6 +123,16 @@ def _state(row: dict[str, object]) -> str:
 
 def _day(at: object) -> str:
     return f"{at:%Y-%m-%d %H:%M}" if isinstance(at, datetime) else ""
+
+
+COLUMNS: dict[str, Callable[[Row], str]] = {
+    "name 账户": lambda row: row["name"],
+    "holder 使用人": lambda row: row["holder"],
+    "roles 角色": lambda row: "\n".join(row["roles"]),
+    "state 状态": _state,
+    "last sign-in 上次登录": lambda row: _day(row["seen_at"]),
+}
+"""What is shown of an account."""
 
 
 @user.command()
