@@ -74,16 +74,15 @@ def make(drawing: Drawing, place: Place, sight: Sight = ()) -> Steps[Made]:
     asked = replace(asked, largest=place.zoom < drawing.every and drawing.size != "none")
     for _ in range(6):
         row = (yield queries.made(asked))[0]
-        there = min(row.count, asked.most)
-        if row.count > asked.most and not asked.largest:
-            asked = replace(asked, largest=True)
-            continue
         parts = [row.drawn, row.cells]
         missing = 0
         # Before `every` cells count what is not drawn, or the metadata tells of it.
-        if row.count > asked.most and place.zoom >= drawing.every:
-            found = (yield queries.left_out(asked))[0][0]
-            missing = found - there
+        if row.count >= asked.most and place.zoom >= drawing.every:
+            missing = (yield queries.there(asked))[0][0] - row.count
+        if missing > 0:
+            if not asked.largest:
+                asked = replace(asked, largest=True)
+                continue
             parts.append((yield queries.note(asked, missing))[0].drawn)
         data = packed(parts, LEVEL if place.zoom >= FRESH else 9)
         if len(data) <= LARGEST:
@@ -91,7 +90,7 @@ def make(drawing: Drawing, place: Place, sight: Sight = ()) -> Steps[Made]:
         if not asked.brief and place.zoom >= FRESH and drawing.brief:
             asked = replace(asked, brief=True)
         else:
-            asked = replace(asked, largest=True, most=int(there * 0.9 * LARGEST / len(data)))
+            asked = replace(asked, largest=True, most=int(row.count * 0.9 * LARGEST / len(data)))
     return Made(Tile(data, digest(data), missing), row.snapshot, row.sweeps)
 
 

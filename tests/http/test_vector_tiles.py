@@ -1,6 +1,5 @@
 """Vector tiles as a client finds them: described, drawn, kept, true after a change, refused."""
 
-import gzip
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,9 +13,11 @@ from fastapi.testclient import TestClient
 from pyproj import Transformer
 from sqlalchemy import Engine, event, text
 
-from cim.store.queries.vector.drawing import DRAWINGS, LARGEST, USUAL
+from cim.security import roles
+from cim.security.rights import CITY_READ
+from cim.store.queries.vector.drawing import DRAWINGS, USUAL
 from cim.store.queries.vector.matrices import GEOGRAPHIC, MATRIX_SETS, WEB, MatrixSet
-from tests.accounts import add_key
+from tests.accounts import add_key, stand
 
 TOWER = (113.8802, 22.9201)
 SETS = list(MATRIX_SETS)
@@ -41,7 +42,7 @@ class Opened:
         self.client, self.folder = client, folder
 
     def __call__(self, address: str, **headers: str) -> dict[str, list[dict[str, Any]]]:
-        """Features by layer; their geometries are in steps of the tile from its south-west corner."""
+        """Features by layer; geometries are in steps of the tile from its south-west corner."""
         answer = self.client.get(address, headers=headers)
         if answer.status_code == 204:
             return {}
@@ -194,3 +195,268 @@ def in_steps(shape: Any, matrices: MatrixSet, zoom: int) -> Any:
         return (points - [west, south]) / (east - west) * 4096
 
     return shapely.transform(shape, placed)
+
+
+def change(engine: Engine, statement: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+
+
+FAR = [2, 8, 11, 12, 13, 14]
+"""Zooms whose tiles are kept, with cells and with features."""
+
+
+@pytest.mark.parametrize("matrices", [WEB, GEOGRAPHIC], ids=SETS[:2])
+@pytest.mark.parametrize("zoom", FAR)
+def test_a_kept_tile_is_made_once(
+    client: TestClient, statements: list[str], zoom: int, matrices: MatrixSet
+) -> None:
+    first = client.get(url("buildings", zoom, matrices))
+    made = len(statements)
+    again = client.get(url("buildings", zoom, matrices))
+    assert len(statements) == made
+    assert again.content == first.content and again.headers["etag"] == first.headers["etag"]
+
+
+def test_sets_that_differ_in_numbers_alone_share_their_tiles(
+    client: TestClient, statements: list[str]
+) -> None:
+    first = client.get(url("estates", 13, GEOGRAPHIC))
+    statements.clear()
+    assert client.get(url("estates", 13, MATRIX_SETS["CGCS2000Quad"])).content == first.content
+    assert statements == []
+
+
+@pytest.mark.parametrize("zoom", FAR)
+def test_a_change_shows_in_kept_tiles_with_its_commit(
+    client: TestClient, opened: Opened, engine: Engine, zoom: int
+) -> None:
+    def known() -> tuple[int, set[Any]]:
+        tile = opened(url("buildings", zoom))
+        counted = sum(cell["count"] for cell in tile.get("buildings_cells", []))
+        return counted, {each.get("name") for each in tile.get("buildings", [])}
+
+    before = known()
+    assert before[0] == (2 if zoom < 14 else 0)
+    change(
+        engine,
+        "INSERT INTO city.building (id, name, footprint, footprint_area, height, height_method,"
+        " floors_above, floors_method) SELECT 77, '新楼', ST_Multi(ST_Expand(ST_SetSRID("
+        "ST_MakePoint(113.8815, 22.9203), 4490), 0.0008)), 26000, 30, 'given', 10, 'given'",
+    )
+    assert known() == (before[0] + (zoom < 14), before[1] | ({"新楼"} if zoom >= 11 else set()))
+    change(engine, "UPDATE city.building SET name = '改名' WHERE id = 77")
+    assert known() == (before[0] + (zoom < 14), before[1] | ({"改名"} if zoom >= 11 else set()))
+    change(engine, "UPDATE city.building SET ended_at = now() WHERE id = 77")
+    assert known() == before
+    change(engine, "DELETE FROM city.building WHERE id = 77")
+    assert known() == before
+
+
+def test_what_tiles_do_not_show_leaves_them_as_they_are(
+    client: TestClient, engine: Engine, statements: list[str]
+) -> None:
+    client.get(url("buildings", 12))
+    statements.clear()
+    change(engine, "UPDATE city.building SET fire_class = '二级', updated_at = now() WHERE id = 1")
+    client.get(url("buildings", 12))
+    assert statements == []
+    change(engine, "UPDATE city.building SET fire_class = NULL WHERE id = 1")
+
+
+def test_a_change_elsewhere_leaves_a_tile_kept(
+    client: TestClient, engine: Engine, statements: list[str]
+) -> None:
+    elsewhere = (113.95, 22.85)
+    client.get(url("areas", 14, place=elsewhere))
+    client.get(url("streets", 14))
+    statements.clear()
+    change(engine, "UPDATE city.street SET name = '新路' WHERE id = 1")
+    client.get(url("areas", 14, place=elsewhere))
+    assert statements == []
+    client.get(url("streets", 14))
+    assert len(statements) == 1
+    change(engine, "UPDATE city.street SET name = '示范路' WHERE id = 1")
+
+
+def test_a_change_that_is_taken_back_leaves_no_trace(
+    client: TestClient, engine: Engine, statements: list[str]
+) -> None:
+    client.get(url("buildings", 14))
+    statements.clear()
+    with engine.connect() as connection:
+        connection.execute(text("UPDATE city.building SET name = 'x' WHERE id = 1"))
+        client.get(url("buildings", 14))
+        connection.rollback()
+    client.get(url("buildings", 14))
+    assert statements == []
+
+
+def test_a_hundred_who_ask_for_one_tile_have_it_made_once_or_twice(
+    client: TestClient, engine: Engine, statements: list[str]
+) -> None:
+    change(engine, "UPDATE city.building SET name = '四栋' WHERE id = 1")
+    with ThreadPoolExecutor(100) as many:
+        answers = list(many.map(lambda _: client.get(url("buildings", 13)), range(100)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    assert 1 <= len(statements) <= 3
+    change(engine, "UPDATE city.building SET name = '3栋' WHERE id = 1")
+
+
+def test_what_is_not_public_is_for_those_who_are_cleared_and_never_kept(
+    client: TestClient, opened: Opened, engine: Engine
+) -> None:
+    change(
+        engine,
+        "UPDATE city.device SET geom = ST_SetSRID(ST_MakePoint(113.8801, 22.9201), 4490)"
+        " WHERE id = 3",
+    )
+    with engine.begin() as connection:
+        stand(connection, "security")
+        roles.add(connection, "guard", "安防", "cameras")
+        roles.allow(connection, roles.Allowed("guard", CITY_READ, "devices", secrecy=2))
+    add_key(engine, "guard", "key-guard", ["guard"])
+    cleared = {"Authorization": "Bearer key-guard"}
+
+    def ids(**headers: str) -> set[int]:
+        return {each["mvt_id"] for each in opened(url("devices", 15), **headers)["devices"]}
+
+    assert ids() == {1, 2, 4}
+    assert ids(**cleared) == {1, 2, 3, 4}
+    assert ids() == {1, 2, 4}
+    answer = client.get(url("devices", 15), headers=cleared)
+    assert answer.headers["cache-control"] == "private, no-cache"
+    with engine.connect() as connection:
+        kept = connection.scalars(text("SELECT DISTINCT collection FROM platform.vector_tile"))
+        assert "devices" not in set(kept)
+
+
+def test_whoever_has_a_tile_is_told_that_it_is_true(client: TestClient) -> None:
+    for address in (url("buildings", 12), url("buildings", 16), url(None, 14)):
+        first = client.get(address)
+        assert first.headers["cache-control"] == "no-cache"
+        etag = {"If-None-Match": first.headers["etag"]}
+        again = client.get(address, headers=etag)
+        assert (again.status_code, again.content) == (304, b"")
+
+
+def test_tiles_travel_gzipped_to_those_who_take_that(client: TestClient) -> None:
+    for address in (url("buildings", 12), url("buildings", 16), url(None, 16)):
+        packed = client.get(address, headers={"Accept-Encoding": "gzip"})
+        plain = client.get(address, headers={"Accept-Encoding": "identity"})
+        assert packed.headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in plain.headers
+        assert plain.content == packed.content  # the client unpacked it
+        assert "accept-encoding" in plain.headers["vary"].lower()
+
+
+def test_several_collections_are_layers_of_one_tile(client: TestClient, opened: Opened) -> None:
+    together = opened(url(None, 16))
+    assert set(together) == {"areas", "grids", "estates", "streets", "buildings", "facilities"}
+    for name, features in together.items():
+        alone = opened(url(name, 16))[name]
+        assert [each["mvt_id"] for each in features] == [each["mvt_id"] for each in alone]
+    chosen = opened(url(None, 18) + "?collections=units,buildings")
+    assert set(chosen) == {"buildings", "units"}
+
+
+def test_where_there_is_nothing_the_answer_is_empty(client: TestClient) -> None:
+    ocean = (-30.0, -40.0)
+    for zoom in (8, 14, 16):
+        answer = client.get(url("buildings", zoom, place=ocean))
+        assert (answer.status_code, answer.content) == (204, b"")
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "said"),
+    [
+        ("/ogc/tiles/WebMercatorQuad/19/0/0", 404, "levels 0 to 18"),
+        ("/ogc/tiles/CGCS2000Quad/0/0/0", 404, "levels 1 to 18"),
+        ("/ogc/tiles/WebMercatorQuad/3/8/0", 404, "rows 0 to 7"),
+        ("/ogc/tiles/WebMercatorQuad/3/0/8", 404, "columns 0 to 7"),
+        ("/ogc/tiles/WebMercatorQuad/3/0/999999999999999999999", 400, "tileCol"),
+        ("/ogc/tiles/WebMercatorQuad/3/-1/0", 400, "tileRow"),
+        ("/ogc/tiles/WebMercatorQuad/z/0/0", 400, "tileMatrix"),
+        ("/ogc/tiles/WebMercatorQuad/３/0/0", 400, "tileMatrix"),
+        ("/ogc/tiles/WebMercatorQuad/3/0/0?collections=people", 400, "collections"),
+        ("/ogc/tiles/WebMercatorQuad/3/0/0?collections=", 400, "collections"),
+        ("/ogc/tiles/WebMercatorQuad/3/0/0?colections=areas", 400, "colections"),
+        ("/ogc/tiles/WebMercatorQuad/3/0/0?f=png", 400, "f must be"),
+        ("/ogc/tiles/WebMercatorQuad?f=xml", 400, "f must be"),
+        ("/ogc/tiles/Nobodys/3/0/0", 404, "WebMercatorQuad"),
+        ("/ogc/tileMatrixSets/Nobodys", 404, "WebMercatorQuad"),
+        ("/ogc/collections/people/tiles", 404, "collection"),
+        ("/ogc/collections/people/tiles/WebMercatorQuad/3/0/0", 404, "collection"),
+        ("/ogc/collections/units/tiles/WebMercatorQuad/3/0/0", 404, "levels 18 to 18"),
+        ("/ogc/styles/city?lang=fr", 400, "lang"),
+    ],
+)
+def test_what_is_not_there_or_wrong_is_said(
+    client: TestClient, address: str, status: int, said: str
+) -> None:
+    answer = client.get(address)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert said in problem["detail"] and problem["detail_zh"]
+
+
+def test_endings_that_clients_go_by_are_borne(client: TestClient) -> None:
+    for ending in (".mvt", ".pbf"):
+        assert client.get(url("buildings", 16) + ending).status_code == 200
+
+
+def test_features_at_an_edge_are_in_both_tiles(client: TestClient, opened: Opened) -> None:
+    z, y, x = at(WEB, 16)
+    edge = WEB.degrees(z, x, y, 0)[2]
+    tiles = []
+    for column in (x, x + 1):
+        tile = opened(f"/ogc/collections/areas/tiles/WebMercatorQuad/{z}/{y}/{column}")
+        tiles.append({each["mvt_id"]: each["shape"] for each in tile["areas"]})
+    assert set(tiles[0]) == set(tiles[1]) and 113.88 < edge < 113.9
+    for key, left in tiles[0].items():
+        right = tiles[1][key]
+        assert left.bounds[2] == 4096 + 64 and right.bounds[0] == -64
+
+
+def test_a_tile_that_cannot_hold_all_says_how_many_it_lacks(
+    client: TestClient, opened: Opened, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = len(opened(url("units", 18))["units"])
+    monkeypatch.setattr("cim.store.vector.MOST", 2)
+    tile = opened(url("units", 18))
+    assert len(tile["units"]) == 2
+    assert [each["count"] for each in tile["units_left_out"]] == [every - 2]
+    monkeypatch.undo()
+    monkeypatch.setattr("cim.store.vector.LARGEST", 600)
+    small = client.get(url("buildings", 15), headers={"Accept-Encoding": "gzip"})
+    assert int(small.headers["content-length"]) <= 600
+    tile = opened(url("buildings", 15))
+    assert "floors_below" not in tile["buildings"][0] and tile["buildings"][0]["height"] == 9
+
+
+def test_tiles_stand_in_the_interface(client: TestClient) -> None:
+    paths = client.get("/ogc/api").json()["paths"]
+    tile = paths["/collections/buildings/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}"]
+    assert [each["name"] for each in tile["get"]["parameters"]] == [
+        "tileMatrixSetId",
+        "tileMatrix",
+        "tileRow",
+        "tileCol",
+        "f",
+    ]
+    classes = client.get("/ogc/conformance").json()["conformsTo"]
+    assert "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/mvt" in classes
+
+
+def test_the_style_names_layers_that_the_tiles_have(client: TestClient) -> None:
+    for language, name in (("zh", "城市地图"), ("en", "The city")):
+        answer = client.get(f"/ogc/styles/city?lang={language}")
+        assert answer.headers["content-type"] == "application/vnd.mapbox.style+json"
+        style = answer.json()
+        assert style["name"] == name
+        [source] = style["sources"].values()
+        layers = {each["id"]: each for each in client.get(source["url"]).json()["vector_layers"]}
+        for layer in style["layers"][1:]:
+            assert layer["source-layer"] in layers

@@ -48,7 +48,7 @@ class Asked:
     drawing: Drawing
     place: Place
     most: int
-    """Features that it may have; one more is asked for, which says whether there are others."""
+    """Features that it may have."""
 
     largest: bool = False
     """Whether the largest are chosen: sorting them takes a while, and nearly no tile needs it."""
@@ -75,7 +75,7 @@ class Asked:
 def made(asked: Asked) -> Select[Any]:
     """One row: what makes the tile, and what it shows.
 
-    `drawn` (MVT, or NULL) with `count` features, one more than `most` where there are others;
+    `drawn` (MVT, or NULL) with `count` features: where they are `most` there may be others;
     `cells` (MVT, or NULL); `snapshot` of what it shows; and `sweeps`, NULL where there was none.
     """
     zoom, drawing = asked.place.zoom, asked.drawing
@@ -95,8 +95,8 @@ def made(asked: Asked) -> Select[Any]:
     ).select_from(features.outerjoin(known, literal_column("true")))
 
 
-def left_out(asked: Asked) -> Select[Any]:
-    """How many features a tile had to choose from."""
+def there(asked: Asked) -> Select[Any]:
+    """How many features a tile may choose from."""
     ask = Ask(asked.drawing.collection, sight=asked.sight)
     found = select(func.count()).select_from(asked.drawing.collection.tables)
     return found.where(*_shown(asked, ask))
@@ -128,7 +128,7 @@ def _features(asked: Asked) -> Select[Any]:
         .select_from(here.tables)
         .where(*_shown(asked, ask))
         # The limit also keeps PostgreSQL from drawing each feature twice.
-        .limit(literal(asked.most + 1, BigInteger))
+        .limit(literal(asked.most, BigInteger))
     )
     if asked.largest:
         row = row.order_by(*_largest_first(asked.drawing))
@@ -136,13 +136,13 @@ def _features(asked: Asked) -> Select[Any]:
 
 
 def _encoded(row: Select[Any], name: str, extent: int, key: str | None = None) -> Select[Any]:
-    """Rows with a column `geom` as a layer: `drawn`, and the `count` of those that are drawn."""
+    """Rows with a column `geom` as a layer: `drawn`, and the `count` of rows."""
     rows = row.subquery("feature")
     words = [_word(name), number(extent), _word("geom"), *([_word(key)] if key else [])]
     drawn = Function("ST_AsMVT", literal_column("feature"), *words, type_=LargeBinary())
     columns: list[ColumnElement[Any]] = [
         drawn.label("drawn"),
-        func.count(rows.c.geom).label("count"),
+        func.count().label("count"),
     ]
     return select(*columns).select_from(rows)
 
@@ -177,12 +177,9 @@ def _shown(asked: Asked, ask: Ask) -> list[ColumnElement[bool]]:
     drawing, place = asked.drawing, asked.place
     here = drawing.collection
     around = _envelope(place.matrices.degrees(place.z, place.x, place.y), SRID)
-    near = (
-        here.near(around)
-        if here.near is not None
-        else here.geometry.op("&&", is_comparison=True)(around)
-    )
-    found = [here.present, visible(ask), near]
+    found = [here.present, visible(ask), here.geometry.op("&&", is_comparison=True)(around)]
+    if here.near is not None:
+        found.append(here.near(around))
     level = level_shown(drawing, place.zoom)
     if level is not None:
         found.append(here.properties["level"].expression <= number(level))
