@@ -105,6 +105,8 @@ def acting(who: str, dry_run: bool, scope: str) -> Iterator[Connection]:
             connection.execute(stands(signed))
             if not signed.rights.may(scope):
                 kind = scope.removeprefix("admin.")
+                if kind == scope:
+                    raise NotAllowed(f"That takes the right {scope}.", f"此操作需要权限 {scope}。")
                 raise NotAllowed(
                     f"That is for the {kind} administrator.", "此操作仅限相应的管理员。"
                 )

@@ -1,5 +1,6 @@
 """`cim quarantine`: the rows that could not come in, and how to get them mended."""
 
+import getpass
 import json
 import os
 from collections.abc import Iterator
@@ -20,9 +21,12 @@ from cim.load.kinds import KINDS
 from cim.load.mapping import BESIDE
 from cim.load.readers import READERS
 from cim.load.setaside import Bundle
+from cim.security.identity import stand_for
+from cim.security.signing import CONSOLE
 from cim.settings import Settings
 from cim.store import engine
 from cim.store.queries.incoming import quarantine as statements
+from cim.store.queries.security.callers import record
 
 _KIND = click.option("--kind", type=click.Choice(list(KINDS)), help="Only rows of this kind.")
 _CODE = click.option("--reason", help="Only rows with this reason, by its code.")
@@ -100,11 +104,21 @@ def export(file: Path, kind: str | None, reason: str | None, force: bool) -> Non
             _absent([file.with_name(name) for name in named])
         for name, bundle in named.items():
             path = file.with_name(name)
+            if bundle.sealed:
+                _tell(connection, bundle)
             count = _write(connection, settings, path, bundle)
             click.echo(f"{count:,} rows 行  {bundle.kind} ({bundle.source}) → {path}")
             click.echo(f"  mend, then 修改后载入: cim load {path}")
     if not named:
         click.echo("nothing is set aside 没有暂存的数据")
+
+
+def _tell(connection: Connection, bundle: Bundle) -> None:
+    """Note in the audit log that rows of people are opened; kept before any is."""
+    who = f"{CONSOLE}:{getpass.getuser()}"
+    connection.execute(stand_for(actor=who, purpose="mending", address=CONSOLE))
+    connection.execute(record("people.aside", object_type="import", persons=bundle.rows))
+    connection.commit()
 
 
 @contextmanager

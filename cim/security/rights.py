@@ -16,6 +16,9 @@ RESIDENTS_READ: Final = "residents.read"
 RESIDENTS_PLAIN: Final = "residents.plain"
 """The same unmasked, where the purpose needs it."""
 
+RESIDENTS_REQUESTS: Final = "residents.requests"
+"""Giving persons what is kept of them, and erasing it, when they ask."""
+
 INTAKE: Final = "intake"
 """Bringing files in."""
 
@@ -30,6 +33,7 @@ SCOPES: Final = (
     LIVING_READ,
     RESIDENTS_READ,
     RESIDENTS_PLAIN,
+    RESIDENTS_REQUESTS,
     INTAKE,
     FEATURES_WRITE,
     SYSTEM,
