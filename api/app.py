@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api import errors
 from api.archives import Archives
+from api.changes import Pulse
 from api.deps import Memory
 from api.describing import describe, operation_id
 from api.files import Files
@@ -18,6 +19,7 @@ from api.people import People
 from api.routes import (
     addresses,
     buildings,
+    changes,
     city,
     codes,
     combined,
@@ -78,6 +80,7 @@ ROUTERS = (
     addresses,
     features,
     ogc,
+    changes,
     observations,
     quality,
     tilesets,
@@ -112,6 +115,7 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
         app.state.gate = Gate(settings, Store(callers), keys, signing, vault)
         app.state.direct = direct
         app.state.store, app.state.keyed_store = Store(engine), Store(keyed)
+        app.state.pulse = Pulse(app.state.store)
         app.state.intake_store = Store(intake)
         app.state.intake_engine = open_engine(settings, role=INTAKE)
         making = open_engine(settings, role=READER)
@@ -120,6 +124,7 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
         try:
             yield
         finally:
+            await app.state.pulse.stop()
             for each in (engine, keyed, callers, intake):
                 await each.dispose()
             for pool in (direct, keys, opened):

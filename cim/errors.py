@@ -2,6 +2,7 @@
 
 * CimError
   - NotFound           nothing goes by that id
+  - Gone               it was there and is not kept any more
   - InvalidQuery       the caller asked for something malformed
     + TooLarge         the caller sent more than is read
     + Conflict         what is there already, or not yet, stands against it
@@ -74,6 +75,10 @@ def why(error: OSError) -> tuple[str, str]:
 
 class NotFound(CimError):
     """Nothing goes by that id."""
+
+
+class Gone(CimError):
+    """It was there, and is not kept any more."""
 
 
 class InvalidQuery(CimError):

@@ -161,6 +161,9 @@ class Settings(BaseSettings):
     upload_days: float = Field(
         7.0, gt=0, description="days that an upload is kept after it was last loaded"
     )
+    change_days: float = Field(
+        400.0, gt=0, description="days that a change is kept in the change feed"
+    )
     load_hours: float = Field(
         12.0, gt=0, description="longest that a file may take that is loaded through the service"
     )

@@ -8,15 +8,12 @@ import orjson
 from fastapi import Depends, Request
 from fastapi.responses import Response
 
-from api.deps import CallerDep
 from api.ogc.describing import HTML, JSON, Bounds, Document
 from api.ogc.reading import once, wrong
 from api.store import Store
 from cim.errors import NotFound
-from cim.security.rights import CITY_READ
 from cim.store.queries.collections import items as queries
 from cim.store.queries.collections.definitions import COLLECTIONS
-from cim.store.queries.collections.items import Sight
 from cim.store.queries.collections.shape import Collection
 
 
@@ -34,18 +31,8 @@ async def here(collection: str) -> Collection:
     return found
 
 
-async def sight(caller: CallerDep) -> Sight:
-    """What of the not public this caller is cleared for, right by right."""
-    return [
-        (right.secrecy, None if right.where is None else (right.where.areas, right.where.grids))
-        for right in caller.rights.of(CITY_READ, "devices")
-        if right.secrecy > 0
-    ]
-
-
 RootDep = Annotated[str, Depends(root_of)]
 HereDep = Annotated[Collection, Depends(here)]
-SightDep = Annotated[Sight, Depends(sight)]
 
 
 def form(request: Request, given: str | None, known: Sequence[str] = ("json", "html")) -> str:

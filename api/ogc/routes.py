@@ -13,13 +13,14 @@ from starlette.concurrency import run_in_threadpool
 
 from api.deps import MemoryDep, StoreDep
 from api.ogc import answers, describing, openapi, pages
-from api.ogc.answering import HereDep, RootDep, SightDep, answer, extents, form, shown
+from api.ogc.answering import HereDep, RootDep, answer, extents, form, shown
 from api.ogc.describing import HTML, Document
 from api.ogc.filters import compiled
 from api.ogc.reading import FORMATS, Items, items, once, place, share, value
 from api.ogc.systems import DEFAULT, system
 from api.ogc.tiles import openapi as tiles_openapi
 from api.ogc.tiles import routes as tiles
+from api.sight import SightDep
 from api.store import Store
 from cim.errors import BadParameter, NotFound
 from cim.store.queries.collections import items as queries

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from procrastinate import App, PsycopgConnector
@@ -22,6 +23,7 @@ from cim.errors import CimError
 from cim.intake import queue, uploads
 from cim.intake.children import environment, took_too_long
 from cim.settings import Settings
+from cim.store import changes
 from cim.store import engine as engines
 from cim.store import jobs as jobs_store
 from cim.store.queries import intake as statements
@@ -158,6 +160,7 @@ class Worker:
             known = set(connection.execute(statements.groups()).scalars())
             uploads.delete_strays(self.settings, known)
             connection.execute(statements.forget(self.settings.load_days))
+            changes.trim(connection, datetime.now(UTC) - timedelta(days=self.settings.change_days))
 
     async def load(self, id: int) -> None:
         """Run one job in a process of its own, to its end or until it must be ended."""

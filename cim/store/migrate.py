@@ -117,12 +117,14 @@ def migrate(connection: Connection) -> tuple[str | None, str]:
     if behind:
         _upgrade(connection)
     from cim.store import jobs, names  # noqa: PLC0415 - for a migration alone
+    from cim.store.queries import changes  # noqa: PLC0415 - as above
     from cim.store.seed import seed  # noqa: PLC0415 - reads every list, for a migration alone
 
     check_locale(connection)
     connection.execute(_KEEPER)
     seed(connection)
     jobs.bring_up(connection)
+    connection.execute(changes.BRING_UP)
     if behind:
         names.read(connection)
     return before, head()

@@ -83,6 +83,8 @@ TABLE: dict[str, tuple[str, str]] = {
         PUBLIC,
         "/ogc/collections/units/items/201",
     ),
+    "GET /changes": (PUBLIC, "/changes"),
+    "GET /changes/stream": (PUBLIC, "/changes/stream?after=nothing"),
     "GET /datastreams/{id}/observations": (LIVING, "/datastreams/2/observations"),
     "GET /quality": (INTAKE, "/quality"),
     "GET /quality/{name}": (INTAKE, "/quality/duplicate_addresses"),

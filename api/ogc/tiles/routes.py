@@ -10,13 +10,14 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from api.deps import KeyedStoreDep, MemoryDep, StoreDep
-from api.ogc.answering import HereDep, RootDep, SightDep, answer, extents
+from api.ogc.answering import HereDep, RootDep, answer, extents
 from api.ogc.describing import JSON, STYLE, Bounds, Document
 from api.ogc.reading import once, wrong
 from api.ogc.tiles import describing, style
 from api.ogc.tiles.describing import EVERYWHERE, MVT, TILEJSON
 from api.ogc.tiles.making import Tiles
 from api.ogc.tiles.reading import chosen, matrix_set, place
+from api.sight import SightDep
 from api.store import Store
 from cim.store import vector
 from cim.store.queries.collections.items import Sight
