@@ -1,5 +1,6 @@
 """From what one statement found to the answer: heights, addresses and residents are put in."""
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -7,14 +8,36 @@ import numpy as np
 from api.access import Caller
 from cim.addresses.compose import building_words, compose, room_words, spaced, storey_words
 from cim.crs.geoid import Geoid
-from cim.security.rights import RESIDENTS_READ
+from cim.security.rights import LIVING_READ, RESIDENTS_READ
+from cim.store.queries.linked.things import Living, living
 
 Json = dict[str, Any]
+
+PEOPLE = frozenset({"residents"})
+"""Parts of an answer about persons: read in a transaction of their own, which is logged."""
+
+ADDRESSED = frozenset({"address", "areas", "estate", "building", "entrance", "storey"})
+"""What an address is composed of where none was loaded."""
+
+PLACED = frozenset({"areas", "grid"})
+"""What a right to see residents goes by."""
+
+NEEDS: Mapping[str, frozenset[str]] = {"address": ADDRESSED, "residents": PLACED}
 
 
 def height_shift(geoid: Geoid, lon: float, lat: float) -> float:
     """Metres from the height datum up to the ellipsoid at a place in degrees."""
+    if geoid.grid is None:
+        return geoid.offset
     return float(geoid.height(np.array([lon]), np.array([lat]))[0])
+
+
+def at_home(caller: Caller) -> Living:
+    """Where a caller may know whether somebody is at home, as a statement takes it."""
+    where = caller.where(LIVING_READ)
+    if where is None:
+        return living(None)
+    return living((where.areas, where.grids))
 
 
 def building_address(found: Json) -> str:
@@ -89,42 +112,39 @@ def withheld(caller: Caller, areas: list[int], grid: int | None) -> Json | None:
     return None
 
 
-def hide_living(found: Json) -> Json:
-    """A card as the public sees it: nothing on it tells whether somebody is at home.
-
-    The occupancy is `unknown`, and devices of the unit itself keep their streams without the
-    latest readings.
-    """
-    for device in found["devices"]:
-        if device["bound_to"]["type"] == "unit":
-            device["withheld"] = True
-            for stream in device["datastreams"]:
-                stream |= {"value": None, "text": None, "at": None}
-    found["unit"]["occupancy"] = UNKNOWN
-    return found
-
-
-UNKNOWN = "unknown"
-
 SOME_HIDDEN = {
     "en": "Some are not shown: children under 14, or records not meant for this purpose.",
     "zh": "部分居民未显示：未满 14 周岁的儿童，或不适用于该用途的记录。",
 }
 
 
-def finish_card(found: Json, geoid: Geoid, people: list[Json] | None, reason: Json | None) -> Json:
-    """A unit card from what its statement found; `people` is None where they may not be shown."""
-    lon, lat, height = found["centre"]
-    count = found["residents"]
-    if people is not None and len(people) < count:
+def residents(people: list[Json] | None, count: int | None, reason: Json | None) -> Json:
+    """The part on residents; `people` and `count` are None where they may not be shown."""
+    if people is not None and count is not None and len(people) < count:
         reason = SOME_HIDDEN
-    return found | {
-        "centre": [lon, lat, round(height + height_shift(geoid, lon, lat), 3)],
-        "address": unit_address(found),
-        "residents": {
-            "count": count,
-            "shown": people is not None,
-            "reason": reason,
-            "people": people or [],
-        },
+    return {
+        "count": count,
+        "shown": people is not None,
+        "reason": reason,
+        "people": people or [],
     }
+
+
+def needed(parts: Collection[str]) -> frozenset[str]:
+    """The parts that a statement must find for these to be answered."""
+    more = frozenset().union(*(NEEDS.get(part, frozenset()) for part in parts))
+    return (frozenset(parts) | more) - PEOPLE
+
+
+def finish_unit(found: Json, geoid: Geoid, parts: Collection[str]) -> Json:
+    """A unit with the parts that were asked for, from what its statement found of those needed."""
+    answer: Json = {"unit": found["unit"]}
+    for part in found:
+        if part in parts:
+            answer[part] = found[part]
+    if "centre" in parts:
+        lon, lat, height = found["centre"]
+        answer["centre"] = [lon, lat, round(height + height_shift(geoid, lon, lat), 3)]
+    if "address" in parts:
+        answer["address"] = unit_address(found)
+    return answer

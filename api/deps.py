@@ -1,4 +1,7 @@
-"""What handlers need, by name in their signatures."""
+"""What handlers need, by name in their signatures.
+
+All are coroutines: what is none is run in a thread, which takes longer than most answers.
+"""
 
 import asyncio
 import time
@@ -10,7 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Engine
 
 from api.access import PURPOSES, Caller
-from api.params import Bounds, parse_bounds
+from api.params import Bounds, Box, parse_bounds
 from api.people import People
 from api.security.gate import Gate
 from api.store import Store
@@ -43,49 +46,49 @@ class Memory:
             return kept[1]
 
 
-def settings(request: Request) -> Settings:
+async def settings(request: Request) -> Settings:
     """The settings the app was made with."""
     found: Settings = request.app.state.settings
     return found
 
 
-def store(request: Request) -> Store:
+async def store(request: Request) -> Store:
     """The open store."""
     found: Store = request.app.state.store
     return found
 
 
-def keyed_store(request: Request) -> Store:
+async def keyed_store(request: Request) -> Store:
     """The open store for statements that go by a key alone, whose plans are kept."""
     found: Store = request.app.state.keyed_store
     return found
 
 
-def direct(request: Request) -> Direct:
+async def direct(request: Request) -> Direct:
     """The driver itself, for statements by key that are asked most."""
     found: Direct = request.app.state.direct
     return found
 
 
-def intake_store(request: Request) -> Store:
+async def intake_store(request: Request) -> Store:
     """The open store for what is handed in, which is written to."""
     found: Store = request.app.state.intake_store
     return found
 
 
-def intake_engine(request: Request) -> Engine:
+async def intake_engine(request: Request) -> Engine:
     """The same store for what runs in a thread."""
     found: Engine = request.app.state.intake_engine
     return found
 
 
-def memory(request: Request) -> Memory:
+async def memory(request: Request) -> Memory:
     """What is kept for some seconds."""
     found: Memory = request.app.state.memory
     return found
 
 
-def geoid(request: Request) -> Geoid:
+async def geoid(request: Request) -> Geoid:
     """The city's geoid."""
     found: Geoid = request.app.state.geoid
     return found
@@ -94,7 +97,7 @@ def geoid(request: Request) -> Geoid:
 BEARER = HTTPBearer(auto_error=False, description="A key of `cim key add`.")
 
 
-def gate(request: Request) -> Gate:
+async def gate(request: Request) -> Gate:
     """The way in."""
     found: Gate = request.app.state.gate
     return found
@@ -116,7 +119,7 @@ async def caller(
 
     The two parameters stand in the documentation; the headers are read in one place.
     """
-    return await gate(request).caller(request)
+    return await (await gate(request)).caller(request)
 
 
 async def people(request: Request, caller: Annotated[Caller, Depends(caller)]) -> People:
@@ -125,7 +128,12 @@ async def people(request: Request, caller: Annotated[Caller, Depends(caller)]) -
     return found.asked_by(caller, request)
 
 
-def data_officer(caller: Annotated[Caller, Depends(caller)]) -> Caller:
+async def bounds(bbox: Box) -> Bounds:
+    """The box of the parameter `bbox`; InvalidQuery says what is wrong with it."""
+    return parse_bounds(bbox)
+
+
+async def data_officer(caller: Annotated[Caller, Depends(caller)]) -> Caller:
     """A caller who may bring files in; UnknownKey or NotAllowed for any other."""
     if not caller.known:
         raise UnknownKey(
@@ -154,4 +162,4 @@ MemoryDep = Annotated[Memory, Depends(memory)]
 GateDep = Annotated[Gate, Depends(gate)]
 CallerDep = Annotated[Caller, Depends(caller)]
 GeoidDep = Annotated[Geoid, Depends(geoid)]
-BoundsDep = Annotated[Bounds, Depends(parse_bounds)]
+BoundsDep = Annotated[Bounds, Depends(bounds)]

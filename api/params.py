@@ -1,6 +1,7 @@
 """What callers write, parsed once: handlers receive values, not strings."""
 
 import math
+from functools import lru_cache
 from typing import Annotated
 
 from fastapi import Path, Query
@@ -28,22 +29,31 @@ Height = Annotated[
         examples=[20.5],
     ),
 ]
+Expand = Annotated[
+    str,
+    Query(
+        max_length=300,
+        description="parts of the answer, with commas between",
+        examples=["address,building,devices"],
+    ),
+]
 Limit = Annotated[int, Query(ge=1, le=10_000, description="most features answered")]
 
 Bounds = tuple[float, float, float, float]
 """West, south, east, north in degrees."""
 
 
-def parse_bounds(
-    bbox: Annotated[
-        str,
-        Query(
-            max_length=200,
-            description="west,south,east,north in degrees; not across the antimeridian",
-            examples=["113.87,22.91,113.89,22.93"],
-        ),
-    ],
-) -> Bounds:
+Box = Annotated[
+    str,
+    Query(
+        max_length=200,
+        description="west,south,east,north in degrees; not across the antimeridian",
+        examples=["113.87,22.91,113.89,22.93"],
+    ),
+]
+
+
+def parse_bounds(bbox: str) -> Bounds:
     """Bounds from `w,s,e,n`; InvalidQuery says what is wrong with any other.
 
     >>> parse_bounds("113.8, 22.9, 113.9, 23")
@@ -82,3 +92,21 @@ def clean_text(text: str) -> str:
     if not kept:
         raise InvalidQuery("q must hold at least one character.", "q 至少需要一个字符。")
     return kept
+
+
+@lru_cache(maxsize=1000)
+def expanded(text: str, known: tuple[str, ...], name: str = "expand") -> frozenset[str]:
+    """The parts that are asked for; InvalidQuery where one is not known.
+
+    >>> sorted(expanded("grid, address", ("address", "grid", "areas")))
+    ['address', 'grid']
+    >>> expanded("", ("grid",))
+    frozenset()
+    """
+    found = frozenset(filter(None, (word.strip() for word in text.split(","))))
+    if not found <= set(known):
+        raise InvalidQuery(
+            f"{name} may hold {', '.join(known)}, with commas between.",
+            f"{name} 可含 {'、'.join(known)}，以英文逗号分隔。",
+        )
+    return found

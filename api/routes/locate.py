@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from api.cards import height_shift
-from api.deps import GeoidDep, StoreDep
+from api.deps import DirectDep, GeoidDep
 from api.params import Height, Latitude, Longitude
 from api.routes import PROBLEMS
 from api.schemas.places import Location
@@ -24,7 +24,7 @@ Datum = Annotated[
 async def locate(
     lon: Longitude,
     lat: Latitude,
-    store: StoreDep,
+    direct: DirectDep,
     geoid: GeoidDep,
     h: Height = None,
     datum: Datum = "1985",
@@ -32,7 +32,5 @@ async def locate(
     """A point on a wall, a floor or a roof counts as inside; without `h` no storey is named."""
     if h is not None and datum == "ellipsoid":
         h -= height_shift(geoid, lon, lat)
-    answer = await store.value(queries.place(lon, lat, h))
-    if answer is None:
-        answer = await store.value(queries.ground(lon, lat))
+    answer = await direct.value(queries.place(lon, lat, h))
     return Response(answer, media_type="application/json")

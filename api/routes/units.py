@@ -1,45 +1,128 @@
-"""The unit card, with residents for those who may see them."""
+"""A unit: its card, or those parts of it that are asked for."""
+
+from typing import Any
 
 import orjson
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from api.cards import finish_card, hide_living, place_of, withheld
-from api.deps import CallerDep, GeoidDep, KeyedStoreDep, PeopleDep
-from api.params import Id
+from api.access import Caller
+from api.cards import at_home, finish_unit, needed, place_of, residents, withheld
+from api.deps import CallerDep, DirectDep, GeoidDep, PeopleDep
+from api.params import Expand, Id, expanded
+from api.people import People
 from api.routes import ABSENT, PROBLEM, PROBLEMS, json
-from api.schemas.units import UnitCard
+from api.routes.codes import Code, Scheme
+from api.schemas.units import UnitCard, UnitLinks
 from cim.errors import NotFound
-from cim.security.rights import LIVING_READ
 from cim.store.queries import units as queries
 
 router = APIRouter(prefix="/units", tags=["units"], responses=PROBLEMS | ABSENT)
+
+WHOLE = frozenset({*queries.PARTS, "residents"}) - {"codes"}
+"""What a card shows."""
+
+KNOWN = (*queries.PARTS, "residents")
+"""What may be asked for of one unit."""
+
+PRIVATE = {"Cache-Control": "no-store", "Vary": "Authorization, Cookie, X-Purpose"}
+UNKNOWN_KEY: dict[int | str, dict[str, Any]] = {
+    401: {**PROBLEM, "description": "The key is not known"}
+}
 
 
 @router.get(
     "/{id}/card",
     summary="Everything about one unit",
     response_model=UnitCard,
-    responses={401: {**PROBLEM, "description": "The key is not known"}},
+    responses=UNKNOWN_KEY,
 )
 async def card(
-    id: Id, store: KeyedStoreDep, people: PeopleDep, geoid: GeoidDep, caller: CallerDep
+    id: Id,
+    direct: DirectDep,
+    people: PeopleDep,
+    geoid: GeoidDep,
+    caller: CallerDep,
 ) -> Response:
-    """The number of residents is there for everyone; occupancy and meter readings need a key.
+    """Occupancy, meter readings and alarms of the unit itself need a key.
 
-    Masked residents only for a key with the role `residents` and a purpose in `X-Purpose`;
-    each such answer is written to the access log. Children under 14 are counted, never shown.
+    How many live there, and masked who, only for a key with the role `residents` and a purpose in
+    `X-Purpose`; each such answer is written to the access log. Children under 14 are counted, never
+    shown.
     """
-    answer = await store.value(queries.card(id))
+    row = await direct.value(queries.unit(id, needed(WHOLE), at_home(caller)))
+    return json(await linked(id, row, WHOLE, people, geoid, caller), **PRIVATE)
+
+
+@router.get(
+    "/{id}",
+    summary="One unit with what is asked for of its links",
+    response_model=UnitLinks,
+    response_model_exclude_unset=True,
+    responses=UNKNOWN_KEY,
+)
+async def unit(
+    id: Id,
+    direct: DirectDep,
+    people: PeopleDep,
+    geoid: GeoidDep,
+    caller: CallerDep,
+    expand: Expand = "",
+) -> Response:
+    """`expand=address,devices` answers the unit with these two parts, in one round trip.
+
+    Parts: building, storey, entrance, estate, areas, grid, centre, address, codes, spaces,
+    organisations, facilities, devices (with their latest readings), alarms, residents; by the same
+    rights as the card.
+    """
+    parts = expanded(expand, KNOWN)
+    row = await direct.value(queries.unit(id, needed(parts), at_home(caller)))
+    return json(await linked(id, row, parts, people, geoid, caller), **PRIVATE)
+
+
+@router.get(
+    "/by-code/{scheme}/{code}",
+    summary="The same by an official code of the unit, or of its address",
+    response_model=UnitLinks,
+    response_model_exclude_unset=True,
+    responses=UNKNOWN_KEY,
+)
+async def unit_by_code(
+    scheme: Scheme,
+    code: Code,
+    direct: DirectDep,
+    people: PeopleDep,
+    geoid: GeoidDep,
+    caller: CallerDep,
+    expand: Expand = "",
+) -> Response:
+    """A code of the unit itself comes before one of its address; GET /codes has the rules."""
+    parts = expanded(expand, KNOWN)
+    row = await direct.value(queries.unit_of_code(scheme, code, needed(parts), at_home(caller)))
+    if row is None:
+        raise NotFound(
+            "No unit has that code under that coding rule.", "没有户室具有该编码规则下的此编码。"
+        )
+    key: int = orjson.loads(row)["unit"]["id"]
+    return json(await linked(key, row, parts, people, geoid, caller), **PRIVATE)
+
+
+async def linked(
+    key: int,
+    answer: str | None,
+    parts: frozenset[str],
+    people: People,
+    geoid: Any,
+    caller: Caller,
+) -> dict[str, Any]:
+    """A unit with its parts, from what its statement found; NotFound where it found nothing."""
     if answer is None:
-        raise NotFound(f"No unit has the id {id}.", f"没有编号为 {id} 的单元。")
+        raise NotFound(f"No unit has the id {key}.", f"没有编号为 {key} 的单元。")
     found = orjson.loads(answer)
-    place = place_of(found)
-    reason = withheld(caller, *place)
-    opened = None if reason else await people.of_unit(id)
-    if not caller.may_at(LIVING_READ, *place):
-        found = hide_living(found)
-    return json(
-        finish_card(found, geoid, opened.people if opened else None, reason),
-        **{"Cache-Control": "no-store", "Vary": "Authorization, Cookie, X-Purpose"},
-    )
+    shown = finish_unit(found, geoid, parts)
+    if "residents" in parts:
+        reason = withheld(caller, *place_of(found))
+        opened = None if reason else await people.of_unit(key)
+        who, count = (opened.people, opened.count) if opened else (None, None)
+        shown["residents"] = residents(who, count, reason)
+    return shown

@@ -83,7 +83,7 @@ class Resident(Answer):
 class Residents(Answer):
     """How many live there, and who, where the caller may know."""
 
-    count: int
+    count: int | None = Field(description="null for whoever is not shown them")
     shown: bool
     reason: Sentence | None = Field(description="why some or all of them are not shown")
     people: list[Resident]
@@ -134,6 +134,27 @@ class UnitDevice(Answer):
     datastreams: list[DeviceStream]
 
 
+class Alarm(Answer):
+    """An alarm that is open."""
+
+    id: int
+    kind: str = Field(description="告警, 故障, 高空抛物, 消防占道 …")
+    about: Target
+    severity: int | None = Field(description="1 notice to 4 danger")
+    state: str | None
+    since: datetime
+    device_id: int | None
+
+
+class ObjectCode(Answer):
+    """An official code of an object."""
+
+    scheme: str
+    title: str
+    code: str
+    status: str | None
+
+
 class UnitCard(Answer):
     """Everything about one unit."""
 
@@ -179,7 +200,7 @@ class UnitCard(Answer):
                 {"id": 72, "name": "厨房", "kind": "厨", "area": 6.2, "storey": "8"},
             ],
             "residents": {
-                "count": 2,
+                "count": None,
                 "shown": False,
                 "reason": {
                     "en": "Residents are shown only to callers with the role `residents`.",
@@ -224,6 +245,17 @@ class UnitCard(Answer):
                     ],
                 }
             ],
+            "alarms": [
+                {
+                    "id": 91,
+                    "kind": "故障",
+                    "about": {"type": "facility", "label": "1单元电梯"},
+                    "severity": 3,
+                    "state": "open",
+                    "since": "2026-11-20T07:41:00Z",
+                    "device_id": 52,
+                }
+            ],
         }
     )
 
@@ -243,3 +275,41 @@ class UnitCard(Answer):
     organisations: list[UnitOrganisation]
     facilities: list[UnitFacility]
     devices: list[UnitDevice]
+    alarms: list[Alarm] = Field(description="open now, of the unit and of what serves it")
+
+
+class UnitLinks(Answer):
+    """A unit with those of its parts that were asked for; the others are not there."""
+
+    model_config = example(
+        {
+            "unit": {
+                "id": 31,
+                "room_no": "803",
+                "kind": {"code": "residential", "zh": "住宅", "en": "residential"},
+                "occupancy": "unknown",
+                "area_gross": 98.5,
+                "area": 92.1,
+                "geom_status": "generated",
+                "rooms": 3,
+                "layout": "3室2厅",
+            }
+        }
+    )
+
+    unit: Unit
+    building: UnitBuilding | None = None
+    storey: UnitStorey | None = None
+    entrance: UnitEntrance | None = None
+    estate: Reference | None = None
+    areas: list[Area] | None = None
+    grid: Grid | None = None
+    centre: tuple[float, float, float] | None = None
+    address: Address | None = None
+    codes: list[ObjectCode] | None = None
+    spaces: list[UnitSpace] | None = None
+    organisations: list[UnitOrganisation] | None = None
+    facilities: list[UnitFacility] | None = None
+    devices: list[UnitDevice] | None = None
+    alarms: list[Alarm] | None = None
+    residents: Residents | None = None

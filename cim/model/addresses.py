@@ -53,6 +53,7 @@ std_address = Table(
     reference("admin_area_id", f"{CITY}.admin_area", "lowest area it lies in"),
     *provenance(),
     Index("uq_std_address_source", "source_id", "ext_id", unique=True),
+    Index("ix_std_address_code", "std_code", postgresql_where=sql("std_code IS NOT NULL")),
     Index("ix_std_address_parent", "parent_id", "room_no"),
     Index("ix_std_address_norm", "norm_text", postgresql_ops={"norm_text": "text_pattern_ops"}),
     Index(

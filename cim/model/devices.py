@@ -147,6 +147,7 @@ event = Table(
     Column("severity", SmallInteger, comment="1 notice to 4 danger"),
     Column("state", Text, comment="open, acknowledged, closed"),
     Index("ix_event_object", "object_type", "object_id", "started_at"),
+    Index("ix_event_open", "object_type", "object_id", postgresql_where=sql("ended_at IS NULL")),
     schema=CITY,
     comment="alarms and other happenings",
 )

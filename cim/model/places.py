@@ -117,6 +117,7 @@ parcel = Table(
     geometry("red_line", "MULTIPOLYGON", "boundary of the land grant"),
     *provenance(),
     Index("uq_parcel_source", "source_id", "ext_id", unique=True),
+    Index("ix_parcel_code", "cadastral_code", postgresql_where=sql("cadastral_code IS NOT NULL")),
     Index("ix_parcel_red_line", "red_line", postgresql_using="gist"),
     schema=CITY,
     comment="parcels with their planning conditions (规划条件)",

@@ -178,7 +178,7 @@ def test_a_flat_s_card_says_where_who_and_how_it_is(served: Caller, engine: Engi
     assert card["estate"]["name"] == "莲湖花园"
     assert [area["name"] for area in card["areas"]][-1] == "新基社区"
     assert card["grid"]["name"].startswith("新基社区")
-    assert card["residents"]["count"] >= 1 and not card["residents"]["people"]
+    assert card["residents"]["count"] is None and not card["residents"]["people"]
     assert any(item["class"]["code"] == "lift" for item in card["facilities"])
     meters = {device["class"]["code"]: device for device in card["devices"]}
     for kind in ("water_meter", "power_meter", "lift"):
@@ -192,7 +192,7 @@ def test_a_flat_s_card_says_where_who_and_how_it_is(served: Caller, engine: Engi
 def test_residents_are_masked_and_shown_only_for_a_purpose(served: Caller, engine: Engine) -> None:
     headers = {"X-Purpose": "demonstration"}
     residents = served.get(f"/units/{flat(engine)}/card", **headers)["residents"]
-    assert residents["shown"] and len(residents["people"]) == residents["count"]
+    assert residents["shown"] and len(residents["people"]) == residents["count"] >= 1
     for person in residents["people"]:
         assert "*" in person["name"] and "*" in person["id_no"]
 

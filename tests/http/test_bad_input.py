@@ -16,6 +16,7 @@ from api import app as composition
 from api.app import create_app
 from api.deps import Store
 from cim.settings import Settings
+from cim.store.direct import Direct
 from cim.store.engine import connect_async
 
 SQL_LIKE = "' OR 1=1; DROP TABLE city.unit; --"
@@ -31,6 +32,17 @@ REFUSED = [
     ("/buildings/9223372036854775808", 422, "id must be at most"),
     ("/units/" + "9" * 4000 + "/card", 422, "id"),
     (f"/units/{SQL_LIKE}/card", 422, "id must be a whole number"),
+    ("/units/77", 404, "77"),
+    ("/units/201?expand=secrets", 422, "expand may hold building, storey"),
+    ("/units/201?expand=" + "address," * 1000, 422, "expand must have at most 300"),
+    ("/units/201?expand=%00", 422, "expand may hold"),
+    ("/units/201?expand=%ed%a0%80", 422, "expand may hold"),
+    ("/units/by-code/gbt37346/nothing", 404, "No unit has that code"),
+    (f"/units/by-code/gbt37346/{SQL_LIKE}", 404, "No unit has that code"),
+    ("/units/by-code/gbt37346/a%00b", 422, "code"),
+    ("/units/by-code/gbt37346/%ed%a0%80", 404, "No unit has that code"),
+    ("/units/by-code/gbt37346/" + "9" * 101, 422, "code must have at most 100"),
+    ("/units/by-code/GB T/1", 422, "scheme"),
     ("/locate", 422, "lon is required; lat is required"),
     ("/locate?lon=nan&lat=1", 422, "lon must be a finite number"),
     ("/locate?lon=inf&lat=1", 422, "lon must be a finite number"),
@@ -176,6 +188,12 @@ def test_without_a_database_the_service_says_so(city: Settings) -> None:
     with TestClient(create_app(city)) as client:
         state = client.app.state
         state.store = state.keyed_store = Store(nowhere)
+
+        async def refuse() -> None:
+            raise ConnectionRefusedError
+
+        state.direct = Direct(refuse, 1)
+        client.portal.call(state.direct.open)
         response = client.get("/ready")
         assert response.status_code == 503 and response.json()["status"] == "not ready"
         assert client.get("/health").status_code == 200

@@ -1,8 +1,7 @@
 """Which building, storey and unit a point lies in."""
 
-from sqlalchemy import Float, TextClause, bindparam, text
-
 from cim.store.queries.parts import BUILDING_AREA, UNIT_OUTLINE, UNIT_PLACE, areas, grid
+from cim.store.queries.ready import Asked, Ready
 
 REACH = 0.000003
 """Degrees (about 0.3 m): a point picked on a wall may lie a hair outside the outline."""
@@ -10,22 +9,24 @@ REACH = 0.000003
 SLACK = 0.3
 """Metres: a point picked on a roof or a floor lies on the boundary of two storeys."""
 
-POINT = "ST_SetSRID(ST_MakePoint(:lon, :lat), 4490)"
-HEIGHT = "CAST(:h AS float8)"
+ASKED = f"""asked AS MATERIALIZED (
+    SELECT p.at, ST_Expand(p.at, {REACH}) AS near, :h AS up
+    FROM (SELECT ST_SetSRID(ST_MakePoint(:lon, :lat), 4490) AS at) p)"""
+"""The point, made once: a plan that is kept would make it anew for every row."""
 
 BUILDING = f"""
 SELECT b.id, b.name, b.ground_elev, b.grid_id, {BUILDING_AREA} AS area_id
-FROM city.building b, LATERAL (SELECT ST_Distance(b.footprint, {POINT}) AS off) d
-WHERE b.footprint && ST_Expand({POINT}, {REACH})
+FROM city.building b, LATERAL (SELECT ST_Distance(b.footprint, asked.at) AS off) d
+WHERE b.footprint && asked.near
     AND d.off <= {REACH} AND b.ended_at IS NULL
     AND b.state NOT IN ('demolished', 'planned')
-ORDER BY d.off, CASE WHEN {HEIGHT} IS NULL THEN 0
-        ELSE greatest(0, {HEIGHT} - b.ground_elev - b.height - {SLACK}) END,
+ORDER BY d.off, CASE WHEN asked.up IS NULL THEN 0
+        ELSE greatest(0, asked.up - b.ground_elev - b.height - {SLACK}) END,
     (b.kind = '逻辑幢') DESC, b.footprint_area, b.id
 LIMIT 1"""
 
 STOREY = f"""
-SELECT s.id, s.no, s.label FROM city.storey s, LATERAL (SELECT {HEIGHT} - here.ground_elev AS up) h
+SELECT s.id, s.no, s.label FROM city.storey s, LATERAL (SELECT asked.up - here.ground_elev AS up) h
 WHERE s.building_id = here.id AND s.ended_at IS NULL
     AND h.up BETWEEN s.elev_bottom - {SLACK} AND s.elev_top + {SLACK}
 ORDER BY (h.up >= s.elev_bottom AND h.up < s.elev_top) DESC,
@@ -36,7 +37,7 @@ UNIT = f"""
 SELECT u.id, u.room_no
 FROM {UNIT_PLACE}
     LEFT JOIN city.unit_storey part ON part.unit_id = u.id AND part.storey_id = level.id,
-    LATERAL (SELECT ST_Distance(coalesce(part.outline, {UNIT_OUTLINE}), {POINT}) AS off) d
+    LATERAL (SELECT ST_Distance(coalesce(part.outline, {UNIT_OUTLINE}), asked.at) AS off) d
 WHERE u.id IN (
         SELECT x.id FROM city.unit x
         WHERE x.building_id = here.id AND x.storey_id = level.id AND x.ended_at IS NULL
@@ -48,46 +49,43 @@ ORDER BY d.off, (u.outline IS NULL), coalesce(fs.area, 0), u.id
 LIMIT 1"""
 
 PLACE = f"""
+WITH {ASKED},
+place AS MATERIALIZED (
+    SELECT here.id, here.name, here.grid_id, here.area_id, level.id AS storey, level.no,
+        level.label, room.id AS unit, room.room_no
+    FROM asked CROSS JOIN LATERAL ({BUILDING}) here
+    LEFT JOIN LATERAL ({STOREY}) level ON asked.up IS NOT NULL
+    LEFT JOIN LATERAL ({UNIT}) room ON level.id IS NOT NULL),
+ground AS MATERIALIZED (
+    SELECT (SELECT g.id FROM city.grid g
+            WHERE g.ended_at IS NULL AND ST_Intersects(g.geom, asked.at)
+            ORDER BY (g.kind = '综合网格') DESC, g.level DESC NULLS LAST, g.id LIMIT 1) AS grid_id,
+        (SELECT a.id FROM city.admin_area a
+            WHERE a.ended_at IS NULL AND ST_Intersects(a.geom, asked.at)
+            ORDER BY a.level DESC, a.id LIMIT 1) AS area_id
+    FROM asked WHERE NOT EXISTS (SELECT FROM place)),
+found AS (
+    SELECT id, name, storey, no, label, unit, room_no, grid_id, area_id FROM place
+    UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, grid_id, area_id FROM ground)
 SELECT json_build_object(
-    'unit', CASE WHEN room.id IS NOT NULL THEN
-        json_build_object('id', room.id, 'room_no', room.room_no) END,
-    'storey', CASE WHEN level.id IS NOT NULL THEN
-        json_build_object('id', level.id, 'no', level.no, 'label', level.label) END,
-    'building', json_build_object('id', here.id, 'name', here.name),
-    'grid', {grid("here.grid_id")}, 'areas', {areas("here.area_id")})::text AS answer
-FROM ({BUILDING}) here
-LEFT JOIN LATERAL ({STOREY}) level ON {HEIGHT} IS NOT NULL
-LEFT JOIN LATERAL ({UNIT}) room ON level.id IS NOT NULL
+    'unit', CASE WHEN f.unit IS NOT NULL THEN
+        json_build_object('id', f.unit, 'room_no', f.room_no) END,
+    'storey', CASE WHEN f.storey IS NOT NULL THEN
+        json_build_object('id', f.storey, 'no', f.no, 'label', f.label) END,
+    'building', CASE WHEN f.id IS NOT NULL THEN
+        json_build_object('id', f.id, 'name', f.name) END,
+    'grid', {grid("f.grid_id")}, 'areas', {areas("f.area_id")})::text AS answer
+FROM found f
 """
 
-SMALLEST_AREA = """(SELECT a.id FROM city.admin_area a
-    WHERE a.ended_at IS NULL AND ST_Intersects(a.geom, p.here)
-    ORDER BY a.level DESC, a.id LIMIT 1)"""
-
-GROUND = f"""
-SELECT json_build_object('unit', NULL, 'storey', NULL, 'building', NULL,
-    'grid', (SELECT json_build_object('id', g.id, 'code', g.code, 'name', g.name)
-        FROM city.grid g WHERE g.ended_at IS NULL AND ST_Intersects(g.geom, p.here)
-        ORDER BY (g.kind = '综合网格') DESC, g.level DESC NULLS LAST, g.id LIMIT 1),
-    'areas', {areas(SMALLEST_AREA)})::text AS answer
-FROM (SELECT {POINT} AS here) p
-"""
+AT = Ready(PLACE, lon="float8", lat="float8", h="float8")
 
 
-POSITION = (bindparam("lon", type_=Float), bindparam("lat", type_=Float))
-AT = text(PLACE).bindparams(*POSITION, bindparam("h", type_=Float))
-AROUND = text(GROUND).bindparams(*POSITION)
-
-
-def place(lon: float, lat: float, height: float | None) -> TextClause:
-    """Building, storey, unit, grid and areas at a point as JSON in column `answer`, if any.
+def place(lon: float, lat: float, height: float | None) -> Asked:
+    """Building, storey, unit, grid and areas at a point as JSON in column `answer`.
 
     `lon`, `lat` are degrees, `height` metres in the 1985 datum; without it no storey is named.
-    Where buildings overlap, one that reaches the height comes first.
+    Where buildings overlap, one that reaches the height comes first; where none stands, grid and
+    areas are those of the ground.
     """
-    return AT.bindparams(lon=lon, lat=lat, h=height)
-
-
-def ground(lon: float, lat: float) -> TextClause:
-    """The same where no building stands: grid and areas alone."""
-    return AROUND.bindparams(lon=lon, lat=lat)
+    return AT(lon=lon, lat=lat, h=height)

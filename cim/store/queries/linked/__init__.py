@@ -1,0 +1,1 @@
+"""What hangs on a unit or a building: facilities, devices, organisations, alarms, codes."""
