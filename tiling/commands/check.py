@@ -1,6 +1,5 @@
 """`cim tile check`: is a tileset sound, and is it the city's?"""
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
@@ -19,7 +18,7 @@ from tiling.check.census import compare
 from tiling.check.findings import Fault
 from tiling.check.tileset import Report, check
 from tiling.city import parts
-from tiling.commands.progress import bar, pool
+from tiling.commands.progress import bar, jobs_option, pool
 from tiling.disk.folder import CURRENT
 from tiling.out import explicit
 from tiling.terrain import check as terrain_check
@@ -43,13 +42,7 @@ FILE = "tileset.json"
 @click.command("check")
 @click.argument("place", metavar="[PATH|URL]", required=False)
 @click.option("--all", "everything", is_flag=True, help="every tileset of this city")
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=os.cpu_count() or 1,
-    show_default="one a processor",
-    help="processes that judge tiles",
-)
+@jobs_option("processes that judge tiles")
 @click.option(
     "--against-database/--no-database",
     "against",

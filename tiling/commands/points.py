@@ -1,6 +1,5 @@
 """`cim tile points`: point clouds of surveys as a tileset."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +8,7 @@ import click
 from cim import settings as configuration
 from cim.load.terrain.wish import SURFACES
 from cim.store.engine import connect
-from tiling.commands.progress import bar
+from tiling.commands.progress import bar, jobs_option
 
 if TYPE_CHECKING:
     from tiling.points.build import Built
@@ -30,13 +29,7 @@ if TYPE_CHECKING:
     type=click.Choice(SURFACES),
     help="what heights are above; the city's height datum unless a file says",
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=os.cpu_count() or 1,
-    show_default="one a processor",
-    help="processes that make tiles",
-)
+@jobs_option("processes that make tiles")
 @click.option("--dry-run", is_flag=True, help="make every tile, write nothing")
 def points_command(
     files: tuple[Path, ...],

@@ -1,10 +1,13 @@
 """How far a run is, on the terminal; and the processes it may have."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from tiling.run.pool import Pool
 
@@ -35,3 +38,14 @@ def pool(jobs: int, *, forked: bool = False) -> Iterator[Executor | None]:
         return
     with Pool(jobs, forked=forked) as executor:
         yield executor
+
+
+def jobs_option(does: str, default: int | None = None) -> Callable[[Callable[..., Any]], Any]:
+    """The option `--jobs`: how many processes, and what they do; one a processor by `default`."""
+    return click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        default=default or os.cpu_count() or 1,
+        show_default=True if default else "one a processor",
+        help=does,
+    )

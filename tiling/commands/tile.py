@@ -1,6 +1,5 @@
 """`cim tile`: cut the city into 3D Tiles, check them, list them."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -17,7 +16,7 @@ from tiling.city import parts
 from tiling.city.layers import LAYERS, TERRAIN
 from tiling.city.parts import Asked
 from tiling.commands.parts import part_options, remove_command, wanted
-from tiling.commands.progress import bar, pool
+from tiling.commands.progress import bar, jobs_option, pool
 from tiling.commands.terrain import build_terrain
 from tiling.disk.folder import want_explicit, want_outlines
 from tiling.run.build import build
@@ -69,13 +68,7 @@ def tile() -> None:
     multiple=True,
     help="which tileset to build; give it again for another  [default: all; of a part, buildings]",
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=os.cpu_count() or 1,
-    show_default="one a processor",
-    help="processes that make tiles",
-)
+@jobs_option("processes that make tiles")
 @click.option(
     "--explicit/--no-explicit",
     default=None,

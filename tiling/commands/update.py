@@ -1,6 +1,5 @@
 """`cim tile update` and `cim tile follow`: tiles as true as the city."""
 
-import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from cim.store.engine import connect
 from tiling.city import parts
 from tiling.city.layers import LAYERS, TERRAIN, Layer
 from tiling.commands.following import follow
-from tiling.commands.progress import bar, pool
+from tiling.commands.progress import bar, jobs_option, pool
 from tiling.commands.terrain import update_terrain
 from tiling.formats import tiles3d
 from tiling.formats.tree import Key
@@ -29,8 +28,6 @@ from tiling.run.update import outdated, update
 
 SHOWN = 20
 """Tiles named before the rest is only counted."""
-
-CORES = os.cpu_count() or 1
 
 
 @click.command("update")
@@ -42,13 +39,7 @@ CORES = os.cpu_count() or 1
     show_default=True,
     help="which tileset to update",
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="processes that make tiles",
-)
+@jobs_option("processes that make tiles", default=1)
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
@@ -113,13 +104,7 @@ def _chosen(engine: Engine, name: str) -> list[Layer]:
 
 
 @click.command("follow")
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=CORES,
-    show_default="one a processor",
-    help="processes that make tiles, where many are to be made",
-)
+@jobs_option("processes that make tiles, where many are to be made")
 @click.option("--attached", is_flag=True, hidden=True, help="End with the standard input.")
 def follow_command(jobs: int, attached: bool) -> None:
     """Keep the tilesets true until stopped: what is touched is in its tiles within a second.
