@@ -18,11 +18,16 @@ NOBODYS_GROUP = "00000000-0000-4000-8000-000000000000"
 
 PUBLIC, LIVING, INTAKE = "anybody", "living.read there", "intake in the whole city"
 PERSON = "who is signed in, and no key"
+RESIDENTS = "residents.read there, for a purpose"
+REQUESTS = "residents.requests in the whole city"
 
 BODIES = {
     "PUT /session/password": {"old": "x", "new": "y"},
     "PUT /session/codes": {"secret": "x", "code": "y"},
     "POST /session/codes/end": {"name": "x", "password": "y"},
+    "POST /people/lookup": {"unit": 201},
+    "POST /people/export": {"id_no": "000000", "reference": "1"},
+    "POST /people/erase": {"id_no": "000000", "reference": "1"},
 }
 """What must be sent along, or what is sent is refused before who sends it."""
 
@@ -48,6 +53,9 @@ TABLE: dict[str, tuple[str, str]] = {
     "GET /nearest": (PUBLIC, "/nearest?unit=201"),
     "GET /codes": (PUBLIC, "/codes"),
     "GET /codes/{scheme}/{code}": (PUBLIC, "/codes/grid/G01"),
+    "POST /people/lookup": (RESIDENTS, "/people/lookup"),
+    "POST /people/export": (REQUESTS, "/people/export"),
+    "POST /people/erase": (REQUESTS, "/people/erase"),
     "GET /locate": (PUBLIC, "/locate?lon=113.88005&lat=22.92005&h=17"),
     "GET /addresses/search": (PUBLIC, "/addresses/search?q=示范路"),
     "GET /addresses/suggest": (PUBLIC, "/addresses/suggest?q=sf"),
@@ -127,6 +135,8 @@ CALLERS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "residents-of-elsewhere": (("residents",), "441900002"),
     "intake": (("intake",), None),
     "intake-of-the-town": (("intake",), "441900001"),
+    "people-officer": (("people_officer",), None),
+    "people-officer-of-the-town": (("people_officer",), "441900001"),
     "no-role": ((), None),
 }
 """Keys by name: the roles, and the area or grid they are for."""
@@ -139,6 +149,9 @@ HERE = {
 
 RESIDENTS_HERE = {"residents", "residents-of-the-town", "residents-of-the-grid"}
 """Who may see the tower's residents."""
+
+ALLOWED = {INTAKE: {"intake"}, RESIDENTS: RESIDENTS_HERE, REQUESTS: {"people-officer"}}
+"""Who may use routes that are for few."""
 
 
 @pytest.fixture(scope="module")
@@ -187,10 +200,11 @@ def test_each_route_is_for_those_and_no_others(
     wrong = {}
     for route, (whose, path) in TABLE.items():
         method = route.partition(" ")[0]
-        answer = client.request(method, path, headers=headers(name), json=BODIES.get(route))
-        if whose == INTAKE:
+        stated = headers(name, "emergency" if whose == RESIDENTS else None)
+        answer = client.request(method, path, headers=stated, json=BODIES.get(route))
+        if whose in ALLOWED:
             expected = 401 if name is None else 403
-            allowed = name == "intake"
+            allowed = name in ALLOWED[whose]
         else:
             expected = 403
             allowed = whose == PUBLIC or (whose == LIVING and name in HERE)
