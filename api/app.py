@@ -17,6 +17,7 @@ from api.files import Files
 from api.ogc import routes as ogc
 from api.people import People
 from api.routes import (
+    address_files,
     addresses,
     buildings,
     changes,
@@ -79,6 +80,7 @@ ROUTERS = (
     locate,
     nearest,
     codes,
+    address_files,
     addresses,
     features,
     ogc,

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.common import Answer, example
+from api.schemas.imports import _JOB, GROUP, Group, Job, Word
 from api.schemas.places import AddressObject
 
 MOST_PARSED, MOST_SOUGHT = 1_000, 100
@@ -239,3 +240,34 @@ class Suggestions(Answer):
     )
 
     items: list[Suggestion]
+
+
+class AddressMatchRequest(Sent):
+    """Which file's addresses are looked for."""
+
+    group: Group = Field(pattern=GROUP)
+    file: Word | None = Field(None, description="without: the one that can be read")
+    columns: list[Word] = Field(
+        default_factory=list,
+        max_length=20,
+        description="what the address is made up of, in order; without: the column named so",
+    )
+    layer: Word | None = None
+    encoding: Word | None = Field(None, max_length=50)
+    alternatives: int = Field(3, ge=0, le=20, description="most other candidates told of a row")
+
+
+class AddressMatchJob(Job):
+    """A job that looks for the addresses of a file."""
+
+    model_config = example(
+        _JOB
+        | {
+            "file": "名单.xlsx",
+            "kind": "address_match",
+            "request": {"columns": ["地址"], "alternatives": 3},
+            "result": None,
+        }
+    )
+
+    result: str | None = Field(description="where the result is, once there is one")

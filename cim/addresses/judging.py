@@ -98,7 +98,8 @@ def judge(asked: Address, candidates: Sequence[Candidate]) -> Verdict:
     doubt = min(8, len(asked.remainder) // 2)
     found: dict[tuple[str, int] | int | None, Candidate] = {}
     for each in sorted(candidates, key=lambda item: (-item.score, -item.level)):
-        found.setdefault(each.target, replace(each, score=max(0, each.score - doubt)))
+        less = replace(each, score=max(0, each.score - doubt)) if doubt else each
+        found.setdefault(each.target, less)
     ranked = tuple(found.values())
     if not ranked:
         return Verdict("none", None, (), asked.norm_text + _more(asked))

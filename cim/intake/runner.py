@@ -21,6 +21,7 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from cim.errors import CimError, SourceError
+from cim.intake import sought
 from cim.intake.bringing import Units, bring, bring_terrain
 from cim.intake.children import go_first, took_too_long
 from cim.load import models, terrain
@@ -56,8 +57,8 @@ class Pulse:
 
     def __init__(self, engine: Engine, id: int, longest: float) -> None:
         """Nothing is known of the job yet; `longest` is how many seconds it may take."""
-        self.engine, self.id = engine, id
-        self.until = time.monotonic() + longest
+        self.engine, self.id, self.longest = engine, id, longest
+        self.until = float("inf")
         self.late = False
         self.at: tuple[str | None, int | None, int | None] = (None, None, None)
         self.ended = threading.Event()
@@ -67,7 +68,8 @@ class Pulse:
         self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Begin to write; from now on its time runs."""
+        self.until = time.monotonic() + self.longest
         self._thread.start()
 
     def end(self) -> None:
@@ -169,6 +171,8 @@ def _load(settings: Settings, row: Any, pulse: Pulse) -> Report:
     path = settings.uploads_dir / row.upload / row.file
     if not path.is_file():
         raise SourceError(f"{row.file} is there no longer", f"{row.file} 已不存在")
+    if row.kind == sought.KIND:
+        return _sought(settings, path, row, pulse)
     if row.kind == terrain.KIND.name:
         return _terrain(settings, path, row, pulse)
     kind = models.KIND if row.kind == models.KIND.name else KINDS.get(row.kind)
@@ -187,6 +191,13 @@ def _load(settings: Settings, row: Any, pulse: Pulse) -> Report:
         keep=not row.dry_run,
         progress=pulse.progress,
     )
+
+
+def _sought(settings: Settings, path: Path, row: Any, pulse: Pulse) -> Report:
+    asked = dict(row.request)
+    wish = sought.Wish(columns=tuple(asked.pop("columns")), **asked)
+    out = sought.result_of(settings, row.upload, row.id)
+    return sought.match(settings, path, out, wish, pulse.progress).report()
 
 
 def _terrain(settings: Settings, path: Path, row: Any, pulse: Pulse) -> Report:

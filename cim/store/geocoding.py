@@ -19,7 +19,7 @@ Steps = Generator[TextClause, Rows, list[Verdict]]
 FORGIVEN = ("town", "village", "road", "estate_name", "building_name")
 """Levels whose names may be written with a slip of the pen."""
 
-BESIDE = 5
+BESIDE = 2
 """Candidates that are looked at beyond those that are asked for, to see who is nearly as good."""
 
 

@@ -24,6 +24,9 @@ WEIGHTS: Final = {
 ROOM_WEIGHT, ENTRANCE_WEIGHT = 15, 5
 """The same for what is within a building."""
 
+INTERPRETED: Final = text("SET LOCAL jit = off")
+"""To be run before many are looked for: compiling such a statement takes longer than running it."""
+
 LACKING: Final = 0.35
 """Share of a level's weight that is lost where the address says nothing of it."""
 
@@ -187,14 +190,19 @@ SELECT r.row_no, coalesce(r.address_id, r.id) AS id, coalesce(r.inside, r.full_t
          WHEN l.object_type = 'unit' THEN l.object_id END AS unit_id,
     ST_X(coalesce(x.geom, r.geom)) AS lon, ST_Y(coalesce(x.geom, r.geom)) AS lat
 FROM ranked r
-LEFT JOIN city.std_address x ON x.id = r.address_id
+LEFT JOIN LATERAL (
+    SELECT level, room_no, geom FROM city.std_address WHERE id = r.address_id OFFSET 0) x ON true
 LEFT JOIN LATERAL (
     SELECT object_type, object_id FROM city.address_link
     WHERE address_id = coalesce(r.address_id, r.id) AND r.unit_id IS NULL
     ORDER BY (role = '主') DESC, score DESC, object_id LIMIT 1) l ON true
-LEFT JOIN city.unit u ON l.object_type = 'unit' AND u.id = l.object_id
-LEFT JOIN city.unit v ON v.id = r.unit_id
-LEFT JOIN city.entrance e ON l.object_type = 'entrance' AND e.id = l.object_id
+LEFT JOIN LATERAL (
+    SELECT building_id FROM city.unit
+    WHERE l.object_type = 'unit' AND id = l.object_id OFFSET 0) u ON true
+LEFT JOIN LATERAL (SELECT building_id FROM city.unit WHERE id = r.unit_id OFFSET 0) v ON true
+LEFT JOIN LATERAL (
+    SELECT building_id FROM city.entrance
+    WHERE l.object_type = 'entrance' AND id = l.object_id OFFSET 0) e ON true
 WHERE r.rank <= :each ORDER BY r.row_no, r.rank"""
 
 _ALIKE: Final = f""",

@@ -95,8 +95,12 @@ READ_TOO: Final = text("""
 
 _SIMILAR: Final = text("""
     SELECT q.level, q.said, n.name, n.how
-    FROM unnest(CAST(:levels AS smallint[]), CAST(:names AS text[]), CAST(:spoken AS text[]))
-        AS q(level, said, spoken)
+    FROM (
+        SELECT * FROM unnest(CAST(:levels AS smallint[]), CAST(:names AS text[]),
+            CAST(:spoken AS text[])) AS q(level, said, spoken)
+        WHERE NOT EXISTS (SELECT FROM city.place_name k
+                          WHERE k.name = q.said AND k.level = q.level AND k.main)
+        OFFSET 0) q
     CROSS JOIN LATERAL (
         SELECT DISTINCT ON (x.name) x.name, x.how FROM (
             SELECT p.name, 90 AS how FROM city.place_name p
@@ -106,7 +110,6 @@ _SIMILAR: Final = text("""
             WHERE p.main AND length(p.name) >= 4 AND length(q.said) >= 4 AND p.level = q.level
               AND city.lacking_one(p.name) && city.lacking_one(q.said)) x
         ORDER BY x.name, x.how DESC LIMIT 8) n
-    WHERE NOT EXISTS (SELECT FROM city.place_name k WHERE k.name = q.said AND k.level = q.level)
     ORDER BY 1, 2, 4 DESC, 3""")
 
 
