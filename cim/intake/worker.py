@@ -43,6 +43,9 @@ GRACE = 5.0
 PATIENCE = 15.0
 """Seconds that a load has to stop when it is told to, before its process is ended."""
 
+STARTING = 120.0
+"""Seconds that a load's process has, besides the load's own time, until it begins with it."""
+
 LAST = 30.0
 """Seconds after which the worker ends however things stand."""
 
@@ -59,6 +62,7 @@ class Worker:
         """`say` takes a sentence in English and one in Chinese."""
         self.settings, self.engine, self.say = settings, engine, say
         self.stopping = asyncio.Event()
+        self.starting: set[int] = set()  # jobs with a process, which may not have begun them yet
 
     async def run(self, jobs: int) -> None:
         """Work on that many jobs at a time; begun anew where the database goes away for a time."""
@@ -139,7 +143,7 @@ class Worker:
             )
             queued = {job.task_kwargs.get("id") for job in there}
             for row in await self._do(statements.waiting()):
-                if row.id not in queued:
+                if row.id not in queued | self.starting:
                     await _enqueue(app, row.id)
             await asyncio.sleep(ROUND)
 
@@ -173,6 +177,7 @@ class Worker:
             start_new_session=True,
         )
         assert process.stdin is not None
+        self.starting.add(id)
         late = False
         try:
             with contextlib.suppress(ConnectionError):
@@ -184,20 +189,28 @@ class Worker:
             await self._end(process)
             raise
         finally:
+            self.starting.discard(id)
             process.stdin.close()
         await self._tell(id, process.returncode or 0, late=late)
 
     async def _wait(self, id: int, process: asyncio.subprocess.Process) -> bool:
-        """Wait for its end, or bring it about; whether that was because it was late."""
+        """Wait for its end, or bring it about; whether that was because the load was late.
+
+        A load's time runs from when it began, not from when its process did, which takes long where
+        a machine has too much to do: ended before it began, a load would be begun again for ever.
+        """
         loop = asyncio.get_running_loop()
-        until, late = loop.time() + self.settings.load_hours * 3600 + PATIENCE, False
+        longest = self.settings.load_hours * 3600 + PATIENCE
+        started, late = loop.time(), False
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(process.wait()), 2)
                 return late
             found = await self._do(statements.overdue(id))
-            late = loop.time() > until
-            if late or (found and (found[0].seconds or 0) > PATIENCE):
+            gone, running = found[0] if found else (None, None)
+            alive = loop.time() - started
+            late = min(alive, running or 0) > longest  # the process before it may have begun it
+            if late or alive > longest + STARTING or (gone or 0) > PATIENCE:
                 _kill(process)
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:

@@ -1,7 +1,9 @@
 """Loads that are cancelled, killed, or whose worker or service is: the city is as it was."""
 
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,6 +121,29 @@ def test_a_load_that_takes_longer_than_any_may_is_ended(
         time.sleep(0.1)
     assert not city.blocking()
     assert city.buildings("late") == 0
+    service.stop()
+
+
+def test_a_load_whose_process_is_slow_to_start_has_its_whole_time(
+    city: Any,
+    start: Callable[..., Any],
+    footprints: Callable[..., bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """As on a machine that has too much to do: it takes longer to start than any load may take."""
+    slow = "import sys, time\nif 'cim.intake.runner' in sys.orig_argv:\n    time.sleep(20)\n"
+    (tmp_path / "sitecustomize.py").write_text(slow)
+    before = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(tmp_path), before))))
+    monkeypatch.setenv("CIM_LOAD_HOURS", "0.0008")
+    service = start()
+    with city.blocked():
+        job = service.finish(
+            service.ask(service.hand_in("n.geojson", footprints(2)), source="slow")
+        )
+    assert job["state"] == "failed"
+    assert "CIM_LOAD_HOURS" in job["error"]["en"]
     service.stop()
 
 

@@ -223,11 +223,15 @@ def asked_to_stop(id: int) -> TextClause:
 
 
 def overdue(id: int) -> TextClause:
-    """For how many seconds the runner of a job should be gone; NULL where it should not."""
+    """For how many `seconds` the runner of a job should be gone, and for how many it is `running`.
+
+    NULL where it should not, and where it has not begun yet.
+    """
     return text(
         "SELECT extract(epoch FROM clock_timestamp() - CASE state WHEN 'running' "
-        "THEN cancelled_at ELSE finished_at END)::float8 AS seconds "
-        "FROM platform.intake WHERE id = :id"
+        "THEN cancelled_at ELSE finished_at END)::float8 AS seconds, "
+        "CASE state WHEN 'running' THEN extract(epoch FROM clock_timestamp() - started_at)::float8 "
+        "END AS running FROM platform.intake WHERE id = :id"
     ).bindparams(id=id)
 
 
