@@ -140,7 +140,7 @@ def alone(settings: Settings, listener: socket.socket, address: str) -> bool:
 
 def together(settings: Settings, listener: socket.socket, address: str) -> bool:
     """The same with several processes."""
-    from api.serving import workers  # noqa: PLC0415 - the folder is named before the library looks
+    from api import workers  # noqa: PLC0415 - the folder is named before the library looks
 
     # What was given to the command is for them too.
     os.environ["CIM_DEMO"], os.environ["CIM_WORKERS"] = str(settings.demo), str(settings.workers)

@@ -51,7 +51,7 @@ class Leaving:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on; a reading request is given up where its connection is."""
-        if scope["type"] != "http" or not _reads(scope):
+        if scope["type"] != "http" or not reads(scope):
             await self.app(scope, receive, send)
             return
         loop, working = asyncio.get_running_loop(), asyncio.current_task()
@@ -83,7 +83,7 @@ class Leaving:
                 looking.cancel()
 
 
-def _reads(scope: Scope) -> bool:
+def reads(scope: Scope) -> bool:
     """Whether a request asks for something and changes nothing."""
     if scope["method"] in ("GET", "HEAD"):
         return True

@@ -5,11 +5,7 @@ number a caller, a microsecond a request, and no word to the database. Several m
 for itself.
 """
 
-import mmap
-import os
 from collections import OrderedDict
-from hashlib import blake2b
-from ipaddress import ip_address
 from math import ceil
 from pathlib import Path
 from time import monotonic
@@ -21,15 +17,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access import is_local, is_loopback
 from api.errors import problem
-from api.security.cookies import name as cookie_name
 from api.serving.metrics import Measures
+from api.serving.shared import Numbers, credential, digest, place
 from cim.settings import Settings
-
-SLOTS: Final = 1 << 17
-"""Callers that are counted apart; two megabytes."""
-
-TRIES: Final = 4
-"""Slots that are looked at for one caller."""
 
 BURST: Final = 20.0
 """Seconds' worth that may be asked at once."""
@@ -64,48 +54,19 @@ class Buckets:
 
     def __init__(self, file: Path | None = None) -> None:
         """Shared by all who name the same file; alone without one."""
-        size = SLOTS * 16
-        if file is None:
-            self._memory = mmap.mmap(-1, size)
-        else:
-            handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                os.ftruncate(handle, size)
-                self._memory = mmap.mmap(handle, size)
-            finally:
-                os.close(handle)
-        self._marks = memoryview(self._memory).cast("Q")
-        self._times = memoryview(self._memory).cast("d")
+        self._times = Numbers(file)
 
     def take(self, who: bytes, cost: float, rate: float, now: float) -> tuple[bool, float]:
         """Whether `who` may ask for `cost` now, at `rate` a second; and the seconds it owes then.
 
-        Two workers may count at once and one be lost: that is little, and to the caller's good.
+        A count that is lost between two workers is little, and to the caller's good.
         """
-        slot = self._slot(who, now)
-        owed = max(self._times[slot] - now, 0.0)
+        owed = max(self._times.get(who) - now, 0.0)
         after = owed + cost / rate
         if after > BURST:
             return False, owed
-        self._times[slot] = now + after
+        self._times.put(who, now + after, now)
         return True, after
-
-    def _slot(self, who: bytes, now: float) -> int:
-        """Where the time of a caller stands; the last slot tried is shared where all are taken."""
-        mark = int.from_bytes(who[:8], "little") | 1
-        begin = int.from_bytes(who[8:12], "little")
-        free = None
-        for step in range(TRIES):
-            slot = 2 * ((begin + step) % SLOTS)
-            if self._marks[slot] == mark:
-                return slot + 1
-            if free is None and self._times[slot + 1] <= now:
-                free = slot
-        if free is not None:
-            self._marks[free] = mark
-            self._times[free + 1] = 0.0
-            return free + 1
-        return slot + 1
 
 
 class Rates:
@@ -125,7 +86,7 @@ class Rates:
             kind: f'"{kind}";q={round(rate * BURST)};w={round(BURST)}'.encode()
             for kind, rate in self.rates.items()
         }
-        self.cookie = f"{cookie_name(settings)}=".encode()
+        self.settings = settings
         self._good: OrderedDict[bytes, bytes] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -134,14 +95,14 @@ class Rates:
         if not cost:
             await self.app(scope, receive, send)
             return
-        credential = self._credential(scope)
-        who = self._good.get(credential) if credential else None
+        shown = credential(scope, self.settings)
+        who = self._good.get(shown) if shown else None
         kind = "known" if who else "nobody"
         rate = self.rates[kind]
         if not rate or _at_home(scope):
-            await self._passed(credential, scope, receive, send)
+            await self._passed(shown, scope, receive, send)
             return
-        allowed, owed = self.buckets.take(who or _place(scope), cost, rate, monotonic())
+        allowed, owed = self.buckets.take(who or place(scope), cost, rate, monotonic())
         headers = [
             (b"ratelimit-policy", self.policies[kind]),
             (b"ratelimit", f'"{kind}";r={int((BURST - owed) * rate)};t={ceil(owed)}'.encode()),
@@ -166,33 +127,22 @@ class Rates:
                 message["headers"] = [*message["headers"], *headers]
             await send(message)
 
-        await self._passed(credential, scope, receive, told)
+        await self._passed(shown, scope, receive, told)
 
     async def _passed(
-        self, credential: bytes | None, scope: Scope, receive: Receive, send: Send
+        self, shown: bytes | None, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Pass on, and remember whose the credential turned out to be, or that it is nobody's."""
-        await self.app(scope, receive, send)
-        if credential is None:
-            return
-        who = scope["state"].get("who")
-        if who is None:
-            return
-        if credential not in self._good and len(self._good) >= REMEMBERED:
-            self._good.popitem(last=False)
-        self._good[credential] = _digest(b"who", who.encode())
+        """Pass on, and remember whose turned out to be what was shown.
 
-    def _credential(self, scope: Scope) -> bytes | None:
-        """What a caller shows of who they are, as a digest; whether it is good is not asked here.
-
-        One that has ended is refused behind us, and counted until then as whose it was.
+        What has ended since is refused behind us, and counted as whose it was.
         """
-        for name, value in scope["headers"]:
-            if name == b"authorization":
-                return _digest(b"key", value)
-            if name == b"cookie" and self.cookie in value:
-                return _digest(b"cookie", value.partition(self.cookie)[2].partition(b";")[0])
-        return None
+        await self.app(scope, receive, send)
+        who = scope["state"].get("who") if shown else None
+        if shown is None or who is None:
+            return
+        if shown not in self._good and len(self._good) >= REMEMBERED:
+            self._good.popitem(last=False)
+        self._good[shown] = digest(b"who", who.encode())
 
 
 def cost_of(scope: Any) -> float:
@@ -214,22 +164,7 @@ def cost_of(scope: Any) -> float:
     return 1.0
 
 
-def _digest(kind: bytes, value: bytes) -> bytes:
-    return blake2b(value, digest_size=12, person=kind).digest()
-
-
 def _at_home(scope: Scope) -> bool:
     """Whether a request began on this machine; the same rule as the demo's."""
     client = scope["client"][0] if scope["client"] else ""
     return is_loopback(client) and is_local(Headers(scope=scope), client)
-
-
-def _place(scope: Scope) -> bytes:
-    """Where a caller who is not known comes from: an address, or the network of a newer one."""
-    client = scope["client"][0] if scope["client"] else ""
-    try:
-        address = ip_address(client)
-    except ValueError:
-        return _digest(b"place", client.encode())
-    packed = address.packed
-    return _digest(b"place", packed if len(packed) == 4 else packed[:8])

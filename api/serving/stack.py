@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from api.serving.bodies import Limits
 from api.serving.edge import Edge
+from api.serving.fresh import Fresh
 from api.serving.guard import Guard, Leaving
 from api.serving.headers import Headers, open_to
 from api.serving.metrics import Measures
@@ -24,10 +25,13 @@ def passed_through(app: FastAPI, settings: Settings) -> None:
     shared = os.environ.get(SHARED)
     registry = app.state.registry = CollectorRegistry()
     measures = app.state.measures = Measures(registry) if settings.metrics else None
-    buckets = Buckets(Path(shared) / "rates" if shared else None)
+    folder = Path(shared) if shared else None
+    buckets = Buckets(folder / "rates" if folder else None)
     app.add_middleware(Guard)
     app.add_middleware(Leaving)
     app.add_middleware(Limits)
+    if settings.read_database_url:
+        app.add_middleware(Fresh, settings=settings, file=folder / "written" if folder else None)
     app.add_middleware(Rates, settings=settings, buckets=buckets, measures=measures)
     app.add_middleware(Tags)
     app.add_middleware(Packing)

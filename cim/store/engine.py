@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from cim.errors import StoreError, StoreVersion
 from cim.settings import Settings
 from cim.store import embedded, faults, migrate
+from cim.store.queries import serving
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -67,6 +68,14 @@ def url(settings: Settings, *, role: str | None = None) -> str:
     return embedded.url(found, user=LOGINS[role]) if role else embedded.url(found)
 
 
+def replica_url(settings: Settings, role: str | None) -> str:
+    """The read replica as a libpq URL, by the same login as the primary's."""
+    given = settings.read_database_url or ""
+    if role and (settings.service_database_url or not settings.database_url):
+        given = _named(given, LOGINS[role])
+    return re.sub(r"^postgres(ql)?(\+\w+)?:", "postgresql:", given)
+
+
 def _named(given: str, login: str) -> str:
     """A URL with another user's name in it.
 
@@ -101,11 +110,14 @@ def connect_async(
     role: str | None = None,
     timeout: float = TIMEOUT,
     by_key: bool = False,
+    replica: bool = False,
+    size: int | None = None,
 ) -> "AsyncEngine":
     """An engine for the API: short statements, `role`'s rights where one is given.
 
     With `by_key` it keeps the plans of its statements, which is right for those that go by a key
-    alone: planning a unit card takes longer than running it.
+    alone: planning a unit card takes longer than running it. With `replica` it is the read replica
+    that is asked, which need not be there yet. `size` is the most connections.
 
     Starts and checks the database as `connect` does, at once; call it where the program is
     composed, not in an event loop.  A transaction may take another role with SET LOCAL ROLE.
@@ -113,32 +125,71 @@ def connect_async(
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - a tenth of a second
     from sqlalchemy.pool import AsyncAdaptedQueuePool  # noqa: PLC0415 - the same
 
-    open_one = _opener(settings, role, timeout, by_key=by_key)
+    open_one = _opener(settings, role, timeout, by_key=by_key, replica=replica)
     engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=open_one,
         poolclass=AsyncAdaptedQueuePool,
-        pool_size=_crowd(),
+        pool_size=size or _crowd(),
         max_overflow=0,
         pool_pre_ping=True,
     )
-    faults.install(engine.sync_engine, _folder(settings))
+    faults.install(engine.sync_engine, None if replica else _folder(settings))
     return engine
 
 
 def connect_direct(
-    settings: Settings, *, role: str | None = None, timeout: float = TIMEOUT
+    settings: Settings,
+    *,
+    role: str | None = None,
+    timeout: float = TIMEOUT,
+    replica: bool = False,
+    size: int | None = None,
 ) -> "Direct":
     """The same without a toolkit between, for what is asked most; plans are kept. Open it first."""
     from cim.store.direct import KEEP, Direct  # noqa: PLC0415 - the driver takes a tenth of a second
 
-    open_one = _opener(settings, role, timeout, by_key=True, more=KEEP)
-    return Direct(open_one, _crowd(), _folder(settings))
+    open_one = _opener(settings, role, timeout, by_key=True, replica=replica, more=KEEP)
+    return Direct(open_one, size or _crowd(), None if replica else _folder(settings))
 
 
 def _crowd() -> int:
     """How many connections a pool has."""
     return min(max(3 * (os.cpu_count() or 1), 4), 20)
+
+
+POOLS = 9
+"""Pools of a process that answers, each of as many connections as the others."""
+
+
+def share(settings: Settings) -> int:
+    """Connections of each pool of a process, so that all together leave a third of the server's.
+
+    StoreError where there are too few for as many processes as are wished.
+    """
+    engine = open_engine(settings)
+    try:
+        with engine.connect() as connection:
+            most = int(connection.execute(serving.limits()).scalar_one())
+    finally:
+        engine.dispose()
+    return shared_out(most, settings.workers, _crowd())
+
+
+def shared_out(most: int, workers: int, wished: int) -> int:
+    """The same of a server that takes `most`.
+
+    >>> shared_out(97, 1, 6), shared_out(97, 4, 6), shared_out(997, 4, 6)
+    (6, 1, 6)
+    """
+    if workers * POOLS > most:
+        raise StoreError(
+            f"{workers} processes need {workers * POOLS} connections, and the database takes "
+            f"{most}: take fewer, or raise its max_connections",
+            f"{workers} 个进程需要 {workers * POOLS} 个连接，数据库最多允许 {most} 个："
+            "请减少进程数，或调大 max_connections",
+        )
+    return max(1, min(wished, most * 2 // 3 // (workers * POOLS)))
 
 
 def _opener(
@@ -147,13 +198,15 @@ def _opener(
     timeout: float,
     *,
     by_key: bool,
+    replica: bool,
     more: dict[str, Any] | None = None,
 ) -> "Callable[..., Awaitable[asyncpg.Connection]]":
     """A function that opens a connection of the API; the driver is told `more` besides."""
     import asyncpg  # noqa: PLC0415 - a tenth of a second that commands do without
 
-    connect(settings).dispose()
-    where = url(settings, role=role)
+    if not replica:
+        connect(settings).dispose()
+    where = replica_url(settings, role) if replica else url(settings, role=role)
     options = {
         "application_name": NAME,
         # A point in a polygon is estimated at thousands of rows and would start workers.
@@ -167,19 +220,20 @@ def _opener(
     known = {"server_settings": options, **(more or {})}
 
     async def open_one(*_: Any, **__: Any) -> "asyncpg.Connection":
-        with faults.translated(_folder(settings)):
+        with faults.translated(None if replica else _folder(settings)):
             try:
                 return await asyncpg.connect(where, timeout=PATIENCE, **known)
             except (OSError, asyncpg.PostgresError):
-                if not await asyncio.to_thread(_revive, settings):
+                if replica or not await asyncio.to_thread(_revive, settings):
                     raise
                 return await asyncpg.connect(where, **known)
 
     return open_one
 
 
-def open_engine(settings: Settings, *, role: str | None = None) -> Engine:
-    """An engine on a database that is up, without looking at what is in it; as `role` if given."""
+def open_engine(settings: Settings, *, role: str | None = None, size: int | None = None) -> Engine:
+    """An engine on a database that is up, without looking at what is in it; as `role` if given,
+    with at most `size` connections."""
     for name in ("sqlalchemy", "psycopg"):
         logging.getLogger(name).addHandler(NOTHING)
 
@@ -199,7 +253,8 @@ def open_engine(settings: Settings, *, role: str | None = None) -> Engine:
                     raise
                 return psycopg.connect(where, **options)
 
-    engine = create_engine("postgresql+psycopg://", creator=open_one, pool_pre_ping=True)
+    bounds = {"pool_size": size, "max_overflow": 0} if size else {}
+    engine = create_engine("postgresql+psycopg://", creator=open_one, pool_pre_ping=True, **bounds)
     faults.install(engine, _folder(settings))
     return engine
 

@@ -1,7 +1,6 @@
 """Whatever is sent, the answer is a problem document that names what is wrong, never a fault."""
 
 import json
-from functools import partial
 from typing import Any
 
 import pytest
@@ -12,12 +11,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from api import app as composition
+from api import opening
 from api.app import create_app
 from api.deps import Store
 from cim.settings import Settings
 from cim.store.direct import Direct
-from cim.store.engine import connect_async
 
 SQL_LIKE = "' OR 1=1; DROP TABLE city.unit; --"
 REFUSED = [
@@ -160,7 +158,8 @@ def test_every_box_is_answered_or_refused(client: TestClient, bbox: list[object]
 def test_a_statement_that_takes_too_long_is_stopped(
     city: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(composition, "connect_async", partial(connect_async, timeout=0.3))
+    for name in ("BY_KEY", "SIGNING"):
+        monkeypatch.setattr(opening, name, 0.3)
     with TestClient(create_app(city)) as client, engine.connect() as other:
         other.execute(text("LOCK TABLE city.building IN ACCESS EXCLUSIVE MODE"))
         response = client.get("/buildings/1")

@@ -38,3 +38,13 @@ WRITTEN = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
 REPLAYED = """
 SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() - '0/0'::pg_lsn END"""
 """How far a replica has replayed it; NULL on what is no replica."""
+
+
+def written() -> TextClause:
+    """One number: how far the primary's log has come."""
+    return text(WRITTEN)
+
+
+def replayed() -> TextClause:
+    """One number: how far a replica has come in it, or NULL."""
+    return text(REPLAYED)

@@ -27,7 +27,7 @@ from cim import settings as configuration
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """Where the metrics' library looks for the folder of its files, when it is first imported."""
 
-FACTORY = "api.serving.workers:worker"
+FACTORY = "api.workers:worker"
 
 LAST = 15.0
 """Seconds after which a worker that was told to stop is ended."""
