@@ -1,83 +1,23 @@
 """Vector tiles as a client finds them: described, drawn, kept, true after a change, refused."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyogrio
 import pytest
 import shapely
 from fastapi.testclient import TestClient
 from pyproj import Transformer
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine
 
-from cim.security import roles
-from cim.security.rights import CITY_READ
 from cim.store.queries.vector.drawing import DRAWINGS, USUAL
 from cim.store.queries.vector.matrices import GEOGRAPHIC, MATRIX_SETS, WEB, MatrixSet
-from tests.accounts import add_key, stand
-
-TOWER = (113.8802, 22.9201)
-SETS = list(MATRIX_SETS)
-
-
-def at(matrices: MatrixSet, zoom: int, place: tuple[float, float] = TOWER) -> tuple[int, int, int]:
-    """Level, row and column of the tile of a place."""
-    z = matrices.level(zoom)
-    columns, rows = matrices.tiles(z, (*place, *place))
-    return z, rows[0], columns[0]
-
-
-def url(name: str | None, zoom: int, matrices: MatrixSet = WEB, place: Any = TOWER) -> str:
-    above = f"/ogc/collections/{name}/tiles" if name else "/ogc/tiles"
-    return f"{above}/{matrices.name}/" + "/".join(map(str, at(matrices, zoom, place)))
-
-
-class Opened:
-    """Tiles of the service as GDAL reads them."""
-
-    def __init__(self, client: TestClient, folder: Path) -> None:
-        self.client, self.folder = client, folder
-
-    def __call__(self, address: str, **headers: str) -> dict[str, list[dict[str, Any]]]:
-        """Features by layer; geometries are in steps of the tile from its south-west corner."""
-        answer = self.client.get(address, headers=headers)
-        if answer.status_code == 204:
-            return {}
-        assert answer.status_code == 200, answer.text
-        assert answer.headers["content-type"] == "application/vnd.mapbox-vector-tile"
-        path = self.folder / "tile.mvt"
-        path.write_bytes(answer.content)
-        found = {}
-        for layer in pyogrio.list_layers(f"MVT:{path}")[:, 0]:
-            meta, table = pyogrio.read_arrow(f"MVT:{path}", layer=layer, CLIP="NO")
-            rows = table.to_pylist()
-            for row in rows:
-                row["shape"] = shapely.from_wkb(row.pop(meta["geometry_name"] or "wkb_geometry"))
-            found[str(layer)] = rows
-        return found
+from tests.vectortiles import SETS, Opened, at, url
 
 
 @pytest.fixture
 def opened(client: TestClient, tmp_path: Path) -> Opened:
     return Opened(client, tmp_path)
-
-
-@pytest.fixture
-def statements(client: TestClient) -> Iterator[list[str]]:
-    """What the service asks of the database for tiles, while the test runs."""
-    asked: list[str] = []
-
-    def seen(_: Any, __: Any, statement: str, *___: Any) -> None:
-        if "ST_AsMVT(" in statement:
-            asked.append(statement)
-
-    engine = client.app.state.store.engine.sync_engine  # type: ignore[attr-defined]  # the app's own
-    event.listen(engine, "before_cursor_execute", seen)
-    yield asked
-    event.remove(engine, "before_cursor_execute", seen)
 
 
 def test_every_collection_has_tilesets_of_every_matrix_set(client: TestClient) -> None:
@@ -195,141 +135,6 @@ def in_steps(shape: Any, matrices: MatrixSet, zoom: int) -> Any:
         return (points - [west, south]) / (east - west) * 4096
 
     return shapely.transform(shape, placed)
-
-
-def change(engine: Engine, statement: str) -> None:
-    with engine.begin() as connection:
-        connection.execute(text(statement))
-
-
-FAR = [2, 8, 11, 12, 13, 14]
-"""Zooms whose tiles are kept, with cells and with features."""
-
-
-@pytest.mark.parametrize("matrices", [WEB, GEOGRAPHIC], ids=SETS[:2])
-@pytest.mark.parametrize("zoom", FAR)
-def test_a_kept_tile_is_made_once(
-    client: TestClient, statements: list[str], zoom: int, matrices: MatrixSet
-) -> None:
-    first = client.get(url("buildings", zoom, matrices))
-    made = len(statements)
-    again = client.get(url("buildings", zoom, matrices))
-    assert len(statements) == made
-    assert again.content == first.content and again.headers["etag"] == first.headers["etag"]
-
-
-def test_sets_that_differ_in_numbers_alone_share_their_tiles(
-    client: TestClient, statements: list[str]
-) -> None:
-    first = client.get(url("estates", 13, GEOGRAPHIC))
-    statements.clear()
-    assert client.get(url("estates", 13, MATRIX_SETS["CGCS2000Quad"])).content == first.content
-    assert statements == []
-
-
-@pytest.mark.parametrize("zoom", FAR)
-def test_a_change_shows_in_kept_tiles_with_its_commit(
-    client: TestClient, opened: Opened, engine: Engine, zoom: int
-) -> None:
-    def known() -> tuple[int, set[Any]]:
-        tile = opened(url("buildings", zoom))
-        counted = sum(cell["count"] for cell in tile.get("buildings_cells", []))
-        return counted, {each.get("name") for each in tile.get("buildings", [])}
-
-    before = known()
-    assert before[0] == (2 if zoom < 14 else 0)
-    change(
-        engine,
-        "INSERT INTO city.building (id, name, footprint, footprint_area, height, height_method,"
-        " floors_above, floors_method) SELECT 77, '新楼', ST_Multi(ST_Expand(ST_SetSRID("
-        "ST_MakePoint(113.8815, 22.9203), 4490), 0.0008)), 26000, 30, 'given', 10, 'given'",
-    )
-    assert known() == (before[0] + (zoom < 14), before[1] | ({"新楼"} if zoom >= 11 else set()))
-    change(engine, "UPDATE city.building SET name = '改名' WHERE id = 77")
-    assert known() == (before[0] + (zoom < 14), before[1] | ({"改名"} if zoom >= 11 else set()))
-    change(engine, "UPDATE city.building SET ended_at = now() WHERE id = 77")
-    assert known() == before
-    change(engine, "DELETE FROM city.building WHERE id = 77")
-    assert known() == before
-
-
-def test_what_tiles_do_not_show_leaves_them_as_they_are(
-    client: TestClient, engine: Engine, statements: list[str]
-) -> None:
-    client.get(url("buildings", 12))
-    statements.clear()
-    change(engine, "UPDATE city.building SET fire_class = '二级', updated_at = now() WHERE id = 1")
-    client.get(url("buildings", 12))
-    assert statements == []
-    change(engine, "UPDATE city.building SET fire_class = NULL WHERE id = 1")
-
-
-def test_a_change_elsewhere_leaves_a_tile_kept(
-    client: TestClient, engine: Engine, statements: list[str]
-) -> None:
-    elsewhere = (113.95, 22.85)
-    client.get(url("areas", 14, place=elsewhere))
-    client.get(url("streets", 14))
-    statements.clear()
-    change(engine, "UPDATE city.street SET name = '新路' WHERE id = 1")
-    client.get(url("areas", 14, place=elsewhere))
-    assert statements == []
-    client.get(url("streets", 14))
-    assert len(statements) == 1
-    change(engine, "UPDATE city.street SET name = '示范路' WHERE id = 1")
-
-
-def test_a_change_that_is_taken_back_leaves_no_trace(
-    client: TestClient, engine: Engine, statements: list[str]
-) -> None:
-    client.get(url("buildings", 14))
-    statements.clear()
-    with engine.connect() as connection:
-        connection.execute(text("UPDATE city.building SET name = 'x' WHERE id = 1"))
-        client.get(url("buildings", 14))
-        connection.rollback()
-    client.get(url("buildings", 14))
-    assert statements == []
-
-
-def test_a_hundred_who_ask_for_one_tile_have_it_made_once_or_twice(
-    client: TestClient, engine: Engine, statements: list[str]
-) -> None:
-    change(engine, "UPDATE city.building SET name = '四栋' WHERE id = 1")
-    with ThreadPoolExecutor(100) as many:
-        answers = list(many.map(lambda _: client.get(url("buildings", 13)), range(100)))
-    assert {answer.status_code for answer in answers} == {200}
-    assert len({answer.content for answer in answers}) == 1
-    assert 1 <= len(statements) <= 3
-    change(engine, "UPDATE city.building SET name = '3栋' WHERE id = 1")
-
-
-def test_what_is_not_public_is_for_those_who_are_cleared_and_never_kept(
-    client: TestClient, opened: Opened, engine: Engine
-) -> None:
-    change(
-        engine,
-        "UPDATE city.device SET geom = ST_SetSRID(ST_MakePoint(113.8801, 22.9201), 4490)"
-        " WHERE id = 3",
-    )
-    with engine.begin() as connection:
-        stand(connection, "security")
-        roles.add(connection, "guard", "安防", "cameras")
-        roles.allow(connection, roles.Allowed("guard", CITY_READ, "devices", secrecy=2))
-    add_key(engine, "guard", "key-guard", ["guard"])
-    cleared = {"Authorization": "Bearer key-guard"}
-
-    def ids(**headers: str) -> set[int]:
-        return {each["mvt_id"] for each in opened(url("devices", 15), **headers)["devices"]}
-
-    assert ids() == {1, 2, 4}
-    assert ids(**cleared) == {1, 2, 3, 4}
-    assert ids() == {1, 2, 4}
-    answer = client.get(url("devices", 15), headers=cleared)
-    assert answer.headers["cache-control"] == "private, no-cache"
-    with engine.connect() as connection:
-        kept = connection.scalars(text("SELECT DISTINCT collection FROM platform.vector_tile"))
-        assert "devices" not in set(kept)
 
 
 def test_whoever_has_a_tile_is_told_that_it_is_true(client: TestClient) -> None:
