@@ -4,7 +4,7 @@ import orjson
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from api.cards import building_address, height_shift
+from api.cards import building_address, height_shift, place_of
 from api.deps import CallerDep, GeoidDep, KeyedStoreDep
 from api.params import Id
 from api.routes import ABSENT, PROBLEMS, json
@@ -23,15 +23,22 @@ def absent(key: int) -> NotFound:
 
 
 @router.get("/{id}", summary="A building and what stands around it", response_model=Building)
-async def building(id: Id, store: KeyedStoreDep, geoid: GeoidDep) -> Response:
-    """Heights say how they are known; `address` is composed where none was loaded."""
+async def building(
+    id: Id, store: KeyedStoreDep, geoid: GeoidDep, caller: CallerDep
+) -> Response:
+    """Heights say how they are known; `address` is composed where none was loaded.
+
+    Its residents are told, in fives, to callers with `living.read` there.
+    """
     answer = await store.value(queries.building(id))
     if answer is None:
         raise absent(id)
     found = orjson.loads(answer)
+    if not caller.may_at(LIVING_READ, *place_of(found)):
+        found["counts"]["residents"] = None
     found["address"] = building_address(found)
     found["height_shift"] = height_shift(geoid, *found["centre"])
-    return json(found)
+    return json(found, Vary="Authorization, Cookie")
 
 
 @router.get("/{id}/floor-grid", summary="Floor × unit grid (楼盘表)", response_model=FloorGrid)

@@ -15,6 +15,7 @@ from api.routes.tilesets import opened
 from api.schemas.service import City
 from api.store import Store
 from cim.crs.geoid import Geoid
+from cim.privacy.counting import COARSE, told
 from cim.settings import Settings
 from cim.store.queries import city as queries
 
@@ -57,7 +58,8 @@ async def whole(store: Store, settings: Settings, geoid: Geoid) -> dict[str, Any
     """The city without its tilesets."""
     row = await store.row(queries.counts())
     assert row is not None  # counts of tables always are
-    counts = dict(row._mapping) | {"residents": await store.value(queries.residents())}
+    people = told(await store.value(queries.residents()), COARSE, empty=row.units == 0)
+    counts = dict(row._mapping) | {"residents": people}
     exact = counts["buildings"] <= queries.EXACT_UP_TO
     box = await store.row(queries.bounds(exact=exact)) if counts["buildings"] else None
     legend: dict[str, list[dict[str, str]]] = {"use": []}

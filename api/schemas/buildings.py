@@ -11,7 +11,9 @@ class BuildingCounts(Answer):
     storeys: int
     entrances: int
     units: int
-    residents: int
+    residents: int | None = Field(
+        description="in fives; null for fewer, and for callers who may not know"
+    )
     devices: int
     organisations: int
 

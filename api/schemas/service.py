@@ -111,7 +111,7 @@ class CityCounts(Answer):
     organisations: int
     facilities: int
     devices: int
-    residents: int
+    residents: int | None = Field(description="in hundreds; null for fewer")
 
 
 class Terrain(Answer):

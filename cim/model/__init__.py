@@ -3,6 +3,7 @@
 from cim.model import (
     addresses,
     buildings,
+    counted,
     devices,
     facilities,
     intake,
@@ -27,6 +28,7 @@ __all__ = [
     "SRID",
     "addresses",
     "buildings",
+    "counted",
     "devices",
     "facilities",
     "intake",

@@ -56,6 +56,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "POST /people/lookup": (RESIDENTS, "/people/lookup"),
     "POST /people/export": (REQUESTS, "/people/export"),
     "POST /people/erase": (REQUESTS, "/people/erase"),
+    "GET /counts": (PUBLIC, "/counts?area=4"),
+    "POST /counts": (PUBLIC, "/counts"),
     "GET /locate": (PUBLIC, "/locate?lon=113.88005&lat=22.92005&h=17"),
     "GET /addresses/search": (PUBLIC, "/addresses/search?q=示范路"),
     "GET /addresses/suggest": (PUBLIC, "/addresses/suggest?q=sf"),

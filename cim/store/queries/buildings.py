@@ -22,8 +22,7 @@ SELECT json_build_object(
         'entrances', (SELECT count(*) FROM city.entrance
             WHERE building_id = b.id AND ended_at IS NULL),
         'units', (SELECT count(*) FROM city.unit WHERE building_id = b.id AND ended_at IS NULL),
-        'residents', coalesce(
-            (SELECT residents FROM city.building_pop WHERE building_id = b.id), 0),
+        'residents', (SELECT people FROM city.building_people WHERE building_id = b.id),
         'devices', (SELECT count(*) FROM city.device
             WHERE building_id = b.id AND ended_at IS NULL AND secrecy = 0),
         'organisations', (SELECT count(DISTINCT org_id) FROM city.org_location
@@ -74,7 +73,10 @@ GRID = text(FLOOR_GRID).bindparams(
 
 
 def building(key: int) -> TextClause:
-    """One building as JSON in column `answer`; its `address` is the loaded one or null."""
+    """One building as JSON in column `answer`; its `address` is the loaded one or null.
+
+    Its residents are what may be told of them: a multiple of five, null below.
+    """
     return ONE.bindparams(id=key)
 
 

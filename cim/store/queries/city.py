@@ -95,8 +95,8 @@ def counts() -> TextClause:
 
 
 def residents() -> TextClause:
-    """How many residents the buildings have, from their sums."""
-    return text("SELECT coalesce(sum(residents), 0)::bigint AS residents FROM city.building_pop")
+    """How many people the buildings have, of what may be told."""
+    return text("SELECT coalesce(sum(people), 0)::bigint AS people FROM city.building_people")
 
 
 def postgis() -> TextClause:
