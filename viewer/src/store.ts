@@ -154,8 +154,10 @@ export function createStore(
 
   const go: Store['go'] = async (found) => {
     if (found.building_id !== null) return select({ building: found.building_id, unit: found.unit_id }, true)
-    if (found.lon !== null && found.lat !== null) look(found.lon, found.lat, ground(), 600)
+    if (found.lon !== null && found.lat !== null) look(found.lon, found.lat, ground(), reach(found.level))
   }
+  /** Metres from which a place of a level of the address ladder is seen: a town, a community, an estate. */
+  const reach = (level: number): number => (level <= 3 ? 9000 : level <= 4 ? 3000 : 600)
   const ground = (): number => building.value?.ground_elev ?? 0
 
   follow(

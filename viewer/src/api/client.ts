@@ -25,7 +25,8 @@ export interface Client {
   floorGrid(id: number, signal?: AbortSignal): Promise<FloorGrid>
   card(id: number, purpose: string | null, signal?: AbortSignal): Promise<Card>
   locate(lon: number, lat: number, h: number, signal?: AbortSignal): Promise<Located>
-  search(q: string, limit: number, signal?: AbortSignal): Promise<Found>
+  /** What may be meant by what was typed so far. */
+  suggest(q: string, limit: number, signal?: AbortSignal): Promise<Found>
   observations(id: number, signal?: AbortSignal): Promise<Observations>
   features(collection: string, box: readonly number[], limit: number): Promise<FeatureCollection>
   kinds(): Promise<Kinds>
@@ -101,7 +102,7 @@ export function createClient(base: string, ask: typeof fetch): Client {
       }),
     locate: (lon, lat, h, signal) =>
       get('locate', { lon, lat, h, datum: 'ellipsoid' }, aborted(signal)),
-    search: (q, limit, signal) => get('addresses/search', { q, limit }, aborted(signal)),
+    suggest: (q, limit, signal) => get('addresses/suggest', { q, limit }, aborted(signal)),
     observations: (id, signal) =>
       get(`datastreams/${id}/observations`, { limit: 2000 }, aborted(signal)),
     features: (collection, box, limit) =>

@@ -12,10 +12,30 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whether the service and its database work
-         * @description Cheap enough to be asked every few seconds: counts are kept for ten.
+         * Whether this process answers
+         * @description Asks nobody, so that a process is not ended for what it cannot help.
          */
         get: operations["health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether requests can be answered: the database is there and at the right revision
+         * @description Cheap enough to be asked every few seconds; details are the system administrator's.
+         */
+        get: operations["ready"];
         put?: never;
         post?: never;
         delete?: never;
@@ -211,14 +231,124 @@ export interface paths {
         };
         /**
          * Everything about one unit
-         * @description The number of residents is there for everyone; occupancy and meter readings need a key.
+         * @description Occupancy, meter readings and alarms of the unit itself need a key.
          *
-         *     Masked residents only for a key with the role `residents` and a purpose in `X-Purpose`;
-         *     each such answer is written to the access log. Children under 14 are counted, never shown.
+         *     How many live there, and masked who, only for a key with the role `residents` and a purpose in
+         *     `X-Purpose`; each such answer is written to the access log. Children under 14 are counted, never
+         *     shown.
          */
         get: operations["card"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/units/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One unit with what is asked for of its links
+         * @description `expand=address,devices` answers the unit with these two parts, in one round trip.
+         *
+         *     Parts: building, storey, entrance, estate, areas, grid, centre, address, codes, spaces,
+         *     organisations, facilities, devices (with their latest readings), alarms, residents; by the same
+         *     rights as the card.
+         */
+        get: operations["unit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/units/by-code/{scheme}/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The same by an official code of the unit, or of its address
+         * @description A code of the unit itself comes before one of its address; GET /codes has the rules.
+         */
+        get: operations["unit_by_code"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/people/lookup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Who lives there, or who that is
+         * @description By one of `unit`, `address`, `id_no`; masked unless `plain` is allowed for the purpose.
+         *
+         *     Takes `residents.read` (or `residents.plain`), a purpose in `X-Purpose`, and a home in the
+         *     caller's area: who lives elsewhere is not found. Each look-up is a line of the audit log.
+         */
+        post: operations["look_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/people/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * All that is kept of a person, for that person
+         * @description A page of HTML with the same as JSON in it. Takes `residents.requests` in the whole city.
+         */
+        post: operations["export_person"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/people/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Erase a person, as they asked
+         * @description Takes `residents.requests` in the whole city. What the law keeps is shown to nobody any more.
+         *
+         *     The line in the audit log has the reference and how much went, not of whom.
+         */
+        post: operations["erase_person"];
         delete?: never;
         options?: never;
         head?: never;
@@ -245,6 +375,133 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/nearest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The nearest facilities of each class
+         * @description From a unit, a building, or a point (`lon`, `lat`, perhaps `h`): one of them.
+         *
+         *     A class brings the narrower ones with it. Distances are over the ground in a straight line;
+         *     `height` is how far a facility lies above the start.
+         */
+        get: operations["nearest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The coding rules that codes are known of
+         * @description Official rules and local ones; a pattern is what codes should look like.
+         */
+        get: operations["schemes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/codes/{scheme}/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What has a code
+         * @description Under one rule a code is of one object; of a grid, of one for each kind of grid.
+         */
+        get: operations["coded"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/addresses/match": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look for the addresses of a file
+         * @description The file is sent as those to be loaded are; ask how far it is at `Location`.
+         *
+         *     It is a job among those of `/imports`, and is cancelled there.
+         */
+        post: operations["begin_address_match"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/addresses/match/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far it has come
+         * @description Its state and progress; once it is done, how many rows were matched, and the result.
+         */
+        get: operations["read_address_match"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/addresses/match/{id}/result.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The file with what was found
+         * @description Each row with its own columns, and what its address is, or why nobody can tell.
+         *
+         *     It is there as long as the file that was sent.
+         */
+        get: operations["read_address_matches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/addresses/search": {
         parameters: {
             query?: never;
@@ -257,6 +514,106 @@ export interface paths {
          * @description Best first: the same text, then those that begin with it, then those that resemble it.
          */
         get: operations["search_addresses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/addresses/suggest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What may be meant while one types
+         * @description Names of areas, roads and estates first, then addresses, down to the room.
+         */
+        get: operations["suggest_addresses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/addresses/parse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take addresses apart
+         * @description Each into the fifteen levels, with every character accounted for; nothing is looked up.
+         */
+        post: operations["parse_addresses"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/addresses/normalise": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * One spelling for addresses
+         * @description The same text for every habit of writing: what two registers can be compared by.
+         */
+        post: operations["normalise_addresses"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/addresses/geocode": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Which addresses are meant
+         * @description Down to the unit, with a score; where several fit, or none well enough, it says so.
+         */
+        post: operations["geocode_addresses"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/addresses/reverse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which addresses are here
+         * @description Nearest first; with `h`, the unit or storey at that height comes before them.
+         */
+        get: operations["reverse_addresses"];
         put?: never;
         post?: never;
         delete?: never;
@@ -299,6 +656,52 @@ export interface paths {
          * @description At most 10,000 ids; those that do not exist are left out.
          */
         post: operations["features_by_ids"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What changed since a position
+         * @description Every change of a public object, once and in order. Go on with `after=` what `next` says.
+         *
+         *     To begin: take the position of `after=latest`, read the collections, go on from the position.
+         *     A change names the object and what of it is another now; what it is now its collection says.
+         */
+        get: operations["changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/changes/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Changes as they come
+         * @description Server-sent events: each change as its JSON, its position as the event's id.
+         *
+         *     A client that was cut off sends the last id it saw in `Last-Event-ID`, as browsers do by
+         *     themselves, and misses nothing. Without that and without `after` it begins at what comes next.
+         */
+        get: operations["stream"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -698,6 +1101,80 @@ export interface components {
             source: string;
         };
         /**
+         * AddressCandidate
+         * @description An address or place that may be meant.
+         */
+        AddressCandidate: {
+            /**
+             * Id
+             * @description the address; null where it is a place without one
+             */
+            id: number | null;
+            /** Text */
+            text: string;
+            /**
+             * Level
+             * @description deepest step that was asked for and agrees
+             */
+            level: number;
+            /**
+             * Score
+             * @description 0 to 100
+             */
+            score: number;
+            object: components["schemas"]["AddressObject"] | null;
+            /** Building Id */
+            building_id: number | null;
+            /** Unit Id */
+            unit_id: number | null;
+            /** Lon */
+            lon: number | null;
+            /** Lat */
+            lat: number | null;
+            /**
+             * Differs
+             * @description levels at which it says something else
+             */
+            differs: string[];
+            /**
+             * Remainder
+             * @description what of the text it leaves unanswered
+             */
+            remainder: string;
+        };
+        /**
+         * AddressHere
+         * @description An address at or near a point.
+         */
+        AddressHere: {
+            /**
+             * Id
+             * @description the address; its building's for a unit or storey without one
+             */
+            id: number;
+            /** Text */
+            text: string;
+            /**
+             * Level
+             * @description deepest step filled, 9 door to 15 room
+             */
+            level: number;
+            /**
+             * Distance
+             * @description metres; 0 within the building
+             */
+            distance: number;
+            object: components["schemas"]["AddressObject"] | null;
+            /** Building Id */
+            building_id: number | null;
+            /** Unit Id */
+            unit_id: number | null;
+            /** Lon */
+            lon: number | null;
+            /** Lat */
+            lat: number | null;
+        };
+        /**
          * AddressItem
          * @description An address that answers a search.
          */
@@ -753,6 +1230,118 @@ export interface components {
             items: components["schemas"]["AddressItem"][];
         };
         /**
+         * AddressMatchJob
+         * @description A job that looks for the addresses of a file.
+         * @example {
+         *       "cancelling": false,
+         *       "created_at": "2026-11-22T02:00:00Z",
+         *       "dry_run": false,
+         *       "file": "名单.xlsx",
+         *       "group": "6f1e0a86-52a4-4f0c-9d0e-1a2b3c4d5e6f",
+         *       "id": 12,
+         *       "kind": "address_match",
+         *       "request": {
+         *         "alternatives": 3,
+         *         "columns": [
+         *           "地址"
+         *         ]
+         *       },
+         *       "rows_done": 20000,
+         *       "rows_total": 118000,
+         *       "started_at": "2026-11-22T02:00:01Z",
+         *       "state": "running",
+         *       "step": "read"
+         *     }
+         */
+        AddressMatchJob: {
+            /** Id */
+            id: number;
+            /** Group */
+            group: string;
+            /** File */
+            file: string;
+            /** Kind */
+            kind: string;
+            /** Dry Run */
+            dry_run: boolean;
+            /**
+             * Request
+             * @description fields, crs, source … as asked
+             */
+            request: {
+                [key: string]: unknown;
+            };
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "running" | "done" | "failed" | "cancelled";
+            /**
+             * Step
+             * @description read, compare, keep, units, commit
+             */
+            step: string | null;
+            /** Rows Done */
+            rows_done: number | null;
+            /** Rows Total */
+            rows_total: number | null;
+            /**
+             * Cancelling
+             * @description it was asked to stop and has not yet
+             */
+            cancelling: boolean;
+            report: components["schemas"]["Outcome"] | null;
+            /** @description why nothing could be loaded */
+            error: components["schemas"]["Sentence"] | null;
+            /**
+             * Quarantine
+             * @description where the rows that were set aside can be had
+             */
+            quarantine: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /**
+             * Result
+             * @description where the result is, once there is one
+             */
+            result: string | null;
+        };
+        /**
+         * AddressMatchRequest
+         * @description Which file's addresses are looked for.
+         */
+        AddressMatchRequest: {
+            /** Group */
+            group: string;
+            /**
+             * File
+             * @description without: the one that can be read
+             */
+            file?: string | null;
+            /**
+             * Columns
+             * @description what the address is made up of, in order; without: the column named so
+             */
+            columns?: string[];
+            /** Layer */
+            layer?: string | null;
+            /** Encoding */
+            encoding?: string | null;
+            /**
+             * Alternatives
+             * @description most other candidates told of a row
+             * @default 3
+             */
+            alternatives: number;
+        };
+        /**
          * AddressObject
          * @description What an address is the address of.
          */
@@ -761,6 +1350,92 @@ export interface components {
             type: string;
             /** Id */
             id: number;
+        };
+        /**
+         * AddressPiece
+         * @description Some characters of the text, and the level they belong to; null for none.
+         */
+        AddressPiece: {
+            /** Level */
+            level: string | null;
+            /** Text */
+            text: string;
+        };
+        /**
+         * AddressQuestion
+         * @description Addresses to be looked for.
+         */
+        AddressQuestion: {
+            /** Addresses */
+            addresses: string[];
+            /**
+             * Limit
+             * @description most candidates of each
+             * @default 5
+             */
+            limit: number;
+        };
+        /**
+         * AddressTexts
+         * @description Addresses as somebody wrote them.
+         */
+        AddressTexts: {
+            /** Addresses */
+            addresses: string[];
+        };
+        /**
+         * AddressesHere
+         * @description Nearest first; where a height was given, the unit or storey that the point is in first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "id": 81,
+         *           "text": "广东省东莞市示范镇示范小区3栋803室",
+         *           "level": 15,
+         *           "distance": 0,
+         *           "object": {
+         *             "type": "unit",
+         *             "id": 31
+         *           },
+         *           "building_id": 7,
+         *           "unit_id": 31,
+         *           "lon": 113.8802,
+         *           "lat": 22.9201
+         *         }
+         *       ]
+         *     }
+         */
+        AddressesHere: {
+            /** Items */
+            items: components["schemas"]["AddressHere"][];
+        };
+        /**
+         * Alarm
+         * @description An alarm that is open.
+         */
+        Alarm: {
+            /** Id */
+            id: number;
+            /**
+             * Kind
+             * @description 告警, 故障, 高空抛物, 消防占道 …
+             */
+            kind: string;
+            about: components["schemas"]["Target"];
+            /**
+             * Severity
+             * @description 1 notice to 4 danger
+             */
+            severity: number | null;
+            /** State */
+            state: string | null;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Device Id */
+            device_id: number | null;
         };
         /**
          * Area
@@ -918,6 +1593,110 @@ export interface components {
             organisations: number;
         };
         /**
+         * Change
+         * @description One object that changed.
+         */
+        Change: {
+            /**
+             * Position
+             * @description stands behind this change: go on with `after`
+             */
+            position: string;
+            /** Collection */
+            collection: string;
+            /**
+             * Id
+             * @description null where all of a collection is gone
+             */
+            id: number | null;
+            /**
+             * Kind
+             * @description reset: the collection was emptied; read it anew
+             * @enum {string}
+             */
+            kind: "created" | "changed" | "ended" | "reset";
+            /**
+             * Fields
+             * @description properties that are others now; null where all may be
+             */
+            fields: string[] | null;
+            /**
+             * At
+             * Format: date-time
+             * @description when the transaction began
+             */
+            at: string;
+            /**
+             * Transaction
+             * @description changes of one transaction were kept together
+             */
+            transaction: number;
+            /**
+             * Source
+             * @description the system that it came from
+             */
+            source: string | null;
+            /**
+             * Import Id
+             * @description the load that brought it
+             */
+            import_id: number | null;
+            /**
+             * Bbox
+             * @description where it was and is
+             */
+            bbox: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+        };
+        /**
+         * Changes
+         * @description One page of the feed.
+         * @example {
+         *       "changes": [
+         *         {
+         *           "position": "0f3a9c21.84211.7.0",
+         *           "collection": "buildings",
+         *           "id": 31,
+         *           "kind": "changed",
+         *           "fields": [
+         *             "floors_above",
+         *             "height"
+         *           ],
+         *           "at": "2026-11-22T02:00:00Z",
+         *           "transaction": 84211,
+         *           "source": "房屋普查",
+         *           "import_id": 12,
+         *           "bbox": [
+         *             113.88,
+         *             22.92,
+         *             113.8804,
+         *             22.9202
+         *           ]
+         *         }
+         *       ],
+         *       "next": "0f3a9c21.84220.0.0",
+         *       "more": false
+         *     }
+         */
+        Changes: {
+            /** Changes */
+            changes: components["schemas"]["Change"][];
+            /**
+             * Next
+             * @description the position to go on from, whether or not there were changes
+             */
+            next: string;
+            /**
+             * More
+             * @description whether there is more to be read at once
+             */
+            more: boolean;
+        };
+        /**
          * CheckResult
          * @description What `cim check` found when it last ran.
          */
@@ -1067,6 +1846,112 @@ export interface components {
             en: string;
         };
         /**
+         * CodeScheme
+         * @description A coding rule.
+         */
+        CodeScheme: {
+            /** Scheme */
+            scheme: string;
+            /** Title */
+            title: string;
+            /** Issuer */
+            issuer: string | null;
+            /**
+             * Pattern
+             * @description what its codes look like, as a regular expression
+             */
+            pattern: string | null;
+            /** Applies To */
+            applies_to: string | null;
+        };
+        /**
+         * CodeSchemes
+         * @description The coding rules that codes are known of.
+         * @example {
+         *       "schemes": [
+         *         {
+         *           "scheme": "gbt37346",
+         *           "title": "GB/T 37346-2019 不动产单元设定与代码编制规则",
+         *           "issuer": "自然资源部",
+         *           "pattern": "[0-9]{12}[A-Z]{2}[0-9]{5}[FLQW][0-9]{8}",
+         *           "applies_to": "unit"
+         *         }
+         *       ]
+         *     }
+         */
+        CodeSchemes: {
+            /** Schemes */
+            schemes: components["schemas"]["CodeScheme"][];
+        };
+        /**
+         * Coded
+         * @description What has a code under a coding rule.
+         * @example {
+         *       "scheme": "gbt37346",
+         *       "code": "441900001001GB00001F00010001",
+         *       "objects": [
+         *         {
+         *           "type": "unit",
+         *           "id": 31,
+         *           "status": "current",
+         *           "valid_from": null,
+         *           "valid_to": null,
+         *           "label": "803",
+         *           "building_id": 7,
+         *           "unit_id": 31
+         *         }
+         *       ]
+         *     }
+         */
+        Coded: {
+            /** Scheme */
+            scheme: string;
+            /** Code */
+            code: string;
+            /**
+             * Objects
+             * @description what is in force first
+             */
+            objects: components["schemas"]["CodedObject"][];
+        };
+        /**
+         * CodedObject
+         * @description What has the code.
+         */
+        CodedObject: {
+            /**
+             * Type
+             * @description building, unit, address, parcel, grid, area, organisation …
+             */
+            type: string;
+            /** Id */
+            id: number;
+            /**
+             * Status
+             * @description current, former, provisional
+             */
+            status: string | null;
+            /** Valid From */
+            valid_from: string | null;
+            /** Valid To */
+            valid_to: string | null;
+            /**
+             * Label
+             * @description what people call it
+             */
+            label: string | null;
+            /**
+             * Building Id
+             * @description the building it is, or is in
+             */
+            building_id: number | null;
+            /**
+             * Unit Id
+             * @description the unit it is, or whose address it is
+             */
+            unit_id: number | null;
+        };
+        /**
          * Codes
          * @description A new secret for one-time codes; kept once a code made from it was shown.
          * @example {
@@ -1168,14 +2053,19 @@ export interface components {
             zh: string;
         };
         /**
-         * DatabaseHealth
-         * @description Whether the database answers, and its PostGIS.
+         * DatabaseState
+         * @description The database as it was found.
          */
-        DatabaseHealth: {
+        DatabaseState: {
             /** Ok */
             ok: boolean;
             /** Postgis */
             postgis: string | null;
+            /**
+             * Revision
+             * @description of its tables; the program's own is the newest
+             */
+            revision: string | null;
         };
         /**
          * Decided
@@ -1187,6 +2077,15 @@ export interface components {
              * @enum {string}
              */
             decision: "proposed" | "same" | "different";
+        };
+        /**
+         * Details
+         * @description What the system administrator is told besides.
+         */
+        Details: {
+            database: components["schemas"]["DatabaseState"];
+            /** @description null where there is none */
+            replica: components["schemas"]["ReplicaState"] | null;
         };
         /**
          * DeviceStream
@@ -1210,6 +2109,38 @@ export interface components {
             text: string | null;
             /** At */
             at: string | null;
+        };
+        /**
+         * Erased
+         * @description What of a person is gone.
+         * @example {
+         *       "persons": 1,
+         *       "homes": 2,
+         *       "aside": 0,
+         *       "kept": 0
+         *     }
+         */
+        Erased: {
+            /**
+             * Persons
+             * @description records of the person
+             */
+            persons: number;
+            /**
+             * Homes
+             * @description where the person lived
+             */
+            homes: number;
+            /**
+             * Aside
+             * @description rows set aside in which the number stood
+             */
+            aside: number;
+            /**
+             * Kept
+             * @description records kept for the law alone, shown to nobody
+             */
+            kept: number;
         };
         /**
          * Feature
@@ -1452,6 +2383,53 @@ export interface components {
             name: string | null;
         };
         /**
+         * Found
+         * @description Who was found; children under 14 are not.
+         * @example {
+         *       "people": [
+         *         {
+         *           "person": 7,
+         *           "unit": 201,
+         *           "name": "甲*",
+         *           "id_no": "0000**********000X",
+         *           "phone": "000****0000",
+         *           "role": "户主",
+         *           "kind": "户籍",
+         *           "birth_year": 1980
+         *         }
+         *       ]
+         *     }
+         */
+        Found: {
+            /** People */
+            people: components["schemas"]["FoundPerson"][];
+        };
+        /**
+         * FoundPerson
+         * @description Somebody in a home; who has several homes is there several times.
+         */
+        FoundPerson: {
+            /**
+             * Person
+             * @description the record's own number
+             */
+            person: number;
+            /** Unit */
+            unit: number | null;
+            /** Name */
+            name: string | null;
+            /** Id No */
+            id_no: string | null;
+            /** Phone */
+            phone: string | null;
+            /** Role */
+            role: string | null;
+            /** Kind */
+            kind: string | null;
+            /** Birth Year */
+            birth_year: number | null;
+        };
+        /**
          * Grid
          * @description A management grid.
          */
@@ -1485,34 +2463,20 @@ export interface components {
         };
         /**
          * Health
-         * @description Whether the service works; counts are estimates above 100,000 rows.
+         * @description That the process answers.
          * @example {
          *       "status": "ok",
-         *       "version": "0.1.0",
-         *       "database": {
-         *         "ok": true,
-         *         "postgis": "3.3.2"
-         *       },
-         *       "counts": {
-         *         "buildings": 3076,
-         *         "storeys": 11021,
-         *         "units": 30112
-         *       }
+         *       "version": "0.1.0"
          *     }
          */
         Health: {
             /**
              * Status
-             * @description ok, or degraded while the database does not answer
+             * @description ok
              */
             status: string;
             /** Version */
             version: string;
-            database: components["schemas"]["DatabaseHealth"];
-            /** Counts */
-            counts: {
-                [key: string]: number;
-            };
         };
         /**
          * Ids
@@ -2056,6 +3020,33 @@ export interface components {
             areas: components["schemas"]["Area"][];
         };
         /**
+         * Lookup
+         * @description Whose data are asked for: one of these, and no more.
+         */
+        Lookup: {
+            /**
+             * Unit
+             * @description id of a unit
+             */
+            unit?: number | null;
+            /**
+             * Address
+             * @description id of the address of a unit
+             */
+            address?: number | null;
+            /**
+             * Id No
+             * @description whole number of a person's document
+             */
+            id_no?: string | null;
+            /**
+             * Plain
+             * @description names and numbers unmasked, where the purpose needs it
+             * @default false
+             */
+            plain: boolean;
+        };
+        /**
          * Mapped
          * @description A field, and the column it is proposed to be read from.
          */
@@ -2181,6 +3172,79 @@ export interface components {
             items: components["schemas"]["Match"][];
         };
         /**
+         * NearFacility
+         * @description A facility, and how far it is.
+         */
+        NearFacility: {
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
+            class: components["schemas"]["Code"];
+            /**
+             * Distance
+             * @description metres over the ground, in a straight line
+             */
+            distance: number;
+            /**
+             * Height
+             * @description metres above the start, where both are known
+             */
+            height: number | null;
+            /** Status */
+            status: string | null;
+            /** Building Id */
+            building_id: number | null;
+            /** Unit Id */
+            unit_id: number | null;
+            /** Lon */
+            lon: number;
+            /** Lat */
+            lat: number;
+        };
+        /**
+         * Nearest
+         * @description Facilities, the nearest first.
+         * @example {
+         *       "from": [
+         *         113.8802,
+         *         22.9201,
+         *         34.8
+         *       ],
+         *       "items": [
+         *         {
+         *           "id": 9,
+         *           "name": "示范社区卫生服务站",
+         *           "class": {
+         *             "code": "clinic",
+         *             "zh": "社区卫生服务站",
+         *             "en": "community clinic"
+         *           },
+         *           "distance": 412.7,
+         *           "height": -22.5,
+         *           "status": "open",
+         *           "building_id": 12,
+         *           "unit_id": null,
+         *           "lon": 113.8842,
+         *           "lat": 22.9205
+         *         }
+         *       ]
+         *     }
+         */
+        Nearest: {
+            /**
+             * From
+             * @description longitude, latitude, height in the 1985 datum
+             */
+            from: [
+                number,
+                number,
+                number | null
+            ];
+            /** Items */
+            items: components["schemas"]["NearFacility"][];
+        };
+        /**
          * NewPassword
          * @description A password in place of the one there is.
          */
@@ -2195,6 +3259,64 @@ export interface components {
             code: string;
             /** New */
             new: string;
+        };
+        /**
+         * NormalAddress
+         * @description An address in its one spelling.
+         */
+        NormalAddress: {
+            /**
+             * Text
+             * @description as it was sent
+             */
+            text: string;
+            /**
+             * Norm Text
+             * @description one spelling, the levels in order
+             */
+            norm_text: string;
+            /**
+             * Full Text
+             * @description as on a letter
+             */
+            full_text: string;
+            /**
+             * Remainder
+             * @description what belongs to no level
+             */
+            remainder: string;
+        };
+        /**
+         * NormalAddresses
+         * @description One for each address that was sent, in order.
+         * @example {
+         *       "items": [
+         *         {
+         *           "text": "广东省东莞市虎门镇浦江路2号丰泰花园三幢８０３室(近市场)",
+         *           "norm_text": "东莞市虎门镇浦江路2号丰泰花园3栋803",
+         *           "full_text": "广东省东莞市虎门镇浦江路2号丰泰花园3栋803室",
+         *           "remainder": "近市场"
+         *         }
+         *       ]
+         *     }
+         */
+        NormalAddresses: {
+            /** Items */
+            items: components["schemas"]["NormalAddress"][];
+        };
+        /**
+         * ObjectCode
+         * @description An official code of an object.
+         */
+        ObjectCode: {
+            /** Scheme */
+            scheme: string;
+            /** Title */
+            title: string;
+            /** Code */
+            code: string;
+            /** Status */
+            status: string | null;
         };
         /**
          * Observations
@@ -2309,6 +3431,100 @@ export interface components {
             seconds: number;
         };
         /**
+         * ParsedAddress
+         * @description An address taken apart.
+         */
+        ParsedAddress: {
+            /**
+             * Text
+             * @description as it was sent
+             */
+            text: string;
+            /**
+             * Norm Text
+             * @description one spelling, the levels in order
+             */
+            norm_text: string;
+            /**
+             * Full Text
+             * @description as on a letter
+             */
+            full_text: string;
+            /**
+             * Level
+             * @description deepest step filled, 1 city to 15 room; 0 for none
+             */
+            level: number;
+            /**
+             * Levels
+             * @description level → canonical words
+             */
+            levels: {
+                [key: string]: string;
+            };
+            /**
+             * Pieces
+             * @description every character, in order
+             */
+            pieces: components["schemas"]["AddressPiece"][];
+            /**
+             * Remainder
+             * @description what belongs to no level
+             */
+            remainder: string;
+        };
+        /**
+         * ParsedAddresses
+         * @description One for each address that was sent, in order.
+         * @example {
+         *       "items": [
+         *         {
+         *           "text": "广东省东莞市虎门镇浦江路2号丰泰花园三幢８０３室(近市场)",
+         *           "norm_text": "东莞市虎门镇浦江路2号丰泰花园3栋803",
+         *           "full_text": "广东省东莞市虎门镇浦江路2号丰泰花园3栋803室",
+         *           "level": 15,
+         *           "levels": {
+         *             "city": "东莞市",
+         *             "town": "虎门镇",
+         *             "building_name": "3栋",
+         *             "room_no": "803"
+         *           },
+         *           "pieces": [
+         *             {
+         *               "level": "town",
+         *               "text": "虎门镇"
+         *             },
+         *             {
+         *               "level": null,
+         *               "text": "(近市场)"
+         *             }
+         *           ],
+         *           "remainder": "近市场"
+         *         }
+         *       ]
+         *     }
+         */
+        ParsedAddresses: {
+            /** Items */
+            items: components["schemas"]["ParsedAddress"][];
+        };
+        /**
+         * PersonRequest
+         * @description What a person asks an office for.
+         */
+        PersonRequest: {
+            /**
+             * Id No
+             * @description whole number of the person's document
+             */
+            id_no: string;
+            /**
+             * Reference
+             * @description the office's number of the request; goes to the audit log
+             */
+            reference: string;
+        };
+        /**
          * Preview
          * @description The first rows of the file; personal data are masked.
          */
@@ -2396,6 +3612,23 @@ export interface components {
             result: components["schemas"]["CheckResult"] | null;
         };
         /**
+         * Ready
+         * @description Whether requests can be answered.
+         * @example {
+         *       "status": "ready",
+         *       "details": null
+         *     }
+         */
+        Ready: {
+            /**
+             * Status
+             * @description ready, or not ready
+             */
+            status: string;
+            /** @description for the system administrator alone */
+            details: components["schemas"]["Details"] | null;
+        };
+        /**
          * Reasons
          * @description What speaks for a pair besides the overlap of the outlines.
          */
@@ -2431,6 +3664,24 @@ export interface components {
             name: string | null;
         };
         /**
+         * ReplicaState
+         * @description The read replica as it was found.
+         */
+        ReplicaState: {
+            /**
+             * Usable
+             * @description whether it is asked
+             */
+            usable: boolean;
+            /**
+             * Behind Bytes
+             * @description of the primary's log; null while it is away
+             */
+            behind_bytes: number | null;
+            /** Behind Seconds */
+            behind_seconds: number | null;
+        };
+        /**
          * Resident
          * @description A resident, masked.
          */
@@ -2453,8 +3704,11 @@ export interface components {
          * @description How many live there, and who, where the caller may know.
          */
         Residents: {
-            /** Count */
-            count: number;
+            /**
+             * Count
+             * @description null for whoever is not shown them
+             */
+            count: number | null;
             /** Shown */
             shown: boolean;
             /** @description why some or all of them are not shown */
@@ -2588,6 +3842,74 @@ export interface components {
             elsewhere: string | null;
         };
         /**
+         * SoughtAddress
+         * @description What is said of one address; a match only where one candidate is good and ahead.
+         */
+        SoughtAddress: {
+            /**
+             * Text
+             * @description as it was sent
+             */
+            text: string;
+            /** Norm Text */
+            norm_text: string;
+            /**
+             * Level
+             * @description deepest step of what was asked; 0 for none
+             */
+            level: number;
+            /**
+             * Status
+             * @description matched: this is it; partial: only a wider place is known; ambiguous: several fit equally well; unsure: some resemble it; none: nothing does
+             * @enum {string}
+             */
+            status: "matched" | "partial" | "ambiguous" | "unsure" | "none";
+            match: components["schemas"]["AddressCandidate"] | null;
+            /** Alternatives */
+            alternatives: components["schemas"]["AddressCandidate"][];
+            /**
+             * Remainder
+             * @description what of the text is left unanswered
+             */
+            remainder: string;
+        };
+        /**
+         * SoughtAddresses
+         * @description One for each address that was sent, in order.
+         * @example {
+         *       "items": [
+         *         {
+         *           "text": "示范小区3幢1203室",
+         *           "norm_text": "示范小区3栋1203",
+         *           "level": 15,
+         *           "status": "partial",
+         *           "match": {
+         *             "id": 81,
+         *             "text": "广东省东莞市示范镇示范小区3栋",
+         *             "level": 11,
+         *             "score": 94,
+         *             "object": {
+         *               "type": "building",
+         *               "id": 7
+         *             },
+         *             "building_id": 7,
+         *             "unit_id": null,
+         *             "lon": 113.8802,
+         *             "lat": 22.9201,
+         *             "differs": [],
+         *             "remainder": "1203"
+         *           },
+         *           "alternatives": [],
+         *           "remainder": "1203"
+         *         }
+         *       ]
+         *     }
+         */
+        SoughtAddresses: {
+            /** Items */
+            items: components["schemas"]["SoughtAddress"][];
+        };
+        /**
          * Stream
          * @description One measured quantity of one device.
          */
@@ -2612,6 +3934,78 @@ export interface components {
             /** Name */
             name: string | null;
             class: components["schemas"]["Code"];
+        };
+        /**
+         * Suggestion
+         * @description What may be meant by what was typed so far.
+         */
+        Suggestion: {
+            /**
+             * Id
+             * @description the address; null for a name
+             */
+            id: number | null;
+            /** Text */
+            text: string;
+            /**
+             * Level
+             * @description deepest step, 2 county to 15 room
+             */
+            level: number;
+            /**
+             * Score
+             * @description 0 to 100
+             */
+            score: number;
+            object: components["schemas"]["AddressObject"] | null;
+            /** Building Id */
+            building_id: number | null;
+            /** Unit Id */
+            unit_id: number | null;
+            /** Lon */
+            lon: number | null;
+            /** Lat */
+            lat: number | null;
+            /**
+             * Marks
+             * @description parts of `text` that were typed: begin and end, in characters
+             */
+            marks: [
+                number,
+                number
+            ][];
+        };
+        /**
+         * Suggestions
+         * @description Best first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "id": null,
+         *           "text": "示范镇示范小区",
+         *           "level": 10,
+         *           "score": 95,
+         *           "object": {
+         *             "type": "estate",
+         *             "id": 1
+         *           },
+         *           "building_id": null,
+         *           "unit_id": null,
+         *           "lon": 113.8802,
+         *           "lat": 22.9201,
+         *           "marks": [
+         *             [
+         *               3,
+         *               7
+         *             ]
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        Suggestions: {
+            /** Items */
+            items: components["schemas"]["Suggestion"][];
         };
         /**
          * Tally
@@ -2856,7 +4250,7 @@ export interface components {
          *         }
          *       ],
          *       "residents": {
-         *         "count": 2,
+         *         "count": null,
          *         "shown": false,
          *         "reason": {
          *           "en": "Residents are shown only to callers with the role `residents`.",
@@ -2916,6 +4310,20 @@ export interface components {
          *             }
          *           ]
          *         }
+         *       ],
+         *       "alarms": [
+         *         {
+         *           "id": 91,
+         *           "kind": "故障",
+         *           "about": {
+         *             "type": "facility",
+         *             "label": "1单元电梯"
+         *           },
+         *           "severity": 3,
+         *           "state": "open",
+         *           "since": "2026-11-20T07:41:00Z",
+         *           "device_id": 52
+         *         }
          *       ]
          *     }
          */
@@ -2953,6 +4361,11 @@ export interface components {
             facilities: components["schemas"]["UnitFacility"][];
             /** Devices */
             devices: components["schemas"]["UnitDevice"][];
+            /**
+             * Alarms
+             * @description open now, of the unit and of what serves it
+             */
+            alarms: components["schemas"]["Alarm"][];
         };
         /**
          * UnitDevice
@@ -2999,6 +4412,57 @@ export interface components {
             name: string;
             class: components["schemas"]["Code"];
             serves: components["schemas"]["Target"];
+        };
+        /**
+         * UnitLinks
+         * @description A unit with those of its parts that were asked for; the others are not there.
+         * @example {
+         *       "unit": {
+         *         "id": 31,
+         *         "room_no": "803",
+         *         "kind": {
+         *           "code": "residential",
+         *           "zh": "住宅",
+         *           "en": "residential"
+         *         },
+         *         "occupancy": "unknown",
+         *         "area_gross": 98.5,
+         *         "area": 92.1,
+         *         "geom_status": "generated",
+         *         "rooms": 3,
+         *         "layout": "3室2厅"
+         *       }
+         *     }
+         */
+        UnitLinks: {
+            unit: components["schemas"]["Unit"];
+            building?: components["schemas"]["UnitBuilding"] | null;
+            storey?: components["schemas"]["UnitStorey"] | null;
+            entrance?: components["schemas"]["UnitEntrance"] | null;
+            estate?: components["schemas"]["Reference"] | null;
+            /** Areas */
+            areas?: components["schemas"]["Area"][] | null;
+            grid?: components["schemas"]["Grid"] | null;
+            /** Centre */
+            centre?: [
+                number,
+                number,
+                number
+            ] | null;
+            address?: components["schemas"]["Address"] | null;
+            /** Codes */
+            codes?: components["schemas"]["ObjectCode"][] | null;
+            /** Spaces */
+            spaces?: components["schemas"]["UnitSpace"][] | null;
+            /** Organisations */
+            organisations?: components["schemas"]["UnitOrganisation"][] | null;
+            /** Facilities */
+            facilities?: components["schemas"]["UnitFacility"][] | null;
+            /** Devices */
+            devices?: components["schemas"]["UnitDevice"][] | null;
+            /** Alarms */
+            alarms?: components["schemas"]["Alarm"][] | null;
+            residents?: components["schemas"]["Residents"] | null;
         };
         /**
          * UnitOrganisation
@@ -3140,13 +4604,69 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description The database does not answer */
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ready: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ready"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They cannot be, for now */
             503: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Health"];
+                    "application/json": components["schemas"]["Ready"];
                 };
             };
         };
@@ -3156,7 +4676,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path?: never;
             cookie?: never;
@@ -3170,6 +4690,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Name, password or code is wrong, or a key is not known */
@@ -3192,6 +4721,15 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3223,6 +4761,15 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Name, password or code is wrong, or a key is not known */
             401: {
                 headers: {
@@ -3234,6 +4781,24 @@ export interface operations {
             };
             /** @description The request came from elsewhere, or is not allowed */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3266,7 +4831,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path?: never;
             cookie?: never;
@@ -3279,6 +4844,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description Name, password or code is wrong, or a key is not known */
             401: {
@@ -3307,6 +4881,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     change: {
@@ -3314,7 +4897,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path?: never;
             cookie?: never;
@@ -3334,6 +4917,15 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Name, password or code is wrong, or a key is not known */
             401: {
                 headers: {
@@ -3345,6 +4937,24 @@ export interface operations {
             };
             /** @description The request came from elsewhere, or is not allowed */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3394,6 +5004,15 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Name, password or code is wrong, or a key is not known */
             401: {
                 headers: {
@@ -3412,8 +5031,35 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3428,7 +5074,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path?: never;
             cookie?: never;
@@ -3446,6 +5092,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Name, password or code is wrong, or a key is not known */
             401: {
                 headers: {
@@ -3464,8 +5119,35 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3480,7 +5162,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path?: never;
             cookie?: never;
@@ -3496,6 +5178,15 @@ export interface operations {
                     "application/json": components["schemas"]["Codes"];
                 };
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Name, password or code is wrong, or a key is not known */
             401: {
                 headers: {
@@ -3523,6 +5214,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     end_codes: {
@@ -3530,7 +5230,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path?: never;
             cookie?: never;
@@ -3548,6 +5248,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Name, password or code is wrong, or a key is not known */
             401: {
                 headers: {
@@ -3559,6 +5268,24 @@ export interface operations {
             };
             /** @description The request came from elsewhere, or is not allowed */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3604,8 +5331,26 @@ export interface operations {
                     "application/json": components["schemas"]["City"];
                 };
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3645,6 +5390,15 @@ export interface operations {
                     "application/json": components["schemas"]["Building"];
                 };
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Nothing by that id */
             404: {
                 headers: {
@@ -3656,6 +5410,15 @@ export interface operations {
             };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3679,7 +5442,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path: {
                 /** @description its id */
@@ -3698,6 +5461,33 @@ export interface operations {
                     "application/json": components["schemas"]["FloorGrid"];
                 };
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Nothing by that id */
             404: {
                 headers: {
@@ -3709,6 +5499,15 @@ export interface operations {
             };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3732,7 +5531,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path: {
                 /** @description its id */
@@ -3751,8 +5550,26 @@ export interface operations {
                     "application/json": components["schemas"]["UnitCard"];
                 };
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The key is not known */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3771,6 +5588,498 @@ export interface operations {
             };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unit: {
+        parameters: {
+            query?: {
+                /** @description parts of the answer, with commas between */
+                expand?: string;
+            };
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnitLinks"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unit_by_code: {
+        parameters: {
+            query?: {
+                /** @description parts of the answer, with commas between */
+                expand?: string;
+            };
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+            };
+            path: {
+                /** @description the coding rule; GET /codes */
+                scheme: string;
+                /** @description the code */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnitLinks"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    look_up: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Lookup"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Found"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many look-ups of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_person: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PersonRequest"];
+            };
+        };
+        responses: {
+            /** @description A page in two languages */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many look-ups of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    erase_person: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PersonRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erased"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many look-ups of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3816,8 +6125,540 @@ export interface operations {
                     "application/json": components["schemas"]["Location"];
                 };
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    nearest: {
+        parameters: {
+            query?: {
+                /** @description codes of facility classes, with commas between; none is all together */
+                class?: string;
+                /** @description most of each class */
+                limit?: number;
+                /** @description metres */
+                within?: number;
+                /** @description start from this one */
+                unit?: number | null;
+                /** @description start from this one */
+                building?: number | null;
+                /** @description degrees east */
+                lon?: number | null;
+                /** @description degrees north */
+                lat?: number | null;
+                /** @description metres in the datum; without it only the building is found */
+                h?: number | null;
+                /** @description what h is above: the 1985 datum or the ellipsoid */
+                datum?: "1985" | "ellipsoid";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nearest"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    schemes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeSchemes"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    coded: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the coding rule; GET /codes */
+                scheme: string;
+                /** @description the code */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Coded"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    begin_address_match: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddressMatchRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddressMatchJob"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key lacks the role `intake` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such group or file */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A file of the group is not whole yet */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many jobs wait */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_address_match: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddressMatchJob"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key lacks the role `intake` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_address_matches: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rows, as CSV */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": unknown;
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key lacks the role `intake` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3859,8 +6700,390 @@ export interface operations {
                     "application/json": components["schemas"]["AddressItems"];
                 };
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    suggest_addresses: {
+        parameters: {
+            query: {
+                /** @description characters, pinyin, its initials, figures, side by side */
+                q: string;
+                /** @description most suggestions */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Suggestions"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    parse_addresses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddressTexts"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParsedAddresses"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    normalise_addresses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddressTexts"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NormalAddresses"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    geocode_addresses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddressQuestion"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SoughtAddresses"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reverse_addresses: {
+        parameters: {
+            query: {
+                /** @description metres */
+                radius?: number;
+                /** @description most addresses answered */
+                limit?: number;
+                /** @description degrees east */
+                lon: number;
+                /** @description degrees north */
+                lat: number;
+                /** @description metres in the datum; without it only the building is found */
+                h?: number | null;
+                /** @description what h is above: the 1985 datum or the ellipsoid */
+                datum?: "1985" | "ellipsoid";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddressesHere"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3905,6 +7128,15 @@ export interface operations {
                     "application/geo+json": components["schemas"]["FeatureCollection"];
                 };
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Nothing by that id */
             404: {
                 headers: {
@@ -3916,6 +7148,15 @@ export interface operations {
             };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3959,8 +7200,26 @@ export interface operations {
                     "application/geo+json": components["schemas"]["FeatureCollection"];
                 };
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Nothing by that id */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3979,6 +7238,207 @@ export interface operations {
             };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changes: {
+        parameters: {
+            query?: {
+                /** @description a position of this feed, or `latest`; without it from the beginning */
+                after?: string | null;
+                /** @description changes of one page at most */
+                limit?: number;
+                /** @description collections with commas between; all unless said */
+                collection?: string | null;
+                /** @description west,south,east,north: what was or is there */
+                bbox?: string | null;
+            };
+            header?: {
+                /** @description wait=20: up to 30 s, where there is nothing new yet */
+                prefer?: string;
+                /** @description what residents are asked for */
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changes"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What changed since then is not kept any more */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stream: {
+        parameters: {
+            query?: {
+                /** @description a position of this feed, or `latest`; without it from the beginning */
+                after?: string | null;
+                /** @description collections with commas between; all unless said */
+                collection?: string | null;
+                /** @description west,south,east,north: what was or is there */
+                bbox?: string | null;
+            };
+            header?: {
+                /** @description where the stream before ended */
+                "last-event-id"?: string | null;
+                /** @description what residents are asked for */
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events, one a change */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What changed since then is not kept any more */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4009,7 +7469,7 @@ export interface operations {
             };
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path: {
                 /** @description its id */
@@ -4028,6 +7488,33 @@ export interface operations {
                     "application/json": components["schemas"]["Observations"];
                 };
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Nothing by that id */
             404: {
                 headers: {
@@ -4039,6 +7526,15 @@ export interface operations {
             };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4062,7 +7558,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path?: never;
             cookie?: never;
@@ -4078,8 +7574,44 @@ export interface operations {
                     "application/json": components["schemas"]["Quality"];
                 };
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4108,7 +7640,7 @@ export interface operations {
             };
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path: {
                 /** @description the check */
@@ -4127,6 +7659,33 @@ export interface operations {
                     "application/json": components["schemas"]["Findings"];
                 };
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Nothing by that id */
             404: {
                 headers: {
@@ -4138,6 +7697,15 @@ export interface operations {
             };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4168,7 +7736,7 @@ export interface operations {
             };
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path?: never;
             cookie?: never;
@@ -4184,8 +7752,44 @@ export interface operations {
                     "application/json": components["schemas"]["Matches"];
                 };
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4209,7 +7813,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path: {
                 /** @description its id */
@@ -4232,6 +7836,33 @@ export interface operations {
                     "application/json": components["schemas"]["Match"];
                 };
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Nothing by that id */
             404: {
                 headers: {
@@ -4241,8 +7872,35 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4279,8 +7937,26 @@ export interface operations {
                     "application/json": components["schemas"]["Tilesets"];
                 };
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4341,6 +8017,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description No such tile */
             404: {
                 headers: {
@@ -4352,6 +8037,15 @@ export interface operations {
             };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4384,6 +8078,24 @@ export interface operations {
                      *     }
                      */
                     "application/json": unknown;
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -4425,6 +8137,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description No such tile, or the city has no terrain */
             404: {
                 headers: {
@@ -4443,6 +8164,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     list_uploads: {
@@ -4453,7 +8183,7 @@ export interface operations {
             };
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path?: never;
             cookie?: never;
@@ -4467,6 +8197,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Uploads"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No key, or one that is not known */
@@ -4496,6 +8235,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The database did not answer in time */
             503: {
                 headers: {
@@ -4516,9 +8264,9 @@ export interface operations {
                 /** @description filename, group */
                 "Upload-Metadata": string;
                 /** @description 1.0.0 */
-                "Tus-Resumable"?: string | null;
+                "Tus-Resumable": "1.0.0";
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path?: never;
             cookie?: never;
@@ -4531,6 +8279,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description No key, or one that is not known */
             401: {
@@ -4559,6 +8316,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Another version of tus */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The file is too large */
             413: {
                 headers: {
@@ -4570,6 +8336,15 @@ export interface operations {
             };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4604,7 +8379,7 @@ export interface operations {
                 /** @description 1.0.0 */
                 "Tus-Resumable"?: string | null;
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path: {
                 /** @description name of the upload */
@@ -4621,6 +8396,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Uploaded"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No key, or one that is not known */
@@ -4659,6 +8443,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The database did not answer in time */
             503: {
                 headers: {
@@ -4673,11 +8466,11 @@ export interface operations {
     delete_upload: {
         parameters: {
             query?: never;
-            header?: {
+            header: {
                 /** @description 1.0.0 */
-                "Tus-Resumable"?: string | null;
+                "Tus-Resumable": "1.0.0";
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path: {
                 /** @description name of the upload */
@@ -4693,6 +8486,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description No key, or one that is not known */
             401: {
@@ -4730,8 +8532,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Another version of tus */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4757,9 +8577,9 @@ export interface operations {
                 /** @description bytes so far */
                 "Upload-Offset": number;
                 /** @description 1.0.0 */
-                "Tus-Resumable"?: string | null;
+                "Tus-Resumable": "1.0.0";
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path: {
                 /** @description name of the upload */
@@ -4775,6 +8595,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description No key, or one that is not known */
             401: {
@@ -4812,6 +8641,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Another version of tus */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description More than was announced */
             413: {
                 headers: {
@@ -4821,8 +8659,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body is not bytes */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4846,7 +8702,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path?: never;
             cookie?: never;
@@ -4860,6 +8716,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Kinds"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No key, or one that is not known */
@@ -4889,6 +8754,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The database did not answer in time */
             503: {
                 headers: {
@@ -4905,7 +8779,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path?: never;
             cookie?: never;
@@ -4923,6 +8797,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Inspection"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No key, or one that is not known */
@@ -4952,6 +8835,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A file of the group is not whole yet */
             409: {
                 headers: {
@@ -4961,8 +8853,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4989,7 +8899,7 @@ export interface operations {
             };
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path?: never;
             cookie?: never;
@@ -5003,6 +8913,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Jobs"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No key, or one that is not known */
@@ -5032,6 +8951,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The database did not answer in time */
             503: {
                 headers: {
@@ -5048,7 +8976,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path?: never;
             cookie?: never;
@@ -5066,6 +8994,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No key, or one that is not known */
@@ -5095,6 +9032,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A file of the group is not whole yet */
             409: {
                 headers: {
@@ -5104,8 +9050,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5138,7 +9102,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path: {
                 /** @description its id */
@@ -5155,6 +9119,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No key, or one that is not known */
@@ -5186,6 +9159,15 @@ export interface operations {
             };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5209,7 +9191,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path: {
                 /** @description its id */
@@ -5226,6 +9208,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No key, or one that is not known */
@@ -5257,6 +9248,15 @@ export interface operations {
             };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5280,7 +9280,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description what residents are asked for */
-                "X-Purpose"?: string | null;
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
             };
             path: {
                 /** @description its id */
@@ -5297,6 +9297,15 @@ export interface operations {
                 };
                 content: {
                     "text/csv": unknown;
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No key, or one that is not known */
@@ -5328,6 +9337,15 @@ export interface operations {
             };
             /** @description A parameter is malformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

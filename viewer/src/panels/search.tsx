@@ -4,7 +4,8 @@ import { useSignal } from '@preact/signals'
 import type { FoundItem } from '../api/types'
 import type { Store } from '../store'
 
-const PAUSE_MS = 180
+const PAUSE_MS = 120
+const LONGEST = 100
 
 export function Search({ store }: { store: Store }) {
   const text = useSignal('')
@@ -19,7 +20,7 @@ export function Search({ store }: { store: Store }) {
     if (q.length < 1) { items.value = null; return }
     const mine = (last.current = new AbortController())
     const timer = setTimeout(() => {
-      store.client.search(q, 12, mine.signal).then(
+      store.client.suggest(q, 12, mine.signal).then(
         (found) => { items.value = found.items; at.value = -1 },
         () => { if (!mine.signal.aborted) items.value = [] },
       )
@@ -29,6 +30,8 @@ export function Search({ store }: { store: Store }) {
 
   const choose = (item: FoundItem | undefined): void => {
     if (!item) return
+    // A name that stands nowhere yet is typed on from.
+    if (item.building_id === null && item.lon === null) { text.value = item.text; return }
     text.value = ''
     items.value = null
     void store.go(item)
@@ -48,7 +51,7 @@ export function Search({ store }: { store: Store }) {
     <search class="search">
       <input
         id="search" type="search" role="combobox" list={undefined} autocomplete="off" spellcheck={false}
-        aria-label={t.search} placeholder={t.searchHint} aria-expanded={open} aria-controls="found"
+        maxLength={LONGEST} aria-label={t.search} placeholder={t.searchHint} aria-expanded={open} aria-controls="found"
         aria-autocomplete="list"
         aria-activedescendant={at.value >= 0 ? `found-${at.value}` : undefined}
         value={text.value} onKeyDown={onKeyDown}
@@ -58,10 +61,12 @@ export function Search({ store }: { store: Store }) {
       <ul id="found" role="listbox" aria-label={t.search} class={open ? 'found' : 'found closed'}>
         {items.value?.map((item, index) => (
           <li
-            key={item.id} id={`found-${index}`} role="option" aria-selected={index === at.value}
+            key={`${item.level} ${item.id} ${item.unit_id} ${item.text}`} id={`found-${index}`} role="option" aria-selected={index === at.value}
+            aria-label={`${item.text} ${t.addressLevels[item.level] ?? ''}`}
             onMouseDown={(event) => { event.preventDefault(); choose(item) }}
           >
-            <Marked text={item.text} part={text.value.trim()} />
+            <Marked text={item.text} marks={item.marks} />
+            <small>{t.addressLevels[item.level] ?? ''}</small>
           </li>
         ))}
       </ul>
@@ -70,9 +75,15 @@ export function Search({ store }: { store: Store }) {
   )
 }
 
-/** The text with what was typed in bold. */
-function Marked({ text, part }: { text: string; part: string }) {
-  const from = text.indexOf(part)
-  if (from < 0 || part === '') return <>{text}</>
-  return <>{text.slice(0, from)}<b>{part}</b>{text.slice(from + part.length)}</>
+/** The text with what was typed in bold; marks count characters, as people do. */
+function Marked({ text, marks }: { text: string; marks: FoundItem['marks'] }) {
+  const marked = new Set(marks.flatMap(([begin, end]) => Array.from({ length: end - begin }, (_, n) => begin + n)))
+  const runs: { words: string; bold: boolean }[] = []
+  Array.from(text).forEach((char, at) => {
+    const bold = marked.has(at)
+    const last = runs.at(-1)
+    if (last?.bold === bold) last.words += char
+    else runs.push({ words: char, bold })
+  })
+  return <span>{runs.map(({ words, bold }, n) => (bold ? <b key={n}>{words}</b> : words))}</span>
 }

@@ -9,8 +9,12 @@ export const en = {
   signIn: signInEn,
   title: 'City Information Model',
   search: 'Search addresses',
-  searchHint: 'Address, estate, building or room',
+  searchHint: 'Address, estate, building, room, or pinyin initials',
   nothingFound: 'Nothing found',
+  addressLevels: {
+    2: 'district', 3: 'town', 4: 'community', 6: 'hamlet', 7: 'park', 8: 'road', 9: 'door', 10: 'estate', 11: 'building',
+    12: 'building', 13: 'entrance', 14: 'storey', 15: 'room',
+  } as Record<number, string>,
   switchLanguage: '中文',
   light: 'Light',
   dark: 'Dark',

@@ -10,8 +10,12 @@ export const zh = {
   signIn: signInZh,
   title: '城市信息模型',
   search: '搜索地址',
-  searchHint: '地址、小区、楼栋或房号',
+  searchHint: '地址、小区、楼栋、房号或拼音首字母',
   nothingFound: '没有找到',
+  addressLevels: {
+    2: '区县', 3: '镇街', 4: '社区', 6: '自然村', 7: '园区', 8: '道路', 9: '门牌', 10: '小区', 11: '楼栋', 12: '楼牌',
+    13: '单元', 14: '楼层', 15: '户室',
+  },
   switchLanguage: 'English',
   light: '浅色',
   dark: '深色',

@@ -7,8 +7,8 @@ const at = 'http://city.test/sub/'
 describe('the client', () => {
   it('asks below the address its page came from', async () => {
     const { ask, asked } = service()
-    await createClient(at, ask).search('三栋 2', 5)
-    expect(asked[0]?.url).toBe('http://city.test/sub/addresses/search?q=%E4%B8%89%E6%A0%8B+2&limit=5')
+    await createClient(at, ask).suggest('三栋 2', 5)
+    expect(asked[0]?.url).toBe('http://city.test/sub/addresses/suggest?q=%E4%B8%89%E6%A0%8B+2&limit=5')
   })
 
   it('says the purpose in a header and never in the address', async () => {

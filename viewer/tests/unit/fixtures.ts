@@ -61,6 +61,7 @@ export function card(id: number, shown = true): Card {
     },
     spaces: [{ id: 71, name: '主卧', kind: '室', area: 14.6, storey: '2' }, { id: 72, name: '厨房', kind: '厨', area: null, storey: '2' }],
     organisations: [], facilities: [],
+    alarms: [],
     devices: [{
       id: 3, name: '1号电梯', class: { code: 'lift', zh: '电梯', en: 'lift' }, bound_to: { type: 'entrance', label: '1单元' }, status: 'active', withheld: false,
       datastreams: [{ id: 9, name: '运行次数', property: 'trips', unit: null, value: 41, text: null, at: '2026-03-20T07:30:00Z' }],
@@ -102,11 +103,17 @@ export function service(): { ask: typeof fetch; asked: Request[] } {
     [/\/buildings\/7\/floor-grid$/, () => FLOORS],
     [/\/units\/(\d+)\/card$/, (match, request) => card(Number(match[1]), request.headers.has('X-Purpose'))],
     [/\/locate$/, () => ({ unit: { id: 202, room_no: '202' }, storey: null, building: { id: 7, name: '3栋' }, grid: null, areas: [] })],
-    [/\/addresses\/search$/, () => ({
-      items: [1, 2].map((id) => ({
-        id, text: `示范小区3栋20${id}室`, level: 15, score: 1, object: { type: 'unit', id: 200 + id },
-        building_id: 7, unit_id: 200 + id, lon: 113, lat: 23,
-      })),
+    [/\/addresses\/suggest$/, () => ({
+      items: [
+        ...[1, 2].map((id) => ({
+          id, text: `示范小区3栋20${id}室`, level: 15, score: 80, object: { type: 'unit', id: 200 + id },
+          building_id: 7, unit_id: 200 + id, lon: 113, lat: 23, marks: [[0, 2], [6, 7]],
+        })),
+        {
+          id: null, text: '示范社区', level: 4, score: 90, object: null, building_id: null, unit_id: null,
+          lon: null, lat: null, marks: [[0, 2]],
+        },
+      ],
     })],
   ]
   const ask = async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {

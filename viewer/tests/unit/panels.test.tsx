@@ -104,7 +104,23 @@ describe('the search', () => {
     fireEvent.keyDown(input, { key: 'ArrowDown' })
     fireEvent.keyDown(input, { key: 'Enter' })
     await waitFor(() => expect(store.state.value.selection).toEqual({ building: 7, unit: 202 }))
-    expect(asked.filter((one) => one.url.includes('search'))).toHaveLength(1)
+    expect(asked.filter((one) => one.url.includes('suggest'))).toHaveLength(1)
+  })
+
+  it('marks what was typed and says what each is', async () => {
+    const input = screen.getByRole('combobox', { name: '搜索地址' })
+    fireEvent.input(input, { target: { value: 'sf3' } })
+    const option = await screen.findByRole('option', { name: /202室/ })
+    expect([...option.querySelectorAll('b')].map((one) => one.textContent)).toEqual(['示范', '2'])
+    expect(option.querySelector('small')?.textContent).toBe('户室')
+  })
+
+  it('types on from a name that stands nowhere', async () => {
+    const input = screen.getByRole<HTMLInputElement>('combobox', { name: '搜索地址' })
+    fireEvent.input(input, { target: { value: 'sf' } })
+    fireEvent.mouseDown(await screen.findByRole('option', { name: /示范社区/ }))
+    await waitFor(() => expect(input.value).toBe('示范社区'))
+    expect(store.state.value.selection.building).toBeNull()
   })
 })
 
