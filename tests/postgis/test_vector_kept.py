@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import Connection, Engine, text
 
+from cim.commands.vector import vector as command
+from cim.settings import Settings
 from cim.store import vector
 from cim.store.queries.vector import cells, keeping
 from cim.store.queries.vector import tiles as queries
@@ -209,6 +212,30 @@ def test_every_column_that_kept_tiles_show_is_watched(
     assert watched[0] == drawing.name
     assert read[table] - {"id", "ended_at"} <= set(watched[1:])
     assert drawing.collection.secrecy is None
+
+
+def test_tiles_are_made_ahead_and_let_go_of(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CIM_DATABASE_URL", str(settings.database_url))
+    monkeypatch.setenv("CIM_DATA_DIR", str(settings.data_dir))
+
+    def say(*words: str) -> str:
+        done = CliRunner().invoke(command, words)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    fill = ("fill", "--collection", "buildings")
+    assert "15 tiles" in say(*fill, "--dry-run")
+    assert "made 15 tiles; 0 were there" in say(*fill)
+    program = take(engine, vector.program())
+    assert all(kept(engine, place(zoom), program) for zoom in range(15))
+    assert "made 0 tiles; 15 were there" in say(*fill)
+    with engine.begin() as connection:
+        build(connection, 1)
+    assert "made 15 tiles" in say(*fill)
+    assert "15 tiles" in say("drop")
+    assert not kept(engine, place(14), program)
 
 
 def test_a_crowded_tile_stays_within_its_bytes(engine: Engine) -> None:
