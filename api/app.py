@@ -16,6 +16,7 @@ from api.routes import (
     address_files,
     addresses,
     buildings,
+    bulk,
     changes,
     city,
     codes,
@@ -37,6 +38,7 @@ from api.routes import (
     units,
     uploads,
     viewer,
+    within,
 )
 from api.serving.stack import passed_through
 from cim import __version__
@@ -55,10 +57,13 @@ ROUTERS = (
     city,
     buildings,
     units,
+    bulk,
     people,
     locate,
     nearest,
+    within,
     codes,
+    counts,
     address_files,
     addresses,
     features,
@@ -66,7 +71,6 @@ ROUTERS = (
     changes,
     observations,
     quality,
-    counts,
     tilesets,
     combined,
     terrain,

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
+import orjson
 
 from api.access import Caller
 from cim.addresses.compose import building_words, compose, room_words, spaced, storey_words
@@ -148,3 +149,15 @@ def finish_unit(found: Json, geoid: Geoid, parts: Collection[str]) -> Json:
     if "address" in parts:
         answer["address"] = unit_address(found)
     return answer
+
+
+def finish_building(found: Json, linked: str | None, geoid: Geoid, caller: Caller) -> Json:
+    """A building from what its statement found; `linked` are further parts of it as JSON.
+
+    Its residents are told, in fives, to those who may know there whether somebody is at home.
+    """
+    if not caller.may_at(LIVING_READ, *place_of(found)):
+        found["counts"]["residents"] = None
+    found["address"] = building_address(found)
+    found["height_shift"] = height_shift(geoid, *found["centre"])
+    return found if linked is None else found | orjson.loads(linked)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse, Response
 
@@ -26,12 +27,15 @@ class GeoJson(JSONResponse):
         return content.encode()
 
 
-def collected(rows: Sequence[Any], *, truncated: bool) -> Response:
+def collected(
+    rows: Sequence[Any], *, truncated: bool, unknown: Sequence[int] | None = None
+) -> Response:
     """Rows of GeoJSON texts as one collection, joined without being parsed."""
+    named = "" if unknown is None else f',"unknown":{orjson.dumps(unknown).decode()}'
     body = (
         '{"type":"FeatureCollection","features":['
         + ",".join(row.feature for row in rows)
-        + f'],"numberReturned":{len(rows)},"truncated":{"true" if truncated else "false"}}}'
+        + f'],"numberReturned":{len(rows)},"truncated":{"true" if truncated else "false"}{named}}}'
     )
     return GeoJson(body)
 
@@ -58,6 +62,8 @@ async def features_within(
     responses={413: {**PROBLEM, "description": "The request is too large"}},
 )
 async def features_by_ids(ids: Ids, store: StoreDep, collection: Collection = Name) -> Response:
-    """At most 10,000 ids; those that do not exist are left out."""
+    """At most 10,000 ids; those that nothing has are named in `unknown`."""
     rows = await store.rows(queries.by_ids(collection, ids.ids))
-    return collected(rows, truncated=False)
+    found = {row.id for row in rows}
+    unknown = [key for key in dict.fromkeys(ids.ids) if key not in found]
+    return collected(rows, truncated=False, unknown=unknown)

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from api.schemas.common import Answer, Area, Bounds, Code, Grid, Position, Reference, example
+from api.schemas.units import Alarm, ObjectCode, UnitDevice, UnitFacility, UnitOrganisation
 
 
 class BuildingCounts(Answer):
@@ -86,6 +87,30 @@ class FloorGridEntrance(Answer):
     lift_count: int | None
 
 
+class BuildingStorey(Answer):
+    """A storey of a building; elevations in metres above the building's ground."""
+
+    id: int
+    no: int
+    label: str
+    kind: str
+    elev_bottom: float | None
+    elev_top: float | None
+    units: int
+
+
+class BuildingLinks(Building):
+    """A building with those of its parts that were asked for; the others are not there."""
+
+    entrances: list[FloorGridEntrance] | None = None
+    storeys: list[BuildingStorey] | None = None
+    codes: list[ObjectCode] | None = None
+    organisations: list[UnitOrganisation] | None = None
+    facilities: list[UnitFacility] | None = None
+    devices: list[UnitDevice] | None = None
+    alarms: list[Alarm] | None = None
+
+
 class FloorGridUnit(Answer):
     """A unit as a cell of the floor grid."""
 
@@ -94,6 +119,9 @@ class FloorGridUnit(Answer):
     entrance: int | None = Field(description="number of the entrance that leads to it")
     kind: Code
     occupancy: str
+    alarms: int | None = Field(
+        description="open in the unit; null for callers who may not know who is at home"
+    )
     geom_status: str
     organisations: int
 
@@ -134,6 +162,7 @@ class FloorGrid(Answer):
                             "entrance": 1,
                             "kind": {"code": "residential", "zh": "住宅", "en": "residential"},
                             "occupancy": "自住",
+                            "alarms": 0,
                             "geom_status": "generated",
                             "organisations": 0,
                         }

@@ -55,10 +55,13 @@ class FeatureCollection(Answer):
     features: list[Feature]
     numberReturned: int = Field(description="how many features these are")
     truncated: bool = Field(description="there were more than the limit")
+    unknown: list[int] | None = Field(
+        default=None, description="ids asked for that nothing has; there where ids were asked for"
+    )
 
 
 class Ids(BaseModel):
-    """Ids of the features asked for; those that do not exist are left out of the answer."""
+    """Ids of the features asked for."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"ids": [7, 8]}})
 

@@ -31,6 +31,7 @@ REFUSED = [
     ("/units/" + "9" * 4000 + "/card", 422, "id"),
     (f"/units/{SQL_LIKE}/card", 422, "id must be a whole number"),
     ("/units/77", 404, "77"),
+    ("/buildings/1?expand=secrets", 422, "expand may hold entrances"),
     ("/units/201?expand=secrets", 422, "expand may hold building, storey"),
     ("/units/201?expand=" + "address," * 1000, 422, "expand must have at most 300"),
     ("/units/201?expand=%00", 422, "expand may hold"),

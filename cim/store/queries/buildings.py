@@ -1,8 +1,8 @@
 """Statements about one building: itself, and its floor grid (楼盘表)."""
 
-from sqlalchemy import BigInteger, Boolean, TextClause, bindparam, text
-
+from cim.store.queries.linked.things import ALARM, LIVING, PUBLIC, RIGHTS, Living
 from cim.store.queries.parts import BUILDING_AREA, address, areas, coded, grid
+from cim.store.queries.ready import Asked, Ready
 
 BUILDING = f"""
 SELECT json_build_object(
@@ -34,6 +34,8 @@ SELECT json_build_object(
 FROM city.building b, LATERAL (SELECT ST_PointOnSurface(b.footprint) AS middle) p
 WHERE b.id = :id AND b.ended_at IS NULL
 """
+"""One building as JSON; its `address` is the loaded one or null. Its residents are what may be told
+of them: a multiple of five, null below."""
 
 FLOOR_GRID = f"""
 SELECT json_build_object(
@@ -49,7 +51,10 @@ SELECT json_build_object(
         LEFT JOIN (SELECT here.storey_id, json_agg(json_build_object('id', u.id,
                 'room_no', u.room_no, 'entrance', e.no,
                 'kind', {coded("unit_kind", "u.kind")}, 'occupancy',
-                CASE WHEN :occupancy THEN u.occupancy_status ELSE 'unknown' END,
+                CASE WHEN h.living THEN u.occupancy_status ELSE 'unknown' END,
+                'alarms', CASE WHEN h.living THEN (SELECT count(*) FROM city.event e
+                    WHERE e.object_type = 'unit' AND e.object_id = u.id
+                        AND {ALARM} AND {PUBLIC}) END,
                 'geom_status', u.geom_status, 'organisations', coalesce(o.n, 0))
                 ORDER BY e.no NULLS LAST, length(u.room_no), u.room_no) AS units
             FROM city.unit u
@@ -62,29 +67,19 @@ SELECT json_build_object(
             WHERE u.building_id = :id AND u.ended_at IS NULL
             GROUP BY here.storey_id) g ON g.storey_id = s.id
         WHERE s.building_id = b.id AND s.ended_at IS NULL))::text AS answer
-FROM city.building b WHERE b.id = :id AND b.ended_at IS NULL
+FROM city.building b, LATERAL (
+    SELECT {LIVING.format(area=BUILDING_AREA, grid="b.grid_id")} AS living) h
+WHERE b.id = :id AND b.ended_at IS NULL
 """
 
 
-ONE = text(BUILDING).bindparams(bindparam("id", type_=BigInteger))
-GRID = text(FLOOR_GRID).bindparams(
-    bindparam("id", type_=BigInteger), bindparam("occupancy", type_=Boolean)
-)
+GRID = Ready(FLOOR_GRID, id="bigint", **RIGHTS)
 
 
-def building(key: int) -> TextClause:
-    """One building as JSON in column `answer`; its `address` is the loaded one or null.
-
-    Its residents are what may be told of them: a multiple of five, null below.
-    """
-    return ONE.bindparams(id=key)
-
-
-def floor_grid(key: int, *, occupancy: bool) -> TextClause:
+def floor_grid(key: int, living: Living) -> Asked:
     """The floor grid of one building as JSON in column `answer`: top storey first.
 
-    A unit on several storeys stands on each of them.
-
-    Without `occupancy` that of every unit is given as unknown.
+    A unit on several storeys stands on each of them. Who may not know there whether somebody is at
+    home is told neither occupancy nor how many alarms are open in a unit.
     """
-    return GRID.bindparams(id=key, occupancy=occupancy)
+    return GRID(id=key, **living)

@@ -126,7 +126,7 @@ SOURCES: dict[str, Source] = {
 
 def _select(source: Source, condition: str) -> str:
     return f"""
-SELECT json_build_object('type', 'Feature', 'id', {source.key},
+SELECT {source.key} AS id, json_build_object('type', 'Feature', 'id', {source.key},
     'geometry', ST_AsGeoJSON({source.geometry}, 7, 0)::json,
     'properties', json_build_object({source.properties}))::text AS feature
 FROM {source.tables}
@@ -150,7 +150,7 @@ def within(collection: str, bounds: tuple[float, float, float, float], limit: in
 
 
 def by_ids(collection: str, ids: Sequence[int]) -> TextClause:
-    """The features with these ids, each as GeoJSON in `feature`; absent ones are left out."""
+    """The features with these ids, each by its `id` and as GeoJSON in `feature`."""
     source = SOURCES[collection]
     return text(_select(source, f"{source.key} = ANY (:ids)")).bindparams(
         bindparam("ids", list(ids), ARRAY(BigInteger))

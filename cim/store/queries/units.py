@@ -46,7 +46,7 @@ PARTS: dict[str, str] = {
     "organisations": things.organisations("l.unit_id = h.id"),
     "facilities": things.FACILITIES,
     "devices": things.DEVICES,
-    "alarms": things.ALARMS,
+    "alarms": things.alarms(),
 }
 """Each part of an answer and the SQL of its JSON, of `h`, which is the unit."""
 

@@ -123,6 +123,12 @@ def meets(collection: Collection, wkb: bytes, *, upright: bool = False) -> Colum
     return and_(near, or_(here.op("@", is_comparison=True)(other), exact))
 
 
+def lies_in(collection: Collection, wkb: bytes) -> ColumnElement[bool]:
+    """Whether a feature lies in a polygon with all it has, found by an index."""
+    other = shape(wkb)
+    return and_(_nearby(collection, other), func.ST_CoveredBy(collection.geometry, other))
+
+
 def _nearby(collection: Collection, other: ColumnElement[Any]) -> ColumnElement[bool]:
     """What an index answers of a geometry."""
     if collection.near is not None:

@@ -73,15 +73,17 @@ DEVICES = f"""(SELECT coalesce(json_agg(json_build_object('id', d.id, 'name', d.
         WHERE d.ended_at IS NULL AND d.secrecy = 0)"""
 """Devices with their latest readings; those of a unit itself by right."""
 
-ALARMS = f"""(SELECT coalesce(json_agg(json_build_object('id', e.id, 'kind', e.kind,
+
+def alarms(bound: str = BOUND) -> str:
+    """Alarms that are open, of what is `bound`; those of a unit itself by right."""
+    return f"""(SELECT coalesce(json_agg(json_build_object('id', e.id, 'kind', e.kind,
             'about', json_build_object('type', k.type, 'label', k.label),
             'severity', e.severity, 'state', e.state, 'since', e.started_at,
             'device_id', e.device_id)
             ORDER BY e.severity DESC NULLS LAST, e.started_at, e.id), '[]')
-        FROM {BOUND} k
+        FROM {bound} k
         JOIN city.event e ON e.object_type = k.type AND e.object_id = k.id AND {ALARM}
         WHERE NOT {_HIDDEN} AND {PUBLIC})"""
-"""Alarms that are open; those of a unit itself by right."""
 
 
 def codes(kind: str, key: str) -> str:

@@ -1,0 +1,47 @@
+"""Many units or buildings at once."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.schemas.buildings import Building, BuildingLinks
+from api.schemas.common import Answer, example
+from api.schemas.units import UnitLinks
+
+Key = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
+
+
+class Wanted(BaseModel):
+    """Which of them, and which of their parts."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"ids": [31, 32], "expand": ["address"]}}
+    )
+
+    ids: Annotated[list[Key], Field(max_length=10_000)]
+    expand: Annotated[
+        list[Annotated[str, Field(max_length=40)]],
+        Field(max_length=30, description="parts of each; see the answer for one alone"),
+    ] = []
+
+
+class Units(Answer):
+    """Units in the order in which they were asked for."""
+
+    model_config = example(
+        {"items": [UnitLinks.model_config["json_schema_extra"]["example"]], "unknown": [77]}  # type: ignore[index, call-overload]  # as `example` made it
+    )
+
+    items: list[UnitLinks]
+    unknown: list[int] = Field(description="ids that no unit has")
+
+
+class Buildings(Answer):
+    """Buildings in the order in which they were asked for."""
+
+    model_config = example(
+        {"items": [Building.model_config["json_schema_extra"]["example"]], "unknown": [77]}  # type: ignore[index, call-overload]  # as `example` made it
+    )
+
+    items: list[BuildingLinks]
+    unknown: list[int] = Field(description="ids that no building has")
