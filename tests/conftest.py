@@ -30,6 +30,7 @@ from cim.settings import Settings
 from cim.store import embedded
 from cim.store.engine import open_engine
 from cim.store.migrate import migrate
+from tests import leaks
 
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("wide", deadline=None, print_blob=True)
@@ -40,6 +41,32 @@ SESSION = "cimtwin-tests"
 
 CARELESS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=200")
 """How a server may be run whose databases nobody will miss."""
+
+
+def pytest_configure() -> None:
+    """Search the whole run for people: `tests/leaks.py`."""
+    leaks.watch_calls()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Search what a test printed and logged."""
+    leaks.search_report(report.nodeid, report.sections)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Search what the run wrote; a run in which anything got out has failed."""
+    made = getattr(session.config, "_tmp_path_factory", None)
+    if made is not None and made._basetemp is not None:
+        leaks.search_files(made.getbasetemp())
+    leaks.search_files(_folder())
+    if leaks.FOUND.found and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where something of a person got out."""
+    for where, kind in sorted(leaks.FOUND.found):
+        terminalreporter.write_line(f"LEAKED {kind} in {where}", red=True)
 
 
 def _folder() -> Path:
@@ -135,6 +162,7 @@ def database_url(server: str, template: str) -> Iterator[str]:
     name = f"cim_test_{os.getpid()}_{uuid4().hex[:8]}"
     _administer(server, "CREATE DATABASE {} TEMPLATE {}", name, template)
     yield _named(server, name)
+    leaks.search_tables(_named(server, name))
     _administer(server, "DROP DATABASE {} WITH (FORCE)", name)
 
 

@@ -164,8 +164,11 @@ def test_every_opening_of_such_rows_is_logged(service: Any, city: Any) -> None:
         service.http = mine
     with city.engine.connect() as connection:
         lines = connection.execute(
-            text("SELECT actor, role, purpose, object_type, persons FROM pii.access_log")
+            text(
+                "SELECT actor, roles, purpose, object_type, persons FROM security.audit_log "
+                "WHERE event = 'people.aside'"
+            )
         ).all()
     assert [tuple(line) for line in lines] == [
-        ("people-office", "residents", "housing_management", "import", 1)
+        ("people-office", "intake,residents", "housing_management", "import", 1)
     ]
