@@ -25,13 +25,16 @@ _NAME = re.compile(
 _COUNT = re.compile(r"[数量率比]$|[数量率比][（(]")
 """Names of counts and shares of people, which tell of nobody: 居民户数."""
 
-_VALUE = "^(?:{}|{})$".format(CITIZEN_ID.pattern.replace("?P<year>", ""), MOBILE.pattern)
+_VALUE = "(?:^|[^0-9A-Za-z])(?:{})(?:[^0-9A-Za-z]|$)|^(?:{})$".format(
+    CITIZEN_ID.pattern.replace("?P<year>", ""), MOBILE.pattern
+)
+"""The number of a document, also within a remark; or a mobile phone, and nothing else."""
 
 
 def withheld(columns: Iterable[str], sample: Batch) -> tuple[str, ...]:
     """Those of some columns that tell who somebody is: by their name, or by one value in twenty.
 
-    >>> rows = {"产权人": ["x"], "居民户数": ["3"], "note": ["99000019900101001X"], "no": ["7"]}
+    >>> rows = {"产权人": ["x"], "居民户数": ["3"], "note": ["见99000019900101001X。"], "no": ["7"]}
     >>> withheld(rows, Batch(pa.RecordBatch.from_pydict(rows), None, 1))
     ('产权人', 'note')
     """
