@@ -37,6 +37,7 @@ from api.routes import (
     tilesets,
     units,
     uploads,
+    values,
     viewer,
     within,
 )
@@ -62,6 +63,7 @@ ROUTERS = (
     locate,
     nearest,
     within,
+    values,
     codes,
     counts,
     address_files,

@@ -52,6 +52,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "GET /units/by-code/{scheme}/{code}": (PUBLIC, "/units/by-code/gbt37346/nothing"),
     "POST /units/by-ids": (PUBLIC, "/units/by-ids"),
     "POST /buildings/by-ids": (PUBLIC, "/buildings/by-ids"),
+    "GET /style/values/{collection}": (PUBLIC, "/style/values/units?property=kind&bbox=1,1,2,2"),
+    "POST /style/values/{collection}": (PUBLIC, "/style/values/units"),
     "GET /nearest": (PUBLIC, "/nearest?unit=201"),
     "POST /within": (PUBLIC, "/within"),
     "GET /codes": (PUBLIC, "/codes"),
