@@ -42,6 +42,23 @@ class Guard:
                 await answer(scope, receive, send)
 
 
+class Body:
+    """Hands a request's body to the app, whose it is however late it asks."""
+
+    def __init__(self, receive: Receive, *, expected: bool) -> None:
+        """Over what receives; `handed` is set once all of an expected body was handed over."""
+        self.receive, self.handed = receive, asyncio.Event()
+        if not expected:
+            self.handed.set()
+
+    async def __call__(self) -> Message:
+        """The next message."""
+        message = await self.receive()
+        if not message.get("more_body", False):
+            self.handed.set()
+        return message
+
+
 class Leaving:
     """Stops working, in the database too, when the asker has gone."""
 
@@ -58,9 +75,11 @@ class Leaving:
         assert working is not None  # we are in it
         looking: asyncio.Task[None] | None = None
         left = False
+        body = Body(receive, expected=scope["method"] == "POST")
 
         async def look() -> None:
             nonlocal left
+            await body.handed.wait()
             while (await receive())["type"] != "http.disconnect":
                 pass  # what is left of a body that nobody reads
             left = True
@@ -72,7 +91,7 @@ class Leaving:
 
         later = loop.call_later(self.after, begin)
         try:
-            await self.app(scope, receive, send)
+            await self.app(scope, body, send)
         except asyncio.CancelledError:
             if not left or working.uncancel():
                 raise

@@ -1,13 +1,16 @@
 """How much there is where: areas, grids, estates, drawn polygons, whole and grouped."""
 
+import asyncio
 import math
 from typing import Any
 
 import orjson
 import pytest
+from fastapi import Request
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
+from api.security.gate import Gate
 from tests.accounts import add_key
 
 TOWER = {
@@ -250,3 +253,18 @@ def test_a_bad_parameter_is_named(
 ) -> None:
     answer = client.get(f"/counts{query}")
     assert answer.status_code == status and said in answer.json()["detail"]
+
+
+def test_a_body_is_read_however_late_it_is_asked_for(
+    full: None, client: TestClient, key: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks whether the caller has left must not take the body away from the handler."""
+    found = Gate.caller
+
+    async def slowly(self: Gate, request: Request) -> Any:
+        await asyncio.sleep(0.3)
+        return await found(self, request)
+
+    monkeypatch.setattr(Gate, "caller", slowly)
+    answer = client.post("/counts?of=buildings", json=drawn(BOTH), headers=key("statistics"))
+    assert answer.json()["counts"] == {"buildings": 2}

@@ -125,7 +125,7 @@ function OfBuilding({ building, store }: { building: Building; store: Store }) {
       <p class="chips">
         <Chip>{inWords(building.use, language)}</Chip>
         <Chip>{t.unitsCount(counts.units)}</Chip>
-        <Chip>{t.person(counts.residents)}</Chip>
+        {counts.residents !== null && <Chip>{t.person(counts.residents)}</Chip>}
       </p>
       <dl>
         {building.name && <Fact name={t.building}>{building.name}</Fact>}
