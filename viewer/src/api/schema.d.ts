@@ -190,6 +190,9 @@ export interface paths {
         /**
          * A building and what stands around it
          * @description Heights say how they are known; `address` is composed where none was loaded.
+         *
+         *     Its residents are told, in fives, to callers with `living.read` there. `expand` adds entrances,
+         *     storeys, codes, organisations, facilities, devices, alarms; what is of a unit's own by right.
          */
         get: operations["building"];
         put?: never;
@@ -211,7 +214,8 @@ export interface paths {
          * Floor × unit grid (楼盘表)
          * @description Storeys from the top down, in each the units by entrance and room.
          *
-         *     Occupancy is `unknown` to callers who may not see, there, whether somebody is at home.
+         *     To callers who may not see, there, whether somebody is at home, occupancy is `unknown` and the
+         *     number of open alarms in a unit is null.
          */
         get: operations["floor_grid"];
         put?: never;
@@ -284,6 +288,48 @@ export interface paths {
         get: operations["unit_by_code"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/units/by-ids": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Units by their ids, with what is asked for of their links
+         * @description At most 10,000, in the order asked; ids that no unit has are named in `unknown`.
+         *
+         *     Parts are those of one unit but for residents. A whole card is 4 kB.
+         */
+        post: operations["units_by_ids"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/buildings/by-ids": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Buildings by their ids, with what is asked for of their links
+         * @description At most 10,000, in the order asked; ids that no building has are named in `unknown`.
+         */
+        post: operations["buildings_by_ids"];
         delete?: never;
         options?: never;
         head?: never;
@@ -398,6 +444,56 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/within": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What lies within a polygon
+         * @description Page by page, each kind in the order of its ids; `next` is `after` of the next page.
+         *
+         *     The polygon has at most 100,000 corners. Where a small one crosses itself it is made whole and
+         *     `mended` says so; a larger one is refused with the place.
+         */
+        post: operations["within"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/style/values/{collection}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One property of what stands in a box or a tile, as columns
+         * @description With an ETag: what has not changed is not sent again.
+         *
+         *     `reading` is the latest value of what `observed` names. Occupancy, alarms and readings of units
+         *     take the right `living.read`; where it is for a part of the city, `withheld` counts the others.
+         */
+        get: operations["values_there"];
+        put?: never;
+        /**
+         * One property of some ids, a box or a tile, as columns
+         * @description At most 10,000 ids; those that nothing has are named in `unknown`.
+         */
+        post: operations["values_of"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/codes": {
         parameters: {
             query?: never;
@@ -432,6 +528,36 @@ export interface paths {
         get: operations["coded"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How much there is in an area, a grid or an estate
+         * @description One of `area`, `grid` and `estate`, with all that lies below it.
+         *
+         *     People are told in hundreds to everybody, of whole areas; in fives, of smaller places too, to
+         *     callers with `living.read` there.
+         */
+        get: operations["counts"];
+        put?: never;
+        /**
+         * How much there is in a polygon
+         * @description A building counts where a point inside its outline lies in the polygon, with all it holds.
+         *
+         *     A ring that crosses itself holds all that it goes around; a polygon across the antimeridian is
+         *     to be cut there. People are told in fives, to callers with `living.read` there.
+         */
+        post: operations["counts_within"];
         delete?: never;
         options?: never;
         head?: never;
@@ -653,7 +779,7 @@ export interface paths {
         put?: never;
         /**
          * Features by their ids
-         * @description At most 10,000 ids; those that do not exist are left out.
+         * @description At most 10,000 ids; those that nothing has are named in `unknown`.
          */
         post: operations["features_by_ids"];
         delete?: never;
@@ -1452,66 +1578,87 @@ export interface components {
             level: number;
         };
         /**
-         * Building
-         * @description A building with what stands around it.
+         * BuildingCounts
+         * @description What a building holds.
+         */
+        BuildingCounts: {
+            /** Storeys */
+            storeys: number;
+            /** Entrances */
+            entrances: number;
+            /** Units */
+            units: number;
+            /**
+             * Residents
+             * @description in fives; null for fewer, and for callers who may not know
+             */
+            residents: number | null;
+            /** Devices */
+            devices: number;
+            /** Organisations */
+            organisations: number;
+        };
+        /**
+         * BuildingLinks
+         * @description A building with those of its parts that were asked for; the others are not there.
          * @example {
-         *       "id": 7,
-         *       "name": "3栋",
          *       "address": "广东省东莞市松山湖示范社区示范小区3栋",
-         *       "kind": "自然幢",
-         *       "state": "existing",
-         *       "use": {
-         *         "code": "residential",
-         *         "zh": "住宅",
-         *         "en": "residential"
-         *       },
-         *       "height": 54,
-         *       "height_method": "given",
-         *       "floors_above": 18,
-         *       "floors_below": 1,
-         *       "floors_method": "given",
-         *       "built_year": 2015,
-         *       "footprint_area": 620.5,
-         *       "ground_elev": 12.3,
-         *       "height_shift": -5.2,
-         *       "estate": {
-         *         "id": 1,
-         *         "name": "示范小区"
-         *       },
          *       "areas": [
          *         {
-         *           "id": 1,
          *           "code": "441900",
-         *           "name": "东莞市",
-         *           "level": 2
+         *           "id": 1,
+         *           "level": 2,
+         *           "name": "东莞市"
          *         }
          *       ],
-         *       "grid": {
-         *         "id": 4,
-         *         "code": "441900001001001",
-         *         "name": "第一网格"
-         *       },
-         *       "counts": {
-         *         "storeys": 19,
-         *         "entrances": 2,
-         *         "units": 144,
-         *         "residents": 320,
-         *         "devices": 300,
-         *         "organisations": 2
-         *       },
          *       "bounds": [
          *         113.88,
          *         22.92,
          *         113.8805,
          *         22.9203
          *       ],
+         *       "built_year": 2015,
          *       "centre": [
          *         113.8802,
          *         22.9201
-         *       ]
+         *       ],
+         *       "counts": {
+         *         "devices": 300,
+         *         "entrances": 2,
+         *         "organisations": 2,
+         *         "residents": 320,
+         *         "storeys": 19,
+         *         "units": 144
+         *       },
+         *       "estate": {
+         *         "id": 1,
+         *         "name": "示范小区"
+         *       },
+         *       "floors_above": 18,
+         *       "floors_below": 1,
+         *       "floors_method": "given",
+         *       "footprint_area": 620.5,
+         *       "grid": {
+         *         "code": "441900001001001",
+         *         "id": 4,
+         *         "name": "第一网格"
+         *       },
+         *       "ground_elev": 12.3,
+         *       "height": 54,
+         *       "height_method": "given",
+         *       "height_shift": -5.2,
+         *       "id": 7,
+         *       "kind": "自然幢",
+         *       "name": "3栋",
+         *       "state": "existing",
+         *       "use": {
+         *         "code": "residential",
+         *         "en": "residential",
+         *         "zh": "住宅"
+         *       }
          *     }
          */
-        Building: {
+        BuildingLinks: {
             /** Id */
             id: number;
             /** Name */
@@ -1573,24 +1720,116 @@ export interface components {
                 number,
                 number
             ];
+            /** Entrances */
+            entrances?: components["schemas"]["FloorGridEntrance"][] | null;
+            /** Storeys */
+            storeys?: components["schemas"]["BuildingStorey"][] | null;
+            /** Codes */
+            codes?: components["schemas"]["ObjectCode"][] | null;
+            /** Organisations */
+            organisations?: components["schemas"]["UnitOrganisation"][] | null;
+            /** Facilities */
+            facilities?: components["schemas"]["UnitFacility"][] | null;
+            /** Devices */
+            devices?: components["schemas"]["UnitDevice"][] | null;
+            /** Alarms */
+            alarms?: components["schemas"]["Alarm"][] | null;
         };
         /**
-         * BuildingCounts
-         * @description What a building holds.
+         * BuildingStorey
+         * @description A storey of a building; elevations in metres above the building's ground.
          */
-        BuildingCounts: {
-            /** Storeys */
-            storeys: number;
-            /** Entrances */
-            entrances: number;
+        BuildingStorey: {
+            /** Id */
+            id: number;
+            /** No */
+            no: number;
+            /** Label */
+            label: string;
+            /** Kind */
+            kind: string;
+            /** Elev Bottom */
+            elev_bottom: number | null;
+            /** Elev Top */
+            elev_top: number | null;
             /** Units */
             units: number;
-            /** Residents */
-            residents: number;
-            /** Devices */
-            devices: number;
-            /** Organisations */
-            organisations: number;
+        };
+        /**
+         * Buildings
+         * @description Buildings in the order in which they were asked for.
+         * @example {
+         *       "items": [
+         *         {
+         *           "id": 7,
+         *           "name": "3栋",
+         *           "address": "广东省东莞市松山湖示范社区示范小区3栋",
+         *           "kind": "自然幢",
+         *           "state": "existing",
+         *           "use": {
+         *             "code": "residential",
+         *             "zh": "住宅",
+         *             "en": "residential"
+         *           },
+         *           "height": 54,
+         *           "height_method": "given",
+         *           "floors_above": 18,
+         *           "floors_below": 1,
+         *           "floors_method": "given",
+         *           "built_year": 2015,
+         *           "footprint_area": 620.5,
+         *           "ground_elev": 12.3,
+         *           "height_shift": -5.2,
+         *           "estate": {
+         *             "id": 1,
+         *             "name": "示范小区"
+         *           },
+         *           "areas": [
+         *             {
+         *               "id": 1,
+         *               "code": "441900",
+         *               "name": "东莞市",
+         *               "level": 2
+         *             }
+         *           ],
+         *           "grid": {
+         *             "id": 4,
+         *             "code": "441900001001001",
+         *             "name": "第一网格"
+         *           },
+         *           "counts": {
+         *             "storeys": 19,
+         *             "entrances": 2,
+         *             "units": 144,
+         *             "residents": 320,
+         *             "devices": 300,
+         *             "organisations": 2
+         *           },
+         *           "bounds": [
+         *             113.88,
+         *             22.92,
+         *             113.8805,
+         *             22.9203
+         *           ],
+         *           "centre": [
+         *             113.8802,
+         *             22.9201
+         *           ]
+         *         }
+         *       ],
+         *       "unknown": [
+         *         77
+         *       ]
+         *     }
+         */
+        Buildings: {
+            /** Items */
+            items: components["schemas"]["BuildingLinks"][];
+            /**
+             * Unknown
+             * @description ids that no building has
+             */
+            unknown: number[];
         };
         /**
          * Change
@@ -1830,8 +2069,38 @@ export interface components {
             facilities: number;
             /** Devices */
             devices: number;
-            /** Residents */
-            residents: number;
+            /**
+             * Residents
+             * @description in hundreds; null for fewer
+             */
+            residents: number | null;
+        };
+        /**
+         * Class
+         * @description One colour of a legend: a code with its names, or a range of numbers.
+         */
+        Class: {
+            /**
+             * Count
+             * @description how many of the values are of it
+             */
+            count: number;
+            /** Code */
+            code?: string | null;
+            /** Zh */
+            zh?: string | null;
+            /** En */
+            en?: string | null;
+            /**
+             * From
+             * @description this and above
+             */
+            from?: number | null;
+            /**
+             * To
+             * @description below this; the last holds it too
+             */
+            to?: number | null;
         };
         /**
          * Code
@@ -2036,6 +2305,129 @@ export interface components {
             code: string;
         };
         /**
+         * Counted
+         * @description How much of everything there is in one place, in whole and by group.
+         * @example {
+         *       "place": {
+         *         "type": "area",
+         *         "id": 5,
+         *         "name": "示范社区"
+         *       },
+         *       "counts": {
+         *         "buildings": 412,
+         *         "units": 5230,
+         *         "people": 12800
+         *       },
+         *       "by": "use",
+         *       "groups": [
+         *         {
+         *           "key": "residential",
+         *           "zh": "住宅",
+         *           "en": "residential",
+         *           "counts": {
+         *             "buildings": 350,
+         *             "units": 5100,
+         *             "people": 12745
+         *           }
+         *         },
+         *         {
+         *           "key": "industrial",
+         *           "zh": "工业",
+         *           "en": "industrial",
+         *           "counts": {
+         *             "buildings": 62,
+         *             "units": 130,
+         *             "people": null
+         *           }
+         *         }
+         *       ],
+         *       "people": {
+         *         "shown": true,
+         *         "step": 5,
+         *         "reason": null
+         *       }
+         *     }
+         */
+        Counted: {
+            place: components["schemas"]["CountedPlace"];
+            counts: components["schemas"]["Counts"];
+            /** By */
+            by: ("use" | "class" | "area" | "grid" | "estate") | null;
+            /** Groups */
+            groups: components["schemas"]["CountedGroup"][];
+            /** @description null where people were not asked for */
+            people: components["schemas"]["CountedPeople"] | null;
+        };
+        /**
+         * CountedGroup
+         * @description One group.
+         */
+        CountedGroup: {
+            /**
+             * Key
+             * @description its code or id; null for what has none
+             */
+            key: string | null;
+            /** Zh */
+            zh: string | null;
+            /** En */
+            en: string | null;
+            counts: components["schemas"]["Counts"];
+        };
+        /**
+         * CountedPeople
+         * @description How the numbers of people are told.
+         */
+        CountedPeople: {
+            /** Shown */
+            shown: boolean;
+            /**
+             * Step
+             * @description numbers are multiples of it; fewer people than that are null
+             */
+            step: number;
+            /** @description why people are withheld, or not all are counted */
+            reason: components["schemas"]["Sentence"] | null;
+        };
+        /**
+         * CountedPlace
+         * @description Where was counted.
+         */
+        CountedPlace: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "area" | "grid" | "estate" | "polygon";
+            /** Id */
+            id: number | null;
+            /** Name */
+            name: string | null;
+        };
+        /**
+         * Counts
+         * @description Numbers of what was asked for; the others are not there.
+         */
+        Counts: {
+            /** Buildings */
+            buildings?: number | null;
+            /** Storeys */
+            storeys?: number | null;
+            /** Units */
+            units?: number | null;
+            /**
+             * People
+             * @description to the nearest `people.step`; null for fewer than that, or withheld
+             */
+            people?: number | null;
+            /** Organisations */
+            organisations?: number | null;
+            /** Facilities */
+            facilities?: number | null;
+            /** Devices */
+            devices?: number | null;
+        };
+        /**
          * Crs
          * @description A coordinate system that the file may be in.
          */
@@ -2206,6 +2598,11 @@ export interface components {
              * @description there were more than the limit
              */
             truncated: boolean;
+            /**
+             * Unknown
+             * @description ids asked for that nothing has; there where ids were asked for
+             */
+            unknown?: number[] | null;
         };
         /**
          * Finding
@@ -2287,6 +2684,7 @@ export interface components {
          *                 "en": "residential"
          *               },
          *               "occupancy": "自住",
+         *               "alarms": 0,
          *               "geom_status": "generated",
          *               "organisations": 0
          *             }
@@ -2355,6 +2753,11 @@ export interface components {
             kind: components["schemas"]["Code"];
             /** Occupancy */
             occupancy: string;
+            /**
+             * Alarms
+             * @description open in the unit; null for callers who may not know who is at home
+             */
+            alarms: number | null;
             /** Geom Status */
             geom_status: string;
             /** Organisations */
@@ -2480,7 +2883,7 @@ export interface components {
         };
         /**
          * Ids
-         * @description Ids of the features asked for; those that do not exist are left out of the answer.
+         * @description Ids of the features asked for.
          * @example {
          *       "ids": [
          *         7,
@@ -2876,6 +3279,22 @@ export interface components {
             workers: number;
         };
         /**
+         * Kind
+         * @description What of one kind lies there.
+         */
+        Kind: {
+            /**
+             * Features
+             * @description in the order of their ids
+             */
+            features: components["schemas"]["Feature"][];
+            /**
+             * Next
+             * @description `after` of the next page; null on the last
+             */
+            next: number | null;
+        };
+        /**
          * KindField
          * @description A field that a kind of file may have.
          */
@@ -2956,6 +3375,28 @@ export interface components {
              * @description endings of the names of files that can be read
              */
             formats: string[];
+        };
+        /**
+         * Legend
+         * @description What the values are of.
+         */
+        Legend: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "codes" | "classes";
+            /**
+             * Unit
+             * @description of measure, UCUM
+             */
+            unit: string | null;
+            /** Least */
+            least: number | null;
+            /** Most */
+            most: number | null;
+            /** Classes */
+            classes: components["schemas"]["Class"][];
         };
         /**
          * LocatedStorey
@@ -3610,6 +4051,41 @@ export interface components {
             /** At */
             at: string | null;
             result: components["schemas"]["CheckResult"] | null;
+        };
+        /**
+         * Question
+         * @description What to colour, and by what: some ids, a box, or a tile.
+         * @example {
+         *       "ids": [
+         *         7,
+         *         8,
+         *         12
+         *       ],
+         *       "property": "built_year"
+         *     }
+         */
+        Question: {
+            /** Property */
+            property: string;
+            /** Ids */
+            ids?: number[] | null;
+            /** Bbox */
+            bbox?: string | null;
+            /** Tile */
+            tile?: string | null;
+            /** Observed */
+            observed?: string | null;
+            /**
+             * Classes
+             * @default 5
+             */
+            classes: number;
+            /**
+             * Method
+             * @default quantile
+             * @enum {string}
+             */
+            method: "quantile" | "equal";
         };
         /**
          * Ready
@@ -4519,6 +4995,43 @@ export interface components {
             elev_top: number | null;
         };
         /**
+         * Units
+         * @description Units in the order in which they were asked for.
+         * @example {
+         *       "items": [
+         *         {
+         *           "unit": {
+         *             "id": 31,
+         *             "room_no": "803",
+         *             "kind": {
+         *               "code": "residential",
+         *               "zh": "住宅",
+         *               "en": "residential"
+         *             },
+         *             "occupancy": "unknown",
+         *             "area_gross": 98.5,
+         *             "area": 92.1,
+         *             "geom_status": "generated",
+         *             "rooms": 3,
+         *             "layout": "3室2厅"
+         *           }
+         *         }
+         *       ],
+         *       "unknown": [
+         *         77
+         *       ]
+         *     }
+         */
+        Units: {
+            /** Items */
+            items: components["schemas"]["UnitLinks"][];
+            /**
+             * Unknown
+             * @description ids that no unit has
+             */
+            unknown: number[];
+        };
+        /**
          * Uploaded
          * @description A file that was sent, or is being sent.
          * @example {
@@ -4576,6 +5089,134 @@ export interface components {
         Uploads: {
             /** Uploads */
             uploads: components["schemas"]["Uploaded"][];
+        };
+        /**
+         * Values
+         * @description One property of many objects: `values` at the places of `ids`.
+         * @example {
+         *       "collection": "buildings",
+         *       "property": "floors_above",
+         *       "ids": [
+         *         7,
+         *         8,
+         *         12
+         *       ],
+         *       "values": [
+         *         18,
+         *         3,
+         *         null
+         *       ],
+         *       "withheld": 0,
+         *       "unknown": [],
+         *       "truncated": false,
+         *       "legend": {
+         *         "kind": "classes",
+         *         "unit": null,
+         *         "least": 3,
+         *         "most": 18,
+         *         "classes": [
+         *           {
+         *             "count": 1,
+         *             "from": 3,
+         *             "to": 10.5
+         *           },
+         *           {
+         *             "count": 1,
+         *             "from": 10.5,
+         *             "to": 18
+         *           }
+         *         ]
+         *       }
+         *     }
+         */
+        Values: {
+            /**
+             * Collection
+             * @enum {string}
+             */
+            collection: "buildings" | "units";
+            /** Property */
+            property: string;
+            /**
+             * Ids
+             * @description in order
+             */
+            ids: number[];
+            /** Values */
+            values: (number | string | null)[];
+            /**
+             * Withheld
+             * @description values that are not for this caller; null above
+             */
+            withheld: number;
+            /**
+             * Unknown
+             * @description ids asked for that nothing has
+             */
+            unknown: number[];
+            /**
+             * Truncated
+             * @description there were more than 100,000: ask for a smaller place
+             */
+            truncated: boolean;
+            legend: components["schemas"]["Legend"];
+        };
+        /**
+         * Wanted
+         * @description Which of them, and which of their parts.
+         * @example {
+         *       "expand": [
+         *         "address"
+         *       ],
+         *       "ids": [
+         *         31,
+         *         32
+         *       ]
+         *     }
+         */
+        Wanted: {
+            /** Ids */
+            ids: number[];
+            /**
+             * Expand
+             * @description parts of each; see the answer for one alone
+             * @default []
+             */
+            expand: string[];
+        };
+        /**
+         * Within
+         * @description What lies within the polygon.
+         * @example {
+         *       "kinds": {
+         *         "buildings": {
+         *           "features": [
+         *             {
+         *               "type": "Feature",
+         *               "id": 7,
+         *               "geometry": null,
+         *               "properties": {
+         *                 "name": "3栋",
+         *                 "floors_above": 18
+         *               }
+         *             }
+         *           ],
+         *           "next": null
+         *         }
+         *       },
+         *       "mended": false
+         *     }
+         */
+        Within: {
+            /** Kinds */
+            kinds: {
+                [key: string]: components["schemas"]["Kind"];
+            };
+            /**
+             * Mended
+             * @description whether the polygon crossed itself and was made whole
+             */
+            mended: boolean;
         };
     };
     responses: never;
@@ -5371,8 +6012,14 @@ export interface operations {
     };
     building: {
         parameters: {
-            query?: never;
-            header?: never;
+            query?: {
+                /** @description parts of the answer, with commas between */
+                expand?: string;
+            };
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+            };
             path: {
                 /** @description its id */
                 id: number;
@@ -5387,11 +6034,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Building"];
+                    "application/json": components["schemas"]["BuildingLinks"];
                 };
             };
             /** @description The request could not be understood */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5765,6 +6430,204 @@ export interface operations {
             };
             /** @description Nothing by that id */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    units_by_ids: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Wanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Units"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    buildings_by_ids: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Wanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Buildings"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is too large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6247,6 +7110,336 @@ export interface operations {
             };
         };
     };
+    within: {
+        parameters: {
+            query?: {
+                /** @description of areas, grids, estates, streets, parcels, buildings, storeys, units, entrances, addresses, facilities, devices, organisations, with commas between */
+                kinds?: string;
+                /** @description most of each kind */
+                limit?: number;
+                /** @description `next` of the page before, of one kind */
+                after?: number | null;
+                /** @description whether all of a thing must lie there, or some of it */
+                relation?: "within" | "meets";
+                /** @description whether outlines are answered */
+                geometry?: boolean;
+            };
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "Polygon",
+                 *       "coordinates": [
+                 *         [
+                 *           [
+                 *             113.87,
+                 *             22.91
+                 *           ],
+                 *           [
+                 *             113.89,
+                 *             22.91
+                 *           ],
+                 *           [
+                 *             113.89,
+                 *             22.93
+                 *           ],
+                 *           [
+                 *             113.87,
+                 *             22.91
+                 *           ]
+                 *         ]
+                 *       ]
+                 *     }
+                 */
+                "application/geo+json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Within"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The polygon has too many corners */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    values_there: {
+        parameters: {
+            query: {
+                /** @description one of alarms, area_gross, built_year, devices, estate_id, floors_above, floors_below, footprint_area, geom_status, grid_id, gross_area, ground_elev, height, height_method, kind, occupancy, organisations, reading, rooms, safety_grade, state, structure, units, use, use_now, vacant */
+                property: string;
+                /** @description west,south,east,north in degrees: what stands in it */
+                bbox?: string | null;
+                /** @description a tile of the tileset `buildings` or `units`, by its path there */
+                tile?: string | null;
+                /** @description what was measured, for `reading` */
+                observed?: string | null;
+                /** @description most classes of numbers */
+                classes?: number;
+                /** @description classes as full, or as wide */
+                method?: "quantile" | "equal";
+            };
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+            };
+            path: {
+                /** @description what is coloured */
+                collection: "buildings" | "units";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Values"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It tells who is at home */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    values_of: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+            };
+            path: {
+                /** @description what is coloured */
+                collection: "buildings" | "units";
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Question"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Values"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It tells who is at home */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     schemes: {
         parameters: {
             query?: never;
@@ -6337,6 +7530,237 @@ export interface operations {
             };
             /** @description Nothing by that id */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    counts: {
+        parameters: {
+            query?: {
+                /** @description its id */
+                area?: number | null;
+                /** @description its id */
+                grid?: number | null;
+                /** @description its id */
+                estate?: number | null;
+                /** @description what to count, with commas between: buildings, storeys, units, people, organisations, facilities, devices */
+                of?: string;
+                /** @description what to group by; `class` is that of facilities and devices */
+                by?: ("use" | "class" | "area" | "grid" | "estate") | null;
+            };
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Counted"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    counts_within: {
+        parameters: {
+            query?: {
+                /** @description what to count, with commas between: buildings, storeys, units, people, organisations, facilities, devices */
+                of?: string;
+                /** @description what to group by; `class` is that of facilities and devices */
+                by?: ("use" | "class" | "area" | "grid" | "estate") | null;
+            };
+            header?: {
+                /** @description what residents are asked for */
+                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description GeoJSON Polygon or MultiPolygon, or a Feature of one; 100,000 corners */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "Polygon",
+                 *       "coordinates": [
+                 *         [
+                 *           [
+                 *             113.8,
+                 *             22.8
+                 *           ],
+                 *           [
+                 *             113.9,
+                 *             22.8
+                 *           ],
+                 *           [
+                 *             113.9,
+                 *             22.9
+                 *           ],
+                 *           [
+                 *             113.8,
+                 *             22.9
+                 *           ],
+                 *           [
+                 *             113.8,
+                 *             22.8
+                 *           ]
+                 *         ]
+                 *       ]
+                 *     }
+                 */
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Counted"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The polygon has too many corners */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8587,7 +10011,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
         responses: {
             /** @description Successful Response */
             204: {
@@ -8625,6 +10053,15 @@ export interface operations {
             };
             /** @description Nothing by that id */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact'
 import type { Building, Card as UnitCard } from '../api/types'
 import type { Store } from '../store'
-import { inWords, measure } from '../words'
+import { inWords, measure, moment } from '../words'
 import { Devices } from './devices'
 import { Residents } from './residents'
 
@@ -66,6 +66,19 @@ function OfUnit({ card, store }: { card: UnitCard; store: Store }) {
         {areas.length > 0 && <Fact name={t.division}>{areas.join(' · ')}</Fact>}
         {card.grid && <Fact name={t.grid}>{card.grid.name ?? card.grid.code}</Fact>}
       </dl>
+      {card.alarms.length > 0 && (
+        <>
+          <h3>{t.alarms}</h3>
+          <ul class="things" data-testid="alarms">
+            {card.alarms.map((one) => (
+              <li key={one.id}>
+                <span class="faulty">⚠ {one.kind}</span>
+                <small>{[one.about.label, moment(one.since, language)].filter(Boolean).join(' · ')}</small>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
       <Residents card={card} store={store} />
       {card.spaces.length > 0 && (
         <>

@@ -135,11 +135,12 @@ function Unit({ store, storey, unit, stop, brief = false }: UnitProps) {
   const label = [
     unit.room_no, inWords(unit.kind, language), unit.occupancy === 'unknown' ? '' : occupancy,
     unit.organisations > 0 ? t.organisationsHere(unit.organisations) : '',
+    unit.alarms ? t.alarmsHere(unit.alarms) : '',
   ].filter(Boolean).join(language === 'en' ? ', ' : '，')
   return (
     <button
       type="button" role="gridcell" class="unit" data-unit={unit.id}
-      data-occupancy={unit.occupancy} aria-selected={chosen}
+      data-occupancy={unit.occupancy} data-alarms={unit.alarms || undefined} aria-selected={chosen}
       title={`${t.floorLabel(storey.label)} · ${label}`}
       tabIndex={unit.id === stop ? 0 : -1}
       style={{ '--kind': KIND[unit.kind.code] ?? '#e3e3e3' }}
@@ -148,6 +149,7 @@ function Unit({ store, storey, unit, stop, brief = false }: UnitProps) {
       <span aria-hidden="true">
         {brief ? onStorey(unit.room_no, storey.no) : unit.room_no}
         {unit.organisations > 0 && <i>◆</i>}
+        {unit.alarms ? <b>⚠</b> : null}
       </span>
       <span class="hidden">{label}</span>
     </button>

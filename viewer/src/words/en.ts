@@ -85,6 +85,8 @@ export const en = {
     below > 0 ? `${above} above, ${below} below` : `${above}`,
   floorLabel: (label: string): string => (numbered(label) ? `Storey ${label}` : label),
   roomsAtStorey: (label: string, n: number): string => `${numbered(label) ? `Storey ${label}` : label}, ${n} units`,
+  alarms: 'Open alarms',
+  alarmsHere: (n: number): string => (n === 1 ? '1 open alarm' : `${n} open alarms`),
   organisationsHere: (n: number): string => (n === 1 ? '1 organisation' : `${n} organisations`),
   emptyTitle: 'No city here yet',
   emptyText:

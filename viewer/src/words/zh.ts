@@ -85,6 +85,8 @@ export const zh = {
   floors: (above: number, below: number) => (below > 0 ? `地上 ${above}，地下 ${below}` : `${above}`),
   floorLabel: (label: string) => (numbered(label) ? `${label} 层` : label),
   roomsAtStorey: (label: string, n: number) => `${numbered(label) ? `${label} 层` : label}，${n} 户`,
+  alarms: '未关闭告警',
+  alarmsHere: (n: number) => `${n} 条未关闭告警`,
   organisationsHere: (n: number) => `${n} 家单位`,
   emptyTitle: '这里还没有城市',
   emptyText: '用下面两条命令装入一份建筑轮廓并生成三维瓦片，然后刷新本页；没有数据时，可先用示例城市：',

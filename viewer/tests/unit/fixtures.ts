@@ -6,7 +6,7 @@ import type {
 const HOME = { code: 'residential', zh: '住宅', en: 'Flat' }
 
 const unit = (id: number, room_no: string, entrance: number | null, kind = 'residential'): GridUnit =>
-  ({ id, room_no, entrance, kind: { ...HOME, code: kind }, occupancy: '自住', geom_status: 'generated', organisations: 0 })
+  ({ id, room_no, entrance, kind: { ...HOME, code: kind }, occupancy: '自住', alarms: id === 304 ? 2 : 0, geom_status: 'generated', organisations: 0 })
 
 /** Two entrances of two flats on storeys 3 and 2, one shop and a lobby below, parking under it. */
 export const FLOORS: FloorGrid = {
@@ -61,7 +61,9 @@ export function card(id: number, shown = true): Card {
     },
     spaces: [{ id: 71, name: '主卧', kind: '室', area: 14.6, storey: '2' }, { id: 72, name: '厨房', kind: '厨', area: null, storey: '2' }],
     organisations: [], facilities: [],
-    alarms: [],
+    alarms: id !== 304 ? [] : [{
+      id: 8, kind: '故障', about: { type: 'facility', label: '2单元电梯' }, severity: 2, state: 'open', since: '2026-03-20T07:30:00Z', device_id: 3,
+    }],
     devices: [{
       id: 3, name: '1号电梯', class: { code: 'lift', zh: '电梯', en: 'lift' }, bound_to: { type: 'entrance', label: '1单元' }, status: 'active', withheld: false,
       datastreams: [{ id: 9, name: '运行次数', property: 'trips', unit: null, value: 41, text: null, at: '2026-03-20T07:30:00Z' }],

@@ -14,7 +14,7 @@ const grids: fc.Arbitrary<FloorGrid> = fc
     storeys: storeys.map((doors, at) => ({
       id: at, no: storeys.length - at, label: '', kind: '标准', elev_bottom: 0, elev_top: 3, status: 'generated',
       units: doors.map((entrance, index) => ({
-        id: at * 100 + index + 1, room_no: '', entrance, kind: { code: 'residential', zh: '', en: '' }, occupancy: '', geom_status: '', organisations: 0,
+        id: at * 100 + index + 1, room_no: '', entrance, kind: { code: 'residential', zh: '', en: '' }, occupancy: '', alarms: null, geom_status: '', organisations: 0,
       })),
     })),
   }))

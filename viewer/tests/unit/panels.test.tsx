@@ -55,6 +55,13 @@ describe('the floor grid', () => {
     expect((await cell(/^202/)).querySelector('.hidden')?.textContent).toBe('202，住宅，自住')
   })
 
+  it('marks units with open alarms, in words too', async () => {
+    const marked = await cell(/^304/)
+    expect(marked.dataset['alarms']).toBe('2')
+    expect(marked.querySelector('.hidden')?.textContent).toBe('304，住宅，自住，2 条未关闭告警')
+    expect((await cell(/^303/)).dataset['alarms']).toBeUndefined()
+  })
+
   it('isolates storeys by its slider', async () => {
     await cell(/^202/)
     const slider = screen.getByRole('slider') as HTMLInputElement
@@ -72,6 +79,13 @@ describe('the card', () => {
     screen.getByText('运行次数')
     expect(screen.getByText('主卧').textContent).toBe('主卧14.6 m²')
     screen.getByText('厨房')
+  })
+
+  it('lists open alarms of a unit and of what serves it', async () => {
+    store.select({ building: 7, unit: 304 })
+    expect((await screen.findByTestId('alarms')).textContent).toContain('故障2单元电梯')
+    store.select({ building: 7, unit: 303 })
+    await waitFor(() => expect(screen.queryByTestId('alarms')).toBeNull())
   })
 
   it('shows residents for a purpose, and the reason without one', async () => {
