@@ -20,6 +20,9 @@ LIKELY: Final = 50
 AHEAD: Final = 5
 """Points by which it must be better than the next."""
 
+AHEAD_BY_TEXT: Final = 2
+"""The same where the register has the very text: a door, and not the towers behind it."""
+
 STATUSES: Final = {
     "matched": ("this is the address", "已匹配"),
     "partial": (
@@ -38,7 +41,8 @@ class Candidate:
     """An address or place that may be meant; ids are None where there is nothing of that kind.
 
     `level` is the deepest level of the ladder that was asked for and agrees; `remainder` is what of
-    the text it leaves unanswered; `differs` are levels at which it says something else.
+    the text it leaves unanswered; `differs` are levels at which it says something else; `spelling`
+    is its joined text.
     """
 
     id: int | None
@@ -50,13 +54,14 @@ class Candidate:
     unit_id: int | None = None
     lon: float | None = None
     lat: float | None = None
+    spelling: str | None = None
     differs: tuple[str, ...] = ()
     remainder: str = ""
 
     @property
-    def target(self) -> tuple[str, int] | int | None:
-        """What it leads to: two addresses of one building are the same answer."""
-        return self.object or self.id
+    def target(self) -> tuple[str, int] | str | int | None:
+        """What it leads to: two addresses of one building, or of one spelling, are one answer."""
+        return self.object or self.spelling or self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ def judge(asked: Address, candidates: Sequence[Candidate]) -> Verdict:
     ('partial', 'none')
     """
     doubt = min(8, len(asked.remainder) // 2)
-    found: dict[tuple[str, int] | int | None, Candidate] = {}
+    found: dict[tuple[str, int] | str | int | None, Candidate] = {}
     for each in sorted(candidates, key=lambda item: (-item.score, -item.level)):
         less = replace(each, score=max(0, each.score - doubt)) if doubt else each
         found.setdefault(each.target, less)
@@ -110,7 +115,8 @@ def judge(asked: Address, candidates: Sequence[Candidate]) -> Verdict:
     if best.score < GOOD or deeper:
         ranked = tuple(sorted(ranked, key=lambda each: each.id is None))
         return Verdict("unsure", None, ranked, asked.norm_text + _more(asked))
-    if len(ranked) > 1 and ranked[1].score > best.score - AHEAD:
+    ahead = AHEAD_BY_TEXT if best.spelling == asked.norm_text else AHEAD
+    if len(ranked) > 1 and ranked[1].score > best.score - ahead:
         return Verdict("ambiguous", None, ranked, best.remainder)
     wanted = max((LADDER[level] for level in asked.levels), default=0)
     status = "matched" if best.level >= wanted else "partial"

@@ -75,6 +75,7 @@ def columns(addresses: Sequence[Address]) -> dict[str, list[Any]]:
     levels = [address.levels for address in addresses]
     asked: dict[str, list[Any]] = {name: [each.get(name) for each in levels] for name in LADDER}
     asked["row_no"] = list(range(len(addresses)))
+    asked["whole_text"] = [address.norm_text for address in addresses]
     asked["place_text"] = [
         join({name: word for name, word in each.items() if LADDER[name] <= 12}) for each in levels
     ]
@@ -110,11 +111,10 @@ def candidate(asked: Address, row: Any) -> Candidate:
     """A found address as a candidate."""
     levels = asked.levels
     agreed = [*(row.agreed or ())]
-    within = [name for name in ("entrance_no", "floor_no", "room_no") if name in levels]
+    found = {"entrance_no": row.entrance, "floor_no": row.storey, "room_no": row.room}
     if row.room:
-        agreed += within
-    elif row.entrance:
-        agreed.append("entrance_no")
+        found["floor_no"] = found["entrance_no"] = True
+    agreed += [name for name, there in found.items() if there and name in levels]
     level = level_of(levels, agreed)
     missing = [name for name in levels if LADDER[name] > level and name not in agreed]
     return Candidate(
@@ -127,6 +127,7 @@ def candidate(asked: Address, row: Any) -> Candidate:
         unit_id=row.unit_id,
         lon=row.lon,
         lat=row.lat,
+        spelling=row.spelling,
         differs=tuple(row.differs or ()),
         remainder=unanswered(asked, missing),
     )

@@ -36,13 +36,20 @@ OTHER_AREA, OTHER = 2.5, 1.5
 DEEPER: Final = 3
 """Points lost by an address that goes on deeper than was asked."""
 
+ALONE: Final = 20
+"""Points lost by an address that agrees at one level alone, where more were asked for."""
+
 LOOKED_INTO: Final = 12
 """Best places of each text in which a room is looked for."""
 
 MOST: Final = 40
 """Addresses of one text that one index gives."""
 
-TEXTS: Final = ("place_text", *(level for level in LADDER if level not in ("province", "city")))
+TEXTS: Final = (
+    "place_text",
+    "whole_text",
+    *(level for level in LADDER if level not in ("province", "city")),
+)
 """Columns of what is asked, beside `row_no`."""
 
 _ASKED: Final = f"""asked AS MATERIALIZED (
@@ -67,6 +74,9 @@ _AREA_WORDS: Final = "'(街道|镇|乡|园区|社区|村)$'"
 _ARMS: Final = f"""
     (SELECT a.id, 100 AS how FROM city.std_address a
      WHERE a.norm_text = q.place_text AND a.level <= 12 AND a.ended_at IS NULL LIMIT {MOST})
+    UNION ALL
+    (SELECT a.id, 100 FROM city.std_address a
+     WHERE a.norm_text = q.whole_text AND a.level > 12 AND a.ended_at IS NULL LIMIT {MOST})
     UNION ALL
     (SELECT a.id, m.how FROM {_meant("estate_name")} JOIN city.std_address a
        ON a.estate_name = m.name AND a.building_name = q.building_name
@@ -106,26 +116,28 @@ _COMPARED: Final = ", ".join(
 _SCORED: Final = f"""scored AS (
     SELECT f.row_no, f.id, a.level, a.norm_text, a.full_text, a.geom, q.entrance_no, q.room_no,
         q.floor_no, c.asked + {ROOM_WEIGHT} * (q.room_no IS NOT NULL)::int
-            + {ENTRANCE_WEIGHT} * (q.entrance_no IS NOT NULL)::int AS weight,
+            + {ENTRANCE_WEIGHT} * (q.entrance_no IS NOT NULL)::int
+            + {ENTRANCE_WEIGHT} * (q.floor_no IS NOT NULL AND q.room_no IS NULL)::int AS weight,
         c.lost, f.how, c.agreed, c.differs, c.lacks,
-        {DEEPER} * ((a.building_name IS NOT NULL AND q.building_name IS NULL)::int
+        CASE WHEN cardinality(c.agreed) = 1 AND c.said > 1 THEN {ALONE} ELSE 0 END
+            + {DEEPER} * ((a.building_name IS NOT NULL AND q.building_name IS NULL)::int
             + (a.door_no IS NOT NULL AND q.door_no IS NULL AND q.estate_name IS NULL)::int) AS more
     FROM found f JOIN asked q USING (row_no) JOIN city.std_address a ON a.id = f.id
     CROSS JOIN LATERAL (
-        SELECT sum(weight) AS asked,
-            coalesce(sum(CASE WHEN have IS NULL THEN {LACKING} WHEN agrees THEN 0
+        SELECT sum(weight) AS asked, count(*) AS said,
+            coalesce(sum(CASE WHEN have IS NULL THEN {LACKING} WHEN agrees THEN (100 - alike) / 60.0
                 WHEN level <= 4 THEN {OTHER_AREA} ELSE {OTHER} END * weight), 0) AS lost,
             array_agg(name) FILTER (WHERE agrees) AS agreed,
             array_agg(name) FILTER (WHERE NOT agrees) AS differs,
             array_agg(name) FILTER (WHERE have IS NULL) AS lacks
-        FROM (SELECT v.*, CASE WHEN have = want THEN true
-                WHEN level BETWEEN 3 AND 4 AND regexp_replace(have, {_AREA_WORDS}, '')
-                    = regexp_replace(want, {_AREA_WORDS}, '') THEN true
-                WHEN EXISTS (SELECT FROM said s WHERE s.level = v.level AND s.said = want
-                    AND s.name = have) THEN true
-                WHEN have IS NOT NULL THEN false END AS agrees
-              FROM (VALUES {_COMPARED}) v(name, level, weight, want, have)
-              WHERE want IS NOT NULL) v) c)"""
+        FROM (SELECT v.*, CASE WHEN have IS NOT NULL THEN alike IS NOT NULL END AS agrees
+              FROM (SELECT v.*, CASE WHEN have = want THEN 100
+                        WHEN level BETWEEN 3 AND 4 AND regexp_replace(have, {_AREA_WORDS}, '')
+                            = regexp_replace(want, {_AREA_WORDS}, '') THEN 100
+                        ELSE (SELECT max(s.how) FROM said s WHERE s.level = v.level
+                              AND s.said = want AND s.name = have) END AS alike
+                    FROM (VALUES {_COMPARED}) v(name, level, weight, want, have)
+                    WHERE want IS NOT NULL) v) v) c)"""
 
 _TOP: Final = f"""top AS MATERIALIZED (
     SELECT * FROM (
@@ -136,23 +148,30 @@ _TOP: Final = f"""top AS MATERIALIZED (
     WHERE s.place <= {LOOKED_INTO})"""
 
 _ROOMED: Final = f"""roomed AS (
-    SELECT p.*, r.address_id, r.unit_id, r.entrance, r.inside, p.lost
+    SELECT p.*, r.address_id, r.unit_id, r.entrance, r.inside, r.storey, p.lost
         + CASE WHEN p.room_no IS NULL OR r.room THEN 0 ELSE {ROOM_WEIGHT * LACKING} END
         + CASE WHEN p.entrance_no IS NULL OR r.entrance IS NOT NULL THEN 0
+               ELSE {ENTRANCE_WEIGHT * LACKING} END
+        + CASE WHEN p.floor_no IS NULL OR p.room_no IS NOT NULL OR r.storey THEN 0
                ELSE {ENTRANCE_WEIGHT * LACKING} END AS all_lost
     FROM top p LEFT JOIN LATERAL (
-        (SELECT r.id AS address_id, NULL::bigint AS unit_id, r.entrance_no AS entrance,
-            r.full_text AS inside, r.room_no IS NOT NULL AS room
+        (SELECT p.id AS address_id, NULL::bigint AS unit_id, r.entrance_no AS entrance,
+            r.full_text AS inside, r.room_no IS NOT NULL AS room, r.floor_no IS NOT NULL AS storey
+         FROM city.std_address r WHERE r.id = p.id AND p.level > 12)
+        UNION ALL
+        (SELECT r.id, NULL, r.entrance_no, r.full_text, r.room_no IS NOT NULL,
+            r.floor_no IS NOT NULL
          FROM city.std_address r
-         WHERE r.parent_id = p.id AND r.ended_at IS NULL
+         WHERE r.parent_id = p.id AND p.level <= 12 AND r.ended_at IS NULL
            AND r.room_no IS NOT DISTINCT FROM p.room_no
-           AND (p.floor_no IS NULL OR r.floor_no IS NULL OR r.floor_no = p.floor_no)
+           AND (r.floor_no = p.floor_no OR p.floor_no IS NULL
+                OR (r.floor_no IS NULL AND p.room_no IS NOT NULL))
            AND (p.entrance_no IS NULL OR r.entrance_no IS NULL OR r.entrance_no = p.entrance_no)
          LIMIT {LOOKED_INTO})
         UNION ALL
         (SELECT NULL, u.id, coalesce(e.name, e.no || '单元'),
             p.full_text || coalesce(e.name, '') || u.room_no
-                || CASE WHEN right(u.room_no, 1) ~ '[0-9A-Za-z]' THEN '室' ELSE '' END, true
+                || CASE WHEN right(u.room_no, 1) ~ '[0-9A-Za-z]' THEN '室' ELSE '' END, true, true
          FROM city.address_link l
          LEFT JOIN city.entrance g ON l.object_type = 'entrance' AND g.id = l.object_id
          JOIN city.unit u ON u.building_id = coalesce(g.building_id, l.object_id)
@@ -160,7 +179,7 @@ _ROOMED: Final = f"""roomed AS (
              AND (g.id IS NULL OR u.entrance_id = g.id)
          LEFT JOIN city.entrance e ON e.id = u.entrance_id
          WHERE l.address_id = p.id AND l.object_type IN ('building', 'entrance')
-           AND l.role <> '所在'
+           AND l.role <> '所在' AND p.level <= 12
            AND (p.entrance_no IS NULL OR e.id IS NULL
                 OR p.entrance_no IN (e.name, e.no || '单元'))
            AND NOT EXISTS (SELECT FROM city.address_link k JOIN city.std_address x
@@ -168,7 +187,7 @@ _ROOMED: Final = f"""roomed AS (
                            WHERE k.object_type = 'unit' AND k.object_id = u.id
                              AND k.role <> '所在' AND x.parent_id = p.id)
          LIMIT {LOOKED_INTO})) r
-      ON (p.room_no IS NOT NULL OR p.entrance_no IS NOT NULL) AND p.level <= 12)"""
+      ON coalesce(p.room_no, p.floor_no, p.entrance_no) IS NOT NULL)"""
 
 _RANKED: Final = """ranked AS (
     SELECT r.*, row_number() OVER (PARTITION BY row_no ORDER BY r.score DESC, r.level,
@@ -180,6 +199,8 @@ _ANSWER: Final = """
 SELECT r.row_no, coalesce(r.address_id, r.id) AS id, coalesce(r.inside, r.full_text) AS text,
     CASE WHEN r.unit_id IS NOT NULL THEN 15 ELSE coalesce(x.level, r.level) END AS level,
     r.score, r.agreed, r.differs, r.lacks, r.entrance IS NOT NULL AS entrance,
+    coalesce(r.storey, false) AS storey,
+    CASE WHEN r.unit_id IS NULL THEN coalesce(x.norm_text, r.norm_text) END AS spelling,
     (r.address_id IS NOT NULL AND x.room_no IS NOT NULL) OR r.unit_id IS NOT NULL AS room,
     CASE WHEN r.unit_id IS NOT NULL THEN 'unit' ELSE l.object_type END AS object_type,
     coalesce(r.unit_id, l.object_id) AS object_id,
@@ -191,7 +212,8 @@ SELECT r.row_no, coalesce(r.address_id, r.id) AS id, coalesce(r.inside, r.full_t
     ST_X(coalesce(x.geom, r.geom)) AS lon, ST_Y(coalesce(x.geom, r.geom)) AS lat
 FROM ranked r
 LEFT JOIN LATERAL (
-    SELECT level, room_no, geom FROM city.std_address WHERE id = r.address_id OFFSET 0) x ON true
+    SELECT level, room_no, norm_text, geom FROM city.std_address
+    WHERE id = r.address_id OFFSET 0) x ON true
 LEFT JOIN LATERAL (
     SELECT object_type, object_id FROM city.address_link
     WHERE address_id = coalesce(r.address_id, r.id) AND r.unit_id IS NULL
@@ -235,9 +257,9 @@ def match(asked: Columns, said: Columns, each: int, *, alike: bool = False) -> T
     with all addresses, which takes some hundredths of a second each.
 
     Columns: row_no, id, text, level, score (0 to 100), agreed, differs and lacks (levels down to
-    the building, of those asked), entrance and room (whether found), object_type, object_id,
-    building_id, unit_id, lon, lat.  A unit without an address of its own comes with the id of its
-    building's address.
+    the building, of those asked), entrance, storey and room (whether found), spelling,
+    object_type, object_id, building_id, unit_id, lon, lat.  A unit without an address of its own
+    comes with the id of its building's address.
     """
     values = {name: list(asked[name]) for name in ("row_no", *TEXTS)}
     values |= {f"said_{name}": list(said[name]) for name in ("levels", "as", "names", "how")}
