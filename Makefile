@@ -10,6 +10,8 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 SIZE ?= 100000
 DEMO := .cim/demo
+JOBS ?= $(shell [ "$$(nproc 2>/dev/null || echo 1)" -gt 1 ] && echo 2 || echo 1)
+SPREAD = $(if $(filter-out 0 1,$(JOBS)),-n $(JOBS))
 
 DATABASE := postgresql postgresql-postgis
 BROWSER := chromium libgl1-mesa-dri libegl1 libegl-mesa0 libgles2 fonts-noto-cjk
@@ -21,7 +23,8 @@ VIEWER_SOURCES := $(shell find viewer -path viewer/node_modules -prune -o -type 
 help:
 	@echo "make demo            set up, make a sample city, open it at http://$(HOST):$(PORT)"
 	@echo "make demo-check      the same, then ask the running server and stop"
-	@echo "make test            set up, run every check and every test"
+	@echo "make test            set up, run every check and every test, on two processes where there"
+	@echo "                     are two cores; JOBS=1 one after the other, JOBS=4 on four"
 	@echo "make check           style, types, import contracts (part of make test)"
 	@echo "make trial           load the large real data sets, try properties on new examples (minutes)"
 	@echo "make bench NAME=load SIZE=100000     measure: load, units, tiles, updates, api, parser, addresses"
@@ -106,7 +109,7 @@ check: .setup/dev .setup/viewer
 
 test: .setup/browser .setup/validator .setup/provider .setup/clients .setup/bench check api/static/index.html
 	cd viewer && ../$(NODE) npm run --silent test
-	$(NODE) $(BIN)/pytest -q tests
+	$(NODE) $(BIN)/pytest -q $(SPREAD) tests
 
 trial: .setup/database .setup/dev .setup/validator
 	HYPOTHESIS_PROFILE=wide $(BIN)/pytest -q tests/unit tests/postgis/test_derive_again.py

@@ -2,7 +2,8 @@
 
 The server is an embedded cluster in a temporary folder, one a checkout, started by the first
 session that needs it and stopped by the last; or the one CIM_TEST_DATABASE_URL names.  No server
-is an error, never a skip: a green run means these tests ran.
+is an error, never a skip: a green run means these tests ran.  Where tests run on several processes
+(`tests/spread.py`), each has a cluster of its own.
 
 Properties are tried on the same examples everywhere, so that a run says the same on every machine;
 HYPOTHESIS_PROFILE=wide looks for new ones, as `make trial` does.
@@ -16,6 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -30,7 +32,7 @@ from cim.settings import Settings
 from cim.store import embedded
 from cim.store.engine import open_engine
 from cim.store.migrate import migrate
-from tests import leaks
+from tests import leaks, spread
 
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("wide", deadline=None, print_blob=True)
@@ -48,17 +50,39 @@ def pytest_configure() -> None:
     leaks.watch_calls()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Say how tests are handed out to several processes."""
+    return spread.scheduler(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the longest, where there are several processes."""
+    if spread.is_one_of_many(config):
+        spread.arrange(items)
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Search what a test printed and logged."""
-    leaks.search_report(report.nodeid, report.sections)
+    """Search what a test printed and logged; another process has searched what it ran."""
+    if not hasattr(report, "node"):
+        leaks.search_report(report.nodeid, report.sections)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Take over what another process found."""
+    leaks.FOUND.found.update((where, kind) for where, kind in spread.told(node, "leaks", ()))
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Search what the run wrote; a run in which anything got out has failed."""
-    made = getattr(session.config, "_tmp_path_factory", None)
-    if made is not None and made._basetemp is not None:
-        leaks.search_files(made.getbasetemp())
-    leaks.search_files(_folder())
+    if not spread.spreads(session.config):
+        made = getattr(session.config, "_tmp_path_factory", None)
+        if made is not None and made._basetemp is not None:
+            leaks.search_files(made.getbasetemp())
+        leaks.search_files(_folder())
+        spread.tell(session.config, "leaks", sorted(leaks.FOUND.found))
     if leaks.FOUND.found and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -71,7 +95,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def _folder() -> Path:
     checkout = hashlib.sha256(os.fsencode(Path(__file__).resolve().parents[1])).hexdigest()[:8]
-    folder = Path(tempfile.gettempdir()) / f"{SESSION}-{os.geteuid()}-{checkout}"
+    process = os.environ.get("PYTEST_XDIST_WORKER", "")
+    folder = Path(tempfile.gettempdir()) / f"{SESSION}-{os.geteuid()}-{checkout}{process}"
     folder.mkdir(mode=0o755, exist_ok=True)
     assert folder.lstat().st_uid == os.geteuid(), f"{folder} is somebody else's"
     return folder
