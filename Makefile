@@ -9,6 +9,7 @@ NODE := scripts/node
 HOST ?= 127.0.0.1
 PORT ?= 8000
 SIZE ?= 100000
+FUZZ ?= 100
 DEMO := .cim/demo
 JOBS ?= $(shell [ "$$(nproc 2>/dev/null || echo 1)" -gt 1 ] && echo 2 || echo 1)
 SPREAD = $(if $(filter-out 0 1,$(JOBS)),-n $(JOBS))
@@ -18,7 +19,7 @@ BROWSER := chromium libgl1-mesa-dri libegl1 libegl-mesa0 libgles2 fonts-noto-cjk
 
 VIEWER_SOURCES := $(shell find viewer -path viewer/node_modules -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help demo demo-check demo-city test check trial bench wheel viewer packages clean
+.PHONY: help demo demo-check demo-city test check trial fuzz bench wheel viewer packages clean
 
 help:
 	@echo "make demo            set up, make a sample city, open it at http://$(HOST):$(PORT)"
@@ -27,6 +28,7 @@ help:
 	@echo "                     are two cores; JOBS=1 one after the other, JOBS=4 on four"
 	@echo "make check           style, types, import contracts (part of make test)"
 	@echo "make trial           load the large real data sets, try properties on new examples (minutes)"
+	@echo "make fuzz FUZZ=100       try the running service with what nobody would send, so many tries a route"
 	@echo "make bench NAME=load SIZE=100000     measure: load, units, tiles, updates, api, parser, addresses"
 	@echo "make wheel           build the wheel, viewer included"
 	@echo "make clean           remove what was built; your data in .cim stay"
@@ -114,6 +116,9 @@ test: .setup/browser .setup/validator .setup/provider .setup/clients .setup/benc
 trial: .setup/database .setup/dev .setup/validator
 	HYPOTHESIS_PROFILE=wide $(BIN)/pytest -q tests/unit tests/postgis/test_derive_again.py
 	$(NODE) $(BIN)/pytest -q -m trial
+
+fuzz: .setup/database .setup/dev
+	CIM_FUZZ=$(FUZZ) $(BIN)/pytest -q -s tests/http/test_fuzz.py
 
 bench: .setup/database .setup/dev .setup/bench
 	@test -n "$(NAME)" || { echo "make bench NAME=load|units|tiles|updates|api SIZE=100000" >&2; exit 2; }

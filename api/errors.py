@@ -80,6 +80,7 @@ RULES: dict[str, tuple[str, str]] = {
     "string_too_long": ("must have at most {max_length} characters", "至多 {max_length} 个字符"),
     "too_long": ("must have at most {max_length} entries", "至多 {max_length} 项"),
     "extra_forbidden": ("is not known", "为未知字段"),
+    "one_of": ("must hold exactly one of {names}", "须且仅须包含 {names} 中的一个"),
     "list_type": ("must be a list", "必须为列表"),
     "json_invalid": ("is not valid JSON", "不是有效的 JSON"),
     "datetime_from_date_parsing": ("must be a time such as 2026-11-20T08:00:00Z", "时间格式不正确"),

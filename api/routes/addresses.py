@@ -121,7 +121,7 @@ async def reverse_addresses(
     store: KeyedStoreDep,
     point: Annotated[Point, Depends(point_in_datum)],
     radius: Annotated[
-        float, Query(gt=0, le=here.FARTHEST, allow_inf_nan=False, description="metres")
+        float, Query(ge=1, le=here.FARTHEST, allow_inf_nan=False, description="metres")
     ] = 100,
     limit: Annotated[int, Query(ge=1, le=50, description="most addresses answered")] = 10,
 ) -> Response:

@@ -6,7 +6,8 @@ from typing import Annotated
 import orjson
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from api.deps import CallerDep, KeyedStoreDep
 from api.params import Id, Limit
@@ -22,8 +23,17 @@ router = APIRouter(prefix="/datastreams", tags=["devices"], responses=PROBLEMS |
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 """Beyond these no city has readings, and near the ends of time the database has no zone."""
 
+
+def in_words(value: object) -> object:
+    """A time as it is written; not a number of seconds, which would be taken for one too."""
+    if isinstance(value, str) and value.lstrip("+-").replace(".", "", 1).isdigit():
+        raise PydanticCustomError("datetime_parsing", "not a time")
+    return value
+
+
 Moment = Annotated[
     AwareDatetime | None,
+    BeforeValidator(in_words),
     Query(description="a time with its zone", examples=["2026-11-20T00:00:00Z"]),
 ]
 

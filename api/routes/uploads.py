@@ -35,6 +35,8 @@ from cim.settings import Settings
 from cim.store.queries import intake as queries
 
 VERSION = "1.0.0"
+BYTES = "application/offset+octet-stream"
+BINARY = {"type": "string", "format": "binary"}
 BLOCK = 1_000_000
 """Bytes that are collected before they are written."""
 
@@ -245,6 +247,7 @@ async def read_upload(
         415: {**PROBLEM, "description": "The body is not bytes"},
     }
     | OTHER,
+    openapi_extra={"requestBody": {"required": True, "content": {BYTES: {"schema": BINARY}}}},
 )
 async def send_upload(
     request: Request,
@@ -257,7 +260,7 @@ async def send_upload(
 ) -> Response:
     """From byte `Upload-Offset` on, which must be where the file ends; as many as one likes."""
     speak(version)
-    if request.headers.get("content-type", "") != "application/offset+octet-stream":
+    if request.headers.get("content-type", "") != BYTES:
         raise HTTPException(415, headers=TUS)
     row = await found(store, caller, name)
     here = place(settings, row)

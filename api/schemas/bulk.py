@@ -8,7 +8,7 @@ from api.schemas.buildings import Building, BuildingLinks
 from api.schemas.common import Answer, example
 from api.schemas.units import UnitLinks
 
-Key = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
+Key = Annotated[int, Field(strict=True, ge=1, le=2**53 - 1)]
 
 
 class Wanted(BaseModel):

@@ -3,6 +3,7 @@
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from api.params import LARGEST_ID
 from api.schemas.common import Answer, example
@@ -31,7 +32,7 @@ class Lookup(Asked):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if sum(value is not None for value in (self.unit, self.address, self.id_no)) != 1:
-            raise ValueError("one of unit, address, id_no")
+            raise PydanticCustomError("one_of", "one of", {"names": "unit, address, id_no"})
         return self
 
 

@@ -11,8 +11,11 @@ WATCHED = 0.1
 """Seconds after which it is looked whether the asker is still there: most answers are out by then.
 """
 
-CHANGING = ("/session", "/uploads", "/imports", "/matches")
-"""Where POST changes something: that is done, whoever waits for it."""
+ASKING = (
+    *("/within", "/counts", "/style/", "/features/", "/units/by-ids", "/buildings/by-ids"),
+    *("/addresses/parse", "/addresses/normalise", "/addresses/geocode"),
+)
+"""Where POST asks for something and changes nothing; elsewhere it is done, whoever waits for it."""
 
 
 class Guard:
@@ -63,7 +66,7 @@ class Leaving:
     """Stops working, in the database too, when the asker has gone."""
 
     def __init__(self, app: ASGIApp, after: float = WATCHED) -> None:
-        """Wrap the app; the asker is looked after once a request has taken `after` seconds."""
+        """Wrap the app; the asker is looked for once a request has taken `after` seconds."""
         self.app, self.after = app, after
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,4 +109,4 @@ def reads(scope: Scope) -> bool:
     """Whether a request asks for something and changes nothing."""
     if scope["method"] in ("GET", "HEAD"):
         return True
-    return scope["method"] == "POST" and not scope["path"].startswith(CHANGING)
+    return scope["method"] == "POST" and scope["path"].startswith(ASKING)
