@@ -76,8 +76,11 @@ def test_tables_made_later_are_read_and_those_of_people_by_nobody(connection: Co
     assert not may(connection, "cim_resident_reader", "SELECT * FROM pii.later")
 
 
-def test_the_reader_counts_residents_without_seeing_them(connection: Connection) -> None:
-    assert may(connection, "cim_reader", "SELECT city.resident_count(1)")
+def test_the_reader_counts_people_only_as_they_may_be_told(connection: Connection) -> None:
+    assert may(connection, "cim_reader", "SELECT people FROM city.building_people")
+    assert not may(connection, "cim_reader", "SELECT residents FROM city.building_pop")
+    gone = "SELECT FROM pg_proc WHERE proname = 'resident_count'"
+    assert connection.execute(text(gone)).first() is None
 
 
 def test_an_api_connection_is_the_reader_and_takes_the_other_role_for_one_transaction(

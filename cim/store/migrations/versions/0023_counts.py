@@ -1,4 +1,7 @@
-"""How many people live where is kept as it may be told; the numbers themselves are closed."""
+"""How many people live where is kept as it may be told; the numbers themselves are closed.
+
+How many live in a unit is told with who they are, by what shows them: nothing else tells it any more.
+"""
 
 from importlib.resources import files
 
@@ -16,6 +19,7 @@ def upgrade() -> None:
         statements = files("cim.store.migrations") / "versions" / name
         driver.execute(statements.read_text("utf-8"))
     driver.execute("""
+        DROP FUNCTION city.resident_count(bigint);
         INSERT INTO security.secret (name, value) VALUES
             ('people', uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
         INSERT INTO city.building_people (building_id, at, key, people)
