@@ -11,6 +11,7 @@ from api.deps import Memory
 from api.describing import describe, operation_id
 from api.files import Files
 from api.ogc import routes as ogc
+from api.ogc import writing
 from api.opening import opened
 from api.routes import (
     address_files,
@@ -70,6 +71,7 @@ ROUTERS = (
     addresses,
     features,
     ogc,
+    writing,
     changes,
     observations,
     quality,

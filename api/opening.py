@@ -95,6 +95,8 @@ async def opened(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         stack.push_async_callback(state.pulse.stop)
         state.intake_store = Store(await pools.store(INTAKE))
         state.intake_engine = pools.threads(INTAKE)
+        state.editing_engine = open_engine(settings, size=1)
+        stack.callback(state.editing_engine.dispose)
         state.geoid = await run_in_threadpool(geoid, settings)
         state.maker = Maker(pools.threads(READER), state.geoid, settings.tiles_dir)
         if state.measures:

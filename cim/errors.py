@@ -6,6 +6,8 @@
   - InvalidQuery       the caller asked for something malformed
     + TooLarge         the caller sent more than is read
     + Conflict         what is there already, or not yet, stands against it
+    + Outdated         what is to be changed is not what the caller has seen
+    + NoCondition      the caller does not say which version is to be changed
     + BadPassword      a new password is against the rules
     + BadParameter     a parameter that a standard describes is malformed, or is none of its own
   - NotAllowed         the caller lacks the role, or named no purpose
@@ -95,6 +97,14 @@ class Conflict(InvalidQuery):
 
 class BadParameter(InvalidQuery):
     """A parameter that a standard describes is malformed, or is none of its own."""
+
+
+class Outdated(InvalidQuery):
+    """What is to be changed is not any more what the caller has seen."""
+
+
+class NoCondition(InvalidQuery):
+    """The caller does not say which version is to be changed."""
 
 
 class BadPassword(InvalidQuery):

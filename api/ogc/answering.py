@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, Request
@@ -54,9 +54,17 @@ def form(request: Request, given: str | None, known: Sequence[str] = ("json", "h
     return "json"
 
 
-def answer(request: Request, body: bytes, media: str, **headers: str) -> Response:
-    """A body with its ETag; 304 where the caller has it already."""
-    etag = f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+def version_of(row: Any) -> str:
+    """The version of a feature as `queries.feature` gives it, in whatever form it is answered."""
+    told = f"{row.id} {row.geometry} {row.properties}".encode()
+    return f'"{hashlib.blake2b(told, digest_size=12).hexdigest()}"'
+
+
+def answer(
+    request: Request, body: bytes, media: str, *, version: str | None = None, **headers: str
+) -> Response:
+    """A body with its ETag, which is the version where one is given; 304 where it is known."""
+    etag = version or f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     headers |= {"ETag": etag, "Vary": "Accept, Accept-Encoding", "Cache-Control": "no-cache"}
     if request.headers.get("authorization") or request.headers.get("cookie"):
         headers["Cache-Control"] = "private, no-cache"

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from api.ogc.systems import CRS84, STORED, SYSTEMS
 from api.ogc.words import CHINESE
+from cim.intake.editing import writable
 from cim.store.queries.collections.definitions import COLLECTIONS
 from cim.store.queries.collections.shape import Collection, Kind, Property
 
@@ -32,6 +33,10 @@ CONFORMS = (
     *(
         f"{SPEC}/ogcapi-features-3/1.0/conf/{name}"
         for name in ("queryables", "queryables-query-parameters", "filter", "features-filter")
+    ),
+    *(
+        f"{SPEC}/ogcapi-features-4/1.0/conf/{name}"
+        for name in ("create-replace-delete", "update", "optimistic-locking-etags", "features")
     ),
     *(
         f"{SPEC}/cql2/1.0/conf/{name}"
@@ -223,9 +228,12 @@ def schema(root: str, here: Collection) -> Document:
     other into `datetime` too. What is what stands in the queryables.
     """
     properties = {each.name: property_schema(each) for each in here.properties.values()}
+    kept = writable(here.name)
     for name, each in properties.items():
         if name != here.changed:
             each.pop("format", None)
+        if kept and name not in kept:
+            each["readOnly"] = True
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"{root}/collections/{here.name}/schema",

@@ -16,6 +16,7 @@ from api.ogc.describing import (
 )
 from api.ogc.reading import MOST
 from api.ogc.systems import SYSTEMS
+from cim.intake.editing import EDITED
 from cim.store.queries.collections.definitions import COLLECTIONS
 from cim.store.queries.collections.shape import Collection
 
@@ -128,7 +129,7 @@ def _of(here: Collection) -> dict[str, Document]:
         if name not in SHARED and each.kind != "strings"
     ]
     one = {"name": "featureId", "in": "path", "required": True, "description": "its id"}
-    return {
+    found = {
         path: operation(f"describe_{here.name}", title, [PAGE], JSON, HTML),
         f"{path}/queryables": operation(f"queryables_{here.name}", title, [PAGE], SCHEMA, HTML),
         f"{path}/schema": operation(f"schema_{here.name}", title, [PAGE], SCHEMA, HTML),
@@ -146,6 +147,63 @@ def _of(here: Collection) -> dict[str, Document]:
             HTML,
         ),
     }
+    if here.name in EDITED:
+        found[f"{path}/items"] |= {"post": _written(here, "create", "201", [], GEOJSON)}
+        key = one | {"schema": {"type": "string"}}
+        found[f"{path}/items/{{featureId}}"] |= {
+            "put": _written(here, "replace", "204", [key, MATCH], GEOJSON),
+            "patch": _written(here, "update", "204", [key, MATCH], MERGE, GEOJSON),
+            "delete": _written(here, "end", "204", [key, MATCH]),
+        }
+    return found
+
+
+MERGE = "application/merge-patch+json"
+DONE = {"create": "made · 新增", "replace": "replaced · 替换", "update": "changed · 修改",
+        "end": "ended, and kept · 终止"}  # fmt: skip
+REFUSED = {
+    "400": "The body is no feature · 请求体不是要素",
+    "401": "A key is needed · 需要密钥",
+    "403": "Not with this role, or not there · 无权修改",
+    "404": "Nothing goes by that id · 未找到",
+    "409": "A file of this kind is being loaded · 正在载入同类数据",
+    "412": "The feature has changed since · 该要素已被修改",
+    "422": "A property cannot come in; it is named · 字段有误",
+    "428": "If-Match is missing · 缺少 If-Match",
+}
+MATCH = parameter(
+    "If-Match", "the ETag of the version that is changed, or *", TEXT,
+    **{"in": "header", "required": True},
+)  # fmt: skip
+SENT = parameter(
+    "Content-Crs", "the system of the coordinates that are sent", TEXT, **{"in": "header"}
+)
+
+
+def _written(
+    here: Collection, does: str, status: str, parameters: list[Document], *media: str
+) -> Document:
+    """What an address answers to those who write."""
+    told: Document = {
+        "operationId": f"{does}_{here.name}",
+        "summary": f"{here.zh} {here.en}: {DONE[does]}",
+        "tags": ["features"],
+        "security": [{"key": []}],
+        "parameters": [*parameters, *([SENT] if media else [])],
+        "responses": {status: {"description": DONE[does]}}
+        | {code: _problem(text) for code, text in REFUSED.items()},
+    }
+    if media:
+        schema = {"type": "object", "required": ["type", "properties"]}
+        kinds = {GEOJSON: schema}
+        content = {each: {"schema": kinds.get(each, {"type": "object"})} for each in media}
+        told["requestBody"] = {"required": True, "content": content}
+    return told
+
+
+def _problem(text: str) -> Document:
+    content = {"application/problem+json": {"schema": {"type": "object"}}}
+    return {"description": text, "content": content}
 
 
 def document(root: str, version: str, more: dict[str, Document]) -> Document:
@@ -168,5 +226,8 @@ def document(root: str, version: str, more: dict[str, Document]) -> Document:
             {"name": "tiles", "description": "OGC API – Tiles"},
         ],
         "paths": paths,
-        "components": {"parameters": SHARED},
+        "components": {
+            "parameters": SHARED,
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
     }

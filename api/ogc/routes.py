@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.deps import MemoryDep, StoreDep
 from api.ogc import answers, describing, openapi, pages
-from api.ogc.answering import HereDep, RootDep, answer, extents, form, shown
+from api.ogc.answering import HereDep, RootDep, answer, extents, form, shown, version_of
 from api.ogc.describing import HTML, Document
 from api.ogc.filters import compiled
 from api.ogc.reading import FORMATS, Items, items, once, place, share, value
@@ -223,7 +223,10 @@ async def one(
     if shape == "html":
         return answer(request, pages.item(root, links, here, rows[0]), HTML)
     body = answers.feature(rows[0], links).encode()
-    return answer(request, body, describing.GEOJSON, **{"Content-Crs": f"<{target.uri}>"})
+    if target is not DEFAULT:
+        rows = await fetched(store, queries.feature(Ask(here, sight=sight), key)) or rows
+    said = {"Content-Crs": f"<{target.uri}>"}
+    return answer(request, body, describing.GEOJSON, version=version_of(rows[0]), **said)
 
 
 def absent() -> NotFound:

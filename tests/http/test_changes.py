@@ -62,6 +62,9 @@ def test_a_change_is_answered_with_what_and_where(client: TestClient, engine: En
     ("ask", "named"),
     [
         ({"after": "nothing"}, "after"),
+        ({"after": "zzzzzzzz.1.1.1"}, "after"),
+        ({"after": "0123abcd.1.1.x"}, "after"),
+        ({"after": ""}, "after"),
         ({"after": "\x00"}, "after"),
         ({"after": "0" * 8 + ".1" * 3}, "after=latest"),
         ({"limit": 0}, "limit"),

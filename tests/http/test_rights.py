@@ -17,6 +17,7 @@ from tests.accounts import add_key
 NOBODYS_GROUP = "00000000-0000-4000-8000-000000000000"
 
 PUBLIC, LIVING, INTAKE = "anybody", "living.read there", "intake in the whole city"
+EDITOR = "features.write there"
 PERSON = "who is signed in, and no key"
 RESIDENTS = "residents.read there, for a purpose"
 REQUESTS = "residents.requests in the whole city"
@@ -106,6 +107,24 @@ TABLE: dict[str, tuple[str, str]] = {
         PUBLIC,
         "/ogc/collections/units/items/201",
     ),
+    "POST /ogc/collections/{collection}/items": (EDITOR, "/ogc/collections/estates/items"),
+    "PUT /ogc/collections/{collection}/items/{feature}": (
+        EDITOR,
+        "/ogc/collections/estates/items/1",
+    ),
+    "PATCH /ogc/collections/{collection}/items/{feature}": (
+        EDITOR,
+        "/ogc/collections/estates/items/1",
+    ),
+    "DELETE /ogc/collections/{collection}/items/{feature}": (
+        EDITOR,
+        "/ogc/collections/estates/items/1",
+    ),
+    "OPTIONS /ogc/collections/{collection}/items": (PUBLIC, "/ogc/collections/estates/items"),
+    "OPTIONS /ogc/collections/{collection}/items/{feature}": (
+        PUBLIC,
+        "/ogc/collections/estates/items/1",
+    ),
     "GET /changes": (PUBLIC, "/changes"),
     "GET /changes/stream": (PUBLIC, "/changes/stream?after=nothing"),
     "GET /datastreams/{id}/observations": (LIVING, "/datastreams/2/observations"),
@@ -160,7 +179,7 @@ HERE = {
 RESIDENTS_HERE = {"residents", "residents-of-the-town", "residents-of-the-grid"}
 """Who may see the tower's residents."""
 
-ALLOWED = {INTAKE: {"intake"}, RESIDENTS: RESIDENTS_HERE, REQUESTS: {"people-officer"}}
+ALLOWED = {INTAKE: {"intake"}, RESIDENTS: RESIDENTS_HERE, REQUESTS: {"people-officer"}, EDITOR: set()}
 """Who may use routes that are for few."""
 
 

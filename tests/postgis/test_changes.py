@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from cim.errors import Gone, InvalidQuery, StoreError
+from cim.errors import Gone, StoreError
 from cim.settings import Settings
 from cim.store import changes
 from cim.store.changes import Ask, Change, Page
@@ -320,12 +320,6 @@ def test_who_is_too_far_behind_is_told_to_begin_again(engine: Engine) -> None:
     assert "不再保留" in told.value.zh
     assert [one.id for one in everything(engine, middle)] == [last]
     assert [one.id for one in everything(engine, None)] == [last]
-
-
-@pytest.mark.parametrize("wrong", ["", "x", "1.2.3", "zzzzzzzz.1.1.1", "0123abcd.1.1.x"])
-def test_what_is_no_position_is_refused(engine: Engine, wrong: str) -> None:
-    with pytest.raises(InvalidQuery, match="after"):
-        page(engine, wrong)
 
 
 def test_a_database_that_was_restored_elsewhere_begins_a_feed_anew(engine: Engine) -> None:

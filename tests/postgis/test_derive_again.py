@@ -220,8 +220,7 @@ def test_a_building_that_comes_back_has_its_units_again(city: City) -> None:
     before = city.rows(LIVE)
     city.connection.execute(text("UPDATE city.building SET ended_at = now()"))
     assert city.derive().ended == 42
-    fed = "SELECT object_type, count(*) FROM platform.change WHERE op = 'end' GROUP BY 1 ORDER BY 1"
-    assert city.rows(fed) == [("building", 1), ("storey", 6), ("unit", 36)]
+    assert city.rows("SELECT count(*) FROM platform.change WHERE op = 'end'") == [(1 + 6 + 36,)]
     city.connection.execute(text("UPDATE city.building SET ended_at = NULL"))
     city.derive()
     assert city.rows(LIVE) == before

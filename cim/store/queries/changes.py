@@ -152,7 +152,7 @@ def of_imports(ids: Sequence[int]) -> TextClause:
 def columns_of(shown: ColumnElement[object], table: Table) -> set[str]:
     """The columns of a table that an expression is made of."""
     return {
-        column.name
+        str(column.name)
         for element in visitors.iterate(shown)
         for column in getattr(element, "base_columns", ())
         if getattr(column, "table", None) is table

@@ -1,0 +1,342 @@
+"""Creating, replacing, changing and ending features: OGC API – Features, Part 4.
+
+A change holds for the version that the caller has seen: its ETag comes back in `If-Match`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Annotated, Any
+
+import orjson
+import shapely
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.responses import Response
+from sqlalchemy import Connection, Engine
+from starlette.concurrency import run_in_threadpool
+
+from api.access import Caller
+from api.deps import CallerDep, SettingsDep
+from api.ogc.answering import HereDep, RootDep, version_of
+from api.ogc.reading import value
+from api.ogc.systems import DEFAULT, System, system
+from api.sight import SightDep
+from cim.errors import (
+    BadParameter,
+    NoCondition,
+    NotAllowed,
+    NotFound,
+    Outdated,
+    UnknownKey,
+)
+from cim.intake import editing
+from cim.intake.editing import Wish
+from cim.security.identity import stand_for
+from cim.security.rights import FEATURES_WRITE
+from cim.settings import Settings
+from cim.store.queries import editing as statements
+from cim.store.queries.collections import items as queries
+from cim.store.queries.collections.items import Ask, Sight
+from cim.store.queries.collections.shape import Collection
+from cim.store.queries.security.callers import record
+
+router = APIRouter(prefix="/ogc", include_in_schema=False)
+
+ABSENT = ("No feature goes by that id.", "没有该标识的要素。")
+KINDS = {
+    "MultiPolygon": ("Polygon", "MultiPolygon"),
+    "MultiLineString": ("LineString", "MultiLineString"),
+    "Point": ("Point",),
+}
+"""What may be sent for each kind of geometry."""
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Who writes, to what, and what of it they may see."""
+
+    settings: Settings
+    engine: Engine
+    caller: Caller
+    here: Collection
+    sight: Sight
+    address: str | None
+    request: str | None
+    condition: str | None
+
+    def feature(self, connection: Connection, key: int) -> Any:
+        """The feature as this caller sees it; NotFound where there is none."""
+        row = connection.execute(queries.feature(Ask(self.here, sight=self.sight), key)).first()
+        if row is None:
+            raise NotFound(*ABSENT)
+        return row
+
+    def check(self, row: Any) -> None:
+        """NoCondition or Outdated where the caller has not seen this version."""
+        if self.condition is None:
+            raise NoCondition(
+                "If-Match must name the version that is changed: the ETag of the feature, or *.",
+                "必须以 If-Match 注明所修改的版本：要素的 ETag，或 *。",
+            )
+        known = [each.strip() for each in self.condition.split(",")]
+        if "*" not in known and version_of(row) not in known:
+            raise Outdated(
+                "The feature has changed since; read it again.", "该要素已被修改，请重新读取。"
+            )
+
+    def check_place(self, connection: Connection, key: int) -> None:
+        """NotAllowed where the caller may not write where this is."""
+        where = self.caller.where(FEATURES_WRITE, self.here.name)
+        if where is None:
+            return
+        found = connection.execute(statements.standing_in(self.here, key)).one()
+        if not any(where.holds(found.areas, grid) for grid in (found.grids or [None])):
+            raise NotAllowed(
+                "This role writes elsewhere: the feature is in none of its areas.",
+                "当前角色无权修改该区域的要素。",
+            )
+
+    def check_fields(self, names: set[str]) -> None:
+        """NotAllowed where the caller may not write one of these."""
+        allowed = self.caller.rights.fields(FEATURES_WRITE, self.here.name)
+        other = sorted(names - allowed) if allowed is not None else []
+        if other:
+            raise NotAllowed(
+                f"This role does not write {other[0]} of {self.here.name}.",
+                f"当前角色无权修改 {self.here.zh} 的 {other[0]}。",
+            )
+
+    def begin(self, connection: Connection) -> None:
+        """Say who acts, for the rules and the log."""
+        caller = self.caller
+        connection.execute(
+            stand_for(
+                actor=caller.actor,
+                account=caller.account,
+                roles=caller.roles,
+                where=caller.where(FEATURES_WRITE, self.here.name),
+                address=self.address,
+                request=self.request,
+            )
+        )
+
+    def log(self, connection: Connection, event: str, key: int, names: list[str]) -> None:
+        """A line in the audit log: which properties, never their values."""
+        detail = {"collection": self.here.name, "properties": names}
+        kind = editing.EDITED[self.here.name]
+        connection.execute(record(event, object_type=kind, object_id=key, detail=detail))
+
+
+def writer(
+    request: Request,
+    settings: SettingsDep,
+    caller: CallerDep,
+    here: HereDep,
+    sight: SightDep,
+    if_match: Annotated[str | None, Header(max_length=1000)] = None,
+) -> Writer:
+    """Who writes; UnknownKey or NotAllowed for one who may not."""
+    if not caller.known:
+        raise UnknownKey(
+            "Changing features needs a key: Authorization: Bearer …, or signing in.",
+            "修改要素需要密钥（Authorization: Bearer …）或登录。",
+        )
+    if here.name not in editing.EDITED:
+        raise NotAllowed(
+            f"{here.name} follow from other data, and are not written by themselves.",
+            f"{here.zh}由其他数据推算，不能直接修改。",
+        )
+    if not caller.may(FEATURES_WRITE, here.name):
+        raise NotAllowed(
+            f"Changing {here.name} needs the right `{FEATURES_WRITE}`: the role `editor` has it.",
+            f"修改{here.zh}需要“{FEATURES_WRITE}”权限（角色 editor）。",
+        )
+    return Writer(
+        settings,
+        request.app.state.editing_engine,
+        caller,
+        here,
+        sight,
+        request.client.host if request.client else None,
+        getattr(request.state, "request_id", None),
+        if_match,
+    )
+
+
+WriterDep = Annotated[Writer, Depends(writer)]
+
+
+def content_system(
+    content_crs: Annotated[str | None, Header(max_length=200)] = None,
+) -> System:
+    """The system of the coordinates that are sent."""
+    return DEFAULT if content_crs is None else system("Content-Crs", content_crs.strip("<> "))
+
+
+SystemDep = Annotated[System, Depends(content_system)]
+
+
+async def body(request: Request) -> dict[str, Any]:
+    """The feature that was sent; BadParameter where it is none."""
+    try:
+        found = orjson.loads(await request.body())
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict) or found.get("type", "Feature") != "Feature":
+        raise BadParameter("The body must be a GeoJSON feature.", "请求体必须为 GeoJSON 要素。")
+    if not isinstance(found.get("properties") or {}, dict):
+        raise BadParameter("properties must be an object.", "properties 必须为对象。")
+    return found
+
+
+BodyDep = Annotated[dict[str, Any], Depends(body)]
+
+
+def placed(here: Collection, sent: Mapping[str, Any], within: System) -> shapely.Geometry | None:
+    """The geometry that was sent, in CGCS2000 degrees; InvalidQuery where it is none."""
+    given = sent.get("geometry")
+    if given is None:
+        return None
+    try:
+        found = shapely.from_geojson(orjson.dumps(given))
+    except (shapely.errors.GEOSException, orjson.JSONEncodeError, TypeError, ValueError):
+        raise editing.wrong("geometry", "is no geometry of GeoJSON", "不是有效的几何") from None
+    known = KINDS[here.geometry_kind]
+    if found is None or found.is_empty or found.geom_type not in known:
+        words = " or ".join(known)
+        raise editing.wrong("geometry", f"must be a {words}", f"必须为 {' 或 '.join(known)}")
+    moved = within.place(found)
+    west, south, east, north = moved.bounds
+    inside = -180 <= west <= east <= 180 and -90 <= south <= north <= 90
+    if not all(map(isfinite, moved.bounds)) or not inside:
+        raise editing.wrong("geometry", "lies outside its coordinate system", "超出坐标系范围")
+    return moved
+
+
+def key_of(feature: str) -> int:
+    """The id in an address; NotFound where it is none."""
+    try:
+        key: int = value("id", feature, "integer")
+    except BadParameter:
+        raise NotFound(*ABSENT) from None
+    return key
+
+
+def wished(
+    here: Collection, key: int | None, sent: Mapping[str, Any], within: System, *, whole: bool
+) -> Wish:
+    """What was sent, as what the object is to be. What follows from other data is left aside."""
+    said = sent.get("properties") or {}
+    derived = set(here.properties) - editing.writable(here.name)
+    properties = {name: each for name, each in said.items() if name not in derived}
+    told = "geometry" in sent
+    geometry = placed(here, sent, within)
+    return Wish(here, key, properties, geometry, placed=told, whole=whole)
+
+
+@router.post("/collections/{collection}/items")
+async def create(writer: WriterDep, root: RootDep, sent: BodyDep, within: SystemDep) -> Response:
+    """A new feature: 201, with its address in `Location`."""
+    wish = wished(writer.here, None, sent, within, whole=True)
+    key, version = await run_in_threadpool(_create, writer, wish)
+    at = f"{root}/collections/{writer.here.name}/items/{key}"
+    return Response(status_code=201, headers={"Location": at, "ETag": version})
+
+
+def _create(writer: Writer, wish: Wish) -> tuple[int, str]:
+    with writer.engine.begin() as connection:
+        writer.begin(connection)
+        said = {name for name, each in wish.properties.items() if each is not None}
+        writer.check_fields(said | ({"geometry"} if wish.geometry is not None else set()))
+        key = editing.write(connection, writer.settings, wish, None)
+        writer.check_place(connection, key)
+        writer.log(connection, "feature.create", key, sorted(said))
+        return key, version_of(writer.feature(connection, key))
+
+
+@router.put("/collections/{collection}/items/{feature}")
+async def put(writer: WriterDep, feature: str, sent: BodyDep, within: SystemDep) -> Response:
+    """The feature becomes what was sent: what is not said of it is nothing."""
+    wish = wished(writer.here, key_of(feature), sent, within, whole=True)
+    return await changed(writer, replace(wish, placed=True))
+
+
+@router.patch("/collections/{collection}/items/{feature}")
+async def patch(writer: WriterDep, feature: str, sent: BodyDep, within: SystemDep) -> Response:
+    """What is said of the feature is changed, all else stays (RFC 7396)."""
+    return await changed(writer, wished(writer.here, key_of(feature), sent, within, whole=False))
+
+
+async def changed(writer: Writer, wish: Wish) -> Response:
+    """204, with the version that the feature has now."""
+    version = await run_in_threadpool(_change, writer, wish)
+    return Response(status_code=204, headers={"ETag": version})
+
+
+def _change(writer: Writer, wish: Wish) -> str:
+    assert wish.key is not None
+    with writer.engine.begin() as connection:
+        writer.begin(connection)
+        before = _seen(connection, writer, wish.key)
+        names = _touched(wish, before)
+        writer.check_fields(names)
+        now = editing.locked(connection, writer.here.name, wish.key)
+        editing.write(connection, writer.settings, wish, now)
+        writer.check_place(connection, wish.key)
+        event = "feature.replace" if wish.whole else "feature.update"
+        writer.log(connection, event, wish.key, sorted(names))
+        return version_of(writer.feature(connection, wish.key))
+
+
+def _seen(connection: Connection, writer: Writer, key: int) -> Any:
+    """The feature as it stands, which nobody else changes until the transaction ends."""
+    writer.feature(connection, key)
+    editing.locked(connection, writer.here.name, key)
+    row = writer.feature(connection, key)
+    writer.check_place(connection, key)
+    writer.check(row)
+    return row
+
+
+def _touched(wish: Wish, before: Any) -> set[str]:
+    """The properties that are to be others than they are."""
+    stood = orjson.loads(before.properties)
+    said = dict(wish.properties)
+    if wish.whole:
+        said = dict.fromkeys(editing.writable(wish.collection.name)) | said
+    names = {name for name, each in said.items() if stood.get(name) != each}
+    if wish.placed:
+        shown = None if before.geometry is None else shapely.from_geojson(before.geometry)
+        if not editing.alike(wish.geometry, shown):
+            names.add("geometry")
+    return names
+
+
+@router.delete("/collections/{collection}/items/{feature}")
+async def delete(writer: WriterDep, feature: str) -> Response:
+    """The feature ends: it is kept, and no longer answered."""
+    await run_in_threadpool(_end, writer, key_of(feature))
+    return Response(status_code=204)
+
+
+def _end(writer: Writer, key: int) -> None:
+    with writer.engine.begin() as connection:
+        writer.begin(connection)
+        _seen(connection, writer, key)
+        writer.check_fields(set())
+        now = editing.locked(connection, writer.here.name, key)
+        editing.end(connection, writer.settings, writer.here.name, now)
+        writer.log(connection, "feature.end", key, [])
+
+
+@router.options("/collections/{collection}/items")
+@router.options("/collections/{collection}/items/{feature}")
+async def options(here: HereDep, caller: CallerDep, feature: str | None = None) -> Response:
+    """What this caller may do with the features of a collection."""
+    may = here.name in editing.EDITED and caller.may(FEATURES_WRITE, here.name)
+    more = ["POST"] if feature is None else ["PUT", "PATCH", "DELETE"]
+    methods = ["GET", "OPTIONS", *(more if may else [])]
+    headers = {"Allow": ", ".join(methods), "Vary": "Authorization, Cookie"}
+    if may and feature is not None:
+        headers["Accept-Patch"] = "application/merge-patch+json, application/geo+json"
+    return Response(status_code=204, headers=headers)

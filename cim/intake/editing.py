@@ -1,0 +1,394 @@
+"""One object changed by hand: on the road of a file that has one row.
+
+What a file of its kind must pass, a feature passes: fields, codes, places, shapes mended or not.
+It comes in as a row of the source that the object is from, so that later files of that source know
+it; what the row's kind keeps and a feature does not say stays.  What cannot come in is refused and
+named, and kept nowhere.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import orjson
+import pyarrow as pa
+import shapely
+from sqlalchemy import Connection, Row
+
+from cim.errors import Conflict, InvalidQuery, NotFound, SourceError
+from cim.load import pipeline
+from cim.load.fields import code
+from cim.load.kind import Kind
+from cim.load.kinds import KINDS
+from cim.load.pipeline import Request
+from cim.load.report import Report
+from cim.load.rows import REASONS
+from cim.settings import Settings
+from cim.store import merge
+from cim.store.queries import editing as statements
+from cim.store.queries.changes import TABLES, columns_of
+from cim.store.queries.collections.definitions import COLLECTIONS
+from cim.store.queries.collections.shape import Collection
+from cim.store.stage import ROWS, Stage
+
+SOURCE: Final = "service"
+"""The source of what is made here."""
+
+EDITED: Final[Mapping[str, str]] = {
+    "areas": "admin_area",
+    "grids": "grid",
+    "estates": "estate",
+    "streets": "street",
+    "buildings": "building",
+    "units": "unit",
+    "addresses": "address",
+    "facilities": "facility",
+    "devices": "device",
+    "organisations": "organisation",
+}
+"""Collections that can be written, with their types; their kinds of files go by the same names.
+
+Storeys and entrances follow from their building, and of parcels there are no files yet.
+"""
+
+LINKS: Final[Mapping[str, Mapping[str, str]]] = {
+    "facilities": {"building_id": "building", "unit_id": "unit", "estate_id": "estate"},
+    "devices": {"building_id": "building", "bind_type": "", "bind_id": ""},
+}
+"""Properties that name another object by its id, with its type."""
+
+BOUND: Final = ("building", "entrance", "storey", "unit", "estate", "facility")
+"""What a device can be bound to."""
+
+ALONE: Final = ("organisations", "facilities", "devices")
+"""Collections of which a feature says nothing of the tables beside theirs: these stay."""
+
+SAID: Final[Mapping[str, Mapping[str, str]]] = {
+    "units": {"building_id": "building_id", "storey_no": "storey"}
+}
+"""Fields that are called otherwise than the column of their property."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an object is to be; `key` None is a new one."""
+
+    collection: Collection
+    key: int | None
+    properties: Mapping[str, Any]
+    geometry: shapely.Geometry | None = None
+    """In CGCS2000 degrees, longitude first."""
+
+    placed: bool = False
+    """Whether anything is said of the geometry."""
+
+    whole: bool = True
+    """Whether what is not said is to be nothing; else it stays."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row as a file would have it."""
+
+    values: dict[str, Any]
+    links: dict[str, Any] = field(default_factory=dict)
+    shape: bytes | None = None
+
+
+def fields(collection: str) -> dict[str, str]:
+    """Properties that can be written → the fields of files that they are."""
+    return dict(_fields(collection))
+
+
+@cache
+def _fields(collection: str) -> dict[str, str]:
+    here, table = COLLECTIONS[collection], TABLES[EDITED[collection]]
+    known = {each.name for each in KINDS[collection].fields}
+    found = dict(SAID.get(collection, {}))
+    for name, each in here.properties.items():
+        columns = columns_of(each.expression, table)
+        if len(columns) == 1 and columns <= known and name not in LINKS.get(collection, {}):
+            found.setdefault(name, next(iter(columns)))
+    return found
+
+
+def writable(collection: str) -> frozenset[str]:
+    """The properties of a collection that can be written; none of one that cannot."""
+    if collection not in EDITED:
+        return frozenset()
+    return frozenset((*_fields(collection), *LINKS.get(collection, {})))
+
+
+def locked(connection: Connection, collection: str, key: int) -> Row[Any]:
+    """The row of an object, kept from others until the transaction ends; else NotFound."""
+    for setting in statements.PATIENCE:
+        connection.exec_driver_sql(setting)
+    found = connection.execute(statements.locked(TABLES[EDITED[collection]], key)).one_or_none()
+    if found is None or found.ended_at is not None:
+        raise NotFound("No feature goes by that id.", "没有该标识的要素。")
+    return found
+
+
+def write(connection: Connection, settings: Settings, wish: Wish, now: Row[Any] | None) -> int:
+    """Bring an object in as it is wished; its id.  `now` is its row as `locked` gave it.
+
+    InvalidQuery names the property that is wrong; Conflict where a load of the kind is under way.
+    Nothing is committed here.
+    """
+    name = wish.collection.name
+    _known(wish)
+    source, ext_id = _identity(connection, name, now)
+    row = _row(connection, wish, now)
+    kind = _kind(connection, name, row.links)
+    if not connection.execute(statements.take_turn(kind.name)).scalar_one():
+        raise Conflict(
+            "A file of this kind is being loaded; try again when it is through.",
+            "正在载入同类数据，请待其完成后重试。",
+        )
+    report = _load(connection, settings, kind, row, source, ext_id)
+    table = TABLES[EDITED[name]]
+    made = connection.execute(statements.by_key(table, source, ext_id)).one()
+    _follow(connection, settings, name, report, made, now)
+    return int(made.id)
+
+
+def end(connection: Connection, settings: Settings, collection: str, now: Row[Any]) -> None:
+    """End an object: it is kept, and shown no more.  What follows from a building ends with it."""
+    connection.execute(statements.ended(TABLES[EDITED[collection]], now.id))
+    if collection == "buildings":
+        _derive(connection, settings, [now.id])
+
+
+def _known(wish: Wish) -> None:
+    """InvalidQuery where a property is not one, or its value none that a property has."""
+    for name, value in wish.properties.items():
+        if name not in wish.collection.properties:
+            raise InvalidQuery(
+                f"properties.{name[:40]} is not known.", f"properties.{name[:40]} 为未知字段。"
+            )
+        plain = value is None or isinstance(value, str | int | float | bool)
+        if name in writable(wish.collection.name) and not plain:
+            raise wrong(name, "must be one value", "必须为单个值")
+        if isinstance(value, str) and "\0" in value:
+            raise wrong(name, "holds a character that no text has", "含有无效字符")
+    _coded(wish)
+
+
+def _coded(wish: Wish) -> None:
+    """InvalidQuery where a code is in no list; what a file says is kept with the rest."""
+    name = wish.collection.name
+    coded = {each.name: each for each in KINDS[name].fields if each.type == "code"}
+    for place, field_ in _fields(name).items():
+        said = wish.properties.get(place)
+        if field_ in coded and said not in (None, ""):
+            _, bad = code(pa.array([str(said)]), coded[field_])
+            if bad[0]:
+                raise wrong(place, "is no code of its list", "不在代码表中")
+
+
+def wrong(name: str, en: str, zh: str) -> InvalidQuery:
+    """What is said of a property that is wrong."""
+    place = name if name == "geometry" else f"properties.{name}"
+    return InvalidQuery(f"{place} {en}.", f"{place} {zh}。")
+
+
+def _identity(connection: Connection, collection: str, now: Row[Any] | None) -> tuple[str, str]:
+    """The source and key by which files know the object; given to one that has none."""
+    if now is None:
+        return SOURCE, str(uuid4())
+    mine = now._mapping
+    if mine["source_id"] is not None and mine["ext_id"] is not None:
+        name: str = connection.execute(statements.source_of(mine["source_id"])).scalar_one()
+        return name, str(now.ext_id)
+    made = f"{collection}/{now.id}"
+    source = connection.execute(statements.source(SOURCE)).scalar_one()
+    connection.execute(statements.name_it(TABLES[EDITED[collection]], now.id, source, made))
+    return SOURCE, made
+
+
+def _row(connection: Connection, wish: Wish, now: Row[Any] | None) -> Line:
+    """The row of a file that says what is wished."""
+    name = wish.collection.name
+    kind, known = KINDS[name], _fields(name)
+    values = dict.fromkeys(known.values()) if wish.whole else _standing(name, kind, wish, now)
+    values |= {known[p]: v for p, v in wish.properties.items() if p in known}
+    if name == "units":
+        _of_unit(connection, values, wish, now)
+    before = {} if now is None else dict(now._mapping)
+    links = {p: None if wish.whole else before.get(p) for p in LINKS.get(name, {})}
+    links |= {p: v for p, v in wish.properties.items() if p in links}
+    shape = before.get("shape")
+    if wish.placed or wish.whole:
+        shape = _shape(connection, wish, shape)
+    return Line(values, links, shape)
+
+
+def _standing(name: str, kind: Kind, wish: Wish, now: Row[Any] | None) -> dict[str, Any]:
+    """The values that an object has and keeps; those that were made are made again."""
+    assert now is not None
+    before = dict(now._mapping)
+    made = {f for f, how in kind.guarded.items() if before.get(how) != "given"}
+    values = {f: before.get(f) for f in _fields(name).values() if f in before and f not in made}
+    if name == "addresses":  # the text is made of the levels, or they of the text
+        spoken = {_fields(name)[p] for p in wish.properties if p in _fields(name)}
+        levels = [f for f in values if f not in ("full_text", "std_code", "status")]
+        for dropped in levels if "full_text" in spoken else ["full_text"]:
+            values.pop(dropped, None)
+    return values
+
+
+def _of_unit(
+    connection: Connection, values: dict[str, Any], wish: Wish, now: Row[Any] | None
+) -> None:
+    """The building and the storey of a unit, as files say them."""
+    if now is not None:
+        at = connection.execute(statements.storey_of(now.id)).one()
+        if values.get("building_id") is None:
+            values["building_id"] = at.building_id
+        if "storey_no" not in wish.properties:
+            values["storey"] = at.label
+    if values.get("storey") is not None:
+        values["storey"] = str(values["storey"])
+
+
+def _shape(connection: Connection, wish: Wish, before: bytes | None) -> bytes | None:
+    """The geometry to be written; what is shown of it already stays as exactly as it is kept."""
+    here = wish.geometry
+    if wish.key is not None:
+        shown = connection.execute(statements.shown(wish.collection, wish.key)).scalar()
+        if here is None and (shown is None or before is None):
+            return before
+        if here is not None and shown is not None and alike(here, shapely.from_wkb(shown)):
+            return before
+    if here is None:
+        return None
+    if KINDS[wish.collection.name].geometry is None:
+        raise wrong("geometry", "is that of the building it is in", "取自所在建筑，不能直接修改")
+    return bytes(shapely.to_wkb(here))
+
+
+ROUNDED: Final = 2e-7
+"""Degrees by which a coordinate that is answered may differ from the one that is kept."""
+
+
+def alike(one: shapely.Geometry | None, other: shapely.Geometry | None) -> bool:
+    """Whether two geometries are the same but for the rounding of answers."""
+    if one is None or other is None:
+        return one is other
+    multi = {"Polygon": shapely.multipolygons, "LineString": shapely.multilinestrings}
+    same = [multi[g.geom_type]([g]) if g.geom_type in multi else g for g in (one, other)]
+    counts = {(g.geom_type, shapely.get_num_coordinates(g)) for g in same}
+    if len(counts) > 1:
+        return False
+    first, second = map(shapely.normalize, same)
+    return bool(shapely.equals_exact(first, second, ROUNDED))
+
+
+def _kind(connection: Connection, collection: str, links: Mapping[str, Any]) -> Kind:
+    """The kind, with what a feature says by id in the place of what files say by key.
+
+    Where else an organisation is, and what a facility serves, is not asked of a feature and stays.
+    """
+    kind = KINDS[collection]
+    if collection == "devices":
+        _check_bound(connection, links)
+    for name, type_ in LINKS.get(collection, {}).items():
+        if type_ and links.get(name) is not None:
+            _check_there(connection, name, type_, links[name])
+
+    def settle(stage: Stage) -> None:
+        kind.settle(stage)
+        if links:
+            stage.run(statements.put(ROWS, links, kind.adds), **links)
+
+    enter = merge.by_source if collection in ALONE else kind.enter
+    return replace(kind, settle=settle, enter=enter, straight=None, again=None)
+
+
+def _check_there(connection: Connection, name: str, type_: str, id: Any) -> None:
+    whole = isinstance(id, int) and not isinstance(id, bool) and 0 < id < 2**63
+    if not whole or not connection.execute(statements.there(TABLES[type_], id)).scalar_one():
+        raise wrong(name, "names nothing that is there", "所指对象不存在")
+
+
+def _check_bound(connection: Connection, links: Mapping[str, Any]) -> None:
+    kind, id = links.get("bind_type"), links.get("bind_id")
+    if (kind is None) != (id is None):
+        raise wrong("bind_type", "and bind_id go together", "与 bind_id 必须同时填写")
+    if kind is None:
+        return
+    if kind not in BOUND:
+        known = ", ".join(BOUND)
+        raise wrong("bind_type", f"must be one of {known}", f"必须为以下之一：{known}")
+    _check_there(connection, "bind_id", str(kind), id)
+
+
+def _load(
+    connection: Connection, settings: Settings, kind: Kind, row: Line, source: str, ext_id: str
+) -> Report:
+    """The row through the checks of its kind and into its table."""
+    values = {"ext_id": ext_id, **row.values}
+    feature = {"type": "Feature", "properties": values, "geometry": None}
+    if row.shape is not None:
+        feature["geometry"] = orjson.loads(shapely.to_geojson(shapely.from_wkb(row.shape)))
+    document = {"type": "FeatureCollection", "features": [feature]}
+    with tempfile.TemporaryDirectory(prefix="cim-edit-") as folder:
+        path = Path(folder) / f"{kind.name}.geojson"
+        path.write_bytes(orjson.dumps(document, default=_plain))
+        asked = Request(
+            fields={name: name for name in values},
+            crs="EPSG:4490" if kind.geometry else None,
+            source=source,
+        )
+        try:
+            report = pipeline.load(connection, settings, kind, path, asked)
+        except SourceError:  # of a file with one row: it has no shape, and needs one
+            en, zh = REASONS["no_geometry"]
+            raise wrong("geometry", f"cannot come in: {en}", f"无法保存：{zh}") from None
+    if report.set_aside:
+        raise _refused(kind.name, report)
+    return report
+
+
+def _plain(value: Any) -> Any:
+    """A value of the database as a file would have it."""
+    return float(value) if isinstance(value, Decimal) else str(value)
+
+
+def _refused(collection: str, report: Report) -> InvalidQuery:
+    """What is wrong with a row, in the words of a file's report, by the name of the property."""
+    aside = report.first[0]
+    en, zh = REASONS[aside.reason]
+    named = {f: p for p, f in _fields(collection).items()}
+    if aside.field is None or aside.field in ("geometry", KINDS[collection].geometry_column):
+        return wrong("geometry", f"cannot come in: {en}", f"无法保存：{zh}")
+    return wrong(named.get(aside.field, aside.field), f"cannot come in: {en}", f"无法保存：{zh}")
+
+
+def _follow(
+    connection: Connection,
+    settings: Settings,
+    collection: str,
+    report: Report,
+    made: Row[Any],
+    now: Row[Any] | None,
+) -> None:
+    """What follows from a building or a unit: storeys, entrances and units, as after a file."""
+    if collection not in ("buildings", "units") or report.counts.unchanged:
+        return
+    if collection == "buildings":
+        _derive(connection, settings, [made.id])
+    else:
+        before = [] if now is None else [now.building_id]
+        _derive(connection, settings, sorted({made.building_id, *before}))
+
+
+def _derive(connection: Connection, settings: Settings, ids: list[int]) -> None:
+    from cim import derive  # noqa: PLC0415 - half a second that few need
+
+    derive.run(connection, settings, building_ids=ids)
