@@ -133,7 +133,7 @@ def _fill(store: Engine, wanted: dict[str, list[Place]]) -> int:
 
 def _make(connection: Connection, drawing: Drawing, place: Place, program: str) -> bool:
     """Make a tile and keep it, where there is none that is true."""
-    if connection.execute(queries.find([drawing.name], place, program)).first():
+    if connection.execute(queries.find_one(drawing.name, place, program)).first():
         return False
     made = keeping.run(connection, keeping.make(drawing, place))
     keeping.run(connection, keeping.keep(drawing, place, made, program))

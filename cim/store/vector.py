@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Executable
 from cim.store.queries.collections.items import Sight
 from cim.store.queries.vector import cells, keeping
 from cim.store.queries.vector import tiles as queries
-from cim.store.queries.vector.drawing import FRESH, LARGEST, MOST, Drawing
+from cim.store.queries.vector.drawing import FRESH, FULL, LARGEST, MOST, Drawing
 from cim.store.queries.vector.keeping import Place
 
 Rows = Sequence[Any]
@@ -87,7 +87,7 @@ def make(drawing: Drawing, place: Place, sight: Sight = ()) -> Steps[Made]:
         data = packed(parts, LEVEL if place.zoom >= FRESH else 9)
         if len(data) <= LARGEST:
             break
-        if not asked.brief and place.zoom >= FRESH and drawing.brief:
+        if not asked.brief and place.zoom >= FULL and drawing.brief:
             asked = replace(asked, brief=True)
         else:
             asked = replace(asked, largest=True, most=int(row.count * 0.9 * LARGEST / len(data)))

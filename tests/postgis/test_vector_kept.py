@@ -68,7 +68,7 @@ def keep(engine: Engine, there: Place, drawing: Drawing = BUILDINGS) -> Made:
 
 def kept(engine: Engine, there: Place, program: str = "p") -> bool:
     with engine.connect() as connection:
-        return bool(connection.execute(keeping.find(["buildings"], there, program)).all())
+        return bool(connection.execute(keeping.find_one("buildings", there, program)).all())
 
 
 ZOOMS = [0, 6, 12, 14]

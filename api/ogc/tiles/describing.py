@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from api.ogc.describing import JSON, REL, Bounds, Document, link, property_schema
 from api.ogc.systems import CRS84
-from cim.store.queries.vector.drawing import DRAWINGS, FRESH, USUAL, Drawing
+from cim.store.queries.vector.drawing import DRAWINGS, FULL, USUAL, Drawing
 from cim.store.queries.vector.matrices import MATRIX_SETS, WEB, MatrixSet
 
 MVT = "application/vnd.mapbox-vector-tile"
@@ -222,7 +222,7 @@ def _layers(root: str, here: MatrixSet, drawing: Drawing) -> list[Document]:
 
 def told(drawing: Drawing, here: MatrixSet) -> str:
     """From which level what is there, in both languages."""
-    first, every, full = (here.level(zoom) for zoom in (drawing.first, drawing.every, FRESH))
+    first, every, full = (here.level(zoom) for zoom in (drawing.first, drawing.every, FULL))
     en = [f"Every feature from level {every}"]
     zh = [f"自第 {every} 级起显示全部要素"]
     if drawing.levels:

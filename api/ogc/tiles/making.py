@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.store import Store
 from cim.errors import StoreError
 from cim.store import vector
+from cim.store.direct import Direct
 from cim.store.queries.collections.items import Sight
 from cim.store.queries.vector import keeping
 from cim.store.queries.vector.drawing import FRESH, Drawing
@@ -20,6 +21,7 @@ TOLD = 100
 """Changes of a collection that are looked through with every tile before they are swept."""
 
 Asked = tuple[str, Place]
+Stores = tuple[Store, Direct]
 log = logging.getLogger("cim.api")
 
 
@@ -37,12 +39,12 @@ class Tiles:
         self._sweeping: dict[str, asyncio.Lock] = {}
 
     async def of(
-        self, stores: tuple[Store, Store], drawings: Sequence[Drawing], place: Place, sight: Sight
+        self, stores: Stores, drawings: Sequence[Drawing], place: Place, sight: Sight
     ) -> dict[str, Tile]:
         """The tiles of these collections at a place, by name.
 
-        Of the two stores the first is where tiles are made and kept, the second has kept plans and
-        finds them. What not everybody may see is made for its caller, and never kept.
+        They are made and kept in the store, and found by the driver alone. What not everybody may
+        see is made for its caller, and never kept.
         """
         names = [each.name for each in drawings if each.kept and place.zoom < FRESH]
         found = await self._found(stores, names, place) if names else {}
@@ -55,7 +57,7 @@ class Tiles:
                 found[each.name] = await self._shared(stores, each, place)
         return found
 
-    async def _shared(self, stores: tuple[Store, Store], drawing: Drawing, place: Place) -> Tile:
+    async def _shared(self, stores: Stores, drawing: Drawing, place: Place) -> Tile:
         """A tile that is made for all who ask for it now."""
         asked = (drawing.name, place)
         begun = self._making.get(asked)
@@ -77,7 +79,7 @@ class Tiles:
         if not task.cancelled():
             task.exception()  # whoever waits is told; that nobody does is no fault
 
-    async def _made(self, stores: tuple[Store, Store], drawing: Drawing, place: Place) -> Tile:
+    async def _made(self, stores: Stores, drawing: Drawing, place: Place) -> Tile:
         if not (drawing.kept and place.zoom < FRESH):
             return (await _taken(stores[0], vector.make(drawing, place))).tile
         await self._swept(stores[0], drawing, place)
@@ -85,9 +87,7 @@ class Tiles:
         await self._keep(stores, drawing, place, made)
         return made.tile
 
-    async def _keep(
-        self, stores: tuple[Store, Store], drawing: Drawing, place: Place, made: Made
-    ) -> None:
+    async def _keep(self, stores: Stores, drawing: Drawing, place: Place, made: Made) -> None:
         program = await self._known(stores[0])
         try:
             await _taken(stores[0], vector.keep(drawing, place, made, program))
@@ -102,9 +102,7 @@ class Tiles:
             if state.sweeps is None or behind or state.told > TOLD:
                 await _taken(store, vector.sweep(drawing))
 
-    async def _found(
-        self, stores: tuple[Store, Store], names: Sequence[str], place: Place
-    ) -> dict[str, Tile]:
+    async def _found(self, stores: Stores, names: Sequence[str], place: Place) -> dict[str, Tile]:
         program = await self._known(stores[0])
         rows = await stores[1].rows(keeping.find(names, place, program))
         return {row.collection: Tile(row.data, row.etag) for row in rows}

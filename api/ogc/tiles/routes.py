@@ -9,16 +9,15 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from api.deps import KeyedStoreDep, MemoryDep, StoreDep
+from api.deps import DirectDep, MemoryDep, StoreDep
 from api.ogc.answering import HereDep, RootDep, answer, extents
 from api.ogc.describing import JSON, STYLE, Bounds, Document
 from api.ogc.reading import once, wrong
 from api.ogc.tiles import describing, style
 from api.ogc.tiles.describing import EVERYWHERE, MVT, TILEJSON
-from api.ogc.tiles.making import Tiles
+from api.ogc.tiles.making import Stores, Tiles
 from api.ogc.tiles.reading import chosen, matrix_set, place
 from api.sight import SightDep
-from api.store import Store
 from cim.store import vector
 from cim.store.queries.collections.items import Sight
 from cim.store.queries.vector.drawing import DRAWINGS, Drawing
@@ -48,19 +47,19 @@ def tiles(request: Request) -> Tiles:
 class Making:
     """What a tile is made by, and for whom."""
 
-    stores: tuple[Store, Store]
+    stores: Stores
     tiles: Tiles
     sight: Sight
 
 
 def making(
     store: StoreDep,
-    keyed: KeyedStoreDep,
+    direct: DirectDep,
     tiles: Annotated[Tiles, Depends(tiles)],
     sight: SightDep,
 ) -> Making:
     """What a tile is made by, and for whom."""
-    return Making((store, keyed), tiles, sight)
+    return Making((store, direct), tiles, sight)
 
 
 MakingDep = Annotated[Making, Depends(making)]

@@ -12,7 +12,10 @@ from cim.store.queries.collections import definitions as d
 from cim.store.queries.collections.shape import Collection
 
 FRESH = 15
-"""The zoom from which tiles are made when they are asked for, with every property."""
+"""The zoom from which tiles are made when they are asked for; those before are kept."""
+
+FULL = 16
+"""The zoom from which features have every property."""
 
 FINE = 14
 """The zoom from which coordinates have 4,096 steps across a tile; above it 1,024 do."""
@@ -49,7 +52,7 @@ class Drawing:
     """Features of a tile before `every`, the largest."""
 
     brief: tuple[str, ...] = ()
-    """Properties before FRESH."""
+    """Properties before FULL; none named is every one."""
 
     summed: tuple[str, ...] = ()
     """Properties that cells add up."""

@@ -10,7 +10,7 @@ is not kept after it: nobody would know any more what it lacks.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import (
     BigInteger,
@@ -18,8 +18,8 @@ from sqlalchemy import (
     LargeBinary,
     Select,
     Text,
+    TextClause,
     and_,
-    bindparam,
     cast,
     delete,
     exists,
@@ -28,6 +28,7 @@ from sqlalchemy import (
     literal_column,
     not_,
     select,
+    text,
     true,
     update,
 )
@@ -35,6 +36,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.base import Executable, ReadOnlyColumnCollection
 
 from cim.model.vector import Native, vector_state, vector_tile, vector_touched
+from cim.store.queries.ready import Asked, Ready
 from cim.store.queries.vector.matrices import MatrixSet, blocks
 
 SNAPSHOT = Native("pg_snapshot")
@@ -92,30 +94,30 @@ def _over(tile: Columns, change: Columns) -> ColumnElement[bool]:
     )
 
 
-def find(names: Sequence[str], place: Place, program: str) -> Select[Any]:
-    """The kept tiles of these collections at a place that are true: `collection`, `data`, `etag`.
+_FIND: Final = """
+    SELECT t.collection, t.data, t.etag FROM platform.vector_tile t
+    WHERE t.collection = ANY (:names) AND t.matrices = :matrices
+      AND t.z = :z AND t.x = :x AND t.y = :y AND t.program = :program
+      AND NOT EXISTS (
+          SELECT FROM platform.vector_touched c
+          WHERE c.collection = t.collection
+            AND c.west <= t.east AND c.east >= t.west
+            AND c.south <= t.north AND c.north >= t.south
+            AND NOT pg_visible_in_snapshot(c.xid, t.snapshot))"""
 
-    `told` is how many changes were looked through: a sweep would forget them.
-    """
-    told, here = vector_touched.c, vector_tile.c
-    changes = (
-        select(
-            func.count().label("told"),
-            func.bool_or(and_(_over(here, told), _missed(told, here.snapshot))).label("stale"),
-        )
-        .where(told.collection == here.collection)
-        .lateral("changes")
-    )
-    return (
-        select(here.collection, here.data, here.etag, changes.c.told)
-        .join(changes, true())
-        .where(
-            here.collection == func.any(bindparam(None, list(names), postgresql.ARRAY(Text))),
-            *(here[name] == value for name, value in place.key.items()),
-            here.program == program,
-            not_(func.coalesce(changes.c.stale, False)),
-        )
-    )
+_READY: Final = Ready(
+    _FIND, names="text[]", matrices="text", z="smallint", x="int", y="int", program="text"
+)
+
+
+def find(names: Sequence[str], place: Place, program: str) -> Asked:
+    """Kept tiles of these collections at a place that are true: `collection`, `data`, `etag`."""
+    return _READY(names=list(names), program=program, **place.key)
+
+
+def find_one(name: str, place: Place, program: str) -> TextClause:
+    """The same of one collection, for commands."""
+    return text(_FIND).bindparams(names=[name], program=program, **place.key)
 
 
 def keep(

@@ -30,7 +30,7 @@ from cim.store.queries.vector.drawing import (
     CELLS,
     FINE,
     FINEST,
-    FRESH,
+    FULL,
     Drawing,
     level_shown,
 )
@@ -67,7 +67,7 @@ class Asked:
     def properties(self) -> list[Property]:
         """Those that its features have."""
         every = self.drawing.collection.properties
-        if self.place.zoom >= FRESH and not (self.brief and self.drawing.brief):
+        if not self.drawing.brief or (self.place.zoom >= FULL and not self.brief):
             return list(every.values())
         return [every[name] for name in self.drawing.brief]
 
