@@ -10,10 +10,14 @@
 CREATE OR REPLACE FUNCTION security.proved(proof text)
 RETURNS TABLE (actor text, account bigint, demo boolean, role text, scope text, fields text[],
     areas bigint[], grids bigint[])
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT k.name, NULL::bigint, false, g.role, r.scope, r.fields,
+#variable_conflict use_column
+DECLARE
+    known bytea := sha256(convert_to(proof, 'UTF8'));
+BEGIN
+    RETURN QUERY SELECT k.name, NULL::bigint, false, g.role, r.scope, r.fields,
         CASE WHEN g.area_id IS NOT NULL THEN ARRAY[g.area_id] END,
         CASE WHEN g.grid_id IS NOT NULL THEN ARRAY[g.grid_id] END
     FROM security.api_key AS k
@@ -24,7 +28,7 @@ AS $$
     LEFT JOIN security.role_right AS r ON r.role = g.role AND left(r.scope, 10) = 'residents.'
         AND coalesce(r.collection, 'residents') = 'residents'
         AND (k.scopes IS NULL OR r.scope = ANY (k.scopes))
-    WHERE k.digest = sha256(convert_to(proof, 'UTF8')) AND k.ended_at IS NULL
+    WHERE k.digest = known AND k.ended_at IS NULL
         AND (k.expires_at IS NULL OR k.expires_at > now())
     UNION ALL
     SELECT s.name, s.account_id, coalesce(s.subject = 'demo', false), r.role, r.scope, r.fields,
@@ -39,21 +43,24 @@ AS $$
     LEFT JOIN security.role_right AS r ON left(r.scope, 10) = 'residents.'
         AND coalesce(r.collection, 'residents') = 'residents'
         AND (r.role = g.role OR s.account_id IS NULL AND r.role = ANY (s.roles))
-    WHERE s.digest = sha256(convert_to(proof, 'UTF8')) AND s.ended_at IS NULL
+    WHERE s.digest = known AND s.ended_at IS NULL
         AND s.ends_at > now()
         AND (s.subject IN ('demo', 'bearer:' || s.name) OR s.seen_at > now() - make_interval(mins => (
             SELECT value FROM security.rule WHERE name = 'session_idle_minutes')))
         AND (s.account_id IS NULL OR NOT a.must_change AND a.ended_at IS NULL
-            AND (a.expires_at IS NULL OR a.expires_at > now()))
-$$;
+            AND (a.expires_at IS NULL OR a.expires_at > now()));
+END $$;
 
 -- Whether a building lies where somebody may look; of what lies nowhere, who may look everywhere.
 CREATE OR REPLACE FUNCTION security.lies_in(building bigint, areas bigint[], grids bigint[])
 RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
-AS $$
-    WITH RECURSIVE place AS MATERIALIZED (
+AS $$ BEGIN
+    IF areas IS NULL AND grids IS NULL THEN
+        RETURN true;
+    END IF;
+    RETURN (WITH RECURSIVE place AS MATERIALIZED (
         SELECT coalesce(b.admin_area_id,
             (SELECT e.admin_area_id FROM city.estate AS e WHERE e.id = b.estate_id),
             (SELECT g.admin_area_id FROM city.grid AS g WHERE g.id = b.grid_id)) AS area,
@@ -63,21 +70,22 @@ AS $$
         SELECT a.parent_id FROM up JOIN city.admin_area AS a ON a.id = up.id),
     over AS (SELECT grid AS id FROM place UNION
         SELECT g.parent_id FROM over JOIN city.grid AS g ON g.id = over.id)
-    SELECT areas IS NULL AND grids IS NULL
-        OR EXISTS (SELECT FROM up WHERE id = ANY (areas))
-        OR EXISTS (SELECT FROM over WHERE id = ANY (grids))
-$$;
+    SELECT EXISTS (SELECT FROM up WHERE id = ANY (areas))
+        OR EXISTS (SELECT FROM over WHERE id = ANY (grids)));
+END $$;
 
 -- ── what was opened in this transaction ──────────────────────────────────────────────────────────
 
 -- A list of the ids that were opened, sealed with what nobody can read: none where the seal is not
 -- ours, or is of another session or another transaction.
 CREATE OR REPLACE FUNCTION security.seal_of(list text) RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT encode(sha256(s.secret || sha256(s.secret || convert_to(pg_backend_pid() || '/'
+AS $$ BEGIN
+    RETURN (SELECT encode(sha256(s.secret || sha256(s.secret || convert_to(pg_backend_pid() || '/'
             || extract(epoch FROM now()) || '/' || list, 'UTF8'))), 'hex')
-      FROM security.seal AS s $$;
+      FROM security.seal AS s);
+END $$;
 
 CREATE OR REPLACE FUNCTION security.opened() RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -93,9 +101,11 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION security.opened_ids(kind text) RETURNS bigint[]
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT ARRAY(SELECT jsonb_array_elements_text(security.opened() -> kind)::bigint) $$;
+AS $$ BEGIN
+    RETURN ARRAY(SELECT jsonb_array_elements_text(security.opened() -> kind)::bigint);
+END $$;
 
 -- The ciphertexts of those who were opened unmasked; the key to them is outside the database.
 CREATE OR REPLACE FUNCTION security.opened_sealed()
@@ -107,15 +117,6 @@ AS $$ SELECT p.id, p.name_enc, p.id_no_enc, p.phone_enc FROM pii.person AS p
         AND p.id = ANY (security.opened_ids('persons')) $$;
 
 -- ── opening ──────────────────────────────────────────────────────────────────────────────────────
-
--- Whether somebody is shown to anybody: not a child, nor who has ended or is kept for the law alone.
--- A year of birth fourteen years back may be a child of thirteen: the flag, set at load from the
--- whole date, decides; the year catches a flag that was never set.
-CREATE OR REPLACE FUNCTION security.is_shown(p pii.person) RETURNS boolean
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$ SELECT p.ended_at IS NULL AND p.restricted_at IS NULL AND NOT p.is_minor14
-        AND (p.birth_year IS NULL OR p.birth_year <= extract(year FROM current_date) - 14) $$;
 
 -- One look-up out of the bucket of whoever looks; the seconds to wait where none is left.
 CREATE OR REPLACE FUNCTION security.take_look(actor text) RETURNS double precision
@@ -142,22 +143,24 @@ END $$;
 -- Say who acts, for the log and its rules: as the proof says, whatever was said before.
 CREATE OR REPLACE FUNCTION security.stand(actor text, account bigint, roles text, purpose text,
     address text, request text) RETURNS void
-LANGUAGE sql
+LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT set_config('cim.actor', actor, true),
+AS $$ BEGIN
+    PERFORM set_config('cim.actor', actor, true),
         set_config('cim.account', coalesce(account::text, ''), true),
         set_config('cim.roles', coalesce(roles, ''), true),
         set_config('cim.purpose', coalesce(purpose, ''), true),
         set_config('cim.address', coalesce(address, ''), true),
-        set_config('cim.request', coalesce(request, ''), true) $$;
+        set_config('cim.request', coalesce(request, ''), true);
+END $$;
 
 -- Who stands behind a proof, what he may do of that scope and where, and the name he is logged under.
 CREATE OR REPLACE FUNCTION security.weigh(proof text, scope text, OUT actor text,
     OUT account bigint, OUT demo boolean, OUT roles text, OUT may boolean, OUT areas bigint[],
     OUT grids bigint[], OUT fields text[])
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
-AS $$
+AS $$ BEGIN
     SELECT min(p.actor), min(p.account), bool_or(p.demo), string_agg(DISTINCT p.role, ','),
         coalesce(bool_or(p.scope = $2), false),
         CASE WHEN NOT bool_or(p.scope = $2 AND p.areas IS NULL AND p.grids IS NULL) THEN
@@ -166,18 +169,21 @@ AS $$
             coalesce(array_agg(DISTINCT g) FILTER (WHERE g IS NOT NULL), '{}') END,
         CASE WHEN NOT bool_or(p.scope = $2 AND p.fields IS NULL) THEN
             array_agg(DISTINCT f) FILTER (WHERE f IS NOT NULL) END
+    INTO actor, account, demo, roles, may, areas, grids, fields
     FROM security.proved($1) AS p
     LEFT JOIN LATERAL unnest(CASE WHEN p.scope = $2 THEN p.areas END) AS a ON true
     LEFT JOIN LATERAL unnest(CASE WHEN p.scope = $2 THEN p.grids END) AS g ON true
-    LEFT JOIN LATERAL unnest(CASE WHEN p.scope = $2 THEN p.fields END) AS f ON true
-$$;
+    LEFT JOIN LATERAL unnest(CASE WHEN p.scope = $2 THEN p.fields END) AS f ON true;
+END $$;
 
 -- Seal the ids that this transaction may see.
 CREATE OR REPLACE FUNCTION security.seal_ids(list text) RETURNS void
-LANGUAGE sql
+LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT set_config('cim.opened', list, true),
-             set_config('cim.seal', security.seal_of(list), true) $$;
+AS $$ BEGIN
+    PERFORM set_config('cim.opened', list, true),
+             set_config('cim.seal', security.seal_of(list), true);
+END $$;
 
 -- Open the residents of a unit or an address, or who has a document of one of these keyed hashes, for this
 -- transaction. The answer says how many, or why not; either way it is a line of the log.
@@ -227,12 +233,17 @@ BEGIN
         rows := ARRAY(SELECT r.id FROM pii.person AS p JOIN pii.residency AS r
             ON r.person_id = p.id AND r.to_date IS NULL WHERE p.id_no_hash = ANY (numbers));
     END IF;
+    -- Nobody is shown a child, nor who has ended or is kept for the law alone. A year of birth
+    -- fourteen years back may be a child of thirteen: the flag, set at load from the whole date,
+    -- decides; the year catches a flag that was never set.
     SELECT coalesce(array_agg(r.id), '{}'), coalesce(array_agg(DISTINCT p.id), '{}'),
             coalesce(array_agg(DISTINCT r.unit_id) FILTER (WHERE r.unit_id IS NOT NULL), '{}')
         INTO homes, persons, units
         FROM pii.residency AS r JOIN pii.person AS p ON p.id = r.person_id
         WHERE r.id = ANY (rows) AND (r.to_date IS NULL OR r.to_date > current_date)
-          AND (what = 'number' OR r.role IS DISTINCT FROM '业主不住') AND security.is_shown(p)
+          AND (what = 'number' OR r.role IS DISTINCT FROM '业主不住')
+          AND p.ended_at IS NULL AND p.restricted_at IS NULL AND NOT p.is_minor14
+          AND (p.birth_year IS NULL OR p.birth_year <= extract(year FROM current_date) - 14)
           AND (r.purpose_scope IS NULL OR known.code = ANY (r.purpose_scope))
           AND (what = 'unit' OR security.lies_in(coalesce(r.building_id,
                 (SELECT u.building_id FROM city.unit AS u WHERE u.id = r.unit_id)),
@@ -510,7 +521,7 @@ REVOKE ALL ON FUNCTION security.administers(bigint, text), security.administered
     security.acting() FROM cim_service;
 REVOKE ALL ON FUNCTION security.proved(text), security.lies_in(bigint, bigint[], bigint[]),
     security.seal_of(text), security.opened(), security.opened_ids(text),
-    security.opened_sealed(), security.is_shown(pii.person), security.take_look(text),
+    security.opened_sealed(), security.take_look(text),
     security.weigh(text, text), security.seal_ids(text), security.forget_aside(bigint[]),
     security.open_people(text, text, text, bigint, bytea[], boolean, text, text),
     security.request_of_person(text, text, bytea[], text, bigint[], text, text),

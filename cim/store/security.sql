@@ -6,9 +6,10 @@
 
 -- The digest of a line: each field by its length and itself, so that no two lines read alike.
 CREATE OR REPLACE FUNCTION security.digest_of(line security.audit_log) RETURNS bytea
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT sha256(convert_to(string_agg(
+AS $$ BEGIN
+    RETURN (SELECT sha256(convert_to(string_agg(
             CASE WHEN field IS NULL THEN '-' ELSE octet_length(field) || ':' || field END, ''
             ORDER BY place), 'UTF8'))
       FROM unnest(ARRAY[
@@ -17,7 +18,8 @@ AS $$ SELECT sha256(convert_to(string_agg(
             line.event, line.success::text, line.actor, line.roles, line.purpose,
             line.object_type, line.object_id::text, line.persons::text, line.address,
             line.request, line.detail::text, encode(line.previous, 'hex')])
-        WITH ORDINALITY AS f(field, place) $$;
+        WITH ORDINALITY AS f(field, place));
+END $$;
 
 -- Write a line and chain it, in the transaction that does what it tells of. Chains are eight, and a
 -- transaction takes one that nobody holds: a writer waits only where eight others are committing.
