@@ -6,6 +6,7 @@ All are coroutines: what is none is run in a thread, which takes longer than mos
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
@@ -128,6 +129,22 @@ async def people(request: Request, caller: Annotated[Caller, Depends(caller)]) -
     return found.asked_by(caller, request)
 
 
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """All that an answer about a unit needs, as one: each dependency takes 0.03 ms to find."""
+
+    direct: Direct
+    geoid: Geoid
+    people: People
+    caller: Caller
+
+
+async def linked(request: Request, caller: Annotated[Caller, Depends(caller)]) -> Linked:
+    """What follows a unit's links for who calls."""
+    state = request.app.state
+    return Linked(state.direct, state.geoid, state.people.asked_by(caller, request), caller)
+
+
 async def bounds(bbox: Box) -> Bounds:
     """The box of the parameter `bbox`; InvalidQuery says what is wrong with it."""
     return parse_bounds(bbox)
@@ -162,4 +179,5 @@ MemoryDep = Annotated[Memory, Depends(memory)]
 GateDep = Annotated[Gate, Depends(gate)]
 CallerDep = Annotated[Caller, Depends(caller)]
 GeoidDep = Annotated[Geoid, Depends(geoid)]
+LinkedDep = Annotated[Linked, Depends(linked)]
 BoundsDep = Annotated[Bounds, Depends(bounds)]

@@ -6,11 +6,9 @@ import orjson
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from api.access import Caller
 from api.cards import at_home, finish_unit, needed, place_of, residents, withheld
-from api.deps import CallerDep, DirectDep, GeoidDep, PeopleDep
+from api.deps import Linked, LinkedDep
 from api.params import Expand, Id, expanded
-from api.people import People
 from api.routes import ABSENT, PROBLEM, PROBLEMS, json
 from api.routes.codes import Code, Scheme
 from api.schemas.units import UnitCard, UnitLinks
@@ -39,10 +37,7 @@ UNKNOWN_KEY: dict[int | str, dict[str, Any]] = {
 )
 async def card(
     id: Id,
-    direct: DirectDep,
-    people: PeopleDep,
-    geoid: GeoidDep,
-    caller: CallerDep,
+    here: LinkedDep,
 ) -> Response:
     """Occupancy, meter readings and alarms of the unit itself need a key.
 
@@ -50,8 +45,8 @@ async def card(
     `X-Purpose`; each such answer is written to the access log. Children under 14 are counted, never
     shown.
     """
-    row = await direct.value(queries.unit(id, needed(WHOLE), at_home(caller)))
-    return json(await linked(id, row, WHOLE, people, geoid, caller), **PRIVATE)
+    row = await here.direct.value(queries.unit(id, needed(WHOLE), at_home(here.caller)))
+    return json(await linked(id, row, WHOLE, here), **PRIVATE)
 
 
 @router.get(
@@ -63,10 +58,7 @@ async def card(
 )
 async def unit(
     id: Id,
-    direct: DirectDep,
-    people: PeopleDep,
-    geoid: GeoidDep,
-    caller: CallerDep,
+    here: LinkedDep,
     expand: Expand = "",
 ) -> Response:
     """`expand=address,devices` answers the unit with these two parts, in one round trip.
@@ -76,8 +68,8 @@ async def unit(
     rights as the card.
     """
     parts = expanded(expand, KNOWN)
-    row = await direct.value(queries.unit(id, needed(parts), at_home(caller)))
-    return json(await linked(id, row, parts, people, geoid, caller), **PRIVATE)
+    row = await here.direct.value(queries.unit(id, needed(parts), at_home(here.caller)))
+    return json(await linked(id, row, parts, here), **PRIVATE)
 
 
 @router.get(
@@ -90,39 +82,36 @@ async def unit(
 async def unit_by_code(
     scheme: Scheme,
     code: Code,
-    direct: DirectDep,
-    people: PeopleDep,
-    geoid: GeoidDep,
-    caller: CallerDep,
+    here: LinkedDep,
     expand: Expand = "",
 ) -> Response:
     """A code of the unit itself comes before one of its address; GET /codes has the rules."""
     parts = expanded(expand, KNOWN)
-    row = await direct.value(queries.unit_of_code(scheme, code, needed(parts), at_home(caller)))
+    row = await here.direct.value(
+        queries.unit_of_code(scheme, code, needed(parts), at_home(here.caller))
+    )
     if row is None:
         raise NotFound(
             "No unit has that code under that coding rule.", "没有户室具有该编码规则下的此编码。"
         )
     key: int = orjson.loads(row)["unit"]["id"]
-    return json(await linked(key, row, parts, people, geoid, caller), **PRIVATE)
+    return json(await linked(key, row, parts, here), **PRIVATE)
 
 
 async def linked(
     key: int,
     answer: str | None,
     parts: frozenset[str],
-    people: People,
-    geoid: Any,
-    caller: Caller,
+    here: Linked,
 ) -> dict[str, Any]:
     """A unit with its parts, from what its statement found; NotFound where it found nothing."""
     if answer is None:
         raise NotFound(f"No unit has the id {key}.", f"没有编号为 {key} 的单元。")
     found = orjson.loads(answer)
-    shown = finish_unit(found, geoid, parts)
+    shown = finish_unit(found, here.geoid, parts)
     if "residents" in parts:
-        reason = withheld(caller, *place_of(found))
-        opened = None if reason else await people.of_unit(key)
+        reason = withheld(here.caller, *place_of(found))
+        opened = None if reason else await here.people.of_unit(key)
         who, count = (opened.people, opened.count) if opened else (None, None)
         shown["residents"] = residents(who, count, reason)
     return shown
