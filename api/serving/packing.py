@@ -26,6 +26,10 @@ TAGGED = 400
 """Bytes from which an answer gets a tag of its content, for its caller to ask whether it is new."""
 
 
+AT_ONCE = zstandard.ZstdCompressor(level=ZSTD)
+"""Compresses what comes whole; made once, for that takes longer than most answers do."""
+
+
 class ZstdResponder(IdentityResponder):
     """Compresses one answer with zstd."""
 
@@ -40,7 +44,7 @@ class ZstdResponder(IdentityResponder):
         """The next part, compressed."""
         if self.stream is None:
             if not more_body:
-                return zstandard.ZstdCompressor(level=ZSTD).compress(body)
+                return AT_ONCE.compress(body)
             self.stream = zstandard.ZstdCompressor(level=ZSTD).compressobj()
         flush = self.stream.flush
         if more_body:
@@ -121,12 +125,15 @@ class Tags:
 
 
 def _taggable(start: Message) -> bool:
+    """Whether an answer comes whole, may be kept and has no tag; a stream begins at once."""
     if start["status"] != 200:
         return False
+    whole = False
     for name, value in start["headers"]:
         if name == b"etag" or (name == b"cache-control" and b"no-store" in value):
             return False
-    return True
+        whole = whole or name == b"content-length"
+    return whole
 
 
 def _same(scope: Scope, start: Message, body: bytes) -> bool:

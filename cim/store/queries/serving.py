@@ -5,7 +5,7 @@ from sqlalchemy import TextClause, text
 STATE = """
 SELECT 'connections' AS kind, coalesce(state, 'other') AS state, count(*)::float AS value
 FROM pg_stat_activity WHERE datname = current_database() GROUP BY 2
-UNION ALL SELECT 'most', '', current_setting('max_connections')::float
+UNION ALL SELECT 'connections', 'most', current_setting('max_connections')::float
 UNION ALL SELECT 'jobs', state, count(*) FROM platform.intake
     WHERE state IN ('waiting', 'running') GROUP BY state
 UNION ALL SELECT 'tiles', 'waiting', count(*) FROM
