@@ -31,8 +31,8 @@ class Settings(BaseSettings):
     service_database_url: str | None = Field(
         None,
         pattern=r"^$|^postgres(ql)?(\+\w+)?://",
-        description="the same database as the service answers callers from it: as the role "
-        "cim_service, which may do less; empty: as CIM_DATABASE_URL",
+        description="the same database as one of the service's own logins, such as cim_service; "
+        "its other parts take theirs; empty: as CIM_DATABASE_URL",
     )
     read_database_url: str | None = Field(
         None,

@@ -5,8 +5,10 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.params import LARGEST_ID
 from api.schemas.common import Answer, example
+
+LARGEST_ID = 2**53 - 1
+"""What every client can hold as a number."""
 
 Text = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
 
