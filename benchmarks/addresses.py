@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks.api import ask, at, connected, free_port
+from benchmarks.asking import Question, ask, at, connected, free_port
 from benchmarks.measures import RESULTS, City, Measure, Watch, city, growth
 from sample_data import addressing, names, places, town
 from sample_data.buildings import build
@@ -193,7 +193,7 @@ def _searched(here: City, size: int) -> list[Measure]:
         lines = []
         for sort, texts in _typed(here, size).items():
             paths = ["/addresses/search?" + urllib.parse.urlencode({"q": text}) for text in texts]
-            took = ask(connection, paths, {})
+            took = ask(connection, [Question(path) for path in paths])
             lines += [
                 Measure(f"search, {sort}, half within", at(took, 0.5), "ms", WITHIN / 5),
                 Measure(f"search, {sort}, 95 of 100 within", at(took, 0.95), "ms", WITHIN),

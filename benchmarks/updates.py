@@ -11,7 +11,7 @@ import time
 
 import psycopg
 
-from benchmarks.api import at, connected, free_port
+from benchmarks.asking import at, connected, free_port
 from benchmarks.measures import City, Measure, city, footprints
 from tiling.formats.tiles3d import content_path
 from tiling.formats.tree import Key
