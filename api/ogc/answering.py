@@ -8,6 +8,7 @@ import orjson
 from fastapi import Depends, Request
 from fastapi.responses import Response
 
+from api import tagged
 from api.ogc.describing import HTML, JSON, Bounds, Document
 from api.ogc.reading import once, wrong
 from api.store import Store
@@ -60,18 +61,7 @@ def version_of(row: Any) -> str:
     return f'"{hashlib.blake2b(told, digest_size=12).hexdigest()}"'
 
 
-def answer(
-    request: Request, body: bytes, media: str, *, version: str | None = None, **headers: str
-) -> Response:
-    """A body with its ETag, which is the version where one is given; 304 where it is known."""
-    etag = version or f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    headers |= {"ETag": etag, "Vary": "Accept, Accept-Encoding", "Cache-Control": "no-cache"}
-    if request.headers.get("authorization") or request.headers.get("cookie"):
-        headers["Cache-Control"] = "private, no-cache"
-    known = request.headers.get("if-none-match", "")
-    if etag.removeprefix("W/") in [each.strip().removeprefix("W/") for each in known.split(",")]:
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type=media, headers=headers)
+answer = tagged.answer
 
 
 def shown(

@@ -10,10 +10,10 @@ from api.access import Caller
 from api.cards import at_home
 from api.deps import CallerDep, DirectDep
 from api.legend import of_codes, of_numbers
-from api.ogc.answering import answer
 from api.params import parse_bounds
 from api.routes import PROBLEM, PROBLEMS
 from api.schemas.values import Question, Values
+from api.tagged import answer
 from cim.errors import InvalidQuery, NotAllowed
 from cim.security.rights import LIVING_READ
 from cim.store.direct import Direct
