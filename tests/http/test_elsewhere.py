@@ -236,6 +236,15 @@ def test_the_areas_of_a_token_confine_it(page: TestClient, issuer: str, key: RSA
         assert card["unit"]["occupancy"] == occupancy, areas
 
 
+def test_a_token_opens_residents_in_its_areas(page: TestClient, issuer: str, key: RSAKey) -> None:
+    stated = {"X-Purpose": "emergency"}
+    for areas, shown in ((["441900001"], True), (["441900002"], False), ([], False)):
+        token = made(issuer, key, roles=["bureau-desk"], areas=areas)
+        for _ in range(2):
+            found = page.get(CARD, headers=bearer(token) | stated).json()["residents"]
+            assert found["shown"] is shown and bool(found["people"]) is shown
+
+
 @pytest.mark.parametrize(
     "claims",
     [
