@@ -14,7 +14,7 @@ from cim.store.queries.linked.things import Living, living
 
 Json = dict[str, Any]
 
-PEOPLE = frozenset({"residents"})
+PEOPLE = frozenset({"residents", "tenure"})
 """Parts of an answer about persons: read in a transaction of their own, which is logged."""
 
 ADDRESSED = frozenset({"address", "areas", "estate", "building", "entrance", "storey"})
@@ -23,7 +23,12 @@ ADDRESSED = frozenset({"address", "areas", "estate", "building", "entrance", "st
 PLACED = frozenset({"areas", "grid"})
 """What a right to see residents goes by."""
 
-NEEDS: Mapping[str, frozenset[str]] = {"address": ADDRESSED, "residents": PLACED}
+NEEDS: Mapping[str, frozenset[str]] = {
+    "address": ADDRESSED,
+    "residents": PLACED,
+    "tenure": PLACED,
+}
+"""What a part is made of beside itself."""
 
 
 def height_shift(geoid: Geoid, lon: float, lat: float) -> float:
@@ -129,6 +134,11 @@ def residents(people: list[Json] | None, count: int | None, reason: Json | None)
         "reason": reason,
         "people": people or [],
     }
+
+
+def tenure(held: list[Json] | None, reason: Json | None) -> Json:
+    """The part on who holds a unit: None where that may not be shown, and why not."""
+    return {"shown": held is not None, "reason": reason, "items": held or []}
 
 
 def needed(parts: Collection[str]) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """Who lives where, for callers who may know it: what they may, the database decides and logs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -12,6 +12,7 @@ from cim.errors import CimError, InvalidQuery, NotAllowed, TooMany, UnknownKey
 from cim.privacy import Vault, plain_id
 from cim.store.direct import Direct
 from cim.store.queries import people as queries
+from cim.store.queries.linked import tenure as held
 from cim.store.queries.ready import Asked
 
 Json = dict[str, Any]
@@ -61,6 +62,8 @@ class Shown:
 
     people: list[Json]
     count: int
+    tenure: list[Json] = field(default_factory=list)
+    """Rights in the unit, where they were asked for."""
 
 
 class People:
@@ -80,14 +83,17 @@ class People:
         """The same for somebody who asks in a request."""
         return People(self.direct, self.vault, caller, **told_of(request))
 
-    async def of_unit(self, unit: int) -> Shown:
-        """Residents of a unit as its card has them; refused as `open` is."""
-        shown = await self.open(Wanted("unit", unit))
+    async def of_unit(self, unit: int, *, tenure: bool = False) -> Shown:
+        """Residents of a unit as its card has them, and who holds it; refused as `open` is."""
+        more = [held.of_unit(unit)] if tenure else []
+        shown = await self.open(Wanted("unit", unit), *more)
         people = [{name: one[name] for name in CARD} for one in shown.people]
-        return Shown(people, shown.count)
+        return Shown(people, shown.count, shown.tenure)
 
-    async def open(self, wanted: Wanted) -> Shown:
+    async def open(self, wanted: Wanted, *more: Asked) -> Shown:
         """Residents, masked unless they are wanted plain, and the line in the log.
+
+        What `more` asks is asked of what was opened, and answered as `tenure`.
 
         NotAllowed, InvalidQuery or TooMany where the database refuses; that is logged too.
         """
@@ -100,12 +106,13 @@ class People:
                 numbers=self.hashed(wanted.number),
                 plain=wanted.plain,
                 **self.told,
-            )
+            ),
+            *more,
         )
         people: list[Json] = found["people"]
         if wanted.plain:
             people = await run_in_threadpool(self._unmask, people, found["sealed"])
-        return Shown(people, found["living"])
+        return Shown(people, found["living"], found.get("more", []))
 
     async def tell(self, number: str, reference: str) -> Json:
         """All that is kept of a person, in plain; refused as `open` is."""
@@ -136,8 +143,13 @@ class People:
         """The keyed hashes that a document number may be found by."""
         return None if number is None else self.vault.hashes(plain_id(number), NUMBER)
 
-    async def _ask(self, asked: Asked) -> Json:
-        found: Json = orjson.loads(await self.direct.value(asked))
+    async def _ask(self, asked: Asked, *more: Asked) -> Json:
+        """What the database says, and `more` of what it opened; raises what it refuses with."""
+        if more:
+            told, held = await self.direct.together(asked, *more)
+            found: Json = orjson.loads(told) | {"more": orjson.loads(held)}
+        else:
+            found = orjson.loads(await self.direct.value(asked))
         refused = found.get("refused")
         if refused == "rate":
             seconds = max(1, round(found["seconds"]))

@@ -6,7 +6,7 @@ import orjson
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from api.cards import at_home, finish_unit, needed, place_of, residents, withheld
+from api.cards import PEOPLE, at_home, finish_unit, needed, place_of, residents, tenure, withheld
 from api.deps import Linked, LinkedDep
 from api.params import Expand, Id, expanded
 from api.routes import ABSENT, PROBLEM, PROBLEMS, json
@@ -17,10 +17,10 @@ from cim.store.queries import units as queries
 
 router = APIRouter(prefix="/units", tags=["units"], responses=PROBLEMS | ABSENT)
 
-WHOLE = frozenset({*queries.PARTS, "residents"}) - {"codes"}
+WHOLE = frozenset({*queries.PARTS, *PEOPLE}) - {"codes"}
 """What a card shows."""
 
-KNOWN = (*queries.PARTS, "residents")
+KNOWN = (*queries.PARTS, *sorted(PEOPLE))
 """What may be asked for of one unit."""
 
 PRIVATE = {"Cache-Control": "no-store", "Vary": "Authorization, Cookie, X-Purpose"}
@@ -64,8 +64,8 @@ async def unit(
     """`expand=address,devices` answers the unit with these two parts, in one round trip.
 
     Parts: building, storey, entrance, estate, areas, grid, centre, address, codes, spaces,
-    organisations, facilities, devices (with their latest readings), alarms, residents; by the same
-    rights as the card.
+    organisations, facilities, devices (with their latest readings), alarms, residents, tenure; by
+    the same rights as the card.
     """
     parts = expanded(expand, KNOWN)
     row = await here.direct.value(queries.unit(id, needed(parts), at_home(here.caller)))
@@ -109,9 +109,20 @@ async def linked(
         raise NotFound(f"No unit has the id {key}.", f"没有编号为 {key} 的单元。")
     found = orjson.loads(answer)
     shown = finish_unit(found, here.geoid, parts)
-    if "residents" in parts:
-        reason = withheld(here.caller, *place_of(found))
-        opened = None if reason else await here.people.of_unit(key)
-        who, count = (opened.people, opened.count) if opened else (None, None)
-        shown["residents"] = residents(who, count, reason)
+    if not PEOPLE.isdisjoint(parts):
+        shown |= await persons(key, found, parts, here)
     return shown
+
+
+async def persons(
+    key: int, found: dict[str, Any], parts: frozenset[str], here: Linked
+) -> dict[str, Any]:
+    """The parts on persons, read together and logged as one look-up."""
+    reason = withheld(here.caller, *place_of(found))
+    if reason is None:
+        opened = await here.people.of_unit(key, tenure="tenure" in parts)
+        who, count, held = opened.people, opened.count, opened.tenure
+        every = {"residents": residents(who, count, None), "tenure": tenure(held, None)}
+    else:
+        every = {"residents": residents(None, None, reason), "tenure": tenure(None, reason)}
+    return {part: every[part] for part in every if part in parts}

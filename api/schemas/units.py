@@ -1,6 +1,6 @@
 """The unit card: everything one hop from a unit."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from pydantic import Field
 
@@ -87,6 +87,26 @@ class Residents(Answer):
     shown: bool
     reason: Sentence | None = Field(description="why some or all of them are not shown")
     people: list[Resident]
+
+
+class Holding(Answer):
+    """A right in a unit that is in force."""
+
+    id: int
+    kind: str = Field(description="产权, 承租, 使用, 代管, 预售买受")
+    share: str | None = Field(description="such as 1/2")
+    since: date | None
+    until: date | None
+    party: str = Field(description="person or organisation")
+    name: str | None = Field(description="of a person masked, and null unless they live there")
+
+
+class Tenure(Answer):
+    """Who holds the unit, where the caller may know."""
+
+    shown: bool
+    reason: Sentence | None = Field(description="why it is not shown")
+    items: list[Holding]
 
 
 class UnitOrganisation(Answer):
@@ -208,6 +228,14 @@ class UnitCard(Answer):
                 },
                 "people": [],
             },
+            "tenure": {
+                "shown": False,
+                "reason": {
+                    "en": "Residents are shown only to callers with the role `residents`.",
+                    "zh": "居民信息仅向具有“residents”角色的用户显示。",
+                },
+                "items": [],
+            },
             "organisations": [
                 {
                     "id": 5,
@@ -272,6 +300,7 @@ class UnitCard(Answer):
     address: Address
     spaces: list[UnitSpace] = Field(description="its rooms, where they are known")
     residents: Residents
+    tenure: Tenure
     organisations: list[UnitOrganisation]
     facilities: list[UnitFacility]
     devices: list[UnitDevice]
@@ -313,3 +342,4 @@ class UnitLinks(Answer):
     devices: list[UnitDevice] | None = None
     alarms: list[Alarm] | None = None
     residents: Residents | None = None
+    tenure: Tenure | None = None

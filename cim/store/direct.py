@@ -20,6 +20,7 @@ BROKEN = (
     asyncpg.ConnectionDoesNotExistError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.InternalClientError,  # it ended in the middle of an answer
     ConnectionError,
 )
 """What is said of a connection that has gone; a statement that only reads may be run again."""
@@ -98,6 +99,16 @@ class Direct:
     async def rows(self, asked: Asked) -> list[Any]:
         """Every row."""
         found: list[Any] = await self._run(lambda one: one.fetch(asked.sql, *asked.values))
+        return found
+
+    async def together(self, *asked: Asked) -> list[Any]:
+        """The first column of the first row of each, in one transaction, one after the other."""
+
+        async def ask(one: Any) -> list[Any]:
+            async with one.transaction():
+                return [await one.fetchval(each.sql, *each.values) for each in asked]
+
+        found: list[Any] = await self._run(ask)
         return found
 
     async def _run(self, ask: Callable[[Any], Awaitable[Any]]) -> Any:

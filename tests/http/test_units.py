@@ -128,3 +128,42 @@ def test_residents_come_by_expand_as_by_the_card_and_are_logged(
     assert asked("/units/201?expand=grid", **key("housing-desk", "emergency"))["grid"]
     with engine.connect() as connection:
         assert connection.execute(lines).scalar_one() == before + 1
+
+
+def test_who_holds_a_unit_is_told_to_those_who_see_its_residents(
+    asked: Any, key: Any, engine: Engine
+) -> None:
+    held = text(
+        "INSERT INTO pii.tenure (unit_id, party_type, party_id, kind, share, end_date)"
+        " VALUES (201, :type, :party, :kind, '1/2', CAST(:until AS date))"
+    )
+    with engine.begin() as connection:
+        for kind, party, right, until in (
+            ("person", 1, "产权", None),  # who lives there
+            ("person", 3, "产权", None),  # a child
+            ("organisation", 1, "承租", None),
+            ("organisation", 1, "代管", "2020-01-01"),  # over
+        ):
+            connection.execute(held, {"type": kind, "party": party, "kind": right, "until": until})
+        connection.execute(
+            text(
+                "INSERT INTO pii.tenure (unit_id, party_type, party_id, kind)"
+                " VALUES (202, 'person', 2, '产权')"
+            )
+        )
+    lines = text("SELECT count(*) FROM security.audit_log WHERE event = 'people.open'")
+    with engine.connect() as connection:
+        before = connection.execute(lines).scalar_one()
+    known = key("housing-desk", "emergency")
+    found = asked("/units/201?expand=tenure,residents", **known)
+    assert [(one["kind"], one["party"], one["name"]) for one in found["tenure"]["items"]] == [
+        ("产权", "person", "甲*"), ("产权", "person", None), ("承租", "organisation", "示范便利店"),
+    ]  # fmt: skip
+    assert len(found["residents"]["people"]) == 2
+    with engine.connect() as connection:
+        assert connection.execute(lines).scalar_one() == before + 1
+    elsewhere = asked("/units/202?expand=tenure", **known)["tenure"]["items"]
+    assert [one["name"] for one in elsewhere] == [None]  # an owner who lives elsewhere
+    for headers in ({}, key("statistics"), key("housing-desk")):
+        hidden = asked("/units/201?expand=tenure", **headers)["tenure"]
+        assert hidden["shown"] is False and hidden["items"] == [] and hidden["reason"]["zh"]

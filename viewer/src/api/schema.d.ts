@@ -262,8 +262,8 @@ export interface paths {
          * @description `expand=address,devices` answers the unit with these two parts, in one round trip.
          *
          *     Parts: building, storey, entrance, estate, areas, grid, centre, address, codes, spaces,
-         *     organisations, facilities, devices (with their latest readings), alarms, residents; by the same
-         *     rights as the card.
+         *     organisations, facilities, devices (with their latest readings), alarms, residents, tenure; by
+         *     the same rights as the card.
          */
         get: operations["unit"];
         put?: never;
@@ -2882,6 +2882,38 @@ export interface components {
             version: string;
         };
         /**
+         * Holding
+         * @description A right in a unit that is in force.
+         */
+        Holding: {
+            /** Id */
+            id: number;
+            /**
+             * Kind
+             * @description 产权, 承租, 使用, 代管, 预售买受
+             */
+            kind: string;
+            /**
+             * Share
+             * @description such as 1/2
+             */
+            share: string | null;
+            /** Since */
+            since: string | null;
+            /** Until */
+            until: string | null;
+            /**
+             * Party
+             * @description person or organisation
+             */
+            party: string;
+            /**
+             * Name
+             * @description of a person masked, and null unless they live there
+             */
+            name: string | null;
+        };
+        /**
          * Ids
          * @description Ids of the features asked for.
          * @example {
@@ -4508,6 +4540,18 @@ export interface components {
             label: string | null;
         };
         /**
+         * Tenure
+         * @description Who holds the unit, where the caller may know.
+         */
+        Tenure: {
+            /** Shown */
+            shown: boolean;
+            /** @description why it is not shown */
+            reason: components["schemas"]["Sentence"] | null;
+            /** Items */
+            items: components["schemas"]["Holding"][];
+        };
+        /**
          * Terrain
          * @description The ground as quantized-mesh tiles.
          */
@@ -4734,6 +4778,14 @@ export interface components {
          *         },
          *         "people": []
          *       },
+         *       "tenure": {
+         *         "shown": false,
+         *         "reason": {
+         *           "en": "Residents are shown only to callers with the role `residents`.",
+         *           "zh": "居民信息仅向具有“residents”角色的用户显示。"
+         *         },
+         *         "items": []
+         *       },
          *       "organisations": [
          *         {
          *           "id": 5,
@@ -4831,6 +4883,7 @@ export interface components {
              */
             spaces: components["schemas"]["UnitSpace"][];
             residents: components["schemas"]["Residents"];
+            tenure: components["schemas"]["Tenure"];
             /** Organisations */
             organisations: components["schemas"]["UnitOrganisation"][];
             /** Facilities */
@@ -4939,6 +4992,7 @@ export interface components {
             /** Alarms */
             alarms?: components["schemas"]["Alarm"][] | null;
             residents?: components["schemas"]["Residents"] | null;
+            tenure?: components["schemas"]["Tenure"] | null;
         };
         /**
          * UnitOrganisation

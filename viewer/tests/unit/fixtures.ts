@@ -59,6 +59,7 @@ export function card(id: number, shown = true): Card {
       count: 2, shown, reason: shown ? null : { en: 'State a purpose.', zh: '请说明目的。' },
       people: shown ? [{ name: '张*', id_no: '0000**********000X', phone: '000****0000', role: '户主', kind: '常住', birth_year: 1980 }] : [],
     },
+    tenure: { shown: false, reason: null, items: [] },
     spaces: [{ id: 71, name: '主卧', kind: '室', area: 14.6, storey: '2' }, { id: 72, name: '厨房', kind: '厨', area: null, storey: '2' }],
     organisations: [], facilities: [],
     alarms: id !== 304 ? [] : [{
