@@ -185,7 +185,8 @@ async def counted(
     if not people.shown:
         people = replace(people, within=None)
     asked = [each for each in what if each != "people" or people.shown]
-    rows = await store.rows(queries.counts(place, asked, by, people.within)) if asked else []
+    within = None if people.within is None else (people.within.areas, people.within.grids)
+    rows = await store.rows(queries.counts(place, asked, by, within)) if asked else []
     groups: dict[str | None, dict[str, Any]] = {}
     for row in rows:
         if row.whole or by is None or (by == "class" and row.what not in THINGS):

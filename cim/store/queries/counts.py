@@ -4,18 +4,20 @@ What belongs to a building counts where a point inside its outline lies; facilit
 without one count where they stand themselves.  People are sums of what may be told of buildings.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from sqlalchemy import ARRAY, BigInteger, LargeBinary, TextClause, bindparam, text
 
 from cim.geometry.cover import Cover
-from cim.security.rights import Where
 
 What = Literal["buildings", "storeys", "units", "people", "organisations", "facilities", "devices"]
 Kind = Literal["area", "grid", "estate", "polygon"]
 By = Literal["use", "class", "area", "grid", "estate"]
+
+Within = tuple[Sequence[int], Sequence[int]]
+"""Ids of areas and of grids, all those below them included."""
 
 TABLES: Final = {"area": "city.admin_area", "grid": "city.grid", "estate": "city.estate"}
 SHAPE: Final = "ST_GeomFromWKB(:shape, 4490)"
@@ -156,7 +158,7 @@ NAMES: Final[dict[By | None, str]] = {
 
 
 def counts(
-    place: Place, of: Collection[What], by: By | None = None, people_in: Where | None = None
+    place: Place, of: Collection[What], by: By | None = None, people_in: Within | None = None
 ) -> TextClause:
     """Rows of `what`, `key`, `whole`, `n`, `zh`, `en`: the whole, and each group by its key.
 
@@ -181,7 +183,7 @@ SELECT what, key, whole, n::bigint AS n, {NAMES[by]} FROM numbers ORDER BY key, 
     return _bound(text(statement), place, people_in if "people" in of else None)
 
 
-def _bound(statement: TextClause, place: Place, people_in: Where | None) -> TextClause:
+def _bound(statement: TextClause, place: Place, people_in: Within | None) -> TextClause:
     given: list[Any] = [
         bindparam("shape", place.shape, LargeBinary)
         if place.kind == "polygon"
@@ -196,8 +198,8 @@ def _bound(statement: TextClause, place: Place, people_in: Where | None) -> Text
         ]
     if people_in is not None:
         given += [
-            bindparam("areas", list(people_in.areas), ARRAY(BigInteger)),
-            bindparam("grids", list(people_in.grids), ARRAY(BigInteger)),
+            bindparam("areas", list(people_in[0]), ARRAY(BigInteger)),
+            bindparam("grids", list(people_in[1]), ARRAY(BigInteger)),
         ]
     return statement.bindparams(*given)
 
