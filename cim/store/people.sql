@@ -248,6 +248,16 @@ BEGIN
           AND (what = 'unit' OR security.lies_in(coalesce(r.building_id,
                 (SELECT u.building_id FROM city.unit AS u WHERE u.id = r.unit_id)),
                 who.areas, who.grids));
+    -- And who has a right in the unit, wherever they live.
+    IF refused IS NULL AND what = 'unit' THEN
+        persons := ARRAY(SELECT unnest(persons) UNION SELECT p.id
+            FROM pii.tenure AS t JOIN pii.person AS p ON p.id = t.party_id
+            WHERE t.unit_id = open_people.id AND t.party_type = 'person'
+              AND (t.end_date IS NULL OR t.end_date > current_date)
+              AND p.ended_at IS NULL AND p.restricted_at IS NULL AND NOT p.is_minor14
+              AND (p.birth_year IS NULL OR p.birth_year <= extract(year FROM current_date) - 14)
+            ORDER BY 1);
+    END IF;
     IF what <> 'unit' AND cardinality(persons) > (SELECT value FROM security.rule AS r
             WHERE r.name = 'people_at_address') THEN
         refused := 'many';

@@ -263,3 +263,26 @@ def test_the_owner_without_superuser_rights_keeps_the_rows(connection: Connectio
     )
     owner = connection.execute(text("SELECT current_user")).scalar_one()
     assert {tuple(row) for row in held} == {(table, f"{{{owner}}}") for table in TABLES}
+
+
+def test_who_has_a_right_in_a_unit_is_opened_with_it(service: Session, engine: Engine) -> None:
+    with engine.begin() as connection:
+        for id, year in ((8, 1970), (9, 2021)):
+            connection.execute(
+                text(
+                    "INSERT INTO pii.person (id, name_enc, name_mask, birth_year, is_minor14) "
+                    "VALUES (:id, '-', '己*', :year, :year > 2015)"
+                ),
+                {"id": id, "year": year},
+            )
+            connection.execute(
+                text(
+                    "INSERT INTO pii.tenure (unit_id, party_type, party_id, kind) "
+                    "VALUES (12, 'person', :id, '产权')"
+                ),
+                {"id": id},
+            )
+    assert opened(service, "key-desk", id=12) == {"persons": 1, "living": 0}
+    assert [seen(service, table) for table in TABLES] == [1, 0, 0, 2]
+    names = service.execute("SELECT name_mask FROM pii.person").fetchall()
+    assert names == [("己*",)]
