@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute, iter_route_contexts
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
@@ -105,6 +106,10 @@ AWAY = StoreError(
     "The database does not answer at the moment; try again shortly.",
     "数据库暂时无法访问，请稍后重试。",
 )
+UNWORKABLE = InvalidQuery(
+    "A value cannot be worked with: it is too large, too small, or outside its system.",
+    "参数值无法计算：数值过大、过小或超出坐标系范围。",
+)
 log = logging.getLogger("cim.api")
 
 
@@ -154,6 +159,14 @@ def install(app: FastAPI) -> None:
         if isinstance(error, TooMany):
             answer.headers["Retry-After"] = str(ceil(error.seconds))
         return answer
+
+    @app.exception_handler(DBAPIError)
+    async def unworkable(request: Request, error: DBAPIError) -> Response:
+        """The database cannot compute with a value: class 22 of SQLSTATE; else it is our fault."""
+        if not str(getattr(error.orig, "sqlstate", "")).startswith("22"):
+            raise error
+        log.warning("a value was refused by the database on %s", place(request))
+        return problem(request, 422, str(UNWORKABLE), UNWORKABLE.zh)
 
     @app.exception_handler(PoolTimeout)
     async def crowded(request: Request, error: PoolTimeout) -> Response:

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Annotated
 
 from fastapi import Path, Query
+from pydantic import AfterValidator
 
 from cim.errors import InvalidQuery
 
@@ -12,12 +13,26 @@ LARGEST_ID = 2**53 - 1
 """The largest whole number that every client can read: JSON's numbers are doubles to many."""
 
 Id = Annotated[int, Path(ge=1, le=LARGEST_ID, description="its id", examples=[7])]
+
+
+def plain(value: float | None) -> float | None:
+    """A number that arithmetic bears: what is next to nothing is nothing, or it would underflow.
+
+    >>> plain(5e-324), plain(-22.92)
+    (0.0, -22.92)
+    """
+    return 0.0 if value is not None and abs(value) < 1e-12 else value
+
+
 Longitude = Annotated[
     float,
     Query(ge=-180, le=180, allow_inf_nan=False, description="degrees east", examples=[113.88]),
+    AfterValidator(plain),
 ]
 Latitude = Annotated[
-    float, Query(ge=-90, le=90, allow_inf_nan=False, description="degrees north", examples=[22.92])
+    float,
+    Query(ge=-90, le=90, allow_inf_nan=False, description="degrees north", examples=[22.92]),
+    AfterValidator(plain),
 ]
 Height = Annotated[
     float | None,
@@ -28,6 +43,7 @@ Height = Annotated[
         description="metres in the datum; without it only the building is found",
         examples=[20.5],
     ),
+    AfterValidator(plain),
 ]
 Expand = Annotated[
     str,
