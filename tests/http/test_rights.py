@@ -204,14 +204,14 @@ def headers(name: str | None, purpose: str | None = None) -> dict[str, str]:
 def routes(client: TestClient) -> Iterator[str]:
     """Method and path of every route of the app, documented or not."""
 
-    def walk(found: Any, prefix: str = "") -> Iterator[str]:
+    def walk(found: Any, outer: str = "", own: str = "") -> Iterator[str]:
         for route in found:
             inner = getattr(route, "original_router", None)
-            if inner is not None:
-                yield from walk(inner.routes)
+            if inner is not None:  # its paths begin with its own prefix, not with those around it
+                yield from walk(inner.routes, outer + own, inner.prefix)
             elif isinstance(route, APIRoute):
                 for method in sorted(route.methods):
-                    yield f"{method} {prefix}{route.path}"
+                    yield f"{method} {outer}{route.path}"
 
     yield from walk(client.app.routes)
 
