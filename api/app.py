@@ -49,8 +49,8 @@ from cim.settings import Settings
 ABOUT = """The city as features, floor grids, unit cards and 3D Tiles. Coordinates are CGCS2000
 degrees, heights metres. Errors are problem documents (RFC 9457) in English and Chinese.
 Residents are shown masked, to callers with the role `residents` that state a purpose in the
-header `X-Purpose`; everyone else sees how many they are. Files are brought in by callers with the
-role `intake`. Machines call with a key, people sign in."""
+header `X-Purpose`; `/counts` tells how many people there are so that nobody is given away. Files
+are brought in by callers with the role `intake`. Machines call with a key, people sign in."""
 
 ROUTERS = (
     health,
