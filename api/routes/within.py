@@ -118,10 +118,11 @@ async def within(
 def whole(body: bytes) -> tuple[bytes, bool]:
     """The polygon as WKB, valid, and whether it was mended; InvalidQuery where it cannot be."""
     found = outline(body)
-    if found.is_valid:
+    why = shapely.is_valid_reason(found)
+    if why == "Valid Geometry":
         return shapely.to_wkb(found), False
     if shapely.get_num_coordinates(found) > MENDED_CORNERS:
-        place = shapely.is_valid_reason(found).partition("[")[2].rstrip("]").replace(" ", ", ")
+        place = why.partition("[")[2].rstrip("]").replace(" ", ", ")
         raise InvalidQuery(
             f"The polygon crosses or touches itself at {place}; mend it there.",
             f"多边形在 {place} 处自相交或自接触，请修正。",

@@ -10,7 +10,7 @@ from api.errors import problem
 LARGEST_BODY = 1_000_000
 """Bytes of a request's body; ten thousand ids are a fifth of it."""
 
-LARGER = {"/counts": 4_000_000}
+LARGER = {"/counts": 4_000_000, "/within": 4_000_000}
 """Addresses that take more: a polygon of 100,000 corners."""
 
 PATIENCE = 60.0

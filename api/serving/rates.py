@@ -27,12 +27,13 @@ BURST: Final = 20.0
 REMEMBERED: Final = 10_000
 """Credentials a worker remembers as good."""
 
-FREE = ("/assets/", "/cesium/", "/docs-assets/", "/health", "/ready", "/favicon")
+FREE = ("/assets/", "/cesium/", "/docs-assets/", "/health", "/favicon")
 COSTS: Final[tuple[tuple[str, float], ...]] = (
     ("/tiles/", 0.2),
     ("/terrain/", 0.2),
     ("/counts", 10.0),
     ("/units/by-ids", 20.0),
+    ("/buildings/by-ids", 20.0),
     ("/features/", 5.0),
     ("/within", 10.0),
     ("/style", 10.0),
