@@ -71,8 +71,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: object) -> None:
-    """Take over what another process found."""
+    """Take over what another process found, and has to say."""
     leaks.FOUND.found.update((where, kind) for where, kind in spread.told(node, "leaks", ()))
+    spread.LINES.extend(spread.told(node, "lines", ()))
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -83,12 +84,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             leaks.search_files(made.getbasetemp())
         leaks.search_files(_folder())
         spread.tell(session.config, "leaks", sorted(leaks.FOUND.found))
+        spread.tell(session.config, "lines", spread.LINES)
     if leaks.FOUND.found and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say where something of a person got out."""
+    """Say what tests have to say, and where something of a person got out."""
+    for line in spread.LINES:
+        terminalreporter.write_line(line)
     for where, kind in sorted(leaks.FOUND.found):
         terminalreporter.write_line(f"LEAKED {kind} in {where}", red=True)
 

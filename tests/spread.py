@@ -18,6 +18,9 @@ LONGEST_FIRST = (
 )  # fmt: skip
 ONE_BROWSER = frozenset({"browser", "clients"})
 
+LINES: list[str] = []
+"""What tests have to say at the end of the run, whether it is green or not."""
+
 
 class ByFile(LoadScopeScheduling):
     """Hands out whole files, and all that needs a browser as if it were one file."""

@@ -21,6 +21,7 @@ from cim.cli import main
 from cim.settings import Settings
 from cim.store import numbers
 from cim.store.engine import open_engine
+from tests import spread
 from tiling.check.census import EXPECTED
 from tiling.check.tileset import check
 from tiling.city.layers import LAYERS
@@ -50,16 +51,12 @@ HEADS = ("city", "rows", "set aside", "buildings", "in tiles", "named", "units",
 
 
 @pytest.fixture(scope="module")
-def table(request: pytest.FixtureRequest) -> Iterator[list[Counts]]:
-    """The counts of each city that was tried; told when all are."""
+def table() -> Iterator[list[Counts]]:
+    """The counts of each city that was tried; told at the end of the run."""
     found: list[Counts] = []
     yield found
-    told = request.config.pluginmanager.get_plugin("terminalreporter")
-    capture = request.config.pluginmanager.get_plugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        told.write_line("")
-        for row in (HEADS, *map(astuple, found)):
-            told.write_line(f"{row[0]:<20}" + "".join(f"{value!s:>11}" for value in row[1:]))
+    for row in (HEADS, *map(astuple, found)):
+        spread.LINES.append(f"{row[0]:<20}" + "".join(f"{value!s:>11}" for value in row[1:]))
 
 
 @pytest.fixture

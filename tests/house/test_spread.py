@@ -12,38 +12,50 @@ from tests import spread
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """The tests of a folder, run as those of this project are."""
+FILES = {
+    "test_quiet.py": "def test_says_nothing(): pass",
+    "test_name.py": "def test_prints_a_name(): print('查无' + '此人')",
+    "test_line.py": "from tests import spread\n"
+    "def test_says_a_line(): spread.LINES.append('7 of 7 are there')",
+    "test_one.py": "import time\nfrom tests.conftest import _folder\n"
+    "def test_one():\n    time.sleep(1)\n    print('IN', _folder().name)",
+}
+FILES["test_two.py"] = FILES["test_one.py"].replace("test_one", "test_two")
+
+
+@pytest.fixture(scope="module", params=[(), ("-n", "2")], ids=["one process", "two processes"])
+def done(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> subprocess.CompletedProcess[str]:
+    """Tests of which one prints a name and one has something to say, run as this project's are."""
+    folder = tmp_path_factory.mktemp("inner")
+    for name, words in FILES.items():
+        (folder / name).write_text(words + "\n", encoding="utf-8")
     outer = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "-p", "no:cacheprovider",
-         "-o", "addopts=--import-mode=importlib", str(folder), *words],
+        [sys.executable, "-m", "pytest", "-q", "-rP", "-p", "tests.conftest",
+         "-p", "no:cacheprovider", "-o", "addopts=--import-mode=importlib",
+         str(folder), *request.param],
         cwd=ROOT, env=outer, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("words", [(), ("-n", "2")], ids=["one process", "two processes"])
-def test_a_person_that_a_test_prints_fails_the_run(words: tuple[str, ...], tmp_path: Path) -> None:
-    (tmp_path / "test_quiet.py").write_text("def test_says_nothing(): pass\n")
-    (tmp_path / "test_loud.py").write_text(
-        "def test_says_a_name(): print('查无' + '此人')\n", encoding="utf-8"
-    )
-    done = run(tmp_path, *words)
+def test_a_person_that_a_test_prints_fails_the_run(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
-    assert "2 passed" in done.stdout
+    assert f"{len(FILES)} passed" in done.stdout
     assert done.stdout.count("LEAKED a name") == 1
-    assert "test_says_a_name" in done.stdout
+    assert "test_prints_a_name" in done.stdout
 
 
-def test_each_process_has_a_server_folder_of_its_own(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / f"test_{name}.py").write_text(
-            "import time\nfrom tests.conftest import _folder\n"
-            f"def test_{name}():\n    time.sleep(1)\n    assert not print('IN', _folder().name)\n"
-        )
-    done = run(tmp_path, "-n", "2", "-rP")
+def test_what_a_test_has_to_say_is_said_once(done: subprocess.CompletedProcess[str]) -> None:
+    assert done.stdout.count("7 of 7 are there") == 1, done.stdout
+
+
+def test_each_process_has_a_server_folder_of_its_own(
+    done: subprocess.CompletedProcess[str],
+) -> None:
     folders = {line for line in done.stdout.splitlines() if line.startswith("IN ")}
-    assert done.returncode == 0 and len(folders) == 2, done.stdout
+    assert len(folders) == (2 if "-n" in done.args else 1), done.stdout
 
 
 def test_browsers_walk_one_after_the_other_and_the_longest_folders_begin() -> None:
