@@ -109,4 +109,4 @@ def reads(scope: Scope) -> bool:
     """Whether a request asks for something and changes nothing."""
     if scope["method"] in ("GET", "HEAD"):
         return True
-    return scope["method"] == "POST" and scope["path"].startswith(ASKING)
+    return bool(scope["method"] == "POST" and scope["path"].startswith(ASKING))

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Any
 
 from api.access import named
 from api.serving.headers import listed
+from api.serving.shared import address
 from cim.errors import BadSetting
 from cim.settings import Settings
 
@@ -32,13 +33,10 @@ class Proxies:
         self.standard = settings.proxy_header == "forwarded"
         self.hosts = [host.lower() for host in listed(settings.trusted_hosts)]
 
-    def trusts(self, address: str) -> bool:
+    def trusts(self, text: str) -> bool:
         """Whether an address is that of a trusted proxy."""
-        try:
-            found = ip_address(address)
-        except ValueError:
-            return False
-        return any(found in network for network in self.networks)
+        found = address(text)
+        return found is not None and any(found in network for network in self.networks)
 
     def origin(self, scope: Mapping[str, Any]) -> tuple[str, str]:
         """Address and scheme that a request came with.
@@ -46,18 +44,18 @@ class Proxies:
         The nearest address that is not a trusted proxy's is the caller's: what stands before it
         in the header, anybody may have written.
         """
-        address: str = scope["client"][0] if scope["client"] else ""
+        origin: str = scope["client"][0] if scope["client"] else ""
         scheme: str = scope["scheme"]
-        if not self.networks or not self.trusts(address):
-            return address, scheme
+        if not self.networks or not self.trusts(origin):
+            return origin, scheme
         steps, schemes = (_forwarded if self.standard else _x_forwarded)(scope["headers"])
         for step in reversed(steps):
-            address = step
+            origin = step
             if not self.trusts(step):
                 break
         if schemes and schemes[-1] in ("http", "https"):
             scheme = schemes[-1]
-        return address, scheme
+        return origin, scheme
 
     def answers_to(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
         """Whether the host that is called is one of ours."""

@@ -3,7 +3,7 @@
 import mmap
 import os
 from hashlib import blake2b
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final
 
@@ -91,13 +91,25 @@ def credential(scope: Scope, settings: Settings) -> bytes | None:
 
 
 def place(scope: Scope) -> bytes:
-    """Where a caller comes from: an address, or the network of a newer one."""
+    """Where a caller comes from: an address, or the network of a newer one (the first 64 bits)."""
     client = scope["client"][0] if scope["client"] else ""
-    try:
-        packed = ip_address(client).packed
-    except ValueError:
+    found = address(client)
+    if found is None:
         return digest(b"place", client.encode())
-    return digest(b"place", packed if len(packed) == 4 else packed[:8])
+    return digest(b"place", found.packed if found.version == 4 else found.packed[:8])
+
+
+def address(text: str) -> IPv4Address | IPv6Address | None:
+    """An address, None for what is none; an older one that comes dressed as a newer is itself.
+
+    >>> address("::ffff:192.0.2.1"), address("2001:db8::1"), address("a.example")
+    (IPv4Address('192.0.2.1'), IPv6Address('2001:db8::1'), None)
+    """
+    try:
+        found = ip_address(text)
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 def shown(scope: Scope, settings: Settings) -> bytes:
