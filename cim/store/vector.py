@@ -133,8 +133,8 @@ def sweep(drawing: Drawing) -> Steps[int]:
 
 
 def keep(drawing: Drawing, place: Place, made: Made, program: str) -> Steps[None]:
-    """Keep a tile, if it may be kept; an empty one is made again at no cost."""
-    if made.tile.data and made.snapshot is not None and made.sweeps is not None:
+    """Keep a tile, if it may be kept."""
+    if made.snapshot is not None and made.sweeps is not None:
         yield keeping.keep(
             drawing.name,
             place,

@@ -57,6 +57,29 @@ def test_a_kept_tile_is_made_once(
     assert again.content == first.content and again.headers["etag"] == first.headers["etag"]
 
 
+def test_where_there_is_nothing_of_one_collection_that_is_kept_too(
+    client: TestClient, statements: list[str]
+) -> None:
+    together = url(None, 14)
+    first = client.get(together)
+    client.get(together)  # whatever was empty beside the first tiles is kept now
+    statements.clear()
+    assert client.get(together).content == first.content
+    assert statements == []
+
+
+def test_nothing_is_kept_of_places_where_there_is_nothing(
+    client: TestClient, engine: Engine
+) -> None:
+    ocean = (-30.0, -40.0)
+    kept = "SELECT count(*) FROM platform.vector_tile"
+    with engine.connect() as connection:
+        before = connection.scalar(text(kept))
+        for zoom in (6, 10, 14):
+            assert client.get(url(None, zoom, place=ocean)).status_code == 204
+        assert connection.scalar(text(kept)) == before
+
+
 def test_sets_that_differ_in_numbers_alone_share_their_tiles(
     client: TestClient, statements: list[str]
 ) -> None:

@@ -37,7 +37,11 @@ from sqlalchemy.sql.base import Executable, ReadOnlyColumnCollection
 
 from cim.model.vector import Native, vector_state, vector_tile, vector_touched
 from cim.store.queries.ready import Asked, Ready
+from cim.store.queries.vector.drawing import DRAWINGS
 from cim.store.queries.vector.matrices import MatrixSet, blocks
+
+KEPT = [name for name, each in DRAWINGS.items() if each.kept]
+"""Collections whose tiles are kept."""
 
 SNAPSHOT = Native("pg_snapshot")
 NOW: ColumnElement[str] = cast(func.pg_current_snapshot(), Text)
@@ -123,13 +127,21 @@ def find_one(name: str, place: Place, program: str) -> TextClause:
 def keep(
     name: str, place: Place, *, program: str, snapshot: str, sweeps: int, etag: str, data: bytes
 ) -> Executable:
-    """Keep a tile, unless there was a sweep since it was begun."""
-    state = (
-        select(vector_state.c.collection)
-        .where(vector_state.c.collection == name, vector_state.c.sweeps == sweeps)
-        .with_for_update(read=True)
-        .cte("state")
+    """Keep a tile, unless there was a sweep since it was begun.
+
+    One that shows nothing is kept only where another collection has a tile: there are more empty
+    places in the world than there is room.
+    """
+    held = select(vector_state.c.collection).where(
+        vector_state.c.collection == name, vector_state.c.sweeps == sweeps
     )
+    if not data:
+        tile = vector_tile.c
+        here = [tile[column] == value for column, value in place.key.items()]
+        held = held.where(
+            exists().where(tile.collection.in_(KEPT), *here, func.length(tile.data) > 0)
+        )
+    state = held.with_for_update(read=True).cte("state")
     values = {
         **{name_: literal(value, vector_tile.c[name_].type) for name_, value in place.key.items()},
         "program": literal(program, Text),
