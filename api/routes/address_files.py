@@ -106,4 +106,5 @@ def _result(settings: Settings, row: Any) -> Path | None:
 
 def _told(settings: Settings, row: Any) -> dict[str, Any]:
     there = _result(settings, row) is not None
-    return describe(row) | {"result": f"/addresses/match/{row.id}/result.csv" if there else None}
+    result = f"/addresses/match/{row.id}/result.csv" if there else None
+    return {"job": describe(row), "result": result}

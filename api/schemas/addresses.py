@@ -257,17 +257,20 @@ class AddressMatchRequest(Sent):
     alternatives: int = Field(3, ge=0, le=20, description="most other candidates told of a row")
 
 
-class AddressMatchJob(Job):
-    """A job that looks for the addresses of a file."""
+class AddressMatchJob(Answer):
+    """A job that looks for the addresses of a file, and what came of it."""
 
     model_config = example(
-        _JOB
-        | {
-            "file": "名单.xlsx",
-            "kind": "address_match",
-            "request": {"columns": ["地址"], "alternatives": 3},
+        {
+            "job": _JOB
+            | {
+                "file": "名单.xlsx",
+                "kind": "address_match",
+                "request": {"columns": ["地址"], "alternatives": 3},
+            },
             "result": None,
         }
     )
 
+    job: Job
     result: str | None = Field(description="where the result is, once there is one")

@@ -65,13 +65,14 @@ def test_every_row_comes_back_with_what_was_found(
     begun = begin(client, officer, LIST)
     assert begun.status_code == 202, begun.text
     at = begun.headers["location"]
-    assert (begun.json()["state"], begun.json()["result"]) == ("waiting", None)
+    assert (begun.json()["job"]["state"], begun.json()["result"]) == ("waiting", None)
     check_problem(client.get(f"{at}/result.csv", headers=officer), 404, "no result")
-    run(settings, begun.json()["id"])
+    run(settings, begun.json()["job"]["id"])
     told = client.get(at, headers=officer).json()
-    assert (told["state"], told["report"]["read"], told["rows_done"]) == ("done", 5, 5)
-    assert told["report"]["mapping"] == {"full_text": "地址"}
-    said = {note["zh"] for note in told["report"]["notes"]}
+    job = told["job"]
+    assert (job["state"], job["report"]["read"], job["rows_done"]) == ("done", 5, 5)
+    assert job["report"]["mapping"] == {"full_text": "地址"}
+    said = {note["zh"] for note in job["report"]["notes"]}
     assert "已匹配：2 行" in said and "没有找到相似地址：2 行" in said
     answer = client.get(told["result"], headers=officer)
     assert answer.headers["cache-control"] == "no-store"
@@ -100,7 +101,7 @@ def test_parts_of_an_address_may_stand_in_columns_of_their_own(
 ) -> None:
     content = "小区,栋,室\n示范小区,3栋,101\n"
     begun = begin(client, officer, content, columns=["小区", "栋", "室"], alternatives=0)
-    run(settings, begun.json()["id"])
+    run(settings, begun.json()["job"]["id"])
     told = client.get(begun.headers["location"], headers=officer).json()
     answer = client.get(told["result"], headers=officer).content.decode("utf-8-sig")
     (row,) = csv.DictReader(io.StringIO(answer))
@@ -112,16 +113,17 @@ def test_a_file_without_addresses_fails_with_its_reason(
     client: TestClient, officer: Headers, settings: Settings
 ) -> None:
     begun = begin(client, officer, "序号,姓名\n1,甲\n")
-    run(settings, begun.json()["id"])
+    run(settings, begun.json()["job"]["id"])
     told = client.get(begun.headers["location"], headers=officer).json()
-    assert (told["state"], told["result"]) == ("failed", None)
-    assert "序号, 姓名" in told["error"]["en"] and "请指明" in told["error"]["zh"]
+    error = told["job"]["error"]
+    assert (told["job"]["state"], told["result"]) == ("failed", None)
+    assert "序号, 姓名" in error["en"] and "请指明" in error["zh"]
 
 
 def test_a_job_that_waits_is_cancelled_among_the_others(
     client: TestClient, officer: Headers
 ) -> None:
-    begun = begin(client, officer, LIST).json()
+    begun = begin(client, officer, LIST).json()["job"]
     told = client.post(f"/imports/{begun['id']}/cancel", headers=officer).json()
     assert (told["state"], told["kind"]) == ("cancelled", "address_match")
 
