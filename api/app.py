@@ -83,8 +83,8 @@ ROUTERS = (
     docs,
     viewer,
 )
-"""In the order in which they are tried, what is asked most first: to pass one by takes time too. The
-viewer takes what no other took."""
+"""In the order in which they are tried, what is asked most first: to pass one by takes time too.
+The viewer takes what no other took."""
 
 
 def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
