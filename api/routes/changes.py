@@ -151,8 +151,17 @@ async def stream(
     A client that was cut off sends the last id it saw in `Last-Event-ID`, as browsers do by
     themselves, and misses nothing. Without that and without `after` it begins at what comes next.
     """
-    begin = replace(ask, after=last_event_id or after or LATEST, limit=500)
-    first = await read(store, page_of(begin))
+    since = LATEST if after is None else after
+    begin = replace(ask, after=since if last_event_id is None else last_event_id, limit=500)
+    try:
+        first = await read(store, page_of(begin))
+    except InvalidQuery as error:
+        if last_event_id is None:
+            raise
+        raise InvalidQuery(
+            "Last-Event-ID must be the id of an event of this stream.",
+            "Last-Event-ID 必须为该事件流中某个事件的 id。",
+        ) from error
     events = _events(request, store, first, begin)
     return StreamingResponse(
         events,

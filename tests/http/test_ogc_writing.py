@@ -1,6 +1,7 @@
 """OGC API – Features, Part 4: features are made, replaced, changed and ended, on a file's road."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -93,6 +94,20 @@ def test_a_change_holds_for_the_version_that_was_seen(client: TestClient) -> Non
     assert client.get(at).headers["etag"] == first.headers["etag"]
     whatever = {"properties": {"name": "丙小区"}}
     assert client.patch(at, json=whatever, headers=key(If_Match="*")).status_code == 204
+
+
+def test_of_two_who_change_the_same_version_one_is_told_to_read_again(client: TestClient) -> None:
+    at = made(client, "estates", feature(square(113.955, 22.955), name="并发小区"))
+    seen = client.get(at).headers["etag"]
+
+    def change(year: int) -> int:
+        sent = {"properties": {"built_year_min": year}}
+        return int(client.patch(at, json=sent, headers=key(If_Match=seen)).status_code)
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = sorted(pool.map(change, range(2000, 2004)))
+    assert answers.count(204) == 1
+    assert set(answers) <= {204, 412, 409}
 
 
 def test_the_version_is_the_same_in_every_system(client: TestClient) -> None:

@@ -179,7 +179,9 @@ HERE = {
 RESIDENTS_HERE = {"residents", "residents-of-the-town", "residents-of-the-grid"}
 """Who may see the tower's residents."""
 
-ALLOWED = {INTAKE: {"intake"}, RESIDENTS: RESIDENTS_HERE, REQUESTS: {"people-officer"}, EDITOR: set()}
+ALLOWED = {
+    INTAKE: {"intake"}, RESIDENTS: RESIDENTS_HERE, REQUESTS: {"people-officer"}, EDITOR: set(),
+}  # fmt: skip
 """Who may use routes that are for few."""
 
 
