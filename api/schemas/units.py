@@ -98,7 +98,7 @@ class Holding(Answer):
     since: date | None
     until: date | None
     party: str = Field(description="person or organisation")
-    name: str | None = Field(description="of a person masked, and null unless they live there")
+    name: str | None = Field(description="of a person masked; null for a child")
 
 
 class Tenure(Answer):

@@ -2864,7 +2864,7 @@ export interface components {
             party: string;
             /**
              * Name
-             * @description of a person masked, and null unless they live there
+             * @description of a person masked; null for a child
              */
             name: string | null;
         };

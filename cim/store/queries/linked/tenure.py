@@ -19,7 +19,6 @@ _OF_UNIT = Ready(
 def of_unit(key: int) -> Asked:
     """Rights in a unit that are in force, as JSON; none where its people were not opened.
 
-    A person has a masked name where they were opened too, as its residents are: of one who lives
-    elsewhere it is NULL.
+    A person has a masked name where they were opened too; a child's is NULL.
     """
     return _OF_UNIT(id=key)
