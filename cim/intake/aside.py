@@ -32,10 +32,10 @@ def write(
             if bundle.sealed and reader is not None:
                 connection.execute(reader)
                 connection.execute(opened(import_id, bundle))
-            shown = bundle if reader else replace(bundle, sealed=False)
+            shown = replace(bundle, sealed=False) if reader is None else bundle
             layout = (
                 setaside.Layout({name: name for name in setaside.TOLD}, {}, None)
-                if bundle.sealed and not reader
+                if bundle.sealed and reader is None
                 else setaside.layout(connection, settings, bundle)
             )
             setaside.write(connection, settings, shown, layout, out)
