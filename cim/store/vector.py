@@ -74,7 +74,7 @@ def make(drawing: Drawing, place: Place, sight: Sight = ()) -> Steps[Made]:
     asked = replace(asked, largest=place.zoom < drawing.every and drawing.size != "none")
     for _ in range(6):
         row = (yield queries.made(asked))[0]
-        parts = [row.drawn, row.cells]
+        parts = [row.drawn, row.cells, row.names]
         missing = 0
         # Before `every` cells count what is not drawn, or the metadata tells of it.
         if row.count >= asked.most and place.zoom >= drawing.every:

@@ -78,7 +78,8 @@ def test_tilejson_says_what_maplibre_needs(client: TestClient) -> None:
     said = found.json()
     assert (said["tilejson"], said["minzoom"], said["maxzoom"]) == ("3.0.0", 0, 18)
     layers = {each["id"]: each for each in said["vector_layers"]}
-    assert set(layers) == {*USUAL, "buildings_cells", "facilities_cells"}
+    more = {"buildings_cells", "facilities_cells", "areas_names", "estates_names"}
+    assert set(layers) == {*USUAL, *more}
     assert layers["buildings"]["fields"]["height"] == "Number"
     z, y, x = at(WEB, 16)
     assert client.get(said["tiles"][0].format(z=z, y=y, x=x)).status_code == 200
@@ -158,9 +159,10 @@ def test_tiles_travel_gzipped_to_those_who_take_that(client: TestClient) -> None
 
 def test_several_collections_are_layers_of_one_tile(client: TestClient, opened: Opened) -> None:
     together = opened(url(None, 16))
-    assert set(together) == {"areas", "grids", "estates", "streets", "buildings", "facilities"}
+    layers = ["areas", "grids", "estates", "estates_names", "streets", "buildings", "facilities"]
+    assert sorted(together) == sorted(layers)
     for name, features in together.items():
-        alone = opened(url(name, 16))[name]
+        alone = opened(url(name.partition("_")[0], 16))[name]
         assert [each["mvt_id"] for each in features] == [each["mvt_id"] for each in alone]
     chosen = opened(url(None, 18) + "?collections=units,buildings")
     assert set(chosen) == {"buildings", "units"}
@@ -223,6 +225,19 @@ def test_features_at_an_edge_are_in_both_tiles(client: TestClient, opened: Opene
     for key, left in tiles[0].items():
         right = tiles[1][key]
         assert left.bounds[2] == 4096 + 64 and right.bounds[0] == -64
+
+
+@pytest.mark.parametrize("matrices", MATRIX_SETS.values(), ids=SETS)
+def test_an_area_is_named_in_one_of_the_tiles_that_it_lies_in(
+    opened: Opened, matrices: MatrixSet
+) -> None:
+    z = matrices.level(14)
+    columns, rows = matrices.tiles(z, (113.79, 22.79, 114.01, 23.01))
+    above = f"/ogc/collections/areas/tiles/{matrices.name}/{z}"
+    tiles = [opened(f"{above}/{y}/{x}") for y in rows for x in columns]
+    drawn = [each["mvt_id"] for tile in tiles for each in tile.get("areas", [])]
+    named = [each["mvt_id"] for tile in tiles for each in tile.get("areas_names", [])]
+    assert sorted(named) == [1, 2, 3, 4, 5] and len(drawn) > 100
 
 
 def test_a_tile_that_cannot_hold_all_says_how_many_it_lacks(

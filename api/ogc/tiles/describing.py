@@ -194,6 +194,25 @@ def _layers(root: str, here: MatrixSet, drawing: Drawing) -> list[Document]:
             "links": [link(f"{root}/collections/{drawing.name}", f"{REL}/geodata", JSON)],
         }
     ]
+    if drawing.named:
+        found.append(
+            {
+                "id": drawing.names_name,
+                "title": f"{collection.zh}名称 {collection.en}, names",
+                "description": "A point within each feature, for its name. 要素内的注记点。",
+                "dataType": "vector",
+                "geometryDimension": 0,
+                "minTileMatrix": str(here.level(drawing.first)),
+                "maxTileMatrix": str(here.deepest),
+                "propertiesSchema": {
+                    "type": "object",
+                    "properties": {
+                        name: property_schema(collection.properties[name])
+                        for name in drawing.labels
+                    },
+                },
+            }
+        )
     if drawing.cells:
         sums = {name: property_schema(collection.properties[name]) for name in drawing.summed}
         more = {

@@ -2,20 +2,24 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.store import Store
-from cim.errors import StoreError
+from cim.errors import CimError, StoreError
 from cim.store import vector
 from cim.store.direct import Direct
 from cim.store.queries.collections.items import Sight
 from cim.store.queries.vector import keeping
-from cim.store.queries.vector.drawing import FRESH, Drawing
+from cim.store.queries.vector.drawing import DRAWINGS, FRESH, Drawing
 from cim.store.queries.vector.keeping import Place
 from cim.store.vector import Done, Made, Steps, Tile
+
+APART = 30.0
+"""Seconds between two looks at how many changes are told."""
 
 TOLD = 100
 """Changes of a collection that are looked through with every tile before they are swept."""
@@ -37,6 +41,8 @@ class Tiles:
         self._program: str | None = None
         self._making: dict[Asked, asyncio.Task[Tile]] = {}
         self._sweeping: dict[str, asyncio.Lock] = {}
+        self._looked = 0.0
+        self._tidying: asyncio.Task[None] | None = None
 
     async def of(
         self, stores: Stores, drawings: Sequence[Drawing], place: Place, sight: Sight
@@ -48,6 +54,7 @@ class Tiles:
         """
         names = [each.name for each in drawings if each.kept and place.zoom < FRESH]
         found = await self._found(stores, names, place) if names else {}
+        self._tidy(stores[0])
         for each in drawings:
             if each.name in found:
                 continue
@@ -82,7 +89,7 @@ class Tiles:
     async def _made(self, stores: Stores, drawing: Drawing, place: Place) -> Tile:
         if not (drawing.kept and place.zoom < FRESH):
             return (await _taken(stores[0], vector.make(drawing, place))).tile
-        await self._swept(stores[0], drawing, place)
+        await self._swept(stores[0], drawing, celled=drawing.celled(place.zoom))
         made = await _taken(stores[0], vector.make(drawing, place))
         await self._keep(stores, drawing, place, made)
         return made.tile
@@ -94,13 +101,28 @@ class Tiles:
         except (StoreError, SQLAlchemyError) as error:  # it is answered all the same
             log.warning("a vector tile could not be kept: %s", type(error).__name__)
 
-    async def _swept(self, store: Store, drawing: Drawing, place: Place) -> None:
-        """Sweep before a tile is made where its cells are behind, or too many changes are told."""
+    async def _swept(self, store: Store, drawing: Drawing, *, celled: bool) -> None:
+        """Sweep where the cells that are to be drawn are behind, or too many changes are told."""
         async with self._sweeping.setdefault(drawing.name, asyncio.Lock()):
             state = (await store.rows(keeping.state(drawing.name)))[0]
-            behind = drawing.celled(place.zoom) and (not state.counted or state.told > 0)
+            behind = celled and (not state.counted or state.told > 0)
             if state.sweeps is None or behind or state.told > TOLD:
                 await _taken(store, vector.sweep(drawing))
+
+    def _tidy(self, store: Store) -> None:
+        """Now and then forget changes even if no tile they are in is asked for: all are read."""
+        if time.monotonic() - self._looked < APART:
+            return
+        self._looked = time.monotonic()
+        self._tidying = asyncio.create_task(self._tidied(store))
+
+    async def _tidied(self, store: Store) -> None:
+        try:
+            for each in DRAWINGS.values():
+                if each.kept:
+                    await self._swept(store, each, celled=False)
+        except (CimError, SQLAlchemyError) as error:  # the next time will do
+            log.warning("changes of vector tiles could not be swept: %s", type(error).__name__)
 
     async def _found(self, stores: Stores, names: Sequence[str], place: Place) -> dict[str, Tile]:
         program = await self._known(stores[0])

@@ -149,7 +149,7 @@ def _labels() -> list[Document]:
     return [
         words("house-names", "buildings", 11, minzoom=16),
         words("street-names", "streets", 11, minzoom=14, layout=along),
-        words("estate-names", "estates", 12, minzoom=14),
-        words("community-names", "areas", 12, minzoom=12, filter=community),
-        words("area-names", "areas", 14, maxzoom=14, filter=["!", community]),
+        words("estate-names", "estates_names", 12, minzoom=14),
+        words("community-names", "areas_names", 12, minzoom=12, filter=community),
+        words("area-names", "areas_names", 14, maxzoom=14, filter=["!", community]),
     ]

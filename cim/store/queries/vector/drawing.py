@@ -63,6 +63,10 @@ class Drawing:
     levels: tuple[tuple[int, int], ...] = ()
     """Of areas: from which zoom on which level and those above."""
 
+    named: bool = False
+    """Whether a layer of points is drawn too, one for each feature, for its name: an area that lies
+    in several tiles would be named in each."""
+
     usual: bool = True
     """Whether it is part of the map that several collections make together."""
 
@@ -87,15 +91,20 @@ class Drawing:
         kind = self.collection.geometry_kind
         return {"MultiPolygon": "area", "MultiLineString": "length"}.get(kind, "none")  # type: ignore[return-value]  # those three
 
-    def layers(self, zoom: int) -> tuple[str, ...]:
-        """Names of the layers that a tile of a zoom may have."""
-        found = (self.name,) if zoom >= self.first else ()
-        return (*found, self.cells_name) if self.celled(zoom) else found
-
     @property
     def cells_name(self) -> str:
         """The layer of its cells."""
         return f"{self.name}_cells"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Properties of the layer of names."""
+        return tuple(name for name in ("name", "level") if name in self.collection.properties)
+
+    @property
+    def names_name(self) -> str:
+        """The layer of its names."""
+        return f"{self.name}_names"
 
     @property
     def left_name(self) -> str:
@@ -111,12 +120,13 @@ DRAWINGS: dict[str, Drawing] = {
     each.name: each
     for each in (
         Drawing(
-            d.AREAS, first=0, every=11, brief=("code", "name", "level", "kind", "parent_id"),
+            d.AREAS, first=0, every=11, named=True,
+            brief=("code", "name", "level", "kind", "parent_id"),
             levels=((0, 2), (7, 3), (8, 4), (11, 5)),
         ),
         Drawing(d.GRIDS, first=12, every=12, brief=("code", "name", "kind", "level")),
         Drawing(
-            d.ESTATES, first=10, every=14, pixels=64, few=3_000,
+            d.ESTATES, first=10, every=14, pixels=64, few=3_000, named=True,
             brief=("name", "kind", "renewal_state", "rating"),
         ),
         Drawing(d.STREETS, first=10, every=14, pixels=48, few=4_000, brief=("name", "kind")),

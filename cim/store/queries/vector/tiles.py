@@ -76,7 +76,8 @@ def made(asked: Asked) -> Select[Any]:
     """One row: what makes the tile, and what it shows.
 
     `drawn` (MVT, or NULL) with `count` features: where they are `most` there may be others;
-    `cells` (MVT, or NULL); `snapshot` of what it shows; and `sweeps`, NULL where there was none.
+    `cells` and `names` (MVT, or NULL); `snapshot` of what it shows; and `sweeps`, NULL where there
+    was none.
     """
     zoom, drawing = asked.place.zoom, asked.drawing
     nothing = select(
@@ -85,11 +86,13 @@ def made(asked: Asked) -> Select[Any]:
     features = (_features(asked) if zoom >= drawing.first else nothing).subquery("drawing")
     state = select(vector_state).where(vector_state.c.collection == drawing.name)
     known = state.subquery("known")
-    celled = drawing.celled(zoom)
+    celled, named = drawing.celled(zoom), drawing.named and zoom >= drawing.first
+    none = cast(null(), LargeBinary)
     return select(
         features.c.drawn,
         features.c.count,
-        (_cells(asked).scalar_subquery() if celled else cast(null(), LargeBinary)).label("cells"),
+        (_cells(asked).scalar_subquery() if celled else none).label("cells"),
+        (_names(asked).scalar_subquery() if named else none).label("names"),
         (cast(known.c.counted, Text) if celled else NOW).label("snapshot"),
         known.c.sweeps,
     ).select_from(features.outerjoin(known, literal_column("true")))
@@ -133,6 +136,37 @@ def _features(asked: Asked) -> Select[Any]:
     if asked.largest:
         row = row.order_by(*_largest_first(asked.drawing))
     return _encoded(row, asked.drawing.name, asked.extent, key="id")
+
+
+def _names(asked: Asked) -> Select[Any]:
+    """The layer of names: a point within each feature, in the one tile that it lies in."""
+    here = asked.drawing.collection
+    place = asked.place
+    inside = (
+        select(
+            here.key.label("id"),
+            _placed(asked, Function("ST_PointOnSurface", here.geometry)).label("middle"),
+            *(here.properties[name].expression.label(name) for name in asked.drawing.labels),
+        )
+        .select_from(here.tables)
+        .where(*_shown(asked, Ask(here, sight=asked.sight)))
+        .limit(literal(asked.most, BigInteger))
+        .subquery("inside")
+    )
+    west, south, east, north = place.matrices.box(place.z, place.x, place.y)
+    x, y = func.ST_X(inside.c.middle), func.ST_Y(inside.c.middle)
+    row = (
+        select(
+            inside.c.id,
+            _in_tile(asked, inside.c.middle).label("geom"),
+            *(inside.c[name] for name in asked.drawing.labels),
+        )
+        .where(x >= literal(west, Float), x < literal(east, Float))
+        .where(y > literal(south, Float), y <= literal(north, Float))
+        .limit(literal(asked.most, BigInteger))
+    )
+    encoded = _encoded(row, asked.drawing.names_name, asked.extent, key="id").subquery("names")
+    return select(encoded.c.drawn)
 
 
 def _encoded(row: Select[Any], name: str, extent: int, key: str | None = None) -> Select[Any]:
