@@ -10,6 +10,7 @@ from api.archives import Archives
 from api.deps import Memory
 from api.describing import describe, operation_id
 from api.files import Files
+from api.finding import find_by_first_word
 from api.ogc import routes as ogc
 from api.ogc import writing
 from api.opening import opened
@@ -111,5 +112,6 @@ def create_app(settings: Settings, static: Path | None = None) -> FastAPI:
     errors.install(app)
     for module in ROUTERS:
         app.include_router(module.router)
+    find_by_first_word(app)
     passed_through(app, settings)
     return app
