@@ -67,10 +67,11 @@ def kept(engine: Engine, settings: Settings) -> Settings:
         brought = {"id": 1, "file": "people.csv", "kind": "people", "source_id": 1}
         connection.execute(
             text(
-                "INSERT INTO platform.data_import (id, source_id, kind, file) "
-                "OVERRIDING SYSTEM VALUE VALUES (:id, :source_id, :kind, :file)"
+                "INSERT INTO platform.data_import (id, source_id, kind, file, mapping) "
+                "OVERRIDING SYSTEM VALUE VALUES (:id, :source_id, :kind, :file, "
+                "CAST(:mapping AS jsonb))"
             ),
-            brought,
+            brought | {"mapping": '{"id_no": "身份证号"}'},
         )
         sealed = vault.encrypt([f'{{"身份证号": "{NUMBER}"}}', '{"name": "x"}'], SEALED)
         for no, record in enumerate(sealed):
@@ -215,6 +216,20 @@ def test_a_person_gets_all_that_is_kept_of_them(
     assert (line.actor, line.object_id, line.persons) == ("officer", 1, 1)
     assert line.detail["reference"] == "2026-17"
     run(kept, *words, say=f"{PASSWORD}\n{NUMBER}\n", ok=False)  # it is there already
+
+
+def test_rows_set_aside_are_opened_by_the_command_with_a_line(
+    engine: Engine, kept: Settings, tmp_path: Path
+) -> None:
+    given = {"CIM_DATABASE_URL": kept.database_url, "CIM_DATA_DIR": str(kept.data_dir)}
+    done = CliRunner().invoke(main, ["quarantine", "export", str(tmp_path / "mend.csv")], env=given)
+    assert done.exit_code == 0, done.output
+    assert NUMBER in (tmp_path / "mend.csv").read_text("utf-8-sig") and NUMBER not in done.output
+    with engine.connect() as connection:
+        line = connection.execute(
+            text("SELECT * FROM security.audit_log WHERE event = 'people.aside'")
+        ).one()
+    assert line.actor.startswith(f"{CONSOLE}:") and line.persons == 2
 
 
 def test_only_who_has_the_right_exports_or_erases(kept: Settings, tmp_path: Path) -> None:
