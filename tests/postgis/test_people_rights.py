@@ -9,7 +9,7 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Connection, Engine, text
 
-from cim.security import secrets
+from cim.security import roles, secrets
 from tests.accounts import add_key, administrators, end_key, stand
 from tests.folk import (
     NUMBER,
@@ -286,3 +286,19 @@ def test_who_has_a_right_in_a_unit_is_opened_with_it(service: Session, engine: E
     assert [seen(service, table) for table in TABLES] == [1, 0, 0, 2]
     names = service.execute("SELECT name_mask FROM pii.person").fetchall()
     assert names == [("己*",)]
+
+
+def test_a_role_may_see_some_fields_and_no_others(service: Session, engine: Engine) -> None:
+    with engine.begin() as connection:
+        stand(connection, "security")
+        roles.add(connection, "names-only", "仅姓名", "names only")
+        allowed = roles.Allowed("names-only", "residents.read", "residents", ("name", "role"))
+        roles.allow(connection, allowed)
+    add_key(engine, "names", "key-names", ["names-only"])
+    row = service.execute(
+        "SELECT pii.show('key-names', 'emergency', 'unit', 11) -> 'people' -> 0"
+    ).fetchone()
+    assert row is not None and row[0] == {
+        "person": 1, "unit": 11, "name": "甲*", "role": "成员", "id_no": None, "phone": None,
+        "kind": None, "birth_year": None,
+    }  # fmt: skip
