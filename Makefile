@@ -12,7 +12,8 @@ SIZE ?= 100000
 FUZZ ?= 100
 DEMO := .cim/demo
 JOBS ?= $(shell [ "$$(nproc 2>/dev/null || echo 1)" -gt 1 ] && echo 2 || echo 1)
-SPREAD = $(if $(filter-out 0 1,$(JOBS)),-n $(JOBS))
+SPREAD = $(if $(filter-out 0 1,$(JOBS)),-n $(JOBS) --max-worker-restart=0)
+PATIENT = -o faulthandler_timeout=0
 
 DATABASE := postgresql postgresql-postgis
 BROWSER := chromium libgl1-mesa-dri libegl1 libegl-mesa0 libgles2 fonts-noto-cjk
@@ -114,8 +115,8 @@ test: .setup/browser .setup/validator .setup/provider .setup/clients .setup/benc
 	$(NODE) $(BIN)/pytest -q $(SPREAD) tests
 
 trial: .setup/database .setup/dev .setup/validator
-	HYPOTHESIS_PROFILE=wide $(BIN)/pytest -q tests/unit tests/postgis/test_derive_again.py
-	$(NODE) $(BIN)/pytest -q -m trial
+	HYPOTHESIS_PROFILE=wide $(BIN)/pytest -q $(PATIENT) tests/unit tests/postgis/test_derive_again.py
+	$(NODE) $(BIN)/pytest -q $(PATIENT) -m trial
 
 fuzz: .setup/database .setup/dev
 	CIM_FUZZ=$(FUZZ) $(BIN)/pytest -q -s tests/http/test_fuzz.py
