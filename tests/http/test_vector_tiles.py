@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from pyproj import Transformer
 from sqlalchemy import Engine
 
+from cim.store.queries.collections.definitions import COLLECTIONS
 from cim.store.queries.vector.drawing import DRAWINGS, USUAL
 from cim.store.queries.vector.matrices import GEOGRAPHIC, MATRIX_SETS, WEB, MatrixSet
 from tests.vectortiles import SETS, Opened, at, url
@@ -21,6 +22,7 @@ def opened(client: TestClient, tmp_path: Path) -> Opened:
 
 
 def test_every_collection_has_tilesets_of_every_matrix_set(client: TestClient) -> None:
+    assert list(DRAWINGS) == list(COLLECTIONS)
     for name in DRAWINGS:
         above = client.get(f"/ogc/collections/{name}").json()["links"]
         [listed] = [each["href"] for each in above if each["rel"].endswith("/tilesets-vector")]
