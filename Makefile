@@ -119,7 +119,7 @@ trial: .setup/database .setup/dev .setup/validator
 	$(NODE) $(BIN)/pytest -q $(PATIENT) -m trial
 
 fuzz: .setup/database .setup/dev
-	CIM_FUZZ=$(FUZZ) $(BIN)/pytest -q -s tests/http/test_fuzz.py
+	CIM_FUZZ=$(FUZZ) $(BIN)/pytest -q -s $(PATIENT) tests/http/test_fuzz.py
 
 bench: .setup/database .setup/dev .setup/bench
 	@test -n "$(NAME)" || { echo "make bench NAME=load|units|tiles|updates|api SIZE=100000" >&2; exit 2; }
