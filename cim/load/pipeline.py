@@ -23,7 +23,7 @@ from cim.load.rows import REASONS
 from cim.load.source import Batch, no_rows
 from cim.settings import Settings
 from cim.store import again as proofs
-from cim.store import columns, ladders, places, returning, straight, terrain, touched
+from cim.store import columns, keys, ladders, places, returning, straight, terrain, touched
 from cim.store.queries.incoming import load as statements
 from cim.store.stage import CAME_TYPES, Counts, Stage
 
@@ -83,7 +83,7 @@ def load(
     report.inside = job.source.inside
     report.notes += job.mapping.notes
     take_turn(connection, kind.name, progress)
-    job = _on_terrain(connection, settings, job)
+    job = _on_terrain(connection, settings, _sealing(connection, settings, job))
     stage = _begin(connection, settings, job, name, request)
     report.import_id = stage.import_id
     if kind.standing:
@@ -150,8 +150,7 @@ def _open(
     settled = mapping.settle(
         kind.all_fields, source.fields, request.fields, first, personal=kind.personal
     )
-    vault = privacy.open_vault(settings) if kind.personal else None
-    context = Context(settings, frozenset(settled.columns), vault)
+    context = Context(settings, frozenset(settled.columns))
     types = _types(kind, settled, system)
     if source.solids and system is not None:
         types |= kind.adds_of_solids
@@ -163,6 +162,17 @@ def _open(
         yield from source.batches
 
     return job, batches()
+
+
+def _sealing(connection: Connection, settings: Settings, job: Job) -> Job:
+    """The job of a personal kind with the key that the database is written with.
+
+    It stays that key until the load ends, though another may be on its way.
+    """
+    if not job.kind.personal:
+        return job
+    vault = keys.held(connection, privacy.open_vault(settings))
+    return replace(job, context=replace(job.context, vault=vault))
 
 
 def _with_solids(

@@ -98,6 +98,12 @@ class Vault:
         """The same of every key there is, the one that seals first."""
         return [key.fingerprint for key in self._keys()]
 
+    def fixed(self, first: str) -> "Vault":
+        """The keys as they are now, whatever becomes of the file; that of a fingerprint is first."""
+        copy = Vault.__new__(Vault)
+        copy._known = tuple(sorted(self._keys(), key=lambda key: key.fingerprint != first))
+        return copy
+
     def encrypt(
         self, values: Sequence[str | None], purpose: str, rows: Sequence[str | None] | None = None
     ) -> list[bytes | None]:

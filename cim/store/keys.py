@@ -45,13 +45,18 @@ def change(connection: Connection, vault: Vault) -> None:
     connection.execute(bound(_CHANGE), given)
 
 
-def check(connection: Connection, vault: Vault) -> None:
-    """Remember the key at its first use; raise PrivacyError where it is not the one remembered."""
+def held(connection: Connection, vault: Vault) -> Vault:
+    """The vault as it is, with the key that this database is written with first.
+
+    Until the transaction ends no other key takes its place. A first key is remembered; PrivacyError
+    where the one remembered is none of the vault's.
+    """
     connection.execute(bound("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _LOCK})
     connection.execute(bound(_KEEP), {"name": NAME, "value": json.dumps(vault.fingerprint)})
     kept = connection.execute(bound(_KEPT), {"name": NAME}).scalar_one()
-    if kept != vault.fingerprint:
+    if kept not in vault.fingerprints:
         raise _another(kept, vault)
+    return vault.fixed(kept)
 
 
 def _another(kept: str, vault: Vault) -> PrivacyError:

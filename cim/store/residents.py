@@ -1,18 +1,13 @@
 """People on their way in: persons, where they live, and the sums per building."""
 
-from cim.privacy import open_vault
-from cim.store import keys, links, merge
+from cim.store import links, merge
 from cim.store.queries.incoming import residents as statements
 from cim.store.queries.incoming.load import ONE_ROW_A_KEY
 from cim.store.stage import Counts, Stage
 
 
 def settle(stage: Stage) -> None:
-    """Find the home of each; who names none, or one that nobody knows, is set aside.
-
-    Raises PrivacyError where the database holds data written with another key.
-    """
-    keys.check(stage.connection, open_vault(stage.settings))
+    """Find the home of each; who names none, or one that nobody knows, is set aside."""
     links.resolve(stage)
     stage.set_aside(
         "s.unit_id IS NULL AND s.building_id IS NULL AND s.address_id IS NULL", None, "no_home"

@@ -38,7 +38,7 @@ def city(engine: Engine, settings: Settings) -> Settings:
         "hash": vault.hash(numbers, "person.id_no"),
     }
     with engine.begin() as connection:
-        store_keys.check(connection, vault)
+        store_keys.held(connection, vault)
         connection.execute(
             text(
                 """INSERT INTO pii.person (id, name_enc, name_mask, id_no_enc, id_no_hash, ext_id)

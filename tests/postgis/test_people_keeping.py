@@ -1,5 +1,6 @@
 """People's data by whoever keeps them: sealed anew, ended in time, given to the person, erased."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def kept(engine: Engine, settings: Settings) -> Settings:
     add_person(engine, "officer", "people_officer")
     vault = open_vault(settings)
     with engine.begin() as connection:
-        store_keys.check(connection, vault)
+        store_keys.held(connection, vault)
         connection.execute(insert(reference.source_system).values(id=1, name="test"))
         house = {"id": 1, "footprint": OUTLINE, "footprint_area": 9.0, "height": 3.0}
         house |= {"height_method": "given", "floors_above": 1, "floors_method": "given"}
@@ -126,7 +127,7 @@ def test_another_key_seals_everything_and_the_old_one_opens_nothing(
     (aside,) = kept.data_dir.glob("keys/pii.key.*.old")
     assert read_keys(aside) == old and aside.stat().st_mode & 0o077 == 0
     with engine.begin() as connection:
-        store_keys.check(connection, running)
+        store_keys.held(connection, running)
 
 
 def test_a_run_that_was_ended_goes_on_where_it_was(engine: Engine, kept: Settings) -> None:
@@ -160,21 +161,22 @@ def test_a_run_that_was_ended_goes_on_where_it_was(engine: Engine, kept: Setting
     assert len(read_keys(key_file(kept))) == 1
 
 
-def test_a_load_with_the_old_key_is_refused_once_there_is_a_new_one(
-    engine: Engine, kept: Settings
-) -> None:
-    stale = open_vault(kept)
-    stale._read = None  # a program that has not seen the file since
-    was = stale._known
-    rotation.rotate(engine, kept, lambda _: None)
-
-    class Stale(type(stale)):  # type: ignore[misc]  # a vault as it was
-        def _keys(self) -> Any:
-            return was
-
-    stale.__class__ = Stale
-    with engine.begin() as connection, pytest.raises(PrivacyError, match="written with the key"):
-        store_keys.check(connection, stale)
+def test_a_load_keeps_its_key_and_the_change_waits_for_it(engine: Engine, kept: Settings) -> None:
+    """What was begun with a key ends with it, and is then sealed anew like the rest."""
+    with ThreadPoolExecutor(1) as pool, engine.begin() as connection:
+        vault = store_keys.held(connection, open_vault(kept))
+        changing = pool.submit(rotation.rotate, engine, kept, lambda _: None)
+        with pytest.raises(TimeoutError):
+            changing.result(timeout=0.7)
+        assert len(read_keys(key_file(kept))) == 2  # the file is another already
+        connection.execute(insert(people.person).values(**person(vault, 31, "99000019800100031X")))
+        connection.commit()
+        assert changing.result(timeout=30).sealed["person"] == 31
+    assert found(engine, kept, "99000019800100031X") == 1
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM pii.person WHERE id = 31"))
+        with pytest.raises(PrivacyError, match="written with the key"):
+            store_keys.held(connection, vault)
 
 
 def test_what_opens_with_no_key_stops_the_rotation(engine: Engine, kept: Settings) -> None:
