@@ -132,11 +132,14 @@ def check(answer: Any, spent: float, what: str) -> None:
 
 
 def test_every_parameter_bears_whatever_is_sent(tried: TestClient, key: Key) -> None:
-    count = 0
+    count, headed = 0, set()
     for method, path, operation in operations(tried):
         if path.endswith("/stream"):
             continue  # it would not end
         for parameter in operation["parameters"]:
+            if parameter["in"] == "header" and parameter["name"] in headed:
+                continue  # read in one place for all
+            headed |= {parameter["name"]} if parameter["in"] == "header" else set()
             for what, value in HOSTILE.items():
                 address, headers = asked(path, operation, parameter["name"], value)
                 headers |= key("data-and-people")
