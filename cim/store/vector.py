@@ -132,6 +132,17 @@ def sweep(drawing: Drawing) -> Steps[int]:
     return int(told.cleared)
 
 
+def behind(drawing: Drawing, most: int, *, celled: bool) -> Steps[bool]:
+    """Whether a collection is to be swept.
+
+    That is so before the first tile, where the cells that are to be drawn lack a change, and where
+    more than `most` changes are told.
+    """
+    state = (yield keeping.state(drawing.name))[0]
+    cells_behind = celled and (not state.counted or state.told > 0)
+    return state.sweeps is None or cells_behind or state.told > most
+
+
 def keep(drawing: Drawing, place: Place, made: Made, program: str) -> Steps[None]:
     """Keep a tile, if it may be kept."""
     if made.snapshot is not None and made.sweeps is not None:

@@ -104,9 +104,7 @@ class Tiles:
     async def _swept(self, store: Store, drawing: Drawing, *, celled: bool) -> None:
         """Sweep where the cells that are to be drawn are behind, or too many changes are told."""
         async with self._sweeping.setdefault(drawing.name, asyncio.Lock()):
-            state = (await store.rows(keeping.state(drawing.name)))[0]
-            behind = celled and (not state.counted or state.told > 0)
-            if state.sweeps is None or behind or state.told > TOLD:
+            if await _taken(store, vector.behind(drawing, TOLD, celled=celled)):
                 await _taken(store, vector.sweep(drawing))
 
     def _tidy(self, store: Store) -> None:
@@ -136,7 +134,7 @@ class Tiles:
 
 
 async def _taken(store: Store, steps: Steps[Done]) -> Done:
-    """Take the steps in a transaction of their own."""
+    """Take the steps in a transaction of their own, which is never a replica's."""
     async with store.transaction() as connection:
         try:
             statement = next(steps)
