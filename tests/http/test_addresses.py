@@ -180,7 +180,9 @@ def test_a_name_leads_to_where_it_is(client: TestClient) -> None:
     assert first["lon"] == pytest.approx(113.8805, abs=0.001)
 
 
-@pytest.mark.parametrize("q", ["zzqx", "'", "xx''", "%", "a%b", "\\", "-", "'; DROP TABLE x --"])
+@pytest.mark.parametrize(
+    "q", ["zzqx", "'", "xx''", "%", "%_%_%_", "a%b", "\\", "-", "·", "'; DROP TABLE x --"]
+)
 def test_any_text_is_answered(client: TestClient, q: str) -> None:
     answer = client.get("/addresses/suggest", params={"q": q})
     assert answer.status_code == 200 and len(answer.json()["items"]) <= 10

@@ -146,6 +146,14 @@ def test_any_text_is_answered(connection: Connection, q: str) -> None:
     assert len(found(connection, q)) <= 20
 
 
+@pytest.mark.parametrize("q", ["%_%_%_", "----", "()()", "·····"])
+def test_what_no_index_knows_is_not_looked_for_in_every_row(connection: Connection, q: str) -> None:
+    statement = search(q, 20)
+    compiled = str(statement.compile(connection))
+    rows = connection.exec_driver_sql(f"EXPLAIN {compiled}", dict(statement.compile().params))
+    assert "Seq Scan on std_address" not in "\n".join(rows.scalars())
+
+
 def test_wildcards_are_letters(connection: Connection) -> None:
     assert found(connection, "%花园%_栋") == []
 

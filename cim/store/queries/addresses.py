@@ -19,6 +19,9 @@ CANDIDATES: Final = 2_000
 PLACES: Final = 200
 """Best places in which a room is looked for."""
 
+_LETTERS: Final = re.compile(r"[^\W_]{2,}")
+"""What indexes of parts are made of; nothing is looked up by hyphens and wildcards alone."""
+
 _COLUMNS: Final = """f.id, f.text, f.level, f.score, f.object_type, f.object_id,
     f.building_id, f.unit_id, f.lon, f.lat"""
 
@@ -65,6 +68,20 @@ rooms AS MATERIALIZED (
            OR r.entrance_no = :entrance))"""
 
 
+_STATE: Final = text("""
+    SELECT concat_ws(' ', a.state, e.state, s.state) FROM
+        (SELECT concat(count(*), max(updated_at), count(ended_at)) AS state
+         FROM city.admin_area WHERE level BETWEEN 3 AND 5) a,
+        (SELECT concat(count(*), max(updated_at), count(ended_at)) AS state FROM city.estate) e,
+        (SELECT concat(count(*), max(updated_at), count(ended_at)) AS state FROM city.street) s
+    """)
+
+
+def state_of_names() -> TextClause:
+    """A text that is another one once `names` are others."""
+    return _STATE
+
+
 def names() -> TextClause:
     """Level, name and parent of the places that the city knows, for a Gazetteer."""
     return text(NAMES)
@@ -86,7 +103,7 @@ def search(
     if room:
         levels.pop("floor_no", None)
     if not anywhere:
-        return _statement([], found, limit)
+        return _statement(_parts(normalise(q)), found, limit, anywhere=False)
     if room and len(join(levels)) < 2:
         return _statement(_parts(normalise(q)), found, limit)
     words = _words(levels, found) if levels and not found.remainder else _parts(normalise(q))
@@ -134,18 +151,22 @@ def _statement(
     limit: int,
     asked: dict[str, Any] | None = None,
     place: str = "",
+    *,
+    anywhere: bool = True,
 ) -> TextClause:
     whole = found.norm_text if found.levels and not found.remainder else "".join(words)
     values: dict[str, Any] = {
         "whole": whole,
-        "begins": _escaped(whole) + "%",
         "limit": limit,
     }
-    arms = [_exact(), _prefix()]
+    arms = [_exact()]
+    if whole:
+        arms.append(_prefix())
+        values["begins"] = _escaped(whole) + "%"
     if asked and place:
         arms += [_exact("place"), _prefix("place_begins")]
         values |= {"place": place, "place_begins": _escaped(place) + "%"}
-    arms += _within(words, values)
+    arms += _within(words, values) if anywhere else []
     rooms, units = "", ""
     if asked:
         rooms, units = _ROOMS, _UNITS
@@ -179,13 +200,14 @@ def _prefix(name: str = "begins") -> str:
 
 def _within(words: list[str], values: dict[str, Any]) -> list[str]:
     """The arm that finds the words anywhere, in order, with others between them."""
-    if not any(len(word) > 1 for word in words):
-        return []
+    runs = [run for word in words for run in _LETTERS.findall(word)]
+    if not runs:
+        return []  # no index knows anything of it
     values["candidates"] = CANDIDATES
     values["holds"] = "%" + "%".join(_escaped(word) for word in words) + "%"
     conditions = ["level <= 13", "ended_at IS NULL", "norm_text LIKE :holds"]
-    if max(map(len, words)) == 2:
-        values["pairs"] = [word for word in words if len(word) == 2]
+    if max(map(len, runs)) == 2:
+        values["pairs"] = runs
         conditions.append("city.bigrams(norm_text) @> CAST(:pairs AS text[])")
     score = "80"
     numbered = [word for word in words if word[0].isascii() and word[0].isalnum()]
@@ -202,7 +224,7 @@ def _within(words: list[str], values: dict[str, Any]) -> list[str]:
 def _alike(values: dict[str, Any]) -> str:
     """Places that resemble the text, looked for only where nothing holds it."""
     name = "place" if "place" in values else "whole"
-    if len(values[name]) < 3:
+    if len(values[name]) < 3 or not _LETTERS.search(values[name]):
         return "SELECT 0::bigint AS id, 0 AS score, 0 AS size WHERE false"
     # The right number in another spelling of the street beats the number next door.
     right = " + CASE WHEN norm_text ~ :begun THEN 9 ELSE 0 END" if "begun" in values else ""

@@ -93,7 +93,7 @@ READ_TOO: Final = text("""
 """Further readings."""
 
 
-_SIMILAR: Final = text("""
+_SIMILAR: Final = text(f"""
     SELECT q.level, q.said, n.name, n.how
     FROM (
         SELECT * FROM unnest(CAST(:levels AS smallint[]), CAST(:names AS text[]),
@@ -107,7 +107,8 @@ _SIMILAR: Final = text("""
             WHERE p.said = q.spoken AND p.level = q.level
             UNION ALL
             SELECT p.name, 70 FROM city.place_name p
-            WHERE p.main AND length(p.name) >= 4 AND length(q.said) >= 4 AND p.level = q.level
+            WHERE p.main AND length(p.name) >= 4 AND p.level = q.level
+              AND length(q.said) BETWEEN 4 AND {LONGEST}
               AND city.lacking_one(p.name) && city.lacking_one(q.said)) x
         ORDER BY x.name, x.how DESC LIMIT 8) n
     ORDER BY 1, 2, 4 DESC, 3""")
