@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.schemas.buildings import Building, BuildingLinks
+from api.schemas.buildings import BuildingLinks
 from api.schemas.common import Answer, example
 from api.schemas.units import UnitLinks
 
@@ -29,7 +29,25 @@ class Units(Answer):
     """Units in the order in which they were asked for."""
 
     model_config = example(
-        {"items": [UnitLinks.model_config["json_schema_extra"]["example"]], "unknown": [77]}  # type: ignore[index, call-overload]  # as `example` made it
+        {
+            "items": [
+                {
+                    "unit": {
+                        "id": 31,
+                        "room_no": "803",
+                        "kind": {"code": "residential", "zh": "住宅", "en": "residential"},
+                        "occupancy": "unknown",
+                        "area_gross": 98.5,
+                        "area": 92.1,
+                        "geom_status": "generated",
+                        "rooms": 3,
+                        "layout": "3室2厅",
+                    },
+                    "grid": {"id": 4, "code": "441900001001001", "name": "第一网格"},
+                }
+            ],
+            "unknown": [77],
+        }
     )
 
     items: list[UnitLinks]
@@ -39,9 +57,7 @@ class Units(Answer):
 class Buildings(Answer):
     """Buildings in the order in which they were asked for."""
 
-    model_config = example(
-        {"items": [Building.model_config["json_schema_extra"]["example"]], "unknown": [77]}  # type: ignore[index, call-overload]  # as `example` made it
-    )
+    model_config = example({"items": [], "unknown": [77]})
 
     items: list[BuildingLinks]
     unknown: list[int] = Field(description="ids that no building has")

@@ -1714,64 +1714,7 @@ export interface components {
          * Buildings
          * @description Buildings in the order in which they were asked for.
          * @example {
-         *       "items": [
-         *         {
-         *           "id": 7,
-         *           "name": "3栋",
-         *           "address": "广东省东莞市松山湖示范社区示范小区3栋",
-         *           "kind": "自然幢",
-         *           "state": "existing",
-         *           "use": {
-         *             "code": "residential",
-         *             "zh": "住宅",
-         *             "en": "residential"
-         *           },
-         *           "height": 54,
-         *           "height_method": "given",
-         *           "floors_above": 18,
-         *           "floors_below": 1,
-         *           "floors_method": "given",
-         *           "built_year": 2015,
-         *           "footprint_area": 620.5,
-         *           "ground_elev": 12.3,
-         *           "height_shift": -5.2,
-         *           "estate": {
-         *             "id": 1,
-         *             "name": "示范小区"
-         *           },
-         *           "areas": [
-         *             {
-         *               "id": 1,
-         *               "code": "441900",
-         *               "name": "东莞市",
-         *               "level": 2
-         *             }
-         *           ],
-         *           "grid": {
-         *             "id": 4,
-         *             "code": "441900001001001",
-         *             "name": "第一网格"
-         *           },
-         *           "counts": {
-         *             "storeys": 19,
-         *             "entrances": 2,
-         *             "units": 144,
-         *             "residents": 320,
-         *             "devices": 300,
-         *             "organisations": 2
-         *           },
-         *           "bounds": [
-         *             113.88,
-         *             22.92,
-         *             113.8805,
-         *             22.9203
-         *           ],
-         *           "centre": [
-         *             113.8802,
-         *             22.9201
-         *           ]
-         *         }
-         *       ],
+         *       "items": [],
          *       "unknown": [
          *         77
          *       ]
@@ -5023,6 +4966,11 @@ export interface components {
          *             "geom_status": "generated",
          *             "rooms": 3,
          *             "layout": "3室2厅"
+         *           },
+         *           "grid": {
+         *             "id": 4,
+         *             "code": "441900001001001",
+         *             "name": "第一网格"
          *           }
          *         }
          *       ],
