@@ -133,6 +133,7 @@ def connect_async(
         pool_size=size or _crowd(),
         max_overflow=0,
         pool_pre_ping=True,
+        hide_parameters=True,
     )
     faults.install(engine.sync_engine, None if replica else _folder(settings))
     return engine
@@ -254,7 +255,9 @@ def open_engine(settings: Settings, *, role: str | None = None, size: int | None
                 return psycopg.connect(where, **options)
 
     bounds = {"pool_size": size, "max_overflow": 0} if size else {}
-    engine = create_engine("postgresql+psycopg://", creator=open_one, pool_pre_ping=True, **bounds)
+    # No error repeats the parameters of its statement: they may be somebody's.
+    bounds |= {"pool_pre_ping": True, "hide_parameters": True}
+    engine = create_engine("postgresql+psycopg://", creator=open_one, **bounds)
     faults.install(engine, _folder(settings))
     return engine
 

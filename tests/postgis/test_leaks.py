@@ -2,6 +2,7 @@
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from tests import leaks
 
@@ -38,3 +39,10 @@ def test_a_number_in_a_table_is_found(
             connection.execute(text("DELETE FROM security.audit_log WHERE event = 'x'"))
     assert {kind for where, kind in found.found if table in where} == {"a document's number"}
     assert NUMBER not in str(found.found)
+
+
+def test_an_error_of_the_database_repeats_no_parameter(engine: Engine) -> None:
+    asked = text("SELECT 1 / length(CAST(:no AS text)) / 0")
+    with engine.connect() as connection, pytest.raises(DBAPIError) as fault:
+        connection.execute(asked, {"no": NUMBER})
+    assert "division by zero" in str(fault.value) and NUMBER not in str(fault.value)

@@ -52,6 +52,14 @@ def test_the_resident_reader_reads_neither_numbers_nor_what_they_are_found_by(
         assert not may(connection, "cim_resident_reader", f"SELECT {column} FROM pii.person")
 
 
+@pytest.mark.parametrize("login", ["cim_public", "cim_gate", "cim_intake", "cim_service"])
+def test_no_login_by_itself_reads_people_or_how_many_they_are(
+    connection: Connection, login: str
+) -> None:
+    for statement in ("SELECT id FROM pii.person", "SELECT residents FROM city.building_pop"):
+        assert not may(connection, login, statement)
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -566,6 +566,7 @@ GRANT SELECT (id, parent_id, code, ended_at) ON city.admin_area, city.grid TO ci
 -- Files on their way in, and what an officer decides of them.
 GRANT USAGE ON SCHEMA city, platform TO cim_intake;
 GRANT SELECT ON ALL TABLES IN SCHEMA city, platform TO cim_intake;
+REVOKE SELECT ON city.building_pop FROM cim_intake; -- how many live in each building
 GRANT INSERT, UPDATE, DELETE ON platform.upload, platform.intake TO cim_intake;
 GRANT UPDATE ON platform.match TO cim_intake;
 ALTER DEFAULT PRIVILEGES IN SCHEMA city GRANT SELECT ON TABLES TO cim_intake;
