@@ -16,7 +16,7 @@ from api.ogc.describing import (
 )
 from api.ogc.reading import MOST
 from api.ogc.systems import SYSTEMS
-from cim.intake.editing import EDITED
+from cim.intake.wishes import EDITED, writable
 from cim.store.queries.collections.definitions import COLLECTIONS
 from cim.store.queries.collections.shape import Collection
 
@@ -176,7 +176,10 @@ MATCH = parameter(
     **{"in": "header", "required": True},
 )  # fmt: skip
 SENT = parameter(
-    "Content-Crs", "the system of the coordinates that are sent", TEXT, **{"in": "header"}
+    "Content-Crs",
+    "the system of the coordinates that are sent",
+    {"type": "string", "enum": [f"<{uri}>" for uri in SYSTEMS]},
+    **{"in": "header"},
 )
 
 
@@ -194,11 +197,28 @@ def _written(
         | {code: _problem(text) for code, text in REFUSED.items()},
     }
     if media:
-        schema = {"type": "object", "required": ["type", "properties"]}
-        kinds = {GEOJSON: schema}
-        content = {each: {"schema": kinds.get(each, {"type": "object"})} for each in media}
+        schema = _feature(here, whole=does != "update")
+        content = {each: {"schema": schema} for each in media}
         told["requestBody"] = {"required": True, "content": content}
     return told
+
+
+def _feature(here: Collection, *, whole: bool) -> Document:
+    """What is sent of a feature: all of it, or what is to be changed."""
+    empty = {"nullable": True}
+    properties = {
+        name: JSON_TYPES[here.properties[name].kind] | empty
+        for name in here.properties
+        if name in writable(here.name)
+    }
+    members: Document = {
+        "geometry": {"type": "object", "description": here.geometry_kind} | empty,
+        "properties": {"type": "object", "properties": properties},
+    }
+    if not whole:
+        return {"type": "object", "properties": members}
+    members["type"] = {"type": "string", "enum": ["Feature"]}
+    return {"type": "object", "required": ["type", "properties"], "properties": members}
 
 
 def _problem(text: str) -> Document:

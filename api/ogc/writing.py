@@ -30,7 +30,7 @@ from cim.errors import (
     UnknownKey,
 )
 from cim.intake import editing
-from cim.intake.editing import Wish
+from cim.intake.wishes import EDITED, Wish, writable, wrong
 from cim.security.identity import stand_for
 from cim.security.rights import FEATURES_WRITE
 from cim.settings import Settings
@@ -123,7 +123,7 @@ class Writer:
     def log(self, connection: Connection, event: str, key: int, names: list[str]) -> None:
         """A line in the audit log: which properties, never their values."""
         detail = {"collection": self.here.name, "properties": names}
-        kind = editing.EDITED[self.here.name]
+        kind = EDITED[self.here.name]
         connection.execute(record(event, object_type=kind, object_id=key, detail=detail))
 
 
@@ -141,7 +141,7 @@ def writer(
             "Changing features needs a key: Authorization: Bearer …, or signing in.",
             "修改要素需要密钥（Authorization: Bearer …）或登录。",
         )
-    if here.name not in editing.EDITED:
+    if here.name not in EDITED:
         raise NotAllowed(
             f"{here.name} follow from other data, and are not written by themselves.",
             f"{here.zh}由其他数据推算，不能直接修改。",
@@ -200,16 +200,16 @@ def placed(here: Collection, sent: Mapping[str, Any], within: System) -> shapely
     try:
         found = shapely.from_geojson(orjson.dumps(given))
     except (shapely.errors.GEOSException, orjson.JSONEncodeError, TypeError, ValueError):
-        raise editing.wrong("geometry", "is no geometry of GeoJSON", "不是有效的几何") from None
+        raise wrong("geometry", "is no geometry of GeoJSON", "不是有效的几何") from None
     known = KINDS[here.geometry_kind]
     if found is None or found.is_empty or found.geom_type not in known:
         words = " or ".join(known)
-        raise editing.wrong("geometry", f"must be a {words}", f"必须为 {' 或 '.join(known)}")
+        raise wrong("geometry", f"must be a {words}", f"必须为 {' 或 '.join(known)}")
     moved = within.place(found)
     west, south, east, north = moved.bounds
     inside = -180 <= west <= east <= 180 and -90 <= south <= north <= 90
     if not all(map(isfinite, moved.bounds)) or not inside:
-        raise editing.wrong("geometry", "lies outside its coordinate system", "超出坐标系范围")
+        raise wrong("geometry", "lies outside its coordinate system", "超出坐标系范围")
     return moved
 
 
@@ -227,7 +227,7 @@ def wished(
 ) -> Wish:
     """What was sent, as what the object is to be. What follows from other data is left aside."""
     said = sent.get("properties") or {}
-    derived = set(here.properties) - editing.writable(here.name)
+    derived = set(here.properties) - writable(here.name)
     properties = {name: each for name, each in said.items() if name not in derived}
     told = "geometry" in sent
     geometry = placed(here, sent, within)
@@ -303,7 +303,7 @@ def _touched(wish: Wish, before: Any) -> set[str]:
     stood = orjson.loads(before.properties)
     said = dict(wish.properties)
     if wish.whole:
-        said = dict.fromkeys(editing.writable(wish.collection.name)) | said
+        said = dict.fromkeys(writable(wish.collection.name)) | said
     names = {name for name, each in said.items() if stood.get(name) != each}
     if wish.placed:
         shown = None if before.geometry is None else shapely.from_geojson(before.geometry)
@@ -333,7 +333,7 @@ def _end(writer: Writer, key: int) -> None:
 @router.options("/collections/{collection}/items/{feature}")
 async def options(here: HereDep, caller: CallerDep, feature: str | None = None) -> Response:
     """What this caller may do with the features of a collection."""
-    may = here.name in editing.EDITED and caller.may(FEATURES_WRITE, here.name)
+    may = here.name in EDITED and caller.may(FEATURES_WRITE, here.name)
     more = ["POST"] if feature is None else ["PUT", "PATCH", "DELETE"]
     methods = ["GET", "OPTIONS", *(more if may else [])]
     headers = {"Allow": ", ".join(methods), "Vary": "Authorization, Cookie"}

@@ -10,19 +10,17 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
 import orjson
-import pyarrow as pa
 import shapely
 from sqlalchemy import Connection, Row
 
 from cim.errors import Conflict, InvalidQuery, NotFound, SourceError
+from cim.intake.wishes import EDITED, LINKS, Wish, check, fields, wrong
 from cim.load import pipeline
-from cim.load.fields import code
 from cim.load.kind import Kind
 from cim.load.kinds import KINDS
 from cim.load.pipeline import Request
@@ -31,64 +29,17 @@ from cim.load.rows import REASONS
 from cim.settings import Settings
 from cim.store import merge
 from cim.store.queries import editing as statements
-from cim.store.queries.changes import TABLES, columns_of
-from cim.store.queries.collections.definitions import COLLECTIONS
-from cim.store.queries.collections.shape import Collection
+from cim.store.queries.changes import TABLES
 from cim.store.stage import ROWS, Stage
 
 SOURCE: Final = "service"
 """The source of what is made here."""
-
-EDITED: Final[Mapping[str, str]] = {
-    "areas": "admin_area",
-    "grids": "grid",
-    "estates": "estate",
-    "streets": "street",
-    "buildings": "building",
-    "units": "unit",
-    "addresses": "address",
-    "facilities": "facility",
-    "devices": "device",
-    "organisations": "organisation",
-}
-"""Collections that can be written, with their types; their kinds of files go by the same names.
-
-Storeys and entrances follow from their building, and of parcels there are no files yet.
-"""
-
-LINKS: Final[Mapping[str, Mapping[str, str]]] = {
-    "facilities": {"building_id": "building", "unit_id": "unit", "estate_id": "estate"},
-    "devices": {"building_id": "building", "bind_type": "", "bind_id": ""},
-}
-"""Properties that name another object by its id, with its type."""
 
 BOUND: Final = ("building", "entrance", "storey", "unit", "estate", "facility")
 """What a device can be bound to."""
 
 ALONE: Final = ("organisations", "facilities", "devices")
 """Collections of which a feature says nothing of the tables beside theirs: these stay."""
-
-SAID: Final[Mapping[str, Mapping[str, str]]] = {
-    "units": {"building_id": "building_id", "storey_no": "storey"}
-}
-"""Fields that are called otherwise than the column of their property."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What an object is to be; `key` None is a new one."""
-
-    collection: Collection
-    key: int | None
-    properties: Mapping[str, Any]
-    geometry: shapely.Geometry | None = None
-    """In CGCS2000 degrees, longitude first."""
-
-    placed: bool = False
-    """Whether anything is said of the geometry."""
-
-    whole: bool = True
-    """Whether what is not said is to be nothing; else it stays."""
 
 
 @dataclass(frozen=True)
@@ -98,30 +49,6 @@ class Line:
     values: dict[str, Any]
     links: dict[str, Any] = field(default_factory=dict)
     shape: bytes | None = None
-
-
-def fields(collection: str) -> dict[str, str]:
-    """Properties that can be written → the fields of files that they are."""
-    return dict(_fields(collection))
-
-
-@cache
-def _fields(collection: str) -> dict[str, str]:
-    here, table = COLLECTIONS[collection], TABLES[EDITED[collection]]
-    known = {each.name for each in KINDS[collection].fields}
-    found = dict(SAID.get(collection, {}))
-    for name, each in here.properties.items():
-        columns = columns_of(each.expression, table)
-        if len(columns) == 1 and columns <= known and name not in LINKS.get(collection, {}):
-            found.setdefault(name, next(iter(columns)))
-    return found
-
-
-def writable(collection: str) -> frozenset[str]:
-    """The properties of a collection that can be written; none of one that cannot."""
-    if collection not in EDITED:
-        return frozenset()
-    return frozenset((*_fields(collection), *LINKS.get(collection, {})))
 
 
 def locked(connection: Connection, collection: str, key: int) -> Row[Any]:
@@ -141,7 +68,7 @@ def write(connection: Connection, settings: Settings, wish: Wish, now: Row[Any] 
     Nothing is committed here.
     """
     name = wish.collection.name
-    _known(wish)
+    check(wish)
     source, ext_id = _identity(connection, name, now)
     row = _row(connection, wish, now)
     kind = _kind(connection, name, row.links)
@@ -164,39 +91,6 @@ def end(connection: Connection, settings: Settings, collection: str, now: Row[An
         _derive(connection, settings, [now.id])
 
 
-def _known(wish: Wish) -> None:
-    """InvalidQuery where a property is not one, or its value none that a property has."""
-    for name, value in wish.properties.items():
-        if name not in wish.collection.properties:
-            raise InvalidQuery(
-                f"properties.{name[:40]} is not known.", f"properties.{name[:40]} 为未知字段。"
-            )
-        plain = value is None or isinstance(value, str | int | float | bool)
-        if name in writable(wish.collection.name) and not plain:
-            raise wrong(name, "must be one value", "必须为单个值")
-        if isinstance(value, str) and "\0" in value:
-            raise wrong(name, "holds a character that no text has", "含有无效字符")
-    _coded(wish)
-
-
-def _coded(wish: Wish) -> None:
-    """InvalidQuery where a code is in no list; what a file says is kept with the rest."""
-    name = wish.collection.name
-    coded = {each.name: each for each in KINDS[name].fields if each.type == "code"}
-    for place, field_ in _fields(name).items():
-        said = wish.properties.get(place)
-        if field_ in coded and said not in (None, ""):
-            _, bad = code(pa.array([str(said)]), coded[field_])
-            if bad[0]:
-                raise wrong(place, "is no code of its list", "不在代码表中")
-
-
-def wrong(name: str, en: str, zh: str) -> InvalidQuery:
-    """What is said of a property that is wrong."""
-    place = name if name == "geometry" else f"properties.{name}"
-    return InvalidQuery(f"{place} {en}.", f"{place} {zh}。")
-
-
 def _identity(connection: Connection, collection: str, now: Row[Any] | None) -> tuple[str, str]:
     """The source and key by which files know the object; given to one that has none."""
     if now is None:
@@ -214,7 +108,7 @@ def _identity(connection: Connection, collection: str, now: Row[Any] | None) -> 
 def _row(connection: Connection, wish: Wish, now: Row[Any] | None) -> Line:
     """The row of a file that says what is wished."""
     name = wish.collection.name
-    kind, known = KINDS[name], _fields(name)
+    kind, known = KINDS[name], fields(name)
     values = dict.fromkeys(known.values()) if wish.whole else _standing(name, kind, wish, now)
     values |= {known[p]: v for p, v in wish.properties.items() if p in known}
     if name == "units":
@@ -233,9 +127,9 @@ def _standing(name: str, kind: Kind, wish: Wish, now: Row[Any] | None) -> dict[s
     assert now is not None
     before = dict(now._mapping)
     made = {f for f, how in kind.guarded.items() if before.get(how) != "given"}
-    values = {f: before.get(f) for f in _fields(name).values() if f in before and f not in made}
+    values = {f: before.get(f) for f in fields(name).values() if f in before and f not in made}
     if name == "addresses":  # the text is made of the levels, or they of the text
-        spoken = {_fields(name)[p] for p in wish.properties if p in _fields(name)}
+        spoken = {fields(name)[p] for p in wish.properties if p in fields(name)}
         levels = [f for f in values if f not in ("full_text", "std_code", "status")]
         for dropped in levels if "full_text" in spoken else ["full_text"]:
             values.pop(dropped, None)
@@ -364,7 +258,7 @@ def _refused(collection: str, report: Report) -> InvalidQuery:
     """What is wrong with a row, in the words of a file's report, by the name of the property."""
     aside = report.first[0]
     en, zh = REASONS[aside.reason]
-    named = {f: p for p, f in _fields(collection).items()}
+    named = {f: p for p, f in fields(collection).items()}
     if aside.field is None or aside.field in ("geometry", KINDS[collection].geometry_column):
         return wrong("geometry", f"cannot come in: {en}", f"无法保存：{zh}")
     return wrong(named.get(aside.field, aside.field), f"cannot come in: {en}", f"无法保存：{zh}")

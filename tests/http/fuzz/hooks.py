@@ -15,8 +15,8 @@ from schemathesis.openapi.checks import (
 
 LANGUAGES = frozenset(
     """addresses after area bbox building class collection collections crs datetime end estate
-    expand f file filename filter grid group kind kinds lat limit lon observed of place Polygon
-    properties property q reading sortby
+    expand f file filename filter geometry grid group kind kinds lat limit lon observed of place
+    Polygon properties property q reading sortby
     start tile tileset tileCol tileMatrix tileRow unit Upload-Metadata X-Purpose""".split()
 )
 """Parameters that hold more than a schema can say, or that go together: only the service can tell
