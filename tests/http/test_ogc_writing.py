@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from cim.settings import Settings
-from tests.accounts import add_key
+from tests.accounts import PASSWORD, add_key, add_person
 
 ITEMS = "/ogc/collections/{}/items"
 
@@ -343,6 +343,22 @@ def test_who_writes_where(client: TestClient) -> None:
     away = feature(square(114.3, 22.9), name="界外小区")
     assert client.put(mine, json=away, headers=key("key-town", If_Match=etag)).status_code == 403
     assert client.get(mine).json()["properties"]["name"] == "界内小区"
+
+
+def test_who_is_signed_in_writes_from_our_own_page_alone(
+    client: TestClient, engine: Engine
+) -> None:
+    add_person(engine, "wang", "editor")
+    client.cookies.clear()
+    origin = {"Origin": str(client.base_url)}
+    signed = client.post("/session", json={"name": "wang", "password": PASSWORD}, headers=origin)
+    assert signed.status_code == 200, signed.text
+    sent = feature(square(113.98, 22.98), name="会话小区")
+    refused = client.post(ITEMS.format("estates"), json=sent, headers=origin)
+    assert refused.status_code == 403 and "X-CSRF-Token" in refused.json()["detail"]
+    token = {"X-CSRF-Token": signed.json()["csrf"]} | origin
+    assert client.post(ITEMS.format("estates"), json=sent, headers=token).status_code == 201
+    client.cookies.clear()
 
 
 def test_a_device_that_is_not_public_is_not_there(client: TestClient) -> None:
