@@ -28,7 +28,7 @@ from cim.security import accounts
 from cim.security.identity import stand_for
 from cim.security.signing import CONSOLE
 from cim.settings import Settings
-from cim.store.engine import connect, open_engine
+from cim.store.engine import connect, open_engine, share
 
 GRACE = 5
 """Seconds that answers under way have after the service was told to stop."""
@@ -95,6 +95,7 @@ def serve(host: str, port: int, demo: bool, workers: int | None, no_worker: bool
     address = f"http://{shown}:{listener.getsockname()[1]}"
     geoid(settings)  # what is wrong with it or the store is said here, in sentences
     welcome(settings, address)
+    share(settings)
     # What stopped the server is raised once more after it has ended, unless whoever started us has
     # interrupts ignored, as a shell has for what it runs in the background; the worker ends first.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
@@ -28,6 +29,9 @@ METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """Where the metrics' library looks for the folder of its files, when it is first imported."""
 
 FACTORY = "api.workers:worker"
+
+PREFIX = "cimtwin-workers-"
+"""How such folders are called, with the number of the process whose they are."""
 
 LAST = 15.0
 """Seconds after which a worker that was told to stop is ended."""
@@ -52,8 +56,15 @@ def _end_with_parent(parent: int) -> None:
 
 @contextmanager
 def shared() -> Iterator[Path]:
-    """A folder for what the workers share, named in the environment that they inherit."""
-    folder = Path(tempfile.mkdtemp(prefix="cimtwin-"))
+    """A folder for what the workers share, named in the environment that they inherit.
+
+    Those of parents that were killed are taken away.
+    """
+    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        owner = left.name.removeprefix(PREFIX).partition("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     (folder / "metrics").mkdir()
     os.environ[SHARED], os.environ[METRICS] = str(folder), str(folder / "metrics")
     try:

@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from cim.settings import Settings
-from tests.served import serving
+from tests.served import environment, serving
 
 
 def free() -> int:
@@ -109,6 +110,19 @@ def test_workers_whose_parent_was_killed_end_too(city: Settings) -> None:
         process.kill()
         process.wait()
         assert soon(lambda: not any(each.is_running() for each in orphans), 20)
+
+
+def test_more_processes_than_the_database_has_connections_for_are_refused(city: Settings) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cim", "serve", "--port", "0", "--workers", "64"],
+        env=environment(city),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2 and "576 connections" in done.stderr and "请减少" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_metrics_are_nowhere_among_the_routes(city: Settings, metrics: str) -> None:
