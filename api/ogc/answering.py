@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import orjson
@@ -9,12 +10,16 @@ from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from api import tagged
+from api.deps import Memory
 from api.ogc.describing import HTML, JSON, Bounds, Document
 from api.ogc.reading import once, wrong
+from api.sight import sight
 from api.store import Store
 from cim.errors import NotFound
+from cim.store.direct import Direct
 from cim.store.queries.collections import items as queries
 from cim.store.queries.collections.definitions import COLLECTIONS
+from cim.store.queries.collections.items import Sight
 from cim.store.queries.collections.shape import Collection
 
 
@@ -30,6 +35,31 @@ async def here(collection: str) -> Collection:
     if found is None:
         raise NotFound("There is no collection of that name.", "没有该名称的数据集。")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What an answer with features needs, and for whom."""
+
+    root: str
+    here: Collection
+    store: Store
+    direct: Direct
+    memory: Memory
+    sight: Sight
+
+
+async def question(request: Request) -> Question:
+    """The same, asked for all at once: each dependency by itself takes 0.03 ms to find."""
+    state, asked = request.app.state, await here(request.path_params["collection"])
+    return Question(
+        await root_of(request),
+        asked,
+        state.store,
+        state.direct,
+        state.memory,
+        await sight(await state.gate.caller(request)),
+    )
 
 
 RootDep = Annotated[str, Depends(root_of)]

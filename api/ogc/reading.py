@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement
 
 from api.ogc.systems import CRS84, DEFAULT, System, box, system
 from cim.errors import BadParameter
-from cim.store.queries.collections.items import Ask, Sight, Sort, bound, meets
+from cim.store.queries.collections.items import Ask, Box, Sight, Sort, bound, meets
 from cim.store.queries.collections.shape import Collection, Kind, Property
 from cim.store.queries.collections.times import parse_date, parse_instant, parse_interval
 
@@ -93,12 +93,14 @@ def items(
     """What is asked of a collection by the pairs of a query string."""
     given = once(pairs, (*PARAMETERS, *collection.properties))
     target = system("crs", given["crs"]) if "crs" in given else DEFAULT
-    where = [*_within(collection, given), *_during(collection, given), *_equal(collection, given)]
+    box, within = _within(collection, given)
+    where = [*within, *_during(collection, given), *_equal(collection, given)]
     sort = _sort(collection, given.get("sortby"))
     ask = Ask(
         collection=collection,
         limit=_limit(given.get("limit", "100")),
         where=(*where, *compile_filter(collection, given)),
+        box=box,
         sort=sort,
         after=None if "after" not in given else _after(given["after"], sort),
         shows=_shows(collection, given.get("properties")),
@@ -136,28 +138,33 @@ def _numbers(parameter: str, text: str) -> list[float]:
     return numbers
 
 
-def _within(collection: Collection, given: Mapping[str, str]) -> list[ColumnElement[bool]]:
-    """The box; its heights are read and left aside, for features lie on the ground."""
+def _within(
+    collection: Collection, given: Mapping[str, str]
+) -> tuple[Box | None, list[ColumnElement[bool]]]:
+    """The box, as such if it is one in degrees; its heights are read and left aside, for features
+    lie on the ground."""
     source = system("bbox-crs", given.get("bbox-crs", CRS84))
     if "bbox" not in given:
-        return []
+        return None, []
     area = box("bbox", _numbers("bbox", given["bbox"]), source)
-    upright = source.srid in (4490, 4326) and area.geom_type == "Polygon"
-    return [meets(collection, shapely.to_wkb(area), upright=upright)]
+    if source.srid in (4490, 4326) and area.geom_type == "Polygon":
+        return area.bounds, []
+    return None, [meets(collection, shapely.to_wkb(area))]
 
 
-def share(given: Mapping[str, str], extent: tuple[float, float, float, float] | None) -> float:
-    """What part of an extent the box takes up; all of it where there is no box.
-
-    >>> share({"bbox": "0,0,1,1"}, (0, 0, 2, 2)), share({}, (0, 0, 2, 2))
-    (0.25, 1.0)
-    """
-    if "bbox" not in given or extent is None:
+def share(asked: Items, extent: Box | None) -> float:
+    """What part of an extent the box takes up; all of it where there is no box."""
+    if "bbox" not in asked.given or extent is None:
         return 1.0
-    source = system("bbox-crs", given.get("bbox-crs", CRS84))
-    area = box("bbox", _numbers("bbox", given["bbox"]), source)
-    whole = shapely.box(*extent)
-    return float(area.intersection(whole).area / whole.area) if whole.area else 1.0
+    if asked.ask.box is not None:
+        (w, s, e, n), (left, low, right, high) = asked.ask.box, extent
+        wide, tall = min(e, right) - max(w, left), min(n, high) - max(s, low)
+        whole = (right - left) * (high - low)
+        return max(wide, 0.0) * max(tall, 0.0) / whole if whole else 1.0
+    source = system("bbox-crs", asked.given.get("bbox-crs", CRS84))
+    area = box("bbox", _numbers("bbox", asked.given["bbox"]), source)
+    around = shapely.box(*extent)
+    return float(area.intersection(around).area / around.area) if around.area else 1.0
 
 
 def _during(collection: Collection, given: Mapping[str, str]) -> list[ColumnElement[bool]]:

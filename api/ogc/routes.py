@@ -13,17 +13,27 @@ from starlette.concurrency import run_in_threadpool
 
 from api.deps import MemoryDep, StoreDep
 from api.ogc import answers, describing, openapi, pages
-from api.ogc.answering import HereDep, RootDep, answer, extents, form, shown, version_of
+from api.ogc.answering import (
+    HereDep,
+    RootDep,
+    answer,
+    extents,
+    form,
+    question,
+    shown,
+    version_of,
+)
 from api.ogc.describing import HTML, Document
 from api.ogc.filters import compiled
 from api.ogc.reading import FORMATS, Items, items, once, place, share, value
 from api.ogc.systems import DEFAULT, system
 from api.ogc.tiles import openapi as tiles_openapi
 from api.ogc.tiles import routes as tiles
-from api.sight import SightDep
 from api.store import Store
 from cim.errors import BadParameter, NotFound
+from cim.store.direct import Direct
 from cim.store.queries.collections import items as queries
+from cim.store.queries.collections import often
 from cim.store.queries.collections.items import Ask
 
 router = APIRouter(prefix="/ogc", include_in_schema=False)
@@ -109,33 +119,28 @@ async def schema(request: Request, root: RootDep, here: HereDep) -> Response:
 
 
 @router.get("/collections/{collection}/items")
-async def features(
-    request: Request,
-    root: RootDep,
-    here: HereDep,
-    store: StoreDep,
-    memory: MemoryDep,
-    sight: SightDep,
-) -> Response:
+async def features(request: Request) -> Response:
     """Features of a collection, a page at a time."""
-    asked = items(here, request.query_params.multi_items(), sight, compiled)
+    by = await question(request)
+    root, here, store = by.root, by.here, by.store
+    asked = items(here, request.query_params.multi_items(), by.sight, compiled)
     shape = form(request, asked.given.get("f"), FORMATS)
     ask = asked.ask
     if "bbox" in asked.given:
-        known = await memory.get("ogc-extents", lambda: extents(store))
-        ask = replace(ask, gathered=share(asked.given, known.get(here.name)) < FEW)
+        known = await by.memory.get("ogc-extents", lambda: extents(store))
+        ask = replace(ask, gathered=share(asked, known.get(here.name)) < FEW)
     if shape == "html":
         ask = replace(ask, limit=min(ask.limit, READABLE))
-    statement = queries.features(ask)
-    if shape in ("csv", "fgb"):
-        statement = queries.table(unswapped(ask) if shape == "fgb" else ask, CARRIED[shape])
-    rows = [] if asked.only_count else await fetched(store, statement)
+    rows = [] if asked.only_count else await paged(store, by.direct, ask, shape)
     more, rows = len(rows) > ask.limit, rows[: ask.limit]
     after = place(rows[-1].place) if more else None
     path = f"{root}/collections/{here.name}/items"
     links = describing.page_links(path, asked.given, shape, after, here)
     counted = await count(store, asked)
-    body = await run_in_threadpool(written, shape, root, asked, rows, links, counted)
+    if shape == "json" and len(rows) < MANY:
+        body = answers.geojson(rows, links, counted)
+    else:
+        body = await run_in_threadpool(written, shape, root, asked, rows, links, counted)
     headers = {"Content-Crs": f"<{asked.system.uri}>"}
     if after is not None:
         following = next(each["href"] for each in links if each["rel"] == "next")
@@ -151,8 +156,20 @@ READABLE = 1000
 FEW = 0.25
 """Part of a collection's extent that a box may take up whose features are gathered and sorted."""
 
+MANY = 500
+"""Features that are written in a thread: others would wait for it longer than it takes."""
+
 CARRIED: dict[str, Any] = {"csv": "wkt", "fgb": "wkb"}
 """How geometries travel into files."""
+
+
+async def paged(store: Store, direct: Direct, ask: Ask, shape: str) -> Sequence[Any]:
+    """The rows of a page."""
+    if shape in ("csv", "fgb"):
+        asked = unswapped(ask) if shape == "fgb" else ask
+        return await fetched(store, queries.table(asked, CARRIED[shape]))
+    ready = often.page(ask)
+    return await (direct.rows(ready) if ready else fetched(store, queries.features(ask)))
 
 
 def unswapped(ask: Ask) -> Ask:
@@ -204,10 +221,10 @@ async def fetched(store: Store, statement: Executable) -> Sequence[Any]:
 
 
 @router.get("/collections/{collection}/items/{feature}")
-async def one(
-    request: Request, root: RootDep, here: HereDep, store: StoreDep, sight: SightDep, feature: str
-) -> Response:
+async def one(request: Request, feature: str) -> Response:
     """One feature by its id."""
+    by = await question(request)
+    root, here, store, sight = by.root, by.here, by.store, by.sight
     given = once(request.query_params.multi_items(), ("f", "crs"))
     shape = form(request, given.get("f"))
     target = system("crs", given["crs"]) if "crs" in given else DEFAULT
@@ -216,7 +233,8 @@ async def one(
     except BadParameter:
         raise absent() from None
     ask = Ask(here, srid=target.srid, swapped=target.swapped, sight=sight)
-    rows = await fetched(store, queries.feature(ask, key))
+    ready = often.one(ask, key)
+    rows = await (by.direct.rows(ready) if ready else fetched(store, queries.feature(ask, key)))
     if not rows:
         raise absent()
     links = describing.feature_links(f"{root}/collections/{here.name}/items", key, shape)

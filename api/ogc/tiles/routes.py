@@ -26,7 +26,7 @@ from cim.store.queries.vector.matrices import WEB, MatrixSet
 router = APIRouter()
 
 
-def matrices(tileMatrixSetId: str) -> MatrixSet:
+async def matrices(tileMatrixSetId: str) -> MatrixSet:
     """The tile matrix set of an address."""
     return matrix_set(tileMatrixSetId)
 
@@ -34,7 +34,7 @@ def matrices(tileMatrixSetId: str) -> MatrixSet:
 SetDep = Annotated[MatrixSet, Depends(matrices)]
 
 
-def tiles(request: Request) -> Tiles:
+async def tiles(request: Request) -> Tiles:
     """What makes and keeps vector tiles."""
     state = request.app.state
     if not hasattr(state, "vector_tiles"):
@@ -52,7 +52,7 @@ class Making:
     sight: Sight
 
 
-def making(
+async def making(
     store: StoreDep,
     direct: DirectDep,
     tiles: Annotated[Tiles, Depends(tiles)],

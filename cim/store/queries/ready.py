@@ -8,6 +8,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import Select
+from sqlalchemy.dialects.postgresql import asyncpg
+
+_DIALECT: Any = asyncpg.dialect()  # type: ignore[no-untyped-call]  # it comes without types
 _NAME = re.compile(r"(?<![:\w]):([a-z]\w*)")
 
 
@@ -31,8 +35,27 @@ class Ready:
         """A text with `:name` for each value, and the type in SQL that each has."""
         self._names = tuple(dict.fromkeys(_NAME.findall(sql)))
         places = {name: f"${at}::{types[name]}" for at, name in enumerate(self._names, 1)}
+        self._known: dict[str, Any] = {}
         self.sql = _NAME.sub(lambda found: places[found[1]], sql)
+
+    @classmethod
+    def of(cls, statement: Select[Any]) -> "Ready":
+        """A statement of the toolkit, which takes the values of its named `bindparam`s.
+
+        Those that have a value already keep it.
+
+        >>> from sqlalchemy import Integer, bindparam, select
+        >>> Ready.of(select(bindparam("id", type_=Integer) + 1))(id=7)
+        Asked(sql='SELECT $1::INTEGER + $2::INTEGER AS anon_1', values=(7, 1))
+        """
+        made = statement.compile(dialect=_DIALECT)
+        ready = cls("")
+        ready.sql, ready._names = str(made), tuple(made.positiontup or ())
+        ready._known = {name: value for name, value in made.params.items() if value is not None}
+        return ready
 
     def __call__(self, **values: Any) -> Asked:
         """The statement with these values; KeyError where one is missing."""
+        if self._known:
+            values = self._known | values
         return Asked(self.sql, tuple(values[name] for name in self._names))

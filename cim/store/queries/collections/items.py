@@ -11,6 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    BindParameter,
     Boolean,
     ColumnElement,
     Date,
@@ -42,6 +43,7 @@ from cim.model.base import CITY, SRID
 from cim.store.queries.collections.shape import Collection, Kind, Property
 
 Form = Literal["geojson", "wkt", "wkb"]
+Box = tuple[float, float, float, float]
 Sight = Sequence[tuple[int, tuple[tuple[int, ...], tuple[int, ...]] | None]]
 """What a caller is cleared for: a level of secrecy, and the areas and grids, or None for all."""
 
@@ -72,6 +74,9 @@ class Ask:
     collection: Collection
     limit: int = 100
     where: tuple[ColumnElement[bool], ...] = ()
+    box: Box | None = None
+    """West, south, east and north of a box that features are to meet."""
+
     sort: tuple[Sort, ...] = ()
     after: tuple[Any, ...] | None = None
     """Values of the sorted properties and the id of the last feature that was answered."""
@@ -96,8 +101,8 @@ class Ask:
 
 
 def bound(value: Any, kind: Kind) -> ColumnElement[Any]:
-    """A value of a caller's as a parameter of the statement."""
-    return bindparam(None, value, TYPES[kind])
+    """A value of a caller's as a parameter of the statement; one that is a parameter stays so."""
+    return value if isinstance(value, BindParameter) else bindparam(None, value, TYPES[kind])
 
 
 def shape(wkb: bytes) -> ColumnElement[Any]:
@@ -115,7 +120,14 @@ def meets(collection: Collection, wkb: bytes, *, upright: bool = False) -> Colum
     Of one that is `upright`, a box, whatever lies inside by its own box meets it: only those across
     its edge are looked at closely.
     """
-    other, here = shape(wkb), collection.geometry
+    return meeting(collection, shape(wkb), upright=upright)
+
+
+def meeting(
+    collection: Collection, other: ColumnElement[Any], *, upright: bool = False
+) -> ColumnElement[bool]:
+    """The same of a geometry that is in a statement already."""
+    here = collection.geometry
     near = _nearby(collection, other)
     exact: ColumnElement[bool] = func.ST_Intersects(here, other)
     if not upright:
@@ -157,7 +169,12 @@ def visible(ask: Ask) -> ColumnElement[bool]:
 
 
 def _matching(ask: Ask) -> list[ColumnElement[bool]]:
-    return [ask.collection.present, visible(ask), *ask.where]
+    found = [ask.collection.present, visible(ask), *ask.where]
+    if ask.box is not None:
+        edges = [bound(edge, "number") for edge in ask.box]
+        box = func.ST_MakeEnvelope(*edges, literal_column(str(SRID)))
+        found.append(meeting(ask.collection, box, upright=True))
+    return found
 
 
 def _placed(ask: Ask) -> ColumnElement[Any]:
@@ -208,12 +225,12 @@ def _key_of(ask: Ask) -> ColumnElement[Any]:
     return cast(func.json_build_array(*parts, ask.collection.key), Text).label("place")
 
 
-def features(ask: Ask) -> Select[Any]:
+def features(ask: Ask, read: ColumnElement[int] | None = None) -> Select[Any]:
     """One page of features: `id`, `geometry` and `properties` as JSON texts, and `place`.
 
-    One more than `limit` is asked for, which says whether there is another page.
+    One more than `limit` is asked for, which says whether there is another page; or `read`.
     """
-    return _page(ask, [_drawn(ask, "geojson").label("geometry")], _object(ask.properties))
+    return _page(ask, [_drawn(ask, "geojson").label("geometry")], _object(ask.properties), read)
 
 
 def table(ask: Ask, form: Literal["wkt", "wkb"]) -> Select[Any]:
@@ -225,7 +242,10 @@ def table(ask: Ask, form: Literal["wkt", "wkb"]) -> Select[Any]:
 
 
 def _page(
-    ask: Ask, columns: list[ColumnElement[Any]], properties: ColumnElement[Any] | None = None
+    ask: Ask,
+    columns: list[ColumnElement[Any]],
+    properties: ColumnElement[Any] | None = None,
+    read: ColumnElement[int] | None = None,
 ) -> Select[Any]:
     """What is answered of one page.
 
@@ -235,18 +255,19 @@ def _page(
     more = [] if properties is None else [properties.label("properties")]
     key = ask.collection.key
     drawn = select(key.label("id"), *columns, *more, _key_of(ask))
-    if not (ask.where or ask.sort):
-        return _limited(ask, drawn.select_from(ask.collection.tables))
+    if not (ask.where or ask.box or ask.sort):
+        return _limited(ask, drawn.select_from(ask.collection.tables), read)
     sought = select(key.label("id"), *(sort.by.expression for sort in ask.sort))
-    page = _limited(ask, sought.select_from(ask.collection.tables)).subquery("page")
+    page = _limited(ask, sought.select_from(ask.collection.tables), read).subquery("page")
     tables = page.join(ask.collection.tables, key == page.c.id)
     return drawn.select_from(tables).order_by(*_order(ask, key))
 
 
-def _limited(ask: Ask, statement: Select[Any]) -> Select[Any]:
+def _limited(ask: Ask, statement: Select[Any], read: ColumnElement[int] | None) -> Select[Any]:
     """The features of one page, in their order."""
     key: ColumnElement[Any] = ask.collection.key
-    found = statement.where(*_matching(ask)).limit(ask.limit + 1)
+    most = ask.limit + 1 if read is None else read
+    found = statement.where(*_matching(ask)).limit(most)
     if ask.after is not None:
         found = found.where(_behind(ask, ask.after))
     return found.order_by(*_order(ask, key + literal_column("0") if ask.gathered else key))
