@@ -217,6 +217,7 @@ def _feature(here: Collection, *, whole: bool) -> Document:
     }
     if not whole:
         return {"type": "object", "properties": members}
+    members["properties"] |= empty  # as GeoJSON has it
     members["type"] = {"type": "string", "enum": ["Feature"]}
     return {"type": "object", "required": ["type", "properties"], "properties": members}
 

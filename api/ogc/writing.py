@@ -43,6 +43,7 @@ from cim.store.queries.security.callers import record
 router = APIRouter(prefix="/ogc", include_in_schema=False)
 
 ABSENT = ("No feature goes by that id.", "没有该标识的要素。")
+NO_OBJECT = BadParameter("properties must be an object.", "properties 必须为对象。")
 KINDS = {
     "MultiPolygon": ("Polygon", "MultiPolygon"),
     "MultiLineString": ("LineString", "MultiLineString"),
@@ -185,7 +186,7 @@ async def body(request: Request) -> dict[str, Any]:
     if not isinstance(found, dict) or found.get("type", "Feature") != "Feature":
         raise BadParameter("The body must be a GeoJSON feature.", "请求体必须为 GeoJSON 要素。")
     if not isinstance(found.get("properties") or {}, dict):
-        raise BadParameter("properties must be an object.", "properties 必须为对象。")
+        raise NO_OBJECT
     return found
 
 
@@ -264,6 +265,8 @@ async def put(writer: WriterDep, feature: str, sent: BodyDep, within: SystemDep)
 @router.patch("/collections/{collection}/items/{feature}")
 async def patch(writer: WriterDep, feature: str, sent: BodyDep, within: SystemDep) -> Response:
     """What is said of the feature is changed, all else stays (RFC 7396)."""
+    if "properties" in sent and sent["properties"] is None:
+        raise NO_OBJECT
     return await changed(writer, wished(writer.here, key_of(feature), sent, within, whole=False))
 
 

@@ -92,7 +92,8 @@ def test_a_change_holds_for_the_version_that_was_seen(client: TestClient) -> Non
     assert late.status_code == 412 and "read it again" in late.json()["detail"]
     assert client.get(at).json()["properties"]["name"] == "甲小区"
     assert client.get(at).headers["etag"] == first.headers["etag"]
-    whatever = {"properties": {"name": "丙小区"}}
+    nothing, whatever = {"properties": None}, {"properties": {"name": "丙小区"}}
+    assert client.patch(at, json=nothing, headers=key(If_Match="*")).status_code == 400
     assert client.patch(at, json=whatever, headers=key(If_Match="*")).status_code == 204
 
 
