@@ -155,11 +155,11 @@ async def options(settings: SettingsDep) -> Response:
     status_code=201,
     response_class=Response,
     responses={
+        **OTHER,
         409: {**PROBLEM, "description": "The group has a file of this name"},
         413: {**PROBLEM, "description": "The file is too large"},
         507: {**PROBLEM, "description": "No room, or too many uploads"},
-    }
-    | OTHER,
+    },
 )
 async def announce_upload(
     caller: IntakeDep,
@@ -242,11 +242,11 @@ async def read_upload(
     response_class=Response,
     responses={
         **ABSENT,
+        **OTHER,
         409: {**PROBLEM, "description": "The file goes on at another byte, or is being sent"},
         413: {**PROBLEM, "description": "More than was announced"},
         415: {**PROBLEM, "description": "The body is not bytes"},
-    }
-    | OTHER,
+    },
     openapi_extra={"requestBody": {"required": True, "content": {BYTES: {"schema": BINARY}}}},
 )
 async def send_upload(
