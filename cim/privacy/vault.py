@@ -99,7 +99,7 @@ class Vault:
         return [key.fingerprint for key in self._keys()]
 
     def fixed(self, first: str) -> "Vault":
-        """The keys as they are now, whatever becomes of the file; that of a fingerprint is first."""
+        """The keys as they are now, that of a fingerprint first, whatever becomes of the file."""
         copy = Vault.__new__(Vault)
         copy._known = tuple(sorted(self._keys(), key=lambda key: key.fingerprint != first))
         return copy

@@ -16,7 +16,8 @@ show = Ready(
     address="text",
     request="text",
 )
-"""Residents of a unit or an address, or who has a document of one of these keyed hashes: JSON, or `refused`."""
+"""Residents of a unit or an address, or who has a document of one of these keyed hashes: JSON, or
+`refused`."""
 
 tell = Ready(
     "SELECT pii.tell(:proof, :numbers, :reference, :address, :request)::text",

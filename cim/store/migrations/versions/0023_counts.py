@@ -1,6 +1,6 @@
 """How many people live where is kept as it may be told; the numbers themselves are closed.
 
-How many live in a unit is told with who they are, by what shows them: nothing else tells it any more.
+How many live in a unit is told with who they are, by what shows them, and nowhere else.
 """
 
 from importlib.resources import files
