@@ -74,6 +74,8 @@ class Headers:
                 known = {name for name, _ in there}
                 extra = [each for each in self.added if each[0] not in known]
                 message["headers"] = [*there, *extra]
+                if bare:  # the server has to know that the length it reads is of no body
+                    scope["method"] = "HEAD"
             elif bare:
                 message = {**message, "body": b""}
             await send(message)
