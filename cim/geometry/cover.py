@@ -1,7 +1,7 @@
 """A polygon as cells of a quadtree: those inside it, and those across its edge.
 
 The tree is the world's in degrees, 360° wide and high from 180° W, 180° S, twenty levels deep. A
-cell is a run of keys (Morton codes of the deepest level), so what lies in it is a range of an index.
+cell is a run of keys (Morton codes of the deepest level), what lies in it a range of an index.
 `city.place_key` in `cim/store/people_counts.sql` gives the key of a place.
 """
 
