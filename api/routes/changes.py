@@ -26,7 +26,7 @@ GONE: dict[int | str, dict[str, Any]] = {
 }
 router = APIRouter(prefix="/changes", tags=["changes"], responses=PROBLEMS | GONE)
 
-LONGEST_WAIT = 30
+LONGEST_WAIT = 30.0
 """Seconds that a reader waits at most for something to come."""
 
 LONGEST_STREAM = 900
