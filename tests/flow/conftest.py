@@ -82,7 +82,7 @@ class Service:
     def job(self, id: int) -> Any:
         return self.http.get(f"/imports/{id}").json()
 
-    def wait(self, id: int, until: Callable[[Any], bool], seconds: float = 60) -> Any:
+    def wait(self, id: int, until: Callable[[Any], bool], seconds: float = 180) -> Any:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             job = self.job(id)
