@@ -74,7 +74,11 @@ class Direct:
 
         self._folder = folder
         self._make: Callable[[], Any] = lambda: asyncpg.create_pool(
-            min_size=0, max_size=size, connect=connect, connection_class=Plain
+            min_size=0,
+            max_size=size,
+            max_inactive_connection_lifetime=0,  # the next would have to plan everything anew
+            connect=connect,
+            connection_class=Plain,
         )
         self._pool: asyncpg.Pool | None = None
 

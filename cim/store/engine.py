@@ -17,8 +17,9 @@ from sqlalchemy import Connection, Engine, create_engine
 
 from cim.errors import StoreError, StoreVersion
 from cim.settings import Settings
-from cim.store import embedded, faults, migrate
+from cim.store import faults, migrate
 from cim.store.queries import serving
+from cim.store.server import embedded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -135,8 +136,20 @@ def connect_async(
         pool_pre_ping=True,
         hide_parameters=True,
     )
+    engine.dialect.do_ping = _ping  # type: ignore[assignment]  # it has no setting
     faults.install(engine.sync_engine, None if replica else _folder(settings))
     return engine
+
+
+def _ping(connection: Any) -> bool:
+    """Whether a pooled connection still stands, asked without a transaction around the question:
+    to begin and to end one would take two more rounds to the server."""
+    connection.autocommit = True
+    try:
+        connection.ping()
+    finally:
+        connection.autocommit = False
+    return True
 
 
 def connect_direct(
