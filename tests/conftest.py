@@ -29,9 +29,9 @@ from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection, Engine
 
 from cim.settings import Settings
-from cim.store import embedded
 from cim.store.engine import open_engine
 from cim.store.migrate import migrate
+from cim.store.server import embedded
 from tests import leaks, spread
 
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)

@@ -7,7 +7,7 @@ import shapely
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
-from cim.store import columns
+from cim.store.copy import columns
 
 WEST, SOUTH = 113.7, 23.0
 WIDTH, DEPTH = 2.7e-4, 1.1e-4

@@ -15,7 +15,8 @@ from cim.addresses import LADDER, Gazetteer, deepest, full_text, parse
 from cim.commands import shown
 from cim.errors import InvalidQuery
 from cim.intake import sought
-from cim.store import engine, names
+from cim.store import engine
+from cim.store.incoming import names
 from cim.store.queries import addresses as queries
 
 LOOK = 1_000

@@ -14,7 +14,8 @@ from sqlalchemy import text
 from cim import settings as settings_module
 from cim.errors import CimError, StoreMissing
 from cim.settings import Settings
-from cim.store import dictionary, embedded, engine, migrate, programs
+from cim.store import dictionary, engine, migrate
+from cim.store.server import embedded, programs
 
 _FOREIGN = (
     "CIM_DATABASE_URL names a server that is not ours: it is used, never started nor stopped",

@@ -17,7 +17,7 @@ from cim.derive.placing import first, place
 from cim.derive.rules import Rules
 from cim.geometry.cuts import Flags
 from cim.settings import Settings
-from cim.store import columns
+from cim.store.copy import columns
 from cim.store.queries.incoming import derive as queries
 
 BATCH = 8_000

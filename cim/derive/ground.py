@@ -9,7 +9,7 @@ import shapely
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from cim.store import columns
+from cim.store.copy import columns
 from cim.store.queries import terrain as queries
 from cim.terrain.ground import Ground, Under
 from cim.terrain.layer import Box

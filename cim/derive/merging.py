@@ -5,7 +5,8 @@ from sqlalchemy import Connection
 
 from cim.derive.drawing import Drawing
 from cim.derive.placing import Numbers, tables
-from cim.store import bulk, columns
+from cim.store.copy import columns
+from cim.store.incoming import bulk
 from cim.store.queries.incoming import rederive
 
 

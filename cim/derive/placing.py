@@ -13,7 +13,8 @@ from cim.derive.rules import UNIT_KINDS
 from cim.geometry.frame import Integers
 from cim.geometry.subdivision import FACINGS
 from cim.model.buildings import entrance, floor_plan, floor_slot, storey, unit
-from cim.store import bulk, columns
+from cim.store.copy import columns
+from cim.store.incoming import bulk
 from cim.store.queries.incoming import derive as queries
 
 Table = tuple[str, dict[str, Any], dict[str, str]]

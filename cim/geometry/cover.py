@@ -2,7 +2,7 @@
 
 The tree is the world's in degrees, 360° wide and high from 180° W, 180° S, twenty levels deep. A
 cell is a run of keys (Morton codes of the deepest level), what lies in it a range of an index.
-`city.place_key` in `cim/store/people_counts.sql` gives the key of a place.
+`city.place_key` in `cim/store/rules/people_counts.sql` gives the key of a place.
 """
 
 from collections.abc import Iterator

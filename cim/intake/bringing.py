@@ -13,8 +13,9 @@ from cim.load.kind import Kind
 from cim.load.pipeline import Progress, Request
 from cim.load.report import Report
 from cim.settings import Settings
-from cim.store import engine, names, touched, watching
+from cim.store import engine, watching
 from cim.store import terrain as rasters
+from cim.store.incoming import names, touched
 from cim.store.queries import terrain as grounds
 from cim.terrain.layer import Layer
 

@@ -27,10 +27,10 @@ from cim.load.pipeline import Request
 from cim.load.report import Report
 from cim.load.rows import REASONS
 from cim.settings import Settings
-from cim.store import merge
+from cim.store.incoming import merge
+from cim.store.incoming.stage import ROWS, Stage
 from cim.store.queries import editing as statements
 from cim.store.queries.changes import TABLES
-from cim.store.stage import ROWS, Stage
 
 SOURCE: Final = "service"
 """The source of what is made here."""

@@ -9,9 +9,10 @@
 
 A check is one function `check(rows, context) -> None` that calls `rows.set_aside(mask, field,
 reason)` or `rows.warn(mask, reason)`; a kind names its checks.  What is wrong only in the light
-of the whole file or of the database is a check in SQL: `cim.store.stage`.
+of the whole file or of the database is a check in SQL: `cim.store.incoming.stage`.
 
-Solids of city models travel as columns beside the rows: `source.Solids`, `cim.store.solids`.
+Solids of city models travel as columns beside the rows: `source.Solids`,
+`cim.store.incoming.solids`.
 
 One file is one transaction: the caller's.  Memory holds a few batches, whatever the file's size.
 """

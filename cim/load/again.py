@@ -20,8 +20,8 @@ import shapely
 
 from cim.load.kind import Kind
 from cim.settings import Settings
-from cim.store.again import Before, Proof, before, begin, unchanged
-from cim.store.stage import Stage
+from cim.store.incoming.again import Before, Proof, before, begin, unchanged
+from cim.store.incoming.stage import Stage
 
 _PIECE = 1 << 20
 _PARTS = (".shp", ".dbf", ".shx", ".prj", ".cpg", ".qpj")

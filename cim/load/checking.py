@@ -21,9 +21,9 @@ from cim.load.mending import Mends
 from cim.load.rows import Rows, records
 from cim.load.solids import Kept, aside
 from cim.load.source import Batch, Source
-from cim.store import columns
-from cim.store.stage import KEY_TYPES
-from cim.store.straight import Straight
+from cim.store.copy import columns
+from cim.store.incoming.stage import KEY_TYPES
+from cim.store.incoming.straight import Straight
 
 AHEAD = 3
 """Batches that are being checked while another is written."""

@@ -12,9 +12,9 @@ from cim.load.fields import EXT_ID, Field
 from cim.load.rows import Rows
 from cim.privacy import Vault
 from cim.settings import Settings
-from cim.store import merge
-from cim.store.stage import Counts, Stage
-from cim.store.straight import Terms
+from cim.store.incoming import merge
+from cim.store.incoming.stage import Counts, Stage
+from cim.store.incoming.straight import Terms
 
 if TYPE_CHECKING:  # reading rasters takes a quarter of a second to import
     from cim.terrain.ground import Ground

@@ -22,10 +22,12 @@ from cim.load.report import Aside, Report
 from cim.load.rows import REASONS
 from cim.load.source import Batch, no_rows
 from cim.settings import Settings
-from cim.store import again as proofs
-from cim.store import columns, keys, ladders, places, returning, straight, terrain, touched
+from cim.store import keys, terrain
+from cim.store.copy import columns
+from cim.store.incoming import again as proofs
+from cim.store.incoming import ladders, places, returning, straight, touched
+from cim.store.incoming.stage import CAME_TYPES, Counts, Stage
 from cim.store.queries.incoming import load as statements
-from cim.store.stage import CAME_TYPES, Counts, Stage
 
 TEXTS = frozenset(("address", "full_text"))
 """Fields that hold addresses as text, for which the names that the city knows are looked up."""

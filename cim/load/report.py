@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from cim.load.rows import REASONS
-from cim.store.stage import Counts
+from cim.store.incoming.stage import Counts
 
 STEPS = {
     "wait": "waiting for another load of this kind 等待同类数据的另一载入任务",

@@ -20,7 +20,7 @@ from cim.load.kind import SEALED
 from cim.load.kinds import KINDS
 from cim.load.mending import Mends, harmless
 from cim.settings import Settings
-from cim.store import columns
+from cim.store.copy import columns
 from cim.store.queries.incoming import quarantine as statements
 
 TOLD = ("file", "row_no", "field", "value", "reason_en", "reason_zh")

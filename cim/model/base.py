@@ -46,7 +46,7 @@ class Shape(TypeDecorator[bytes]):
     """GeoAlchemy2's Geometry, which is asked for when a table is made or its DDL written.
 
     Importing it takes a tenth of a second, most of it for databases that are not ours; few
-    commands make a table, and rows travel by `cim.store.columns`.
+    commands make a table, and rows travel by `cim.store.copy.columns`.
     """
 
     impl = LargeBinary

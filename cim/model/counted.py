@@ -1,4 +1,4 @@
-"""How many people live where, as it may be told; `cim/store/people_counts.sql` keeps it."""
+"""How many people live where, as it may be told; `cim/store/rules/people_counts.sql` keeps it."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text
 

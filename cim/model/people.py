@@ -2,7 +2,7 @@
 
 Names, ids and phones are stored encrypted, with a mask for showing and a keyed hash for look-up;
 the key is a file outside the database (`cim.privacy`).  Rows are opened by a proof of who asks, one
-transaction at a time: `cim/store/people.sql`.
+transaction at a time: `cim/store/rules/people.sql`.
 """
 
 from sqlalchemy import (

@@ -1,7 +1,7 @@
 """Who may do what, and what was done: accounts, roles, keys, sessions, the audit log.
 
 A schema of its own that no reading role sees.  What a person may not do to these tables, such as
-give himself a role, the database refuses by itself: `cim/store/security.sql`.
+give himself a role, the database refuses by itself: `cim/store/rules/security.sql`.
 """
 
 from typing import Any

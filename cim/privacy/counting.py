@@ -1,4 +1,6 @@
-"""How a number of people is told, k-anonymous; `cim/store/people_counts.sql` keeps what is summed.
+"""How a number of people is told, k-anonymous.
+
+`cim/store/rules/people_counts.sql` keeps what is summed.
 
 Every count is a sum of numbers that are each a multiple of five and of one building.  What follows
 here only makes it coarser.

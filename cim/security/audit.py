@@ -1,9 +1,9 @@
 """The audit log: told apart from what anybody wrote into it by hand, and given out.
 
-Lines are written by `security.record` (cim/store/security.sql), in the transaction that does what
-they tell of.  Here they are read again and their chains followed, without trusting the database's
-own arithmetic.  A chain alone does not know its end, nor whether it was written anew as a whole:
-for that there is an anchor, the ends as they were, kept outside the database.
+Lines are written by `security.record` (cim/store/rules/security.sql), in the transaction that does
+what they tell of.  Here they are read again and their chains followed, without trusting the
+database's own arithmetic.  A chain alone does not know its end, nor whether it was written anew as
+a whole: for that there is an anchor, the ends as they were, kept outside the database.
 """
 
 import json

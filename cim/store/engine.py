@@ -17,8 +17,9 @@ from sqlalchemy import Connection, Engine, create_engine
 
 from cim.errors import StoreError, StoreVersion
 from cim.settings import Settings
-from cim.store import embedded, faults, migrate
+from cim.store import faults, migrate
 from cim.store.queries import serving
+from cim.store.server import embedded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -85,7 +85,7 @@ def _away(_: str, error: BaseException) -> StoreError:
 
 
 def _forbidden(_: str, error: BaseException) -> NotAllowed:
-    """A rule of `security.sql`, which has its sentences; neither driver keeps them in one place."""
+    """A rule of `rules/security.sql`, with its sentences; no driver keeps them in one place."""
     said: Any = getattr(error, "diag", None) or error.__cause__ or error
     en = getattr(said, "message_primary", None) or getattr(said, "message", "")
     zh = getattr(said, "message_detail", None) or getattr(said, "detail", "")

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 
 from cim.errors import StoreError, StoreLocale, StoreMissing, StoreVersion
-from cim.store.programs import POSTGIS, POSTGRESQL, version_of
+from cim.store.server.programs import POSTGIS, POSTGRESQL, version_of
 
 _LOCK = 0x63696D
 """The advisory lock that makes two migrating commands take turns."""
@@ -116,7 +116,8 @@ def migrate(connection: Connection) -> tuple[str | None, str]:
     behind = not check_revision(before)
     if behind:
         _upgrade(connection)
-    from cim.store import jobs, names  # noqa: PLC0415 - for a migration alone
+    from cim.store import jobs  # noqa: PLC0415 - for a migration alone
+    from cim.store.incoming import names  # noqa: PLC0415 - for a migration alone
     from cim.store.queries import changes  # noqa: PLC0415 - as above
     from cim.store.seed import seed  # noqa: PLC0415 - reads every list, for a migration alone
 

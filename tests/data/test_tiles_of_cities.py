@@ -19,7 +19,7 @@ from sqlalchemy import Engine, text
 
 from cim.cli import main
 from cim.settings import Settings
-from cim.store import numbers
+from cim.store.copy import numbers
 from cim.store.engine import open_engine
 from tests import spread
 from tiling.check.census import EXPECTED

@@ -16,7 +16,7 @@ import shapely
 from sqlalchemy import Engine, text
 
 from cim.settings import Settings
-from cim.store import embedded
+from cim.store.server import embedded
 
 ROWS = 30_000
 """Enough for every step to take longer than a signal."""

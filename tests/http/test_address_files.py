@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from cim.settings import Settings
-from cim.store import names
+from cim.store.incoming import names
 from tests.http.test_bad_input import check_problem
 from tests.http.test_imports import hand_in
 

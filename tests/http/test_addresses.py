@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from cim.store import names
+from cim.store.incoming import names
 from tests.http.test_bad_input import check_problem
 
 MORE = """

@@ -17,11 +17,11 @@ from sqlalchemy import Engine, text
 
 from api.app import create_app
 from cim.settings import Settings
-from cim.store import embedded
-from cim.store.cluster import Cluster
 from cim.store.engine import open_engine
 from cim.store.migrate import migrate
-from cim.store.programs import choose, installed
+from cim.store.server import embedded
+from cim.store.server.cluster import Cluster
+from cim.store.server.programs import choose, installed
 from tests.conftest import CARELESS
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from cim.addresses import full_text, join
-from cim.store import columns
+from cim.store.copy import columns
 from cim.store.queries.addresses import search
 
 TOWNS, ROADS, ESTATES = (

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, select, text
 
 from cim.errors import StoreError
 from cim.model.buildings import building
-from cim.store.columns import read, write
+from cim.store.copy.columns import read, write
 
 CHINA = timezone(timedelta(hours=8))
 

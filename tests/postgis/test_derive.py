@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from cim import derive
 from cim.geometry.frame import areas
 from cim.settings import Settings
-from cim.store import columns
+from cim.store.copy import columns
 
 SLAB = shapely.MultiPolygon([shapely.box(120.0, 31.0, 120.0006, 31.00011)])
 

@@ -17,11 +17,11 @@ from sqlalchemy import Connection, text
 
 from cim.errors import StoreError, StoreFull, StoreMissing
 from cim.settings import Settings
-from cim.store import embedded
-from cim.store.cluster import Cluster
-from cim.store.columns import write
+from cim.store.copy.columns import write
 from cim.store.engine import connect, connect_async
 from cim.store.faults import translated
+from cim.store.server import embedded
+from cim.store.server.cluster import Cluster
 
 COMMAND = [sys.executable, "-c", "from cim.cli import main; main()", "db"]
 

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import Connection, text
 
 from cim.load.kinds import KINDS
-from cim.store import ladders
+from cim.store.incoming import ladders
+from cim.store.incoming.stage import Counts, Stage
 from cim.store.queries.addresses import search
-from cim.store.stage import Counts, Stage
 
 CITY = """
     INSERT INTO city.source_system (id, name) VALUES (100, 'register');
@@ -348,18 +348,18 @@ def test_what_is_said_of_rows_as_they_come_is_what_is_said_of_the_whole_file(
         return found
 
     monkeypatch.setattr("cim.load.readers.table.BATCH_ROWS", 3)
-    monkeypatch.setattr("cim.store.bulk.TIMES", 1)
+    monkeypatch.setattr("cim.store.incoming.bulk.TIMES", 1)
     written = _written_as_they_come(monkeypatch)
     for there, file in product(([], others), (rows, coded, [*rooms, rooms[-1]])):
         # A source that is known: its rows are looked at when all are there.
-        monkeypatch.setattr("cim.store.bulk.WORTH", 1000)
+        monkeypatch.setattr("cim.store.incoming.bulk.WORTH", 1000)
         whole = left(there, [known], file)
         assert set(whole[3]) == {"duplicate", "no_building", "no_levels"}
         for worth, many in product((1000, 1), (1, 5, 1000)):
             # Rows that are worth being written as they come, and how many together.
-            monkeypatch.setattr("cim.store.bulk.WORTH", worth)
-            monkeypatch.setattr("cim.store.ladders.MANY", many)
-            monkeypatch.setattr("cim.store.ladders.EACH", many)
+            monkeypatch.setattr("cim.store.incoming.bulk.WORTH", worth)
+            monkeypatch.setattr("cim.store.incoming.ladders.MANY", many)
+            monkeypatch.setattr("cim.store.incoming.ladders.EACH", many)
             assert left(there, file) == whole
             assert written[-1] == (worth == 1)
 

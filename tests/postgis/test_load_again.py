@@ -15,7 +15,7 @@ from cim.load.kinds import KINDS
 from cim.load.pipeline import Request
 from cim.load.report import Report
 from cim.settings import Settings
-from cim.store import touched
+from cim.store.incoming import touched
 
 SAME = "the same file as on"
 

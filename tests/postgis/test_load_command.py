@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from cim.cli import main
 from cim.load.kinds import KINDS
 from cim.settings import Settings
-from cim.store import merge
+from cim.store.incoming import merge
 
 HOUSES = {"编号": ["A1", "A2", "A3"], "名称": ["1栋", "2栋", "3栋"], "层数": [6, 18, 3],
           "高度": [18.5, 54.0, 9.0], "屋主": ["甲", "乙", None]}  # fmt: skip

@@ -13,7 +13,7 @@ from cim.load.kinds import KINDS
 from cim.load.pipeline import Request, load
 from cim.load.report import Report
 from cim.settings import Settings
-from cim.store import bulk
+from cim.store.incoming import bulk
 
 SIDE = 2e-4
 HOUSES: list[tuple[str | None, float, float, float | None, str | None]] = [

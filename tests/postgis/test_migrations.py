@@ -107,11 +107,11 @@ def test_migrations_end_where_the_tables_stand(connection: Connection, bare: Set
     with engine.connect() as fresh:
         driver = fresh.connection.driver_connection
         assert isinstance(driver, psycopg.Connection)
-        driver.execute(files("cim.store").joinpath("bootstrap.sql").read_bytes())
+        driver.execute(files("cim.store").joinpath("rules", "bootstrap.sql").read_bytes())
         metadata.create_all(fresh)
         rules = "security people changes people_counts vector"
         for name in rules.split():
-            driver.execute(files("cim.store").joinpath(f"{name}.sql").read_bytes())
+            driver.execute(files("cim.store").joinpath("rules", f"{name}.sql").read_bytes())
         stands = catalogue(fresh)
         fresh.rollback()
     engine.dispose()

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from cim.errors import InvalidQuery
-from cim.store import partitions
+from cim.store.incoming import partitions
 
 DAYS = [date(2026, 3, 8), date(2026, 3, 9)]
 

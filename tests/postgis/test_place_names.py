@@ -10,7 +10,7 @@ from cim.intake.bringing import bring
 from cim.load.kinds import KINDS
 from cim.load.pipeline import Request
 from cim.settings import Settings
-from cim.store import names
+from cim.store.incoming import names
 from cim.store.queries import names as statements
 
 ADDRESSES = """地址编号,地址

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 from cim import derive
 from cim.errors import TilingError
 from cim.settings import Settings
-from cim.store import columns
+from cim.store.copy import columns
 from cim.store.queries.tiles import leaves as queries
 from tests.squares import TYPES
 from tiling.check.reading import read_glb, read_subtree

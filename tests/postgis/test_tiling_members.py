@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, text
 
-from cim.store import columns
+from cim.store.copy import columns
 from tiling.city.layers import BUILDINGS, Layer
 from tiling.city.members import absorb, keep, members_of, place_all
 from tiling.formats.tree import DEEPEST, Capacity, Key

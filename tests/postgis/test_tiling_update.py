@@ -13,7 +13,8 @@ from sqlalchemy import Engine, text
 from cim import derive
 from cim.errors import TilingError
 from cim.settings import Settings
-from cim.store import bulk, columns
+from cim.store.copy import columns
+from cim.store.incoming import bulk
 from tiling.check.reading import read_glb
 from tiling.check.tileset import check
 from tiling.city.layers import BUILDINGS, LAYERS, UNITS, Layer

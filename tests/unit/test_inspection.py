@@ -20,7 +20,7 @@ from cim.load.pipeline import Request
 from cim.load.report import Report
 from cim.load.source import Batch
 from cim.settings import Settings
-from cim.store.stage import Counts
+from cim.store.incoming.stage import Counts
 
 
 @pytest.fixture

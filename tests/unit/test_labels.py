@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from cim.model.buildings import building
-from cim.store import labels as module
-from cim.store.labels import Labels, labels
+from cim.store.copy import labels as module
+from cim.store.copy.labels import Labels, labels
 from cim.store.queries.tiles.members import in_runs
 from cim.store.queries.tiles.rows import NO_YEAR
 from tiling.city.layers import BUILDINGS

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table
 from cim.crs.ecef import Frame, from_geodetic
 from cim.crs.geoid import Geoid
 from cim.model.buildings import storey, unit
-from cim.store import columns, numbers
+from cim.store.copy import columns, numbers
 from cim.store.queries.tiles import census as queries
 from cim.store.queries.tiles.which import THERE, Which
 from tiling.check.content import Content, names

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from cim.model.platform import tile_member
-from cim.store import bulk, numbers
+from cim.store.copy import numbers
+from cim.store.incoming import bulk
 from cim.store.queries.tiles import manifest
 from cim.store.queries.tiles import members as queries
 from tiling.city.layers import Layer

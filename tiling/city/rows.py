@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cim.geometry.wkb import Blobs
-from cim.store.labels import Labels
+from cim.store.copy.labels import Labels
 
 Integers = NDArray[np.int64]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from cim.store import columns
+from cim.store.copy import columns
 from cim.store.queries.tiles import manifest
 from tiling.city.layers import Layer
 from tiling.shapes.mesh import REASONS, Reason

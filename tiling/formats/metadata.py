@@ -13,7 +13,7 @@ import orjson
 from numpy.typing import NDArray
 
 from cim.errors import TilingError
-from cim.store.labels import Labels
+from cim.store.copy.labels import Labels
 
 COMPONENTS: dict[str, str] = {
     "INT8": "<i1",

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine
 
 from cim.crs.geoid import Geoid, geoid
 from cim.settings import Settings
-from cim.store import columns
+from cim.store.copy import columns
 from cim.store.engine import open_engine
 from cim.store.queries.tiles import leaves as queries
 from cim.store.queries.tiles import manifest

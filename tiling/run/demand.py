@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from cim.crs.geoid import Geoid
-from cim.store import columns
-from cim.store.columns import Ready
+from cim.store.copy import columns
+from cim.store.copy.columns import Ready
 from cim.store.queries.tiles.members import in_tile
 from tiling.city.layers import Layer
 from tiling.city.rows import Rows

@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from cim.crs.geoid import Geoid
-from cim.store import numbers
+from cim.store.copy import numbers
 from cim.store.queries.tiles import leaves as queries
 from cim.store.queries.tiles import manifest
 from tiling.city import parts

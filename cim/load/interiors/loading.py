@@ -18,7 +18,7 @@ from cim.load.pipeline import Progress, Request
 from cim.load.readers import cityjson, citymodel, citystreams
 from cim.load.readers.citymodel import Feature
 from cim.load.report import Report
-from cim.store import spaces
+from cim.store.incoming import spaces
 from cim.store.queries.incoming import load as statements
 from cim.store.queries.incoming import spaces as queries
 

@@ -13,7 +13,7 @@ from cim.load.rows import Rows
 from cim.model.addresses import address_link, std_address
 from cim.model.buildings import building, entrance, unit
 from cim.model.places import admin_area, estate, street
-from cim.store import ladders
+from cim.store.incoming import ladders
 from cim.store.queries.incoming.ladders import BELOW, PLACE, SEPARATOR
 
 Words: TypeAlias = NDArray[np.object_]

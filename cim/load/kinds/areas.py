@@ -7,7 +7,7 @@ from cim.load.fields import Field
 from cim.load.kind import Context, Kind
 from cim.load.rows import Rows
 from cim.model.places import admin_area
-from cim.store import places
+from cim.store.incoming import places
 
 FIELDS = (
     Field("code", "text", "区划代码", "administrative code, 2 to 12 digits",

@@ -14,8 +14,8 @@ from cim.model.buildings import building
 from cim.model.places import admin_area, estate, grid
 from cim.model.terrain import terrain
 from cim.settings import Settings
-from cim.store import merge, places, solids
-from cim.store.straight import Terms
+from cim.store.incoming import merge, places, solids
+from cim.store.incoming.straight import Terms
 
 USES = {
     "apartments": "residential",

@@ -11,7 +11,7 @@ from cim.load.kind import Context, Kind
 from cim.load.references import BUILDING, ENTRANCE, ESTATE, FACILITY, RESOLVED, ROOM, UNIT
 from cim.load.rows import Rows
 from cim.model.devices import device
-from cim.store import devices
+from cim.store.incoming import devices
 
 CLASSES: Final = {
     "高空抛物": "throw_camera",

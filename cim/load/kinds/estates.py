@@ -3,7 +3,7 @@
 from cim.load.fields import Field
 from cim.load.kind import Kind
 from cim.model.places import estate
-from cim.store import places
+from cim.store.incoming import places
 
 FIELDS = (
     Field("name", "text", "小区名称", "name as people say it",

@@ -10,7 +10,7 @@ from cim.load.kind import Context, Kind
 from cim.load.references import BUILDING, ENTRANCE, ESTATE, RESOLVED, ROOM, UNIT
 from cim.load.rows import Rows
 from cim.model.facilities import facility
-from cim.store import facilities
+from cim.store.incoming import facilities
 
 CLASSES: Final = {
     "垃圾分类": "waste",

@@ -9,7 +9,7 @@ from cim.load.kind import Context, Kind
 from cim.load.rows import Rows
 from cim.load.storeys import label_of, number_of
 from cim.model.buildings import storey
-from cim.store import rooms
+from cim.store.incoming import rooms
 
 BUILDING = (
     Field("building", "text", "幢编号", "key of the building in its source",

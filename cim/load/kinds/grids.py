@@ -3,7 +3,7 @@
 from cim.load.fields import Field
 from cim.load.kind import Kind
 from cim.model.places import grid
-from cim.store import places
+from cim.store.incoming import places
 
 FIELDS = (
     Field("code", "text", "网格编码", "grid code",

@@ -16,7 +16,7 @@ from cim.load.references import ADDRESS, BUILDING, BY_ADDRESS, ENTRANCE, RESOLVE
 from cim.load.rows import Rows
 from cim.model.organisations import organisation
 from cim.privacy import mask_phone
-from cim.store import organisations
+from cim.store.incoming import organisations
 
 KINDS: Final = {
     "企业": "企业",

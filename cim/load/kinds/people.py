@@ -18,7 +18,7 @@ from cim.load.references import ADDRESS, BUILDING, BY_ADDRESS, ENTRANCE, RESOLVE
 from cim.load.rows import Rows
 from cim.model.people import person
 from cim.privacy import mask_id, mask_name, mask_phone, plain_id, plain_phone
-from cim.store import residents
+from cim.store.incoming import residents
 
 GROWN: Final = 14
 """Years of age from which somebody's data are no longer those of a child (PIPL, Art. 28)."""

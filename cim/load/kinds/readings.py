@@ -12,7 +12,7 @@ from cim.load.fields import Field
 from cim.load.kind import Context, Kind
 from cim.load.rows import Rows
 from cim.model.devices import observation
-from cim.store import readings
+from cim.store.incoming import readings
 
 EARLIEST: Final = np.datetime64("2000-01-01", "us")
 """No reading is older."""

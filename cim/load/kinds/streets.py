@@ -3,7 +3,7 @@
 from cim.load.fields import Field
 from cim.load.kind import Kind
 from cim.model.places import street
-from cim.store import places
+from cim.store.incoming import places
 
 FIELDS = (
     Field("name", "text", "名称", "name", ("街路巷名称", "道路名称", "路名", "street_name")),

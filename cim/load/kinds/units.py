@@ -8,7 +8,7 @@ from cim.load.kinds.floors import BUILDING, housed
 from cim.load.rows import Rows
 from cim.load.storeys import entrance_of, number_of
 from cim.model.buildings import unit
-from cim.store import rooms
+from cim.store.incoming import rooms
 
 OCCUPANCY = {
     "自住": "自住",

@@ -16,9 +16,9 @@ from cim.load.meshes.placing import At, Placed
 from cim.load.pipeline import Progress, Request
 from cim.load.report import Report
 from cim.settings import Settings
+from cim.store.incoming.stage import Counts
 from cim.store.queries.incoming import load as statements
 from cim.store.queries.incoming import meshes as queries
-from cim.store.stage import Counts
 
 FOLDER = "meshes"
 """Where, in the data folder, files of meshes are kept, by what is in them."""

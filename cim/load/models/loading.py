@@ -21,10 +21,10 @@ from cim.load.report import Report
 from cim.model.buildings import unit
 from cim.model.spaces import unit_space
 from cim.settings import Settings
-from cim.store import spaces
+from cim.store.incoming import spaces
+from cim.store.incoming.stage import Counts
 from cim.store.queries.incoming import load as statements
 from cim.store.queries.incoming import spaces as queries
-from cim.store.stage import Counts
 
 LEAST_SHARE = 0.3
 """Share of a model's ground outline that a footprint must take to be its building."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from cim.load.models.placement import At, Note
 from cim.load.pipeline import Request
-from cim.store import spaces
+from cim.store.incoming import spaces
 from cim.store.queries.incoming import spaces as queries
 
 

@@ -49,7 +49,7 @@ TELLING: Final = {
     "city.device": "device",
     "city.organisation": "organisation",
 }
-"""Tables of which the database tells by itself (`changes.sql`), with their types in the feed."""
+"""Tables the database tells of by itself (`rules/changes.sql`), with their types in the feed."""
 
 TABLES: Final = {kind: metadata.tables[name] for name, kind in TELLING.items()}
 

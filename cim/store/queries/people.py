@@ -1,6 +1,6 @@
 """People, opened by a proof: run as the role that may read what was opened, one call each.
 
-The database weighs who asks, logs it, and shows what was opened: `cim/store/people.sql`.
+The database weighs who asks, logs it, and shows what was opened: `cim/store/rules/people.sql`.
 """
 
 from cim.store.queries.ready import Ready

@@ -115,7 +115,7 @@ def insert_new(
 def told(table: Table, written: str, op: str) -> str:
     """A statement that writes, with a line in the change feed for each row.
 
-    Of a public table the database tells by itself (`changes.sql`).
+    Of a public table the database tells by itself (`rules/changes.sql`).
     """
     if table.fullname in TELLING:
         return written

@@ -31,7 +31,7 @@ from cim.store.queries.tiles.which import THERE, Which, shown
 
 FEATURES = {"id": "int8"}
 UNITS = {"id": "int8", "storey_id": "int8"}
-"""The columns of what is expected, as `cim.store.numbers` reads them."""
+"""The columns of what is expected, as `cim.store.copy.numbers` reads them."""
 
 
 def buildings(which: Which = THERE) -> Select[Any]:

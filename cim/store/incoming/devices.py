@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from cim.store import links, merge
-from cim.store.stage import ROWS, Counts, Stage
+from cim.store.incoming import links, merge
+from cim.store.incoming.stage import ROWS, Counts, Stage
 
 BOUND: Final = ("unit", "entrance", "facility", "building", "estate")
 """What a device can be bound to, the narrowest first."""

@@ -16,8 +16,8 @@ from psycopg.sql import SQL, Identifier
 
 from cim.errors import StoreMissing
 from cim.settings import Settings
-from cim.store.cluster import USER, Account, Cluster
 from cim.store.faults import translated
+from cim.store.server.cluster import USER, Account, Cluster
 
 DATABASE = "cim"
 """The city's database within the cluster."""

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from cim.store import merge
+from cim.store.incoming import merge
+from cim.store.incoming.stage import ROWS, Counts, Stage
 from cim.store.queries.incoming import rooms as statements
-from cim.store.stage import ROWS, Counts, Stage
 
 
 def settle_buildings(stage: Stage) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Table
 
+from cim.store.incoming.stage import Stage
 from cim.store.queries.incoming import again as statements
 from cim.store.queries.incoming.load import bound
-from cim.store.stage import Stage
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cim.geometry.wkb import Blobs
-from cim.store.fields import FIXED, plain_type
-from cim.store.labels import labels
+from cim.store.copy.fields import FIXED, plain_type
+from cim.store.copy.labels import labels
 
 Integers = NDArray[np.int64]
 

@@ -10,7 +10,7 @@ from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection
 from sqlalchemy.sql import ClauseElement
 
-from cim.store.columns import END, SIGNATURE, arriving
+from cim.store.copy.columns import END, SIGNATURE, arriving
 from cim.store.faults import folder_of, translated
 
 KINDS = {"int2": ">i2", "int4": ">i4", "int8": ">i8", "float8": ">f8"}

@@ -4,10 +4,10 @@ set aside, and kept together with the rows that share their key."""
 from collections.abc import Sequence
 from typing import Any
 
-from cim.store import columns
+from cim.store.copy import columns
+from cim.store.incoming.stage import FAULTS, ROWS, Stage
 from cim.store.queries.incoming import load
 from cim.store.queries.incoming import returning as statements
-from cim.store.stage import FAULTS, ROWS, Stage
 
 MOST = 10
 """Rows set aside that a report names one by one."""

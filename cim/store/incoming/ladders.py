@@ -10,13 +10,13 @@ from typing import Any
 
 from cim.addresses import Gazetteer
 from cim.model.addresses import address_link
-from cim.store import bulk, names
+from cim.store.incoming import bulk, names
+from cim.store.incoming.stage import FAULTS, ROWS, Counts, Stage
 from cim.store.queries import names as called
 from cim.store.queries.incoming import following, linked
 from cim.store.queries.incoming import ladders as statements
 from cim.store.queries.incoming import links as references
 from cim.store.queries.incoming import load as common
-from cim.store.stage import FAULTS, ROWS, Counts, Stage
 
 _COLUMNS = (*statements.PLACE, *statements.BELOW, "full_text", "norm_text", "level", "status",
             "admin_area_id")  # fmt: skip

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, Result, Table
 from sqlalchemy.exc import OperationalError
 
+from cim.store.incoming.stage import Stage
 from cim.store.queries.incoming import load as statements
-from cim.store.stage import Stage
 
 WORTH = 10_000
 """Rows from which rebuilding is worth the lock."""

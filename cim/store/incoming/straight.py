@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.schema import DefaultClause
 
-from cim.store import bulk
-from cim.store.fields import plain_type
+from cim.store.copy.fields import plain_type
+from cim.store.incoming import bulk
+from cim.store.incoming.stage import FAULTS, KEY_TYPES, ROWS, Stage
 from cim.store.queries.incoming import straight as statements
 from cim.store.queries.incoming.load import bound, insert_new
-from cim.store.stage import FAULTS, KEY_TYPES, ROWS, Stage
 
 
 @dataclass(frozen=True)

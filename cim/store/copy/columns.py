@@ -17,9 +17,9 @@ from psycopg.sql import SQL, Composed, Identifier
 from sqlalchemy import Connection, Select
 from sqlalchemy.sql import Executable
 
-from cim.store.decoding import decode
+from cim.store.copy.decoding import decode
+from cim.store.copy.fields import FIXED, Values, plain_type
 from cim.store.faults import folder_of, translated
-from cim.store.fields import FIXED, Values, plain_type
 
 BATCH = 20_000
 """Rows encoded, or fetched, at a time."""
@@ -93,7 +93,7 @@ def _names(columns: Mapping[str, Values], types: Mapping[str, str]) -> list[str]
 def _frames(
     columns: Mapping[str, Values], names: Sequence[str], types: Mapping[str, str], rows: int
 ) -> Iterator[bytes]:
-    from cim.store.binary import encoder, frame  # noqa: PLC0415 - Arrow, which readers do without
+    from cim.store.copy.binary import encoder, frame  # noqa: PLC0415 - Arrow, which readers do without
 
     encoders = {name: encoder(name, plain_type(types[name])) for name in names}
     for start in range(0, rows, BATCH):
@@ -151,7 +151,7 @@ def stream(
     """Columns of a statement's result by COPY, `size` rows at a time; nothing at all for no rows.
 
     `types` names the PostgreSQL type of every column, in the statement's order: those of fixed
-    width, text and bytea.  What they become: cim.store.decoding.  Twice as fast as `read`.
+    width, text and bytea.  What they become: cim.store.copy.decoding.  Twice as fast as `read`.
 
     Runs in the connection's transaction, which must stay open while batches are taken.
     """

@@ -11,10 +11,11 @@ from sqlalchemy import Connection, Table
 
 from cim.model.buildings import building, storey, unit
 from cim.model.spaces import unit_space
-from cim.store import columns, merge, places, rooms
+from cim.store.copy import columns
+from cim.store.incoming import merge, places, rooms
+from cim.store.incoming.stage import KEY_TYPES, Counts, Stage
 from cim.store.queries.incoming import load as loading
 from cim.store.queries.incoming import spaces as statements
-from cim.store.stage import KEY_TYPES, Counts, Stage
 
 Columns = Mapping[str, Sequence[Any]]
 """Columns of equal length, by name."""

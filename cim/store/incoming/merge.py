@@ -1,9 +1,9 @@
 """From the staging table into the table it is for: by key, as sets, in the caller's transaction."""
 
-from cim.store import bulk, straight
+from cim.store.incoming import bulk, straight
+from cim.store.incoming.stage import FAULTS, ROWS, Counts, Stage
 from cim.store.queries.changes import TELLING
 from cim.store.queries.incoming import load as statements
-from cim.store.stage import FAULTS, ROWS, Counts, Stage
 
 PIECES_WITHIN = 0.02
 """Degrees (about 2 km): pieces of one building lie closer together than this."""

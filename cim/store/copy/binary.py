@@ -23,7 +23,7 @@ from psycopg.adapt import Transformer
 from psycopg.pq import Format
 
 from cim.errors import StoreError
-from cim.store.fields import FIXED, Values
+from cim.store.copy.fields import FIXED, Values
 
 SRID = 4490
 """What plain WKB is taken to be in: CGCS2000 degrees."""

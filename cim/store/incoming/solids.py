@@ -1,8 +1,8 @@
 """The solids that come with buildings, into the table of their further representations."""
 
-from cim.store import merge
+from cim.store.incoming import merge
+from cim.store.incoming.stage import Counts, Stage
 from cim.store.queries.incoming import solids as statements
-from cim.store.stage import Counts, Stage
 
 STAGED = {"solid": "geometry", "solid_lods": "text"}
 """Staged columns: a collection of surfaces, one a level of detail, and the levels' names."""

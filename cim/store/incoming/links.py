@@ -3,8 +3,8 @@
 What a row names and nobody knows is set aside; a row that names nothing stays as it is.
 """
 
+from cim.store.incoming.stage import ROWS, Stage
 from cim.store.queries.incoming import links as statements
-from cim.store.stage import ROWS, Stage
 
 
 def resolve(stage: Stage) -> None:

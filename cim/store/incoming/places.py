@@ -4,8 +4,8 @@ import numpy as np
 from sqlalchemy import text
 
 from cim.geometry.within import Outlines
+from cim.store.incoming.stage import ROWS, Stage
 from cim.store.queries.incoming import places as statements
-from cim.store.stage import ROWS, Stage
 
 
 def of_stage(stage: Stage, *, least_area: float, most_area: float, tiny: float) -> None:

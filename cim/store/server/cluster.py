@@ -23,8 +23,9 @@ from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
 from cim.errors import StoreError, StoreLocale, why
-from cim.store import faults, tuning
-from cim.store.programs import Programs, choose, installed
+from cim.store import faults
+from cim.store.server import tuning
+from cim.store.server.programs import Programs, choose, installed
 
 USER = "cim"
 """The database's superuser."""

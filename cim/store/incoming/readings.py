@@ -1,8 +1,8 @@
 """Readings on their way in: streams found or made, days prepared, the latest value kept."""
 
-from cim.store import partitions
+from cim.store.incoming import partitions
+from cim.store.incoming.stage import ROWS, Counts, Stage
 from cim.store.queries.incoming import readings as statements
-from cim.store.stage import ROWS, Counts, Stage
 
 AHEAD = 2
 """Days after today that have their partition ready."""

@@ -1,9 +1,9 @@
 """Organisations on their way in: the organisation, and the places where it is."""
 
-from cim.store import links, merge
+from cim.store.incoming import links, merge
+from cim.store.incoming.stage import Counts, Stage
 from cim.store.queries.incoming import organisations as statements
 from cim.store.queries.incoming.load import ONE_ROW_A_KEY
-from cim.store.stage import Counts, Stage
 
 
 def settle(stage: Stage) -> None:

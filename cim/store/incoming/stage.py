@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Table
 
-from cim.store import columns
+from cim.store.copy import columns
 from cim.store.queries.incoming import load as statements
 
 if TYPE_CHECKING:
-    from cim.store.straight import Straight
+    from cim.store.incoming.straight import Straight
 
 ROWS, FAULTS = "stage_rows", "stage_faults"
 """The temporary tables: rows that are in so far, and rows that are not."""

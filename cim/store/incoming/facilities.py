@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from cim.store import links, merge
-from cim.store.stage import ROWS, Counts, Stage
+from cim.store.incoming import links, merge
+from cim.store.incoming.stage import ROWS, Counts, Stage
 
 _SERVED: Final = """
     CREATE TEMPORARY TABLE stage_served ON COMMIT DROP AS

@@ -1,0 +1,1 @@
+"""From staged rows into the tables they are for, a file a subject."""

@@ -1,0 +1,1 @@
+"""The private PostgreSQL: which programs, one cluster in the data folder, its configuration."""
