@@ -6,11 +6,8 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from api import errors
-from api.archives import Archives
 from api.deps import Memory
 from api.describing import describe, operation_id
-from api.files import Files
-from api.finding import find_by_first_word
 from api.ogc import routes as ogc
 from api.ogc import writing
 from api.opening import opened
@@ -43,7 +40,10 @@ from api.routes import (
     viewer,
     within,
 )
+from api.serving.finding import find_by_first_word
 from api.serving.stack import passed_through
+from api.tilesets.archives import Archives
+from api.tilesets.files import Files
 from cim import __version__
 from cim.settings import Settings
 

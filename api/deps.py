@@ -14,15 +14,16 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Engine
 
 from api.access import PURPOSES, Caller
+from api.database.people import People
+from api.database.store import Store
 from api.params import Bounds, Box, parse_bounds
-from api.people import People
 from api.security.gate import Gate
-from api.store import Store
 from cim.crs.geoid import Geoid
 from cim.errors import NotAllowed, UnknownKey
-from cim.security.rights import INTAKE
+from cim.security.rights import CITY_READ, INTAKE
 from cim.settings import Settings
 from cim.store.direct import Direct
+from cim.store.queries.collections.items import Sight
 
 
 class Memory:
@@ -150,6 +151,15 @@ async def bounds(bbox: Box) -> Bounds:
     return parse_bounds(bbox)
 
 
+async def sight(caller: Annotated[Caller, Depends(caller)]) -> Sight:
+    """What of the not public this caller is cleared for, right by right."""
+    return [
+        (right.secrecy, None if right.where is None else (right.where.areas, right.where.grids))
+        for right in caller.rights.of(CITY_READ, "devices")
+        if right.secrecy > 0
+    ]
+
+
 async def data_officer(caller: Annotated[Caller, Depends(caller)]) -> Caller:
     """A caller who may bring files in; UnknownKey or NotAllowed for any other."""
     if not caller.known:
@@ -178,6 +188,7 @@ IntakeDep = Annotated[Caller, Depends(data_officer)]
 MemoryDep = Annotated[Memory, Depends(memory)]
 GateDep = Annotated[Gate, Depends(gate)]
 CallerDep = Annotated[Caller, Depends(caller)]
+SightDep = Annotated[Sight, Depends(sight)]
 GeoidDep = Annotated[Geoid, Depends(geoid)]
 LinkedDep = Annotated[Linked, Depends(linked)]
 BoundsDep = Annotated[Bounds, Depends(bounds)]

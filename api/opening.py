@@ -13,13 +13,13 @@ from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.concurrency import run_in_threadpool
 
-from api.changes import Pulse
-from api.people import People
-from api.replica import NearDirect, NearStore, Replica
+from api.database.feed import Pulse
+from api.database.people import People
+from api.database.replica import NearDirect, NearStore, Replica
+from api.database.store import Store
 from api.security.gate import Gate
 from api.serving.metrics import Measures
-from api.store import Store
-from api.tiles import Maker
+from api.tilesets.making import Maker
 from cim.crs.geoid import geoid
 from cim.privacy import open_vault
 from cim.settings import Settings

@@ -9,12 +9,11 @@ import orjson
 from fastapi import Depends, Request
 from fastapi.responses import Response
 
-from api import tagged
-from api.deps import Memory
+from api.answers import tagged
+from api.database.store import Store
+from api.deps import Memory, sight
 from api.ogc.describing import HTML, JSON, Bounds, Document
 from api.ogc.reading import once, wrong
-from api.sight import sight
-from api.store import Store
 from cim.errors import NotFound
 from cim.store.direct import Direct
 from cim.store.queries.collections import items as queries

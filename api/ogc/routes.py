@@ -11,6 +11,7 @@ from sqlalchemy import Executable
 from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 
+from api.database.store import Store
 from api.deps import MemoryDep, StoreDep
 from api.ogc import answers, describing, openapi, pages
 from api.ogc.answering import (
@@ -29,7 +30,6 @@ from api.ogc.reading import FORMATS, Items, items, once, place, share, value
 from api.ogc.systems import DEFAULT, system
 from api.ogc.tiles import openapi as tiles_openapi
 from api.ogc.tiles import routes as tiles
-from api.store import Store
 from cim.errors import BadParameter, NotFound
 from cim.store.direct import Direct
 from cim.store.queries.collections import items as queries

@@ -16,11 +16,10 @@ from sqlalchemy import Connection, Engine
 from starlette.concurrency import run_in_threadpool
 
 from api.access import Caller
-from api.deps import CallerDep, SettingsDep
+from api.deps import CallerDep, SettingsDep, SightDep
 from api.ogc.answering import HereDep, RootDep, version_of
 from api.ogc.reading import value
 from api.ogc.systems import DEFAULT, System, system
-from api.sight import SightDep
 from cim.errors import (
     BadParameter,
     NoCondition,

@@ -13,7 +13,8 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from api.cards import height_shift
+from api.answers.cards import height_shift
+from api.database.store import Store
 from api.deps import GeoidDep, KeyedStoreDep, Memory, MemoryDep, StoreDep
 from api.params import Height, Latitude, Longitude, clean_text
 from api.routes import PROBLEMS, json
@@ -28,7 +29,6 @@ from api.schemas.addresses import (
     Suggestions,
 )
 from api.schemas.places import AddressItems
-from api.store import Store
 from cim.addresses import Address, Gazetteer, deepest, full_text, parse, pinyin
 from cim.addresses.judging import Candidate, Verdict
 from cim.errors import InvalidQuery

@@ -4,7 +4,7 @@ import orjson
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from api.cards import at_home, finish_building
+from api.answers.cards import at_home, finish_building
 from api.deps import CallerDep, DirectDep, GeoidDep
 from api.params import Expand, Id, expanded
 from api.routes import ABSENT, PROBLEMS, json

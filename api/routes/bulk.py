@@ -7,7 +7,7 @@ import orjson
 from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
 
-from api.cards import at_home, finish_building, finish_unit, needed
+from api.answers.cards import at_home, finish_building, finish_unit, needed
 from api.deps import CallerDep, DirectDep, GeoidDep
 from api.params import expanded
 from api.routes import PROBLEM, PROBLEMS

@@ -10,13 +10,12 @@ import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from api.changes import Pulse, read
-from api.deps import StoreDep
+from api.database.feed import Pulse, read
+from api.deps import SightDep, StoreDep
 from api.params import parse_bounds
 from api.routes import PROBLEMS, json
 from api.schemas.changes import Changes
 from api.schemas.common import Problem
-from api.sight import SightDep
 from cim.errors import InvalidQuery
 from cim.store.changes import LATEST, TYPES, Ask, Change, Page
 from cim.store.changes import read as page_of

@@ -6,14 +6,14 @@ import numpy as np
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from api.archives import ArchivesDep
-from api.cards import height_shift
+from api.answers.cards import height_shift
+from api.database.store import Store
 from api.deps import GeoidDep, MemoryDep, SettingsDep, StoreDep
 from api.routes import PROBLEMS, json
 from api.routes.terrain import offered
 from api.routes.tilesets import opened
 from api.schemas.service import City
-from api.store import Store
+from api.tilesets.archives import ArchivesDep
 from cim.crs.geoid import Geoid
 from cim.privacy.counting import COARSE, told
 from cim.settings import Settings

@@ -4,9 +4,9 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from api.archives import ArchivesDep
 from api.deps import SettingsDep
-from api.files import REVALIDATE
+from api.tilesets.archives import ArchivesDep
+from api.tilesets.files import REVALIDATE
 from tiling.disk import combined
 
 router = APIRouter(tags=["tiles"])

@@ -9,12 +9,12 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from api.access import Caller
+from api.database.store import Store
 from api.deps import CallerDep, StoreDep
 from api.drawn import polygon
 from api.params import LARGEST_ID
 from api.routes import ABSENT, PROBLEM, PROBLEMS, json
 from api.schemas.counts import Counted
-from api.store import Store
 from cim.errors import InvalidQuery, NotFound
 from cim.privacy.counting import COARSE, FINE, told
 from cim.security.rights import LIVING_READ, Where

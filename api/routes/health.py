@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.database.store import Store
 from api.deps import GateDep, MemoryDep, StoreDep
 from api.routes import json
 from api.schemas.service import Health, Ready
-from api.store import Store
 from cim import __version__
 from cim.errors import CimError, StoreError
 from cim.security.rights import SYSTEM

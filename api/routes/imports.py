@@ -13,14 +13,14 @@ from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
 from api.access import Caller
-from api.cards import withheld
+from api.answers.cards import withheld
+from api.database.people import told_of
+from api.database.store import Store
 from api.deps import IntakeDep, IntakeEngineDep, IntakeStoreDep, SettingsDep
 from api.params import Id
-from api.people import told_of
 from api.routes import ABSENT, PROBLEM, PROBLEMS, json
 from api.routes.uploads import REFUSALS, place
 from api.schemas.imports import ImportRequest, Inspect, Inspection, Job, Jobs, Kinds
-from api.store import Store
 from cim.errors import Conflict, InvalidQuery, NoRoom, NotFound
 from cim.intake import aside, inspecting, queue
 from cim.intake.children import CLOSED

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from api.cards import height_shift
+from api.answers.cards import height_shift
 from api.deps import DirectDep, GeoidDep
 from api.params import Height, Latitude, Longitude
 from api.routes import PROBLEMS

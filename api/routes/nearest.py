@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
-from api.cards import height_shift
+from api.answers.cards import height_shift
 from api.deps import DirectDep, GeoidDep
 from api.params import LARGEST_ID, Height
 from api.routes import ABSENT, PROBLEMS

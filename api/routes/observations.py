@@ -9,11 +9,11 @@ from fastapi.responses import Response
 from pydantic import AwareDatetime, BeforeValidator
 from pydantic_core import PydanticCustomError
 
+from api.database.store import may_at
 from api.deps import CallerDep, KeyedStoreDep
 from api.params import Id, Limit
 from api.routes import ABSENT, PROBLEMS, json
 from api.schemas.observations import Observations
-from api.store import may_at
 from cim.errors import InvalidQuery, NotAllowed, NotFound
 from cim.security.rights import LIVING_READ
 from cim.store.queries import observations as queries

@@ -8,8 +8,8 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from api.access import Caller
+from api.database.people import Wanted
 from api.deps import CallerDep, IntakeEngineDep, PeopleDep
-from api.people import Wanted
 from api.routes import PROBLEM, PROBLEMS, json
 from api.schemas.people import Erased, Found, Lookup, PersonRequest
 from cim.errors import NotAllowed, UnknownKey

@@ -8,9 +8,9 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from api.deps import SettingsDep
-from api.files import IMMUTABLE, REVALIDATE, Files, answer
 from api.routes import PROBLEM
-from api.tiles import found_in
+from api.tilesets.files import IMMUTABLE, REVALIDATE, Files, answer
+from api.tilesets.making import found_in
 from cim.errors import NotFound
 from cim.settings import Settings
 from tiling.city.layers import TERRAIN

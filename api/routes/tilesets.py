@@ -8,13 +8,13 @@ from fastapi.responses import Response
 from sqlalchemy import Row
 from starlette.concurrency import run_in_threadpool
 
-from api.archives import Archives, ArchivesDep, described
+from api.database.store import Store
 from api.deps import SettingsDep, StoreDep
-from api.files import IMMUTABLE, REVALIDATE, Files, answer
 from api.routes import PROBLEM, PROBLEMS, json
 from api.schemas.service import Tilesets
-from api.store import Store
-from api.tiles import NAME, Maker, found_in
+from api.tilesets.archives import Archives, ArchivesDep, described
+from api.tilesets.files import IMMUTABLE, REVALIDATE, Files, answer
+from api.tilesets.making import NAME, Maker, found_in
 from cim.errors import NotFound
 from cim.settings import Settings
 from cim.store.queries import city as queries

@@ -6,7 +6,16 @@ import orjson
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from api.cards import PEOPLE, at_home, finish_unit, needed, place_of, residents, tenure, withheld
+from api.answers.cards import (
+    PEOPLE,
+    at_home,
+    finish_unit,
+    needed,
+    place_of,
+    residents,
+    tenure,
+    withheld,
+)
 from api.deps import Linked, LinkedDep
 from api.params import Expand, Id, expanded
 from api.routes import ABSENT, PROBLEM, PROBLEMS, json

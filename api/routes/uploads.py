@@ -24,10 +24,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from api.access import Caller
+from api.database.store import Store
 from api.deps import IntakeDep, IntakeStoreDep, SettingsDep
 from api.routes import ABSENT, PROBLEM, PROBLEMS, json
 from api.schemas.imports import GROUP, Uploaded, Uploads
-from api.store import Store
 from cim.errors import Conflict, InvalidQuery, NotFound, TooLarge
 from cim.intake import uploads
 from cim.intake.uploads import Place

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 
 from api.access import Caller
-from api.cards import at_home
+from api.answers.cards import at_home
+from api.answers.legend import of_codes, of_numbers
+from api.answers.tagged import answer
 from api.deps import CallerDep, DirectDep
-from api.legend import of_codes, of_numbers
 from api.params import parse_bounds
 from api.routes import PROBLEM, PROBLEMS
 from api.schemas.values import Question, Values
-from api.tagged import answer
 from cim.errors import InvalidQuery, NotAllowed
 from cim.security.rights import LIVING_READ
 from cim.store.direct import Direct

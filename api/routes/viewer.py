@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from api.files import IMMUTABLE, REVALIDATE, Files, answer, inside
+from api.tilesets.files import IMMUTABLE, REVALIDATE, Files, answer, inside
 
 router = APIRouter(include_in_schema=False)
 

@@ -9,12 +9,11 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from api.deps import StoreDep
+from api.deps import SightDep, StoreDep
 from api.drawn import outline
 from api.params import LARGEST_ID, expanded
 from api.routes import PROBLEM, PROBLEMS
 from api.schemas.within import Within
-from api.sight import SightDep
 from cim.errors import InvalidQuery
 from cim.store.queries.collections import items as queries
 from cim.store.queries.collections.definitions import COLLECTIONS

@@ -13,11 +13,11 @@ from sqlalchemy import Connection, Engine
 from starlette.concurrency import run_in_threadpool
 
 from api.access import DEMO, Caller, Purpose, is_local, stated_purpose
+from api.database.store import Store
 from api.security import vouched
 from api.security.cookies import session_of
 from api.security.origins import check_origin
 from api.security.provider import Provider
-from api.store import Store
 from cim.errors import NotAllowed, UnknownKey
 from cim.privacy import Vault
 from cim.security import secrets

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.replica import NEEDED, PRIMARY, Replica
+from api.database.replica import NEEDED, PRIMARY, Replica
 from api.serving.guard import reads
 from api.serving.shared import Numbers, shown
 from cim.settings import Settings

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, text
 
-from api.tiles import Maker
+from api.tilesets.making import Maker
 from cim import derive
 from cim.crs.geoid import geoid
 from cim.intake.bringing import Units, bring

@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from api.tiles import Maker
+from api.tilesets.making import Maker
 from cim.settings import Settings
 from cim.store.queries.tiles.which import Which
 from tiling.check.reading import read_glb

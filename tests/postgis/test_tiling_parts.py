@@ -11,7 +11,7 @@ import shapely
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine, text
 
-from api.tiles import Maker
+from api.tilesets.making import Maker
 from cim.crs.geoid import geoid
 from cim.errors import CimError
 from cim.settings import Settings

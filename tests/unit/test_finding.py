@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.app import create_app
-from api.finding import find_by_first_word
+from api.serving.finding import find_by_first_word
 from cim.settings import Settings
 
 

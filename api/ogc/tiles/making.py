@@ -8,7 +8,7 @@ from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.store import Store
+from api.database.store import Store
 from cim.errors import CimError, StoreError
 from cim.store import vector
 from cim.store.direct import Direct

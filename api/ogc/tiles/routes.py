@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from api.deps import DirectDep, MemoryDep, StoreDep
+from api.deps import DirectDep, MemoryDep, SightDep, StoreDep
 from api.ogc.answering import HereDep, RootDep, answer, extents
 from api.ogc.describing import JSON, STYLE, Bounds, Document
 from api.ogc.reading import once, wrong
@@ -17,7 +17,6 @@ from api.ogc.tiles import describing, style
 from api.ogc.tiles.describing import EVERYWHERE, MVT, TILEJSON
 from api.ogc.tiles.making import Stores, Tiles
 from api.ogc.tiles.reading import chosen, matrix_set, place
-from api.sight import SightDep
 from cim.store import vector
 from cim.store.queries.collections.items import Sight
 from cim.store.queries.vector.drawing import DRAWINGS, Drawing

@@ -18,7 +18,7 @@ from sqlalchemy import Executable
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.store import Store
+from api.database.store import Store
 from cim.errors import StoreBusy, StoreError
 from cim.store.direct import Direct
 from cim.store.queries import serving

@@ -12,8 +12,8 @@ from zipfile import BadZipFile
 import orjson
 from fastapi import Depends, Request
 
-from api.files import Files, Loaded
-from api.tiles import NAME
+from api.tilesets.files import Files, Loaded
+from api.tilesets.making import NAME
 from cim.errors import NotFound
 from tiling.check.reading import Malformed
 from tiling.check.sources import Archive

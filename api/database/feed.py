@@ -5,7 +5,7 @@ import contextlib
 import time
 from typing import Any
 
-from api.store import Store
+from api.database.store import Store
 from cim.store.changes import Page, Steps
 from cim.store.queries import changes as queries
 

@@ -1,0 +1,1 @@
+"""What several endpoints make their answers with: cards, legends, ETags."""

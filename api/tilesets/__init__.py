@@ -1,0 +1,1 @@
+"""Tilesets as answers: made when asked for, from folders, and from archives."""
