@@ -1,5 +1,6 @@
 """Rows of people, asked for as the service's own login would, by SQL that nobody foresaw."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,8 +10,9 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Connection, Engine, text
 
-from cim.security import roles, secrets
-from tests.accounts import add_key, administrators, end_key, stand
+from cim.security import accounts, roles, secrets, sessions, signing
+from cim.store.queries.linked import tenure
+from tests.accounts import PASSWORD, add_key, add_person, administrators, end_key, stand
 from tests.folk import (
     NUMBER,
     TABLES,
@@ -302,3 +304,49 @@ def test_a_role_may_see_some_fields_and_no_others(service: Session, engine: Engi
         "person": 1, "unit": 11, "name": "甲*", "role": "成员", "id_no": None, "phone": None,
         "kind": None, "birth_year": None,
     }  # fmt: skip
+
+
+def test_fields_are_shown_where_the_role_for_them_was_given(
+    service: Session, engine: Engine
+) -> None:
+    """A few fields of the whole city and all of a town are not all of the city."""
+    with engine.begin() as connection:
+        stand(connection, "security")
+        roles.add(connection, "years-only", "仅年份", "years only")
+        allowed = roles.Allowed("years-only", "residents.read", "residents", ("birth_year",))
+        roles.allow(connection, allowed)
+    add_person(engine, "mixed", "years-only")
+    with engine.begin() as connection:
+        stand(connection, "security")
+        accounts.give(connection, "residents", to="mixed", at="441900001")
+    with engine.begin() as connection:
+        signed = signing.sign_in(connection, VAULT, signing.Attempt("mixed", PASSWORD, ""))
+        assert isinstance(signed, signing.Signed)
+        token = sessions.begin(connection, signed)
+
+    def shown(what: str, id: int | None, number: str | None = None) -> Any:
+        ask = (token, "emergency", what, id, None if number is None else [hashed(number)])
+        row = service.execute("SELECT pii.show(%s, %s, %s, %s, %s) -> 'people' -> 0", ask)
+        (found,) = row.fetchone() or (None,)
+        return found["name"], found["birth_year"]
+
+    assert shown("unit", 11) == ("甲*", 1980)
+    assert shown("unit", 21) == (None, 1983)
+    assert tenure_name(service, 21) is None
+    assert shown("number", None, NUMBER) == ("甲*", 1980)
+    assert shown("number", None, "99000019800101004X") == (None, 1983)
+    add_key(engine, "years", "key-years", ["years-only"])
+    service.commit()
+    assert opened(service, "key-years")["persons"] == 2
+    assert tenure_name(service, 11) is None
+    service.commit()
+    assert opened(service, "key-desk")["persons"] == 2
+    assert tenure_name(service, 11) == "甲*"
+
+
+def tenure_name(service: Session, unit: int) -> Any:
+    """The name of who holds a unit, as the card asks for it."""
+    asked = tenure.of_unit(unit)
+    row = service.execute(asked.sql.replace("$1", "%s"), asked.values).fetchone()
+    assert row is not None
+    return json.loads(row[0])[0]["name"]

@@ -155,6 +155,7 @@ AS $$ BEGIN
 END $$;
 
 -- Who stands behind a proof, what he may do of that scope and where, and the name he is logged under.
+-- `fields` is NULL where no role of his is for some fields alone; else `fields_at` says which.
 CREATE OR REPLACE FUNCTION security.weigh(proof text, scope text, OUT actor text,
     OUT account bigint, OUT demo boolean, OUT roles text, OUT may boolean, OUT areas bigint[],
     OUT grids bigint[], OUT fields text[])
@@ -167,13 +168,41 @@ AS $$ BEGIN
             coalesce(array_agg(DISTINCT a) FILTER (WHERE a IS NOT NULL), '{}') END,
         CASE WHEN NOT bool_or(p.scope = $2 AND p.areas IS NULL AND p.grids IS NULL) THEN
             coalesce(array_agg(DISTINCT g) FILTER (WHERE g IS NOT NULL), '{}') END,
-        CASE WHEN NOT bool_or(p.scope = $2 AND p.fields IS NULL) THEN
-            array_agg(DISTINCT f) FILTER (WHERE f IS NOT NULL) END
+        CASE WHEN bool_or(p.scope = $2 AND p.fields IS NOT NULL) THEN
+            coalesce(array_agg(DISTINCT f) FILTER (WHERE f IS NOT NULL), '{}') END
     INTO actor, account, demo, roles, may, areas, grids, fields
     FROM security.proved($1) AS p
     LEFT JOIN LATERAL unnest(CASE WHEN p.scope = $2 THEN p.areas END) AS a ON true
     LEFT JOIN LATERAL unnest(CASE WHEN p.scope = $2 THEN p.grids END) AS g ON true
     LEFT JOIN LATERAL unnest(CASE WHEN p.scope = $2 THEN p.fields END) AS f ON true;
+END $$;
+
+-- The fields that a proof shows of homes in all of these buildings; NULL is all. Each role counts
+-- where it was given for, so that one for a few fields of the whole city and one for all of a town
+-- do not make one for all of the city.
+CREATE OR REPLACE FUNCTION security.fields_at(proof text, scope text, buildings bigint[])
+RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    here bigint;
+    whole boolean;
+    these text[];
+    shown text[];
+BEGIN
+    FOREACH here IN ARRAY buildings LOOP
+        SELECT bool_or(p.fields IS NULL),
+               coalesce(array_agg(DISTINCT f) FILTER (WHERE f IS NOT NULL), '{}')
+          INTO whole, these
+          FROM security.proved($1) AS p LEFT JOIN LATERAL unnest(p.fields) AS f ON true
+         WHERE p.scope = $2 AND security.lies_in(here, p.areas, p.grids);
+        IF whole IS NOT TRUE THEN
+            shown := CASE WHEN shown IS NULL THEN these
+                ELSE ARRAY(SELECT unnest(shown) INTERSECT SELECT unnest(these)) END;
+        END IF;
+    END LOOP;
+    RETURN shown;
 END $$;
 
 -- Seal the ids that this transaction may see.
@@ -273,6 +302,15 @@ BEGIN
     END IF;
     IF what = 'unit' THEN
         units := ARRAY[open_people.id];
+    END IF;
+    IF who.fields IS NOT NULL THEN
+        who.fields := security.fields_at(proof,
+            CASE WHEN plain THEN 'residents.plain' ELSE 'residents.read' END,
+            CASE WHEN what = 'unit' THEN ARRAY(
+                    SELECT u.building_id FROM city.unit AS u WHERE u.id = open_people.id)
+                ELSE ARRAY(SELECT DISTINCT coalesce(r.building_id,
+                        (SELECT u.building_id FROM city.unit AS u WHERE u.id = r.unit_id))
+                    FROM pii.residency AS r WHERE r.id = ANY (homes)) END);
     END IF;
     PERFORM security.seal_ids(jsonb_build_object('homes', homes, 'persons', persons,
         'units', units, 'plain', plain, 'fields', who.fields)::text);
@@ -532,7 +570,8 @@ REVOKE ALL ON FUNCTION security.administers(bigint, text), security.administered
 REVOKE ALL ON FUNCTION security.proved(text), security.lies_in(bigint, bigint[], bigint[]),
     security.seal_of(text), security.opened(), security.opened_ids(text),
     security.opened_sealed(), security.take_look(text),
-    security.weigh(text, text), security.seal_ids(text), security.forget_aside(bigint[]),
+    security.weigh(text, text), security.fields_at(text, text, bigint[]),
+    security.seal_ids(text), security.forget_aside(bigint[]),
     security.open_people(text, text, text, bigint, bytea[], boolean, text, text),
     security.request_of_person(text, text, bytea[], text, bigint[], text, text),
     security.readers_of_opened(), security.stand(text, bigint, text, text, text, text),

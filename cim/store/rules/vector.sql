@@ -4,7 +4,7 @@
 -- Arguments: the collection, its geometry, and the other columns that kept tiles show.
 CREATE OR REPLACE FUNCTION platform.touch_vector_tiles() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path FROM CURRENT SET jit TO off
+SET search_path = pg_catalog, public, pg_temp SET jit TO off
 AS $$
 DECLARE
     before text;
@@ -46,6 +46,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION platform.touch_vector_tiles() IS
     'tells where a statement changed what kept vector tiles show';
+-- Whoever may run what runs as its owner can hang it on a table of his own, whose types run his code.
+REVOKE ALL ON FUNCTION platform.touch_vector_tiles() FROM PUBLIC;
 
 DO $$
 DECLARE
