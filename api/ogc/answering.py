@@ -1,6 +1,5 @@
 """What every answer below /ogc is made with: its root, who asks, in which form, as what."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -87,7 +86,7 @@ def form(request: Request, given: str | None, known: Sequence[str] = ("json", "h
 def version_of(row: Any) -> str:
     """The version of a feature as `queries.feature` gives it, in whatever form it is answered."""
     told = f"{row.id} {row.geometry} {row.properties}".encode()
-    return f'"{hashlib.blake2b(told, digest_size=12).hexdigest()}"'
+    return f'"{tagged.digest_of(told)}"'
 
 
 answer = tagged.answer

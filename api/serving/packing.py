@@ -3,8 +3,6 @@
 What is compressed already, small, a stream of events or a part of a file goes as it is.
 """
 
-import hashlib
-
 import zstandard
 from starlette.middleware.gzip import (
     DEFAULT_EXCLUDED_CONTENT_TYPES,
@@ -12,6 +10,8 @@ from starlette.middleware.gzip import (
     IdentityResponder,
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.answers.tagged import digest_of, matches
 
 SMALLEST = 1000
 """Bytes from which compressing pays."""
@@ -138,10 +138,10 @@ def _taggable(start: Message) -> bool:
 
 def _same(scope: Scope, start: Message, body: bytes) -> bool:
     """Tag an answer; whether the caller has it, and the answer became a 304 that says so."""
-    tag = b'W/"' + hashlib.blake2b(body, digest_size=12).hexdigest().encode() + b'"'
-    headers = [*start["headers"], (b"etag", tag)]
+    digest = digest_of(body)
+    headers = [*start["headers"], (b"etag", f'W/"{digest}"'.encode())]
     known = b",".join(value for name, value in scope["headers"] if name == b"if-none-match")
-    same = tag[2:] in known or known.strip() == b"*"
+    same = matches(known.decode("latin-1"), digest)
     if same:
         start["status"] = 304
         headers = [each for each in headers if each[0] not in (b"content-length", b"content-type")]

@@ -4,11 +4,12 @@ import gzip
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 
 from fastapi import Request
 from fastapi.responses import Response
+
+from api.answers.tagged import digest_of, matches
 
 MIME: dict[str, str] = {
     ".css": "text/css; charset=utf-8",
@@ -98,11 +99,6 @@ def read(path: Path) -> Loaded:
     return Loaded(plain, packed, digest_of(plain))
 
 
-def digest_of(content: bytes) -> str:
-    """What content goes by in an ETag."""
-    return blake2b(content, digest_size=12).hexdigest()
-
-
 def inside(root: Path, relative: str) -> Path | None:
     """The file of that relative path below a folder, or None for one that is not below it.
 
@@ -142,13 +138,3 @@ def accepts_gzip(header: str) -> bool:
         if name.strip() in ("gzip", "*"):
             return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
     return False
-
-
-def matches(header: str, digest: str) -> bool:
-    """Whether an If-None-Match names this content, in either encoding.
-
-    >>> matches('"abc-gz", W/"x"', "abc"), matches("*", "abc"), matches('"ab"', "abc")
-    (True, True, False)
-    """
-    tags = {tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")}
-    return bool(tags & {"*", digest, f"{digest}-gz"})

@@ -10,7 +10,8 @@ from time import monotonic
 from sqlalchemy import Connection, Engine
 from starlette.concurrency import run_in_threadpool
 
-from api.tilesets.files import Loaded, digest_of, inside
+from api.answers.tagged import digest_of
+from api.tilesets.files import Loaded, inside
 from cim.crs.geoid import Geoid
 from cim.errors import TilingError
 from cim.store.queries.tiles import manifest

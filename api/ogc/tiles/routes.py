@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
+from api.answers.tagged import matches
 from api.deps import DirectDep, MemoryDep, SightDep, StoreDep
 from api.ogc.answering import HereDep, RootDep, answer, extents
 from api.ogc.describing import JSON, STYLE, Bounds, Document
@@ -17,6 +18,7 @@ from api.ogc.tiles import describing, style
 from api.ogc.tiles.describing import EVERYWHERE, MVT, TILEJSON
 from api.ogc.tiles.making import Stores, Tiles
 from api.ogc.tiles.reading import chosen, matrix_set, place
+from api.tilesets.files import accepts_gzip
 from cim.store import vector
 from cim.store.queries.collections.items import Sight
 from cim.store.queries.vector.drawing import DRAWINGS, Drawing
@@ -193,7 +195,7 @@ async def _tile(
     if len(parts) == 1:
         return _sent(request, parts[0].data, parts[0].etag)
     etag = vector.digest("".join(part.etag for part in parts).encode())
-    if _known(request, etag):
+    if matches(request.headers.get("if-none-match", ""), etag):
         return _sent(request, b"", etag)
     whole = await run_in_threadpool(
         lambda: vector.packed([vector.unpacked(part.data) for part in parts], QUICKLY)
@@ -203,12 +205,6 @@ async def _tile(
 
 QUICKLY = 1
 """How hard a tile is compressed that is put together from others."""
-
-
-def _known(request: Request, etag: str) -> bool:
-    """Whether the caller has it already."""
-    known = request.headers.get("if-none-match", "").split(",")
-    return etag in [each.strip().removeprefix("W/").strip('"') for each in known]
 
 
 def _sent(request: Request, data: bytes, etag: str) -> Response:
@@ -222,11 +218,11 @@ def _sent(request: Request, data: bytes, etag: str) -> Response:
         "Vary": "Accept-Encoding",
         "Cache-Control": "private, no-cache" if own else "no-cache",
     }
-    if _known(request, etag):
+    if matches(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
     if not data:
         return Response(status_code=204, headers=headers)
-    if "gzip" in request.headers.get("accept-encoding", ""):
+    if accepts_gzip(request.headers.get("accept-encoding", "")):
         headers["Content-Encoding"] = "gzip"
         return Response(data, media_type=MVT, headers=headers)
     return Response(vector.unpacked(data), media_type=MVT, headers=headers)
