@@ -10,7 +10,7 @@ from api.access import Caller
 from cim.addresses.compose import building_words, compose, room_words, spaced, storey_words
 from cim.crs.geoid import Geoid
 from cim.security.rights import LIVING_READ, RESIDENTS_READ
-from cim.store.queries.linked.things import Living, living
+from cim.store.queries.linked.pieces import Living, living
 
 Json = dict[str, Any]
 

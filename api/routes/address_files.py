@@ -15,7 +15,7 @@ from api.routes.imports import MOST_WAITING, PRIVATE, UNREADY, chosen, describe,
 from api.routes.uploads import REFUSALS
 from api.schemas.addresses import AddressMatchJob, AddressMatchRequest
 from cim.errors import NoRoom, NotFound
-from cim.intake import queue, sought
+from cim.intake import address_match, queue
 from cim.settings import Settings
 from cim.store.queries import intake as queries
 
@@ -37,7 +37,7 @@ async def begin_address_match(
     It is a job among those of `/imports`, and is cancelled there.
     """
     assert caller.actor is not None  # IntakeDep saw to that
-    wish = asked.model_dump(include={"columns", "layer", "encoding", "alternatives"})
+    options = asked.model_dump(include={"columns", "layer", "encoding", "alternatives"})
     async with store.transaction() as connection:
         await connection.execute(queries.lock_uploads())
         mine = queries.uploads_of_group(asked.group, caller.actor)
@@ -50,7 +50,7 @@ async def begin_address_match(
                 f"您已有 {MOST_WAITING} 个任务在等待，请待部分任务结束后再试。",
             )
         job = queries.add_job(
-            caller.actor, asked.group, path.name, sought.KIND, wish, dry_run=False
+            caller.actor, asked.group, path.name, address_match.KIND, options, dry_run=False
         )
         row = (await connection.execute(job)).one()
     await run_in_threadpool(queue.defer, settings, [row.id])
@@ -94,13 +94,13 @@ async def read_address_matches(
 
 def _one(row: Any) -> Any:
     """The same job; NotFound where it is another kind of job."""
-    if row.kind != sought.KIND:
+    if row.kind != address_match.KIND:
         raise NotFound(f"Job {row.id} looks for no addresses.", f"任务 {row.id} 不是地址匹配任务。")
     return row
 
 
 def _result(settings: Settings, row: Any) -> Path | None:
-    path = sought.result_of(settings, row.upload, row.id)
+    path = address_match.result_of(settings, row.upload, row.id)
     return path if row.state == "done" and path.is_file() else None
 
 

@@ -14,7 +14,7 @@ from cim import settings as settings_module
 from cim.addresses import LADDER, Gazetteer, deepest, full_text, parse
 from cim.commands import shown
 from cim.errors import InvalidQuery
-from cim.intake import sought
+from cim.intake import address_match
 from cim.store import engine
 from cim.store.incoming import names
 from cim.store.queries import addresses as queries
@@ -117,10 +117,10 @@ def match(file: Path, out: Path | None, dry_run: bool, force: bool, **options: o
             f"{result.name} is there already; --force writes over it",
             f"{result.name} 已存在；加 --force 覆盖",
         )
-    wish = sought.Wish(columns=tuple(options.pop("columns")), **options)  # type: ignore[arg-type]  # named as its fields
+    asked = address_match.Options(columns=tuple(options.pop("columns")), **options)  # type: ignore[arg-type]  # named as its fields
     target, most = (None, LOOK) if dry_run else (result, None)
     with shown.progress(file.name, quiet) as progress:
-        found = sought.match(settings_module.load(), file, target, wish, progress, most)
+        found = address_match.match(settings_module.load(), file, target, asked, progress, most)
     if not quiet:
         _show(found)
         click.echo("nothing was written 未写入文件" if dry_run else f"→ {result}")
@@ -155,7 +155,7 @@ def _gazetteer() -> Gazetteer:
         store.dispose()
 
 
-def _show(found: sought.Found) -> None:
+def _show(found: address_match.Found) -> None:
     for en, zh in found.notes:
         click.echo(f"{en}\n{zh}")
     title = Text(f"{found.file} ({' + '.join(found.columns)})")

@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from cim.errors import CimError, SourceError
-from cim.intake import sought
+from cim.intake import address_match
 from cim.intake.bringing import Units, bring, bring_terrain
 from cim.intake.children import go_first, took_too_long
 from cim.load import models, terrain
@@ -171,8 +171,8 @@ def _load(settings: Settings, row: Any, pulse: Pulse) -> Report:
     path = settings.uploads_dir / row.upload / row.file
     if not path.is_file():
         raise SourceError(f"{row.file} is there no longer", f"{row.file} 已不存在")
-    if row.kind == sought.KIND:
-        return _sought(settings, path, row, pulse)
+    if row.kind == address_match.KIND:
+        return _address_match(settings, path, row, pulse)
     if row.kind == terrain.KIND.name:
         return _terrain(settings, path, row, pulse)
     kind = models.KIND if row.kind == models.KIND.name else KINDS.get(row.kind)
@@ -193,11 +193,11 @@ def _load(settings: Settings, row: Any, pulse: Pulse) -> Report:
     )
 
 
-def _sought(settings: Settings, path: Path, row: Any, pulse: Pulse) -> Report:
+def _address_match(settings: Settings, path: Path, row: Any, pulse: Pulse) -> Report:
     asked = dict(row.request)
-    wish = sought.Wish(columns=tuple(asked.pop("columns")), **asked)
-    out = sought.result_of(settings, row.upload, row.id)
-    return sought.match(settings, path, out, wish, pulse.progress).report()
+    options = address_match.Options(columns=tuple(asked.pop("columns")), **asked)
+    out = address_match.result_of(settings, row.upload, row.id)
+    return address_match.match(settings, path, out, options, pulse.progress).report()
 
 
 def _terrain(settings: Settings, path: Path, row: Any, pulse: Pulse) -> Report:

@@ -15,7 +15,7 @@ import shapely
 from click.testing import CliRunner, Result
 
 from cim.cli import main
-from cim.intake import sought
+from cim.intake import address_match
 from cim.intake.bringing import bring
 from cim.load.kinds import KINDS
 from cim.load.pipeline import Request
@@ -135,7 +135,9 @@ def test_a_job_that_is_stopped_leaves_nothing(settings: Settings, tmp_path: Path
 
     out = tmp_path / "out.csv"
     with pytest.raises(KeyboardInterrupt):
-        sought.match(settings, asked_in(tmp_path, ".csv"), out, sought.Wish(), stop)
+        address_match.match(
+            settings, asked_in(tmp_path, ".csv"), out, address_match.Options(), stop
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["asked.csv"]
 
 

@@ -1,6 +1,6 @@
 """Statements about one building: itself, and its floor grid (楼盘表)."""
 
-from cim.store.queries.linked.things import ALARM, LIVING, PUBLIC, RIGHTS, Living
+from cim.store.queries.linked.pieces import ALARM, LIVING, PUBLIC, RIGHTS, Living
 from cim.store.queries.parts import BUILDING_AREA, address, areas, coded, grid
 from cim.store.queries.ready import Asked, Ready
 

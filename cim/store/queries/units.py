@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 
-from cim.store.queries.linked import things
+from cim.store.queries.linked import pieces
 from cim.store.queries.parts import UNIT_OUTLINE, UNIT_PLACE, address, areas, coded
 from cim.store.queries.ready import Asked, Ready
 
@@ -41,12 +41,12 @@ PARTS: dict[str, str] = {
     "centre": """(SELECT json_build_array(ST_X(p.at), ST_Y(p.at), h.middle_height)
         FROM (SELECT ST_PointOnSurface(h.outline) AS at) p)""",
     "address": ADDRESS,
-    "codes": things.codes("unit", "h.id"),
+    "codes": pieces.codes("unit", "h.id"),
     "spaces": SPACES,
-    "organisations": things.organisations("l.unit_id = h.id"),
-    "facilities": things.FACILITIES,
-    "devices": things.DEVICES,
-    "alarms": things.alarms(),
+    "organisations": pieces.organisations("l.unit_id = h.id"),
+    "facilities": pieces.FACILITIES,
+    "devices": pieces.DEVICES,
+    "alarms": pieces.alarms(),
 }
 """Each part of an answer and the SQL of its JSON, of `h`, which is the unit."""
 
@@ -57,7 +57,7 @@ HERE = f"""
         e.no AS entrance_no, e.name AS entrance_name,
         b.name AS building_name, b.use_code, b.height, b.floors_above, b.estate_id, b.grid_id,
         es.name AS estate_name, g.code AS grid_code, g.name AS grid_name, a.id AS area_id,
-        {things.LIVING.format(area="a.id", grid="b.grid_id")} AS living,
+        {pieces.LIVING.format(area="a.id", grid="b.grid_id")} AS living,
         {UNIT_OUTLINE} AS outline,
         CASE WHEN u.geom_status = 'none' THEN NULL
             WHEN u.outline IS NOT NULL THEN ST_Area(u.outline::geography) + {FURTHER}
@@ -106,20 +106,20 @@ def _statement(key: str, parts: Collection[str]) -> str:
     if not {"facilities", "devices", "alarms"}.isdisjoint(parts):
         tables += [
             f"chain(type, id, rank, label) AS MATERIALIZED ({CHAIN})",
-            f"served AS MATERIALIZED ({things.SERVED})",
+            f"served AS MATERIALIZED ({pieces.SERVED})",
         ]
     return f"WITH {', '.join(tables)} SELECT {_answer(parts)}::text AS answer FROM here h"
 
 
 @lru_cache(maxsize=500)
 def _one(parts: frozenset[str]) -> Ready:
-    return Ready(_statement(":id", parts), id="bigint", **things.RIGHTS)
+    return Ready(_statement(":id", parts), id="bigint", **pieces.RIGHTS)
 
 
 @lru_cache(maxsize=100)
 def _coded(parts: frozenset[str]) -> Ready:
     kinds = {"scheme": "text", "code": "text"}
-    return Ready(_statement(BY_CODE, parts), **kinds, **things.RIGHTS)
+    return Ready(_statement(BY_CODE, parts), **kinds, **pieces.RIGHTS)
 
 
 @lru_cache(maxsize=100)
@@ -128,11 +128,11 @@ def _many(parts: frozenset[str]) -> Ready:
     return Ready(
         f"SELECT k.id, x.answer FROM unnest(:ids) k(id) LEFT JOIN LATERAL ({one}) x ON true",
         ids="bigint[]",
-        **things.RIGHTS,
+        **pieces.RIGHTS,
     )
 
 
-def unit(key: int, parts: frozenset[str], living: things.Living) -> Asked:
+def unit(key: int, parts: frozenset[str], living: pieces.Living) -> Asked:
     """A unit and these PARTS as JSON in column `answer`; no row where there is none.
 
     `centre` is longitude, latitude and height in the 1985 datum; `address` is the loaded address of
@@ -141,11 +141,11 @@ def unit(key: int, parts: frozenset[str], living: things.Living) -> Asked:
     return _one(parts)(id=key, **living)
 
 
-def unit_of_code(scheme: str, code: str, parts: frozenset[str], living: things.Living) -> Asked:
+def unit_of_code(scheme: str, code: str, parts: frozenset[str], living: pieces.Living) -> Asked:
     """The same by an official code of the unit's, or of its address."""
     return _coded(parts)(scheme=scheme, code=code, **living)
 
 
-def units(keys: Sequence[int], parts: frozenset[str], living: things.Living) -> Asked:
+def units(keys: Sequence[int], parts: frozenset[str], living: pieces.Living) -> Asked:
     """The same for many: a row each, `id` and `answer`, which is NULL where there is no unit."""
     return _many(parts)(ids=list(keys), **living)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 from cim.store.queries.buildings import BUILDING
-from cim.store.queries.linked import things
+from cim.store.queries.linked import pieces
 from cim.store.queries.parts import BUILDING_AREA
 from cim.store.queries.ready import Asked, Ready
 
@@ -18,19 +18,19 @@ PARTS: dict[str, str] = {
                 WHERE u.building_id = h.id AND u.storey_id = s.id AND u.ended_at IS NULL))
             ORDER BY s.elev_bottom DESC NULLS LAST, s.no DESC, s.label DESC), '[]')
         FROM city.storey s WHERE s.building_id = h.id AND s.ended_at IS NULL)""",
-    "codes": things.codes("building", "h.id"),
-    "organisations": things.organisations("l.building_id = h.id"),
-    "facilities": things.FACILITIES,
-    "devices": things.DEVICES,
-    "alarms": things.alarms(
-        f"""({things.BOUND} UNION ALL SELECT 'unit', u.id, 9, u.room_no FROM city.unit u
+    "codes": pieces.codes("building", "h.id"),
+    "organisations": pieces.organisations("l.building_id = h.id"),
+    "facilities": pieces.FACILITIES,
+    "devices": pieces.DEVICES,
+    "alarms": pieces.alarms(
+        f"""({pieces.BOUND} UNION ALL SELECT 'unit', u.id, 9, u.room_no FROM city.unit u
             WHERE u.building_id = h.id AND u.ended_at IS NULL AND h.living)"""
     ),
 }
 """Each part of an answer and the SQL of its JSON, of `h`, which is the building."""
 
 _HERE = f"""SELECT b.id, b.name, b.estate_id, b.grid_id,
-        {things.LIVING.format(area=BUILDING_AREA, grid="b.grid_id")} AS living
+        {pieces.LIVING.format(area=BUILDING_AREA, grid="b.grid_id")} AS living
     FROM city.building b WHERE b.id = {{id}} AND b.ended_at IS NULL"""
 
 _CHAIN = """SELECT 'building', h.id, 0, h.name FROM here h
@@ -50,7 +50,7 @@ def _linked(key: str, parts: Collection[str]) -> str:
     if not {"facilities", "devices", "alarms"}.isdisjoint(parts):
         tables += [
             f"chain(type, id, rank, label) AS MATERIALIZED ({_CHAIN})",
-            f"served AS MATERIALIZED ({things.SERVED})",
+            f"served AS MATERIALIZED ({pieces.SERVED})",
         ]
     asked = ", ".join(f"'{name}', {sql}" for name, sql in PARTS.items() if name in parts)
     return f"WITH {', '.join(tables)} SELECT json_build_object({asked})::text FROM here h"
@@ -63,11 +63,11 @@ def _many(parts: frozenset[str]) -> Ready:
     return Ready(
         f"SELECT k.id, ({base}) AS answer, {linked} AS linked FROM unnest(:ids) k(id)",
         ids="bigint[]",
-        **(things.RIGHTS if parts else {}),
+        **(pieces.RIGHTS if parts else {}),
     )
 
 
-def buildings(keys: Sequence[int], parts: frozenset[str], living: things.Living) -> Asked:
+def buildings(keys: Sequence[int], parts: frozenset[str], living: pieces.Living) -> Asked:
     """Buildings with these PARTS: a row each, `id`, `answer` and `linked` as JSON.
 
     `answer` is NULL where there is no such building, `linked` where no part is asked for.

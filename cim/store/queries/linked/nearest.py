@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
-from cim.store.queries.linked.things import named
+from cim.store.queries.linked.pieces import named
 from cim.store.queries.parts import UNIT_OUTLINE, UNIT_PLACE
 from cim.store.queries.ready import Asked, Ready
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from cim.store.queries.linked.things import ALARM, LIVING, PUBLIC, RIGHTS, Living
+from cim.store.queries.linked.pieces import ALARM, LIVING, PUBLIC, RIGHTS, Living
 from cim.store.queries.parts import BUILDING_AREA
 from cim.store.queries.ready import Asked, Ready
 

@@ -55,7 +55,7 @@ _TEXT: Final = next(each for each in FIELDS if each.name == "full_text")
 
 
 @dataclass(frozen=True)
-class Wish:
+class Options:
     """How a file is to be read, and how much is to be said.
 
     `columns` make up the address, in order; none means the one whose name says so.
@@ -104,7 +104,7 @@ def match(
     settings: Settings,
     path: Path,
     out: Path | None,
-    wish: Wish,
+    options: Options,
     progress: Progress = lambda step, done, total: None,
     most: int | None = None,
 ) -> Found:
@@ -115,8 +115,8 @@ def match(
     holds addresses.
     """
     began = time.monotonic()
-    source = read(path, layer=wish.layer, encoding=wish.encoding)
-    columns = chosen(path.name, source.fields, wish.columns)
+    source = read(path, layer=options.layer, encoding=options.encoding)
+    columns = chosen(path.name, source.fields, options.columns)
     found = Found(path.name, columns, notes=source.notes)
     database = engine.connect(settings)
     part = out.with_name(f".{out.name}.part") if out else None
@@ -126,7 +126,7 @@ def match(
             known = Gazetteer((a, b, c) for a, b, c in connection.execute(queries.names()))
             with _written(part) as file:
                 writer = csv.writer(file)
-                for table in _looked(connection, source, found, wish, known):
+                for table in _looked(connection, source, found, options, known):
                     if found.rows and table.heading:
                         writer.writerow(table.heading)
                     writer.writerows(table.rows)
@@ -188,7 +188,7 @@ class _Table:
 
 
 def _looked(
-    connection: Connection, source: Source, found: Found, wish: Wish, known: Gazetteer
+    connection: Connection, source: Source, found: Found, options: Options, known: Gazetteer
 ) -> Iterator[_Table]:
     """Batch by batch, the rows of the file with what was found; counted as they go."""
     heading: list[str] | None = None
@@ -203,7 +203,7 @@ def _looked(
         cells = _cells(batch)
         answers: list[list[Any]] = []
         for at in range(0, len(texts), TOGETHER):
-            answers += _answers(connection, texts[at : at + TOGETHER], wish, known, found)
+            answers += _answers(connection, texts[at : at + TOGETHER], options, known, found)
         broken = batch.broken
         rows = []
         for no, (mine, answer) in enumerate(zip(cells, answers, strict=True)):
@@ -243,17 +243,17 @@ def _unread(code: str) -> list[Any]:
 
 
 def _answers(
-    connection: Connection, texts: list[str], wish: Wish, known: Gazetteer, found: Found
+    connection: Connection, texts: list[str], options: Options, known: Gazetteer, found: Found
 ) -> list[list[Any]]:
     """What is said of some rows; a text that stands in several is looked for once."""
-    sought = {text: no for no, text in enumerate(dict.fromkeys(filter(_usable, texts)))}
-    addresses = taken_apart(list(sought), known)
-    steps = geocoding.steps(addresses, 1 + wish.alternatives)
+    places = {text: no for no, text in enumerate(dict.fromkeys(filter(_usable, texts)))}
+    addresses = taken_apart(list(places), known)
+    steps = geocoding.steps(addresses, 1 + options.alternatives)
     verdicts = geocoding.run(connection, steps) if addresses else []
     answers = []
     for text in texts:
-        if text in sought:
-            answer = _said(verdicts[sought[text]])
+        if text in places:
+            answer = _said(verdicts[places[text]])
         else:
             answer = _row("none", LONG if text else EMPTY, None, "", ())
         found.counts[answer[0]] += 1
