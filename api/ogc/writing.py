@@ -31,7 +31,7 @@ from cim.errors import (
 from cim.intake import editing
 from cim.intake.wishes import EDITED, Wish, writable, wrong
 from cim.security.identity import stand_for
-from cim.security.rights import FEATURES_WRITE
+from cim.security.rights import FEATURES_WRITE, Rights
 from cim.settings import Settings
 from cim.store.queries import editing as statements
 from cim.store.queries.collections import items as queries
@@ -49,6 +49,10 @@ KINDS = {
     "Point": ("Point",),
 }
 """What may be sent for each kind of geometry."""
+
+PLACES = ("areas", "grids")
+"""What roles are given for: who could move their borders would widen his own role, so that these
+are written by roles for the whole city alone."""
 
 
 @dataclass(frozen=True)
@@ -84,22 +88,33 @@ class Writer:
                 "The feature has changed since; read it again.", "该要素已被修改，请重新读取。"
             )
 
-    def check_place(self, connection: Connection, key: int) -> None:
-        """NotAllowed where the caller may not write where this is."""
-        where = self.caller.where(FEATURES_WRITE, self.here.name)
-        if where is None:
-            return
-        found = connection.execute(statements.standing_in(self.here, key)).one()
-        if not any(where.holds(found.areas, grid) for grid in (found.grids or [None])):
+    def rights(self, connection: Connection, key: int) -> Rights:
+        """What the caller may do where this is; NotAllowed where that is not to write it."""
+        every, what = self.caller.rights, (FEATURES_WRITE, self.here.name)
+        if all(right.where is None for right in every.of(*what)):
+            return every
+        here = every.at((), ())
+        if self.here.name not in PLACES:
+            found = connection.execute(statements.standing_in(self.here, key)).one()
+            here = every.at(found.areas, found.grids)
+        if not here.may(*what):
             raise NotAllowed(
                 "This role writes elsewhere: the feature is in none of its areas.",
                 "当前角色无权修改该区域的要素。",
             )
+        return here
 
-    def check_fields(self, names: set[str]) -> None:
-        """NotAllowed where the caller may not write one of these."""
-        allowed = self.caller.rights.fields(FEATURES_WRITE, self.here.name)
-        other = sorted(names - allowed) if allowed is not None else []
+    def check_fields(self, rights: Rights, names: set[str] | None) -> None:
+        """NotAllowed where these rights are not to write all these; None stands for the whole."""
+        allowed = rights.fields(FEATURES_WRITE, self.here.name)
+        if allowed is None:
+            return
+        if names is None:
+            raise NotAllowed(
+                f"This role writes some properties of {self.here.name}, and ends none.",
+                f"当前角色仅可修改{self.here.zh}的部分字段，无权终止。",
+            )
+        other = sorted(names - allowed)
         if other:
             raise NotAllowed(
                 f"This role does not write {other[0]} of {self.here.name}.",
@@ -151,6 +166,11 @@ def writer(
             f"Changing {here.name} needs the right `{FEATURES_WRITE}`: the role `editor` has it.",
             f"修改{here.zh}需要“{FEATURES_WRITE}”权限（角色 editor）。",
         )
+    if not writes(caller, here):
+        raise NotAllowed(
+            f"Roles are given for {here.name}: who writes them does so in the whole city.",
+            f"角色权限按{here.zh}授予，仅全市范围的角色可以修改。",
+        )
     return Writer(
         settings,
         request.app.state.editing_engine,
@@ -164,6 +184,12 @@ def writer(
 
 
 WriterDep = Annotated[Writer, Depends(writer)]
+
+
+def writes(caller: Caller, here: Collection) -> bool:
+    """Whether a caller may write such features, somewhere."""
+    rights = caller.rights.at((), ()) if here.name in PLACES else caller.rights
+    return here.name in EDITED and rights.may(FEATURES_WRITE, here.name)
 
 
 def content_system(
@@ -247,9 +273,9 @@ def _create(writer: Writer, wish: Wish) -> tuple[int, str]:
     with writer.engine.begin() as connection:
         writer.begin(connection)
         said = {name for name, each in wish.properties.items() if each is not None}
-        writer.check_fields(said | ({"geometry"} if wish.geometry is not None else set()))
         key = editing.write(connection, writer.settings, wish, None)
-        writer.check_place(connection, key)
+        names = said | ({"geometry"} if wish.geometry is not None else set())
+        writer.check_fields(writer.rights(connection, key), names)
         writer.log(connection, "feature.create", key, sorted(said))
         return key, version_of(writer.feature(connection, key))
 
@@ -279,25 +305,28 @@ def _change(writer: Writer, wish: Wish) -> str:
     assert wish.key is not None
     with writer.engine.begin() as connection:
         writer.begin(connection)
-        before = _seen(connection, writer, wish.key)
+        before, rights = _seen(connection, writer, wish.key)
         names = _touched(wish, before)
-        writer.check_fields(names)
+        writer.check_fields(rights, names)
         now = editing.locked(connection, writer.here.name, wish.key)
         editing.write(connection, writer.settings, wish, now)
-        writer.check_place(connection, wish.key)
+        writer.check_fields(writer.rights(connection, wish.key), names)
         event = "feature.replace" if wish.whole else "feature.update"
         writer.log(connection, event, wish.key, sorted(names))
         return version_of(writer.feature(connection, wish.key))
 
 
-def _seen(connection: Connection, writer: Writer, key: int) -> Any:
-    """The feature as it stands, which nobody else changes until the transaction ends."""
+def _seen(connection: Connection, writer: Writer, key: int) -> tuple[Any, Rights]:
+    """The feature as it stands, which nobody else changes until the transaction ends.
+
+    With what the caller may do there.
+    """
     writer.feature(connection, key)
     editing.locked(connection, writer.here.name, key)
     row = writer.feature(connection, key)
-    writer.check_place(connection, key)
+    rights = writer.rights(connection, key)
     writer.check(row)
-    return row
+    return row, rights
 
 
 def _touched(wish: Wish, before: Any) -> set[str]:
@@ -324,8 +353,8 @@ async def delete(writer: WriterDep, feature: str) -> Response:
 def _end(writer: Writer, key: int) -> None:
     with writer.engine.begin() as connection:
         writer.begin(connection)
-        _seen(connection, writer, key)
-        writer.check_fields(set())
+        _, rights = _seen(connection, writer, key)
+        writer.check_fields(rights, None)
         now = editing.locked(connection, writer.here.name, key)
         editing.end(connection, writer.settings, writer.here.name, now)
         writer.log(connection, "feature.end", key, [])
@@ -335,7 +364,7 @@ def _end(writer: Writer, key: int) -> None:
 @router.options("/collections/{collection}/items/{feature}")
 async def options(here: HereDep, caller: CallerDep, feature: str | None = None) -> Response:
     """What this caller may do with the features of a collection."""
-    may = here.name in EDITED and caller.may(FEATURES_WRITE, here.name)
+    may = writes(caller, here)
     more = ["POST"] if feature is None else ["PUT", "PATCH", "DELETE"]
     methods = ["GET", "OPTIONS", *(more if may else [])]
     headers = {"Allow": ", ".join(methods), "Vary": "Authorization, Cookie"}

@@ -133,8 +133,27 @@ class Rights:
             tuple(dict.fromkeys(id for place in found for id in place.grids)),
         )
 
+    def at(self, areas: Iterable[int], grids: Iterable[int]) -> "Rights":
+        """Those that hold for something in these areas and grids; in none, those of the whole city.
+
+        >>> town = Right("r", "features.write", where=Where(areas=(4,)))
+        >>> city = Right("r", "features.write", fields=frozenset({"name"}))
+        >>> Rights((town, city)).at([1, 4], []).fields("features.write", "units")
+        >>> Rights((town, city)).at([1, 5], []).fields("features.write", "units")
+        frozenset({'name'})
+        """
+        here = frozenset(areas)
+        there: tuple[int | None, ...] = tuple(grids) or (None,)
+        return Rights(
+            tuple(
+                right
+                for right in self.rights
+                if right.where is None or any(right.where.holds(here, grid) for grid in there)
+            )
+        )
+
     def fields(self, scope: str, collection: str) -> frozenset[str] | None:
-        """Which fields of a collection; None is all of them."""
+        """Which fields of a collection, somewhere; `at` first says where. None is all of them."""
         found = [right.fields for right in self.of(scope, collection)]
         if None in found:
             return None

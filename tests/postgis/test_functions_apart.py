@@ -1,4 +1,4 @@
-"""What runs as the owner of the tables: nobody but who is meant to can have it run anything else."""
+"""What runs as the owner of the tables runs nothing of anybody else's."""
 
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit

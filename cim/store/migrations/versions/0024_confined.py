@@ -1,6 +1,7 @@
-"""Nothing that runs as the owner of the tables is anybody's, and fields are shown where their role is.
+"""Nothing that runs as the owner of the tables is anybody's to run.
 
-The statements are frozen in the file beside this one.
+Fields of people are shown where the role for them was given. The statements are frozen in the file
+beside this one.
 """
 
 from importlib.resources import files
