@@ -8,7 +8,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class ViewerHook(BuildHookInterface):  # type: ignore[type-arg]
+class ViewerHook(BuildHookInterface):  # type: ignore[type-arg]  # of whatever builder
     """Runs the viewer's own build when `api/static` is not there yet."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

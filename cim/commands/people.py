@@ -2,16 +2,13 @@
 
 import getpass
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy import Connection
 
 from cim.commands.acting import acting, as_who, ask, dry, opened, prove, say, stands
+from cim.commands.bar import bar
 from cim.errors import NotAllowed
 from cim.people import requests, retention, rotation
 from cim.people.owned import owned
@@ -46,15 +43,6 @@ def console_user(connection: Connection) -> None:
     """Say that whoever runs the command acts."""
     name = f"{CONSOLE}:{getpass.getuser()}"
     connection.execute(stand_for(actor=name, purpose="retention", address=CONSOLE))
-
-
-@contextmanager
-def bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on the terminal that is told of rows as they are done."""
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("rows", total=total)
-        yield lambda count: shown.advance(task, count)
 
 
 @people.command()

@@ -1,12 +1,11 @@
 """`cim units`: storeys, entrances and units made from footprints and floor counts."""
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy import Connection
 
 from cim import derive
 from cim import settings as settings_module
+from cim.commands.bar import bar
 from cim.settings import Settings
 from cim.store import engine
 
@@ -55,20 +54,9 @@ def build(everything: bool, ids: tuple[int, ...], dry_run: bool) -> None:
 def _build(
     connection: Connection, settings: Settings, chosen: list[int] | None, everything: bool
 ) -> derive.Derived:
-    columns = (
-        TextColumn("storeys and units 楼层与房屋单元"),
-        BarColumn(),
-        TextColumn("{task.completed:,} buildings 栋"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("build", total=None)
+    with bar("storeys and units of buildings 楼层与房屋单元（栋）", None) as advance:
         return derive.run(
-            connection,
-            settings,
-            building_ids=chosen,
-            force=everything,
-            progress=lambda count: bar.advance(task, count),
+            connection, settings, building_ids=chosen, force=everything, progress=advance
         )
 
 

@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Connection, Engine
 
 from cim import settings as settings_module
+from cim.commands.bar import bar
 from cim.store import engine
 from cim.store import vector as keeping
 from cim.store.queries.collections.items import extent
@@ -114,20 +113,16 @@ def _places(drawing: Drawing, matrices: MatrixSet, box: Box | None, until: int) 
 def _fill(store: Engine, wanted: dict[str, list[Place]]) -> int:
     """Make what is not there; how many were made."""
     made = 0
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with store.begin() as connection:
+        program = keeping.run(connection, keeping.program())
+    for name, places in wanted.items():
         with store.begin() as connection:
-            program = keeping.run(connection, keeping.program())
-        for name, places in wanted.items():
-            task = bar.add_task(KEPT[name].collection.zh, total=len(places))
-            with store.begin() as connection:
-                keeping.run(connection, keeping.sweep(KEPT[name]))
+            keeping.run(connection, keeping.sweep(KEPT[name]))
+        with bar(KEPT[name].collection.zh, len(places)) as advance:
             for place in places:
                 with store.begin() as connection:
                     made += _make(connection, KEPT[name], place, program)
-                bar.advance(task)
+                advance(1)
     return made
 
 

@@ -30,12 +30,16 @@ def test_no_module_is_longer_than_its_budget() -> None:
     assert long == {}
 
 
+SILENCED = re.compile(r"# noqa(?!.* - )|# type: ignore(\[[a-z, -]+\])?\s*$")
+"""A warning or an error of types that is silenced, and no word after it."""
+
+
 def test_every_silenced_warning_says_why() -> None:
     silent = [
         f"{path.relative_to(ROOT)}:{number}"
         for path in tracked("*.py")
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-        if "# noqa" in line and " - " not in line.split("# noqa", 1)[1] and path != Path(__file__)
+        if path != Path(__file__) and SILENCED.search(line)
     ]
     assert silent == []
 

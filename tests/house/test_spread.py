@@ -12,15 +12,19 @@ from tests import spread
 ROOT = Path(__file__).resolve().parents[2]
 
 
+SAYS_WHERE = (
+    "import time\nfrom tests.conftest import _folder\n"
+    "def test_{no}():\n    time.sleep(1)\n    print('IN', _folder().name)"
+)
 FILES = {
-    "test_quiet.py": "def test_says_nothing(): pass",
-    "test_name.py": "def test_prints_a_name(): print('查无' + '此人')",
+    # The first two files go to one process each; what follows to whoever is ready.
+    "test_1.py": SAYS_WHERE.format(no=1),
+    "test_2.py": SAYS_WHERE.format(no=2),
     "test_line.py": "from tests import spread\n"
     "def test_says_a_line(): spread.LINES.append('7 of 7 are there')",
-    "test_one.py": "import time\nfrom tests.conftest import _folder\n"
-    "def test_one():\n    time.sleep(1)\n    print('IN', _folder().name)",
+    "test_name.py": "def test_prints_a_name(): print('查无' + '此人')",
+    "test_quiet.py": "def test_says_nothing(): pass",
 }
-FILES["test_two.py"] = FILES["test_one.py"].replace("test_one", "test_two")
 
 
 @pytest.fixture(scope="module", params=[(), ("-n", "2")], ids=["one process", "two processes"])

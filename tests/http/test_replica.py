@@ -111,13 +111,13 @@ def soon(holds: Callable[[], bool], seconds: float = 20) -> bool:
 
 
 def usable(client: TestClient) -> bool:
-    return bool(client.app.state.replica.told["usable"])  # type: ignore[attr-defined]
+    return bool(client.app.state.replica.told["usable"])  # type: ignore[attr-defined]  # the app's own
 
 
 def sources(client: TestClient) -> list[str]:
     """Where each statement that only reads was answered, from now on."""
     noted: list[str] = []
-    client.app.state.replica.asked = noted.append  # type: ignore[attr-defined]
+    client.app.state.replica.asked = noted.append  # type: ignore[attr-defined]  # as above
     return noted
 
 
