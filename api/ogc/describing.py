@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from api.ogc.systems import CRS84, STORED, SYSTEMS
 from api.ogc.words import CHINESE
-from cim.intake.wishes import writable
+from cim.intake.edits import writable
 from cim.store.queries.collections.definitions import COLLECTIONS
 from cim.store.queries.collections.shape import Collection, Kind, Property
 

@@ -16,7 +16,7 @@ from api.ogc.describing import (
 )
 from api.ogc.reading import MOST
 from api.ogc.systems import SYSTEMS
-from cim.intake.wishes import EDITED, writable
+from cim.intake.edits import EDITED, writable
 from cim.store.queries.collections.definitions import COLLECTIONS
 from cim.store.queries.collections.shape import Collection
 

@@ -29,7 +29,7 @@ from cim.errors import (
     UnknownKey,
 )
 from cim.intake import editing
-from cim.intake.wishes import EDITED, Wish, writable, wrong
+from cim.intake.edits import EDITED, Edit, writable, wrong
 from cim.security.identity import stand_for
 from cim.security.rights import FEATURES_WRITE, Rights
 from cim.settings import Settings
@@ -248,33 +248,33 @@ def key_of(feature: str) -> int:
     return key
 
 
-def wished(
+def edit_of(
     here: Collection, key: int | None, sent: Mapping[str, Any], within: System, *, whole: bool
-) -> Wish:
+) -> Edit:
     """What was sent, as what the object is to be. What follows from other data is left aside."""
     said = sent.get("properties") or {}
     derived = set(here.properties) - writable(here.name)
     properties = {name: each for name, each in said.items() if name not in derived}
     told = "geometry" in sent
     geometry = placed(here, sent, within)
-    return Wish(here, key, properties, geometry, placed=told, whole=whole)
+    return Edit(here, key, properties, geometry, placed=told, whole=whole)
 
 
 @router.post("/collections/{collection}/items")
 async def create(writer: WriterDep, root: RootDep, sent: BodyDep, within: SystemDep) -> Response:
     """A new feature: 201, with its address in `Location`."""
-    wish = wished(writer.here, None, sent, within, whole=True)
-    key, version = await run_in_threadpool(_create, writer, wish)
+    edit = edit_of(writer.here, None, sent, within, whole=True)
+    key, version = await run_in_threadpool(_create, writer, edit)
     at = f"{root}/collections/{writer.here.name}/items/{key}"
     return Response(status_code=201, headers={"Location": at, "ETag": version})
 
 
-def _create(writer: Writer, wish: Wish) -> tuple[int, str]:
+def _create(writer: Writer, edit: Edit) -> tuple[int, str]:
     with writer.engine.begin() as connection:
         writer.begin(connection)
-        said = {name for name, each in wish.properties.items() if each is not None}
-        key = editing.write(connection, writer.settings, wish, None)
-        names = said | ({"geometry"} if wish.geometry is not None else set())
+        said = {name for name, each in edit.properties.items() if each is not None}
+        key = editing.write(connection, writer.settings, edit, None)
+        names = said | ({"geometry"} if edit.geometry is not None else set())
         writer.check_fields(writer.rights(connection, key), names)
         writer.log(connection, "feature.create", key, sorted(said))
         return key, version_of(writer.feature(connection, key))
@@ -283,8 +283,8 @@ def _create(writer: Writer, wish: Wish) -> tuple[int, str]:
 @router.put("/collections/{collection}/items/{feature}")
 async def put(writer: WriterDep, feature: str, sent: BodyDep, within: SystemDep) -> Response:
     """The feature becomes what was sent: what is not said of it is nothing."""
-    wish = wished(writer.here, key_of(feature), sent, within, whole=True)
-    return await changed(writer, replace(wish, placed=True))
+    edit = edit_of(writer.here, key_of(feature), sent, within, whole=True)
+    return await changed(writer, replace(edit, placed=True))
 
 
 @router.patch("/collections/{collection}/items/{feature}")
@@ -292,28 +292,28 @@ async def patch(writer: WriterDep, feature: str, sent: BodyDep, within: SystemDe
     """What is said of the feature is changed, all else stays (RFC 7396)."""
     if "properties" in sent and sent["properties"] is None:
         raise NO_OBJECT
-    return await changed(writer, wished(writer.here, key_of(feature), sent, within, whole=False))
+    return await changed(writer, edit_of(writer.here, key_of(feature), sent, within, whole=False))
 
 
-async def changed(writer: Writer, wish: Wish) -> Response:
+async def changed(writer: Writer, edit: Edit) -> Response:
     """204, with the version that the feature has now."""
-    version = await run_in_threadpool(_change, writer, wish)
+    version = await run_in_threadpool(_change, writer, edit)
     return Response(status_code=204, headers={"ETag": version})
 
 
-def _change(writer: Writer, wish: Wish) -> str:
-    assert wish.key is not None
+def _change(writer: Writer, edit: Edit) -> str:
+    assert edit.key is not None
     with writer.engine.begin() as connection:
         writer.begin(connection)
-        before, rights = _seen(connection, writer, wish.key)
-        names = _touched(wish, before)
+        before, rights = _seen(connection, writer, edit.key)
+        names = _touched(edit, before)
         writer.check_fields(rights, names)
-        now = editing.locked(connection, writer.here.name, wish.key)
-        editing.write(connection, writer.settings, wish, now)
-        writer.check_fields(writer.rights(connection, wish.key), names)
-        event = "feature.replace" if wish.whole else "feature.update"
-        writer.log(connection, event, wish.key, sorted(names))
-        return version_of(writer.feature(connection, wish.key))
+        now = editing.locked(connection, writer.here.name, edit.key)
+        editing.write(connection, writer.settings, edit, now)
+        writer.check_fields(writer.rights(connection, edit.key), names)
+        event = "feature.replace" if edit.whole else "feature.update"
+        writer.log(connection, event, edit.key, sorted(names))
+        return version_of(writer.feature(connection, edit.key))
 
 
 def _seen(connection: Connection, writer: Writer, key: int) -> tuple[Any, Rights]:
@@ -329,16 +329,16 @@ def _seen(connection: Connection, writer: Writer, key: int) -> tuple[Any, Rights
     return row, rights
 
 
-def _touched(wish: Wish, before: Any) -> set[str]:
+def _touched(edit: Edit, before: Any) -> set[str]:
     """The properties that are to be others than they are."""
     stood = orjson.loads(before.properties)
-    said = dict(wish.properties)
-    if wish.whole:
-        said = dict.fromkeys(writable(wish.collection.name)) | said
+    said = dict(edit.properties)
+    if edit.whole:
+        said = dict.fromkeys(writable(edit.collection.name)) | said
     names = {name for name, each in said.items() if stood.get(name) != each}
-    if wish.placed:
+    if edit.placed:
         shown = None if before.geometry is None else shapely.from_geojson(before.geometry)
-        if not editing.alike(wish.geometry, shown):
+        if not editing.alike(edit.geometry, shown):
             names.add("geometry")
     return names
 

@@ -19,7 +19,7 @@ import shapely
 from sqlalchemy import Connection, Row
 
 from cim.errors import Conflict, InvalidQuery, NotFound, SourceError
-from cim.intake.wishes import EDITED, LINKS, Wish, check, fields, wrong
+from cim.intake.edits import EDITED, LINKS, Edit, check, fields, wrong
 from cim.load import pipeline
 from cim.load.kind import Kind
 from cim.load.kinds import KINDS
@@ -61,16 +61,16 @@ def locked(connection: Connection, collection: str, key: int) -> Row[Any]:
     return found
 
 
-def write(connection: Connection, settings: Settings, wish: Wish, now: Row[Any] | None) -> int:
+def write(connection: Connection, settings: Settings, edit: Edit, now: Row[Any] | None) -> int:
     """Bring an object in as it is wished; its id.  `now` is its row as `locked` gave it.
 
     InvalidQuery names the property that is wrong; Conflict where a load of the kind is under way.
     Nothing is committed here.
     """
-    name = wish.collection.name
-    check(wish)
+    name = edit.collection.name
+    check(edit)
     source, ext_id = _identity(connection, name, now)
-    row = _row(connection, wish, now)
+    row = _row(connection, edit, now)
     kind = _kind(connection, name, row.links)
     if not connection.execute(statements.take_turn(kind.name)).scalar_one():
         raise Conflict(
@@ -105,31 +105,31 @@ def _identity(connection: Connection, collection: str, now: Row[Any] | None) -> 
     return SOURCE, made
 
 
-def _row(connection: Connection, wish: Wish, now: Row[Any] | None) -> Line:
+def _row(connection: Connection, edit: Edit, now: Row[Any] | None) -> Line:
     """The row of a file that says what is wished."""
-    name = wish.collection.name
+    name = edit.collection.name
     kind, known = KINDS[name], fields(name)
-    values = dict.fromkeys(known.values()) if wish.whole else _standing(name, kind, wish, now)
-    values |= {known[p]: v for p, v in wish.properties.items() if p in known}
+    values = dict.fromkeys(known.values()) if edit.whole else _standing(name, kind, edit, now)
+    values |= {known[p]: v for p, v in edit.properties.items() if p in known}
     if name == "units":
-        _of_unit(connection, values, wish, now)
+        _of_unit(connection, values, edit, now)
     before = {} if now is None else dict(now._mapping)
-    links = {p: None if wish.whole else before.get(p) for p in LINKS.get(name, {})}
-    links |= {p: v for p, v in wish.properties.items() if p in links}
+    links = {p: None if edit.whole else before.get(p) for p in LINKS.get(name, {})}
+    links |= {p: v for p, v in edit.properties.items() if p in links}
     shape = before.get("shape")
-    if wish.placed or wish.whole:
-        shape = _shape(connection, wish, shape)
+    if edit.placed or edit.whole:
+        shape = _shape(connection, edit, shape)
     return Line(values, links, shape)
 
 
-def _standing(name: str, kind: Kind, wish: Wish, now: Row[Any] | None) -> dict[str, Any]:
+def _standing(name: str, kind: Kind, edit: Edit, now: Row[Any] | None) -> dict[str, Any]:
     """The values that an object has and keeps; those that were made are made again."""
     assert now is not None
     before = dict(now._mapping)
     made = {f for f, how in kind.guarded.items() if before.get(how) != "given"}
     values = {f: before.get(f) for f in fields(name).values() if f in before and f not in made}
     if name == "addresses":  # the text is made of the levels, or they of the text
-        spoken = {fields(name)[p] for p in wish.properties if p in fields(name)}
+        spoken = {fields(name)[p] for p in edit.properties if p in fields(name)}
         levels = [f for f in values if f not in ("full_text", "std_code", "status")]
         for dropped in levels if "full_text" in spoken else ["full_text"]:
             values.pop(dropped, None)
@@ -137,31 +137,31 @@ def _standing(name: str, kind: Kind, wish: Wish, now: Row[Any] | None) -> dict[s
 
 
 def _of_unit(
-    connection: Connection, values: dict[str, Any], wish: Wish, now: Row[Any] | None
+    connection: Connection, values: dict[str, Any], edit: Edit, now: Row[Any] | None
 ) -> None:
     """The building and the storey of a unit, as files say them."""
     if now is not None:
         at = connection.execute(statements.storey_of(now.id)).one()
         if values.get("building_id") is None:
             values["building_id"] = at.building_id
-        if "storey_no" not in wish.properties:
+        if "storey_no" not in edit.properties:
             values["storey"] = at.label
     if values.get("storey") is not None:
         values["storey"] = str(values["storey"])
 
 
-def _shape(connection: Connection, wish: Wish, before: bytes | None) -> bytes | None:
+def _shape(connection: Connection, edit: Edit, before: bytes | None) -> bytes | None:
     """The geometry to be written; what is shown of it already stays as exactly as it is kept."""
-    here = wish.geometry
-    if wish.key is not None:
-        shown = connection.execute(statements.shown(wish.collection, wish.key)).scalar()
+    here = edit.geometry
+    if edit.key is not None:
+        shown = connection.execute(statements.shown(edit.collection, edit.key)).scalar()
         if here is None and (shown is None or before is None):
             return before
         if here is not None and shown is not None and alike(here, shapely.from_wkb(shown)):
             return before
     if here is None:
         return None
-    if KINDS[wish.collection.name].geometry is None:
+    if KINDS[edit.collection.name].geometry is None:
         raise wrong("geometry", "is that of the building it is in", "取自所在建筑，不能直接修改")
     return bytes(shapely.to_wkb(here))
 

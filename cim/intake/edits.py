@@ -46,7 +46,7 @@ SAID: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 @dataclass(frozen=True)
-class Wish:
+class Edit:
     """What an object is to be; `key` None is a new one."""
 
     collection: Collection
@@ -82,19 +82,19 @@ def writable(collection: str) -> frozenset[str]:
     return frozenset((*fields(collection), *LINKS.get(collection, {})))
 
 
-def check(wish: Wish) -> None:
+def check(edit: Edit) -> None:
     """InvalidQuery where a property is not one, or its value none that a property has."""
-    for name, value in wish.properties.items():
-        if name not in wish.collection.properties:
+    for name, value in edit.properties.items():
+        if name not in edit.collection.properties:
             raise InvalidQuery(
                 f"properties.{name[:40]} is not known.", f"properties.{name[:40]} 为未知字段。"
             )
-        kind = wish.collection.properties[name].kind
-        if name in writable(wish.collection.name) and not _is(kind, value):
+        kind = edit.collection.properties[name].kind
+        if name in writable(edit.collection.name) and not _is(kind, value):
             raise wrong(name, f"must be of the type {kind}", f"的类型必须为 {kind}")
         if isinstance(value, str) and "\0" in value:
             raise wrong(name, "holds a character that no text has", "含有无效字符")
-    _coded(wish)
+    _coded(edit)
 
 
 def _is(kind: Holds, value: Any) -> bool:
@@ -108,12 +108,12 @@ def _is(kind: Holds, value: Any) -> bool:
     return isinstance(value, int | float) if kind == "number" else isinstance(value, str)
 
 
-def _coded(wish: Wish) -> None:
+def _coded(edit: Edit) -> None:
     """InvalidQuery where a code is in no list; what a file says is kept with the rest."""
-    name = wish.collection.name
+    name = edit.collection.name
     coded = {each.name: each for each in KINDS[name].fields if each.type == "code"}
     for place, field in fields(name).items():
-        said = wish.properties.get(place)
+        said = edit.properties.get(place)
         if field in coded and said not in (None, ""):
             _, bad = code(pa.array([str(said)]), coded[field])
             if bad[0]:
