@@ -6,7 +6,7 @@ from sqlalchemy import Engine, text
 
 from cim.cli import main
 from cim.settings import Settings
-from tests.postgis.test_tiling_update import files, insert
+from tests.postgis.tiling.test_update import files, insert
 from tiling.check.reading import parse_content
 from tiling.check.tileset import check
 from tiling.city.layers import BUILDINGS

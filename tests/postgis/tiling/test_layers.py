@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from cim import derive
 from cim.crs.geoid import geoid
 from cim.settings import Settings
-from tests.postgis.test_tiling_update import anew, files, insert, sql
+from tests.postgis.tiling.test_update import anew, files, insert, sql
 from tiling.check.census import compare
 from tiling.check.reading import Glb, read_glb
 from tiling.check.tileset import check

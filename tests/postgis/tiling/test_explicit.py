@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from cim.settings import Settings
-from tests.postgis.test_tiling_update import files, insert
+from tests.postgis.tiling.test_update import files, insert
 from tiling.check.tileset import check
 from tiling.city.layers import BUILDINGS
 from tiling.disk.folder import want_explicit

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, text
 
 from cim.crs.geoid import geoid
 from cim.settings import Settings
-from tests.postgis.test_tiling_update import insert
+from tests.postgis.tiling.test_update import insert
 from tiling.check.census import EXPECTED, compare
 from tiling.check.tileset import Report, check
 from tiling.city.layers import LAYERS

@@ -15,7 +15,7 @@ from api.tilesets.making import Maker
 from cim.crs.geoid import geoid
 from cim.errors import CimError
 from cim.settings import Settings
-from tests.postgis.test_tiling_update import anew, files, insert, sql
+from tests.postgis.tiling.test_update import anew, files, insert, sql
 from tiling.check.census import compare
 from tiling.check.reading import read_glb
 from tiling.check.tileset import check
