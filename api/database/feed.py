@@ -3,15 +3,25 @@
 import asyncio
 import contextlib
 import time
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from api.database.store import Store
+from cim.errors import TooMany
 from cim.store.changes import Page, Steps
 from cim.store.queries import changes as queries
 
 EACH = 1.0
 """Seconds between two looks where nothing is heard: what was told while an older transaction was
 under way can be read when that ends, which nobody says."""
+
+MOST, MOST_EACH = 1000, 50
+"""Callers that a process lets wait at the same time, and how often one of them."""
+
+AT_ONCE = 2
+"""Of those who wait, how many read at the same time: when something comes all of them would, and
+whoever asks for something else would stand behind them."""
 
 QUIET = 5.0
 """Seconds after the last waiter for which it is listened on."""
@@ -35,6 +45,8 @@ class Pulse:
         """Listen through this store, while somebody waits."""
         self.store = store
         self.stopping = False
+        self.turns = asyncio.Semaphore(AT_ONCE)
+        self._seated: Counter[str] = Counter()
         self._waiting: set[asyncio.Future[None]] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -53,6 +65,31 @@ class Pulse:
         finally:
             self._waiting.discard(mine)
         return not self.stopping
+
+    def check(self, who: str) -> None:
+        """TooMany where nobody more may wait, or this caller not once more."""
+        if self._seated[who] >= MOST_EACH or self._seated.total() >= MOST:
+            raise TooMany(
+                "Too many wait for changes already; end a stream, or ask again later.",
+                "等待变更的连接过多，请结束部分连接或稍后再试。",
+                10,
+            )
+
+    @contextlib.contextmanager
+    def seat(self, who: str) -> Iterator[None]:
+        """One of the places of those who wait; TooMany where there is none."""
+        self.check(who)
+        self._seated[who] += 1
+        try:
+            yield
+        finally:
+            self._seated[who] -= 1
+            self._seated += Counter()  # forgets who has none
+
+    async def read(self, steps: Steps) -> Page:
+        """The same as `read`, for somebody who waits: when it is his turn."""
+        async with self.turns:
+            return await read(self.store, steps)
 
     async def stop(self) -> None:
         """Send all away, and let the connection go."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from time import monotonic
 from typing import Annotated, Any
@@ -16,7 +17,7 @@ from api.params import parse_bounds
 from api.routes import PROBLEMS, json
 from api.schemas.changes import Changes
 from api.schemas.common import Problem
-from cim.errors import InvalidQuery
+from cim.errors import InvalidQuery, TooMany
 from cim.store.changes import LATEST, TYPES, Ask, Change, Page
 from cim.store.changes import read as page_of
 
@@ -95,6 +96,12 @@ def pulse(request: Request) -> Pulse:
     return found
 
 
+def who(request: Request) -> str:
+    """By what the places of one who waits are counted: who they are, else where they come from."""
+    known: str | None = getattr(request.state, "who", None)
+    return known or (request.client.host if request.client else "")
+
+
 @router.get("", summary="What changed since a position", response_model=Changes)
 async def changes(
     request: Request,
@@ -113,21 +120,26 @@ async def changes(
     A change names the object and what of it is another now; what it is now its collection says.
     """
     page = await read(store, page_of(replace(ask, after=after, limit=limit)))
-    until = monotonic() + patience(prefer)
-    waiter = pulse(request)
-    while not page.changes and after is not None and monotonic() < until:
-        if not page.more:
-            if after == LATEST:
-                break
-            if not await waiter.wait(until - monotonic()) and waiter.stopping:
-                break
-        if await request.is_disconnected():
-            break
-        page = await read(store, page_of(replace(ask, after=page.next, limit=limit)))
+    seconds = patience(prefer)
+    if seconds and not page.changes and after not in (None, LATEST):
+        page = await _awaited(request, page, replace(ask, limit=limit), seconds)
     told = {"changes": list(map(shown, page.changes)), "next": page.next, "more": page.more}
     return json(
         told, Vary="Authorization, Cookie, Prefer", **{"Cache-Control": "private, no-store"}
     )
+
+
+async def _awaited(request: Request, page: Page, ask: Ask, seconds: float) -> Page:
+    """The first page with something in it, or that of when the time is over."""
+    waiter, until = pulse(request), monotonic() + seconds
+    with waiter.seat(who(request)):
+        while not page.changes and monotonic() < until:
+            if not page.more and not await waiter.wait(until - monotonic()) and waiter.stopping:
+                break
+            if await request.is_disconnected():
+                break
+            page = await waiter.read(page_of(replace(ask, after=page.next)))
+    return page
 
 
 @router.get(
@@ -161,7 +173,8 @@ async def stream(
             "Last-Event-ID must be the id of an event of this stream.",
             "Last-Event-ID 必须为该事件流中某个事件的 id。",
         ) from error
-    events = _events(request, store, first, begin)
+    pulse(request).check(who(request))
+    events = _events(request, first, begin)
     return StreamingResponse(
         events,
         media_type="text/event-stream",
@@ -169,19 +182,21 @@ async def stream(
     )
 
 
-async def _events(request: Request, store: StoreDep, page: Page, ask: Ask) -> AsyncIterator[bytes]:
+async def _events(request: Request, page: Page, ask: Ask) -> AsyncIterator[bytes]:
     """The feed as events, from a page on."""
     waiter = pulse(request)
     until = monotonic() + LONGEST_STREAM
-    yield b"retry: 2000\n\n"
-    while True:
-        for change in page.changes:
-            data = orjson.dumps(shown(change)).decode()
-            yield f"id: {change.position}\nevent: {change.kind}\ndata: {data}\n\n".encode()
-        # What lies between was looked through, and need not be again.
-        yield f"id: {page.next}\nevent: at\ndata: \n\n".encode()
-        if waiter.stopping or monotonic() > until or await request.is_disconnected():
-            return
-        if not page.more and not await waiter.wait(BEAT):
-            yield b": still here\n\n"
-        page = await read(store, page_of(replace(ask, after=page.next)))
+    # Where the last place was taken since it was looked for, the client comes again.
+    with suppress(TooMany), waiter.seat(who(request)):
+        yield b"retry: 2000\n\n"
+        while True:
+            for change in page.changes:
+                data = orjson.dumps(shown(change)).decode()
+                yield f"id: {change.position}\nevent: {change.kind}\ndata: {data}\n\n".encode()
+            # What lies between was looked through, and need not be again.
+            yield f"id: {page.next}\nevent: at\ndata: \n\n".encode()
+            if waiter.stopping or monotonic() > until or await request.is_disconnected():
+                return
+            if not page.more and not await waiter.wait(BEAT):
+                yield b": still here\n\n"
+            page = await waiter.read(page_of(replace(ask, after=page.next)))

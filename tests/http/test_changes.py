@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from api.app import create_app
+from api.database import feed
 from cim.settings import Settings
 
 
@@ -141,3 +142,30 @@ def test_a_stream_is_gone_on_with_where_it_was_cut_off(served: str, engine: Engi
         with client.stream("GET", "/changes/stream", headers=again) as stream:
             rest = events(stream.iter_lines(), 2)
         assert rest[0] == second and rest[1][0] > second[0]
+
+
+def test_one_caller_does_not_take_every_place_of_those_who_wait(
+    served: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "MOST_EACH", 2)
+    wait = {"Prefer": "wait=1"}
+    with httpx.Client(base_url=served, timeout=20) as client:
+        begin = client.get("/changes", params={"after": "latest"}).json()["next"]
+        with (
+            client.stream("GET", "/changes/stream") as one,
+            client.stream("GET", "/changes/stream") as two,
+        ):
+            begun = [one.iter_bytes(), two.iter_bytes()]  # whose end is the stream's
+            assert all(map(next, begun))
+            with client.stream("GET", "/changes/stream") as third:
+                assert third.status_code == 429 and third.headers["retry-after"] == "10"
+            refused = client.get("/changes", params={"after": begin}, headers=wait)
+            assert refused.status_code == 429
+            assert client.get("/changes", params={"after": begin}).status_code == 200
+        until = monotonic() + 10
+        answer = refused
+        while answer.status_code == 429 and monotonic() < until:
+            answer = client.get("/changes", params={"after": begin}, headers=wait)
+        assert answer.status_code == 200
+        with client.stream("GET", "/changes/stream") as again:
+            assert again.status_code == 200

@@ -2,6 +2,7 @@
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Engine, text
 
 from api.schemas.features import Collection
 
@@ -67,6 +68,29 @@ def test_a_units_geometry_is_its_slots_and_its_heights_its_storeys(client: TestC
 def test_a_device_without_a_place_stands_in_its_building_and_says_so(client: TestClient) -> None:
     (meter,) = client.post("/features/devices/by-ids", json={"ids": [2]}).json()["features"]
     assert meter["geometry"]["type"] == "Point" and meter["properties"]["placed"] is False
+
+
+def test_when_a_device_in_a_home_last_spoke_is_nobodys_to_know(
+    client: TestClient, engine: Engine
+) -> None:
+    """A sensor that spoke a minute ago says that somebody is at home."""
+    with engine.begin() as connection:
+        before = connection.execute(text("SELECT id, last_seen FROM city.device")).all()
+        connection.execute(text("UPDATE city.device SET last_seen = now()"))
+        homes = {
+            row.id
+            for row in connection.execute(
+                text("SELECT id FROM city.device WHERE bind_type = 'unit' AND secrecy = 0")
+            )
+        }
+    devices = client.get("/features/devices", params=AREA).json()["features"]
+    told = {each["id"]: each["properties"]["last_seen"] for each in devices}
+    assert homes and homes < set(told)
+    assert {id for id, when in told.items() if when is None} == homes
+    with engine.begin() as connection:
+        for id, when in before:
+            put = text("UPDATE city.device SET last_seen = :when WHERE id = :id")
+            connection.execute(put, {"id": id, "when": when})
 
 
 def test_no_feature_carries_occupancy_or_persons(client: TestClient) -> None:

@@ -114,7 +114,10 @@ SOURCES: dict[str, Source] = {
         geometry=DEVICE_PLACE,
         properties="'name', t.name, 'class', t.class_code, 'bind_type', t.bind_type, "
         "'bind_id', t.bind_id, 'building_id', t.building_id, 'elevation', t.elevation, "
-        "'status', t.status, 'last_seen', t.last_seen, 'placed', t.geom IS NOT NULL",
+        "'status', t.status, 'last_seen', "
+        # When a device in a home last spoke tells whether somebody is there.
+        "CASE WHEN t.bind_type IS DISTINCT FROM 'unit' THEN t.last_seen END, "
+        "'placed', t.geom IS NOT NULL",
         within=f"t.id IN (SELECT id FROM city.device WHERE geom && {BOX} UNION ALL "
         "SELECT d.id FROM city.building h JOIN city.device d ON d.building_id = h.id "
         f"WHERE h.footprint && {BOX} AND d.geom IS NULL)",
