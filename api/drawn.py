@@ -15,6 +15,25 @@ MOST_VERTICES: Final = 100_000
 
 KINDS: Final = ("Polygon", "MultiPolygon")
 
+_CONTENT: Final = {
+    "schema": {
+        "type": "object",
+        "description": "a Polygon, a MultiPolygon, or a Feature of one, in degrees",
+    },
+    "example": {
+        "type": "Polygon",
+        "coordinates": [[[113.87, 22.91], [113.89, 22.91], [113.89, 22.93], [113.87, 22.91]]],
+    },
+}
+DRAWN: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "description": f"GeoJSON, with at most {MOST_VERTICES:,} corners",
+        "content": {"application/geo+json": _CONTENT, "application/json": _CONTENT},
+    }
+}
+"""How the description of the service tells of such a body."""
+
 
 def polygon(body: bytes) -> tuple[bytes, Cover]:
     """A polygon as `outline` reads it, as WKB in degrees, and its cells."""

@@ -15,6 +15,9 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 """What any of the routes may answer instead."""
 
 ABSENT: dict[int | str, dict[str, Any]] = {404: {**PROBLEM, "description": "Nothing by that id"}}
+TOO_LARGE: dict[int | str, dict[str, Any]] = {
+    413: {**PROBLEM, "description": "The polygon has too many corners"}
+}
 
 
 def json(value: Any, **headers: str) -> Response:

@@ -11,9 +11,9 @@ from starlette.concurrency import run_in_threadpool
 from api.access import Caller
 from api.database.store import Store
 from api.deps import CallerDep, StoreDep
-from api.drawn import polygon
+from api.drawn import DRAWN, polygon
 from api.params import LARGEST_ID
-from api.routes import ABSENT, PROBLEM, PROBLEMS, json
+from api.routes import ABSENT, PROBLEMS, TOO_LARGE, json
 from api.schemas.counts import Counted
 from cim.errors import InvalidQuery, NotFound
 from cim.privacy.counting import COARSE, FINE, told
@@ -28,23 +28,6 @@ THINGS = ("facilities", "devices")
 """What has a class."""
 
 HEADERS = {"Cache-Control": "no-store", "Vary": "Authorization, Cookie"}
-DRAWN: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "description": "GeoJSON Polygon or MultiPolygon, or a Feature of one; 100,000 corners",
-        "content": {
-            "application/json": {
-                "schema": {"type": "object"},
-                "example": {
-                    "type": "Polygon",
-                    "coordinates": [
-                        [[113.8, 22.8], [113.9, 22.8], [113.9, 22.9], [113.8, 22.9], [113.8, 22.8]]
-                    ],
-                },
-            }
-        },
-    }
-}
 
 WITHHELD = {
     "en": "Everybody may know how many people live in an administrative area as a whole. In grids, "
@@ -135,7 +118,7 @@ async def counts(
     summary="How much there is in a polygon",
     response_model=Counted,
     response_model_exclude_unset=True,
-    responses={413: {**PROBLEM, "description": "The polygon has too many corners"}},
+    responses=TOO_LARGE,
     openapi_extra=DRAWN,
 )
 async def counts_within(

@@ -10,9 +10,9 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from api.deps import SightDep, StoreDep
-from api.drawn import outline
+from api.drawn import DRAWN, outline
 from api.params import LARGEST_ID, expanded
-from api.routes import PROBLEM, PROBLEMS
+from api.routes import PROBLEMS, TOO_LARGE
 from api.schemas.within import Within
 from cim.errors import InvalidQuery
 from cim.store.queries.collections import items as queries
@@ -24,26 +24,6 @@ KINDS = tuple(COLLECTIONS)
 MENDED_CORNERS = 200
 """Corners of a polygon that is mended where it crosses itself: the crossings of a larger one may be
 so many that to find them all takes minutes."""
-
-DRAWN: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/geo+json": {
-                "schema": {
-                    "type": "object",
-                    "description": "a Polygon, a MultiPolygon, or a Feature of one, in degrees",
-                },
-                "example": {
-                    "type": "Polygon",
-                    "coordinates": [
-                        [[113.87, 22.91], [113.89, 22.91], [113.89, 22.93], [113.87, 22.91]]
-                    ],
-                },
-            }
-        },
-    }
-}
 
 
 @dataclass(frozen=True)
@@ -90,7 +70,7 @@ async def wanted(
     "/within",
     summary="What lies within a polygon",
     response_model=Within,
-    responses={413: {**PROBLEM, "description": "The polygon has too many corners"}},
+    responses=TOO_LARGE,
     openapi_extra=DRAWN,
 )
 async def within(

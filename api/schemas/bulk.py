@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.buildings import BuildingLinks
 from api.schemas.common import Answer, example
-from api.schemas.units import UnitLinks
+from api.schemas.units import EXAMPLE, UnitLinks
 
 Key = Annotated[int, Field(strict=True, ge=1, le=2**53 - 1)]
 
@@ -32,17 +32,7 @@ class Units(Answer):
         {
             "items": [
                 {
-                    "unit": {
-                        "id": 31,
-                        "room_no": "803",
-                        "kind": {"code": "residential", "zh": "住宅", "en": "residential"},
-                        "occupancy": "unknown",
-                        "area_gross": 98.5,
-                        "area": 92.1,
-                        "geom_status": "generated",
-                        "rooms": 3,
-                        "layout": "3室2厅",
-                    },
+                    "unit": EXAMPLE,
                     "grid": {"id": 4, "code": "441900001001001", "name": "第一网格"},
                 }
             ],

@@ -6,6 +6,19 @@ from pydantic import Field
 
 from api.schemas.common import Answer, Area, Code, Grid, Reference, Sentence, Target, example
 
+EXAMPLE = {
+    "id": 31,
+    "room_no": "803",
+    "kind": {"code": "residential", "zh": "住宅", "en": "residential"},
+    "occupancy": "unknown",
+    "area_gross": 98.5,
+    "area": 92.1,
+    "geom_status": "generated",
+    "rooms": 3,
+    "layout": "3室2厅",
+}
+"""A unit as the description of the service shows one to anybody."""
+
 
 class Unit(Answer):
     """The unit itself."""
@@ -180,17 +193,7 @@ class UnitCard(Answer):
 
     model_config = example(
         {
-            "unit": {
-                "id": 31,
-                "room_no": "803",
-                "kind": {"code": "residential", "zh": "住宅", "en": "residential"},
-                "occupancy": "自住",
-                "area_gross": 98.5,
-                "area": 92.1,
-                "geom_status": "generated",
-                "rooms": 3,
-                "layout": "3室2厅",
-            },
+            "unit": EXAMPLE | {"occupancy": "自住"},
             "building": {
                 "id": 7,
                 "name": "3栋",
@@ -310,21 +313,7 @@ class UnitCard(Answer):
 class UnitLinks(Answer):
     """A unit with those of its parts that were asked for; the others are not there."""
 
-    model_config = example(
-        {
-            "unit": {
-                "id": 31,
-                "room_no": "803",
-                "kind": {"code": "residential", "zh": "住宅", "en": "residential"},
-                "occupancy": "unknown",
-                "area_gross": 98.5,
-                "area": 92.1,
-                "geom_status": "generated",
-                "rooms": 3,
-                "layout": "3室2厅",
-            }
-        }
-    )
+    model_config = example({"unit": EXAMPLE})
 
     unit: Unit
     building: UnitBuilding | None = None

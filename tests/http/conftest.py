@@ -309,3 +309,15 @@ def key() -> Key:
         return {"Authorization": f"Bearer {KEYS[name][0]}"} | stated
 
     return headers
+
+
+@pytest.fixture
+def officer(key: Key) -> dict[str, str]:
+    """Who may bring files in."""
+    return key("data-office")
+
+
+@pytest.fixture
+def other(key: Key) -> dict[str, str]:
+    """Another who may, and sees nothing of the first one's."""
+    return key("other-office")

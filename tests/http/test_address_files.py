@@ -4,7 +4,6 @@ import csv
 import io
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,8 +12,8 @@ from sqlalchemy import Engine
 
 from cim.settings import Settings
 from cim.store.incoming import names
-from tests.http.test_bad_input import check_problem
 from tests.http.test_imports import hand_in
+from tests.problems import check_problem
 
 Headers = dict[str, str]
 
@@ -31,16 +30,6 @@ LIST = """序号,姓名,地址
 def known(client: TestClient, engine: Engine) -> None:
     with engine.begin() as own:
         names.anew(own)
-
-
-@pytest.fixture
-def officer(key: Callable[..., Headers]) -> Headers:
-    return key("data-office")
-
-
-@pytest.fixture
-def other(key: Callable[..., Headers]) -> Headers:
-    return key("other-office")
 
 
 def begin(client: TestClient, headers: Headers, content: str, /, **more: Any) -> Any:

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from cim.store.incoming import names
-from tests.http.test_bad_input import check_problem
+from tests.problems import check_problem
 
 MORE = """
     INSERT INTO city.std_address

@@ -1,7 +1,6 @@
 """Whatever is sent, the answer is a problem document that names what is wrong, never a fault."""
 
 import json
-from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -13,9 +12,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from api import opening
 from api.app import create_app
-from api.deps import Store
+from api.database.store import Store
 from cim.settings import Settings
 from cim.store.direct import Direct
+from tests.problems import check_problem
 
 SQL_LIKE = "' OR 1=1; DROP TABLE city.unit; --"
 REFUSED = [
@@ -74,17 +74,6 @@ REFUSED = [
     ("/addresses/search?q=" + "东" * 201, 422, "q must have at most 200"),
     ("/nothing/here", 404, "nothing at this address"),
 ]
-
-
-def check_problem(response: Any, status: int, part: str = "") -> None:
-    assert response.status_code == status, response.text[:300]
-    assert response.headers["content-type"] == "application/problem+json"
-    found = response.json()
-    assert set(found) == {"type", "title", "status", "detail", "detail_zh", "instance"}
-    assert found["status"] == status and part in found["detail"], found
-    assert found["detail_zh"] and any(mark > "\u4e00" for mark in found["detail_zh"])
-    for leak in ("SELECT", "Traceback", "asyncpg", "sqlalchemy", "/work", ".py"):
-        assert leak not in response.text
 
 
 @pytest.mark.parametrize(("path", "status", "part"), REFUSED)

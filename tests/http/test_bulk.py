@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from api.routes.buildings import KNOWN
 from api.schemas.buildings import BuildingLinks
 from api.schemas.bulk import Buildings, Units
-from tests.http.test_bad_input import check_problem
+from tests.problems import check_problem
 
 
 @pytest.fixture(scope="module", autouse=True)

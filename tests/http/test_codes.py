@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from api.schemas.codes import Coded, CodeSchemes
-from tests.http.test_bad_input import check_problem
+from tests.problems import check_problem
 
 UNIT = "441900001001GB00001F00010001"
 ADDRESS = "广东省东莞市示范路12号示范小区3栋"

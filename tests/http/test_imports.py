@@ -63,16 +63,6 @@ def hand_in(
     return group
 
 
-@pytest.fixture
-def officer(key: Callable[..., Headers]) -> Headers:
-    return key("data-office")
-
-
-@pytest.fixture
-def other(key: Callable[..., Headers]) -> Headers:
-    return key("other-office")
-
-
 def ask(client: TestClient, headers: Headers, group: str, /, **more: Any) -> Any:
     return client.post(
         "/imports", headers=headers, json={"group": group, "kind": "buildings"} | more

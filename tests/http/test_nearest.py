@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from api.schemas.nearest import Nearest
-from tests.http.test_bad_input import check_problem
+from tests.problems import check_problem
 
 HERE = (113.88, 22.92)
 COUNT = 300

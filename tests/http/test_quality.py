@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
@@ -12,11 +11,6 @@ from cim.store import engine as engines
 from cim.store.queries import matches
 
 Headers = dict[str, str]
-
-
-@pytest.fixture
-def officer(key: Callable[..., Headers]) -> Headers:
-    return key("data-office")
 
 
 def test_only_a_data_officer_sees_the_quality(

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 
 from api.schemas.values import Values
 from cim.store.queries.linked.values import PROPERTIES
-from tests.http.test_bad_input import check_problem
+from tests.problems import check_problem
 
 BOX = "113.87,22.91,113.89,22.93"
 OPEN = [(of, name) for of, known in PROPERTIES.items() for name in known if not known[name].living]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
 from api.schemas.within import Within
-from tests.http.test_bad_input import check_problem
+from tests.problems import check_problem
 
 WEST, SOUTH = 113.88, 22.92
 SIDE = 12

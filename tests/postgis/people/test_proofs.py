@@ -1,9 +1,8 @@
 """What proves who asks for people: sessions of here and of elsewhere; and the old log of reads."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.resources import files
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg
@@ -30,17 +29,6 @@ def city(engine: Engine) -> None:
     with engine.begin() as connection:
         load_city(connection)
         load_people(connection)
-
-
-@pytest.fixture
-def service(database_url: str, url_of: Callable[..., str]) -> Iterator[Session]:
-    """The login that opens people, in its role: what an injected statement has."""
-    database = urlsplit(database_url).path.removeprefix("/")
-    with psycopg.connect(url_of(database, "cim_service")) as connection:
-        connection.execute("SET ROLE cim_resident_reader")
-        connection.commit()
-        yield connection
-        connection.rollback()
 
 
 def test_a_session_proves_who_is_signed_in(service: Session, engine: Engine) -> None:

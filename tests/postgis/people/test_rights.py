@@ -1,11 +1,8 @@
 """Rows of people, asked for as the service's own login would, by SQL that nobody foresaw."""
 
 import json
-from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Connection, Engine, text
@@ -39,17 +36,6 @@ def city(engine: Engine) -> None:
     add_key(engine, "officer", "key-officer", ["people_officer"])
     add_key(engine, "figures", "key-figures", ["statistics"])
     add_key(engine, "narrow", "key-narrow", ["residents"], scopes=("living.read",))
-
-
-@pytest.fixture
-def service(database_url: str, url_of: Callable[..., str]) -> Iterator[Session]:
-    """The login that opens people, in its role: what an injected statement has."""
-    database = urlsplit(database_url).path.removeprefix("/")
-    with psycopg.connect(url_of(database, "cim_service")) as connection:
-        connection.execute("SET ROLE cim_resident_reader")
-        connection.commit()
-        yield connection
-        connection.rollback()
 
 
 def test_every_table_of_people_shows_no_rows_by_itself(connection: Connection) -> None:

@@ -7088,6 +7088,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
+        /** @description GeoJSON, with at most 100,000 corners */
         requestBody: {
             content: {
                 /**
@@ -7116,6 +7117,32 @@ export interface operations {
                  *     }
                  */
                 "application/geo+json": Record<string, never>;
+                /**
+                 * @example {
+                 *       "type": "Polygon",
+                 *       "coordinates": [
+                 *         [
+                 *           [
+                 *             113.87,
+                 *             22.91
+                 *           ],
+                 *           [
+                 *             113.89,
+                 *             22.91
+                 *           ],
+                 *           [
+                 *             113.89,
+                 *             22.93
+                 *           ],
+                 *           [
+                 *             113.87,
+                 *             22.91
+                 *           ]
+                 *         ]
+                 *       ]
+                 *     }
+                 */
+                "application/json": Record<string, never>;
             };
         };
         responses: {
@@ -7635,7 +7662,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description GeoJSON Polygon or MultiPolygon, or a Feature of one; 100,000 corners */
+        /** @description GeoJSON, with at most 100,000 corners */
         requestBody: {
             content: {
                 /**
@@ -7644,24 +7671,46 @@ export interface operations {
                  *       "coordinates": [
                  *         [
                  *           [
-                 *             113.8,
-                 *             22.8
+                 *             113.87,
+                 *             22.91
                  *           ],
                  *           [
-                 *             113.9,
-                 *             22.8
+                 *             113.89,
+                 *             22.91
                  *           ],
                  *           [
-                 *             113.9,
-                 *             22.9
+                 *             113.89,
+                 *             22.93
                  *           ],
                  *           [
-                 *             113.8,
-                 *             22.9
+                 *             113.87,
+                 *             22.91
+                 *           ]
+                 *         ]
+                 *       ]
+                 *     }
+                 */
+                "application/geo+json": Record<string, never>;
+                /**
+                 * @example {
+                 *       "type": "Polygon",
+                 *       "coordinates": [
+                 *         [
+                 *           [
+                 *             113.87,
+                 *             22.91
                  *           ],
                  *           [
-                 *             113.8,
-                 *             22.8
+                 *             113.89,
+                 *             22.91
+                 *           ],
+                 *           [
+                 *             113.89,
+                 *             22.93
+                 *           ],
+                 *           [
+                 *             113.87,
+                 *             22.91
                  *           ]
                  *         ]
                  *       ]
