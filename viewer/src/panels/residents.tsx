@@ -9,7 +9,7 @@ export function Residents({ card, store }: { card: Card; store: Store }) {
   const { count, shown, reason, people } = card.residents
   return (
     <>
-      <h3>{t.residents} {count !== null && <span class="count">{t.person(count)}</span>}</h3>
+      <h3 class="residents">{t.residents} {count !== null && <span class="count">{t.person(count)}</span>}</h3>
       {purposes.length > 0 && (
         <label class="field">
           {t.purpose}

@@ -14,7 +14,7 @@ const viewport = { width: 1280, height: 800 }
 
 /** What the card says of residents, once it says it. */
 async function residents(page) {
-  await page.locator('.right h3 .count').waitFor()
+  await page.locator('.right h3.residents').waitFor()
   return page.evaluate(() => ({
     people: [...document.querySelectorAll('.people b')].map((one) => one.textContent),
     purposes: document.querySelectorAll('.right select option').length,

@@ -32,10 +32,10 @@ BEGIN
     -- Many places become the one around them: whoever reads a tile looks through all that is told.
     EXECUTE format(
         'WITH places AS MATERIALIZED (
-             SELECT DISTINCT floor((ST_XMin(geom) + 180) * 16384 / 360)::int AS w,
-                             floor((ST_YMin(geom) + 90) * 16384 / 360)::int AS s,
-                             floor((ST_XMax(geom) + 180) * 16384 / 360)::int AS e,
-                             floor((ST_YMax(geom) + 90) * 16384 / 360)::int AS n
+             SELECT DISTINCT least(16384, greatest(0, floor((ST_XMin(geom) + 180) * 16384 / 360)))::int AS w,
+                             least(16384, greatest(0, floor((ST_YMin(geom) + 90) * 16384 / 360)))::int AS s,
+                             least(16384, greatest(0, floor((ST_XMax(geom) + 180) * 16384 / 360)))::int AS e,
+                             least(16384, greatest(0, floor((ST_YMax(geom) + 90) * 16384 / 360)))::int AS n
              FROM (%s) r WHERE NOT ST_IsEmpty(geom))
          INSERT INTO platform.vector_touched (collection, west, south, east, north)
          SELECT $1, w, s, e, n FROM places WHERE (SELECT count(*) FROM places) <= 32
