@@ -12,7 +12,6 @@ from api.ogc import routes as ogc
 from api.ogc import writing
 from api.opening import opened
 from api.routes import (
-    address_files,
     addresses,
     buildings,
     bulk,
@@ -25,21 +24,19 @@ from api.routes import (
     elsewhere,
     features,
     health,
-    imports,
     locate,
     nearest,
     observations,
     people,
-    quality,
     session,
     terrain,
     tilesets,
     units,
-    uploads,
     values,
     viewer,
     within,
 )
+from api.routes.intake import address_files, imports, quality, uploads
 from api.serving.finding import find_by_first_word
 from api.serving.stack import passed_through
 from api.tilesets.archives import Archives

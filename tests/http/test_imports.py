@@ -16,7 +16,7 @@ from fastapi import Request as HttpRequest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from api.routes import imports
+from api.routes.intake import imports
 from api.schemas.imports import ImportRequest, Inspection
 from cim.load.terrain import SURFACES
 from cim.settings import Settings

@@ -11,8 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from api.deps import IntakeDep, IntakeStoreDep, SettingsDep
 from api.params import Id
 from api.routes import ABSENT, PROBLEM, PROBLEMS, json
-from api.routes.imports import MOST_WAITING, PRIVATE, UNREADY, chosen, describe, found
-from api.routes.uploads import REFUSALS
+from api.routes.intake.imports import MOST_WAITING, PRIVATE, UNREADY, chosen, describe, found
+from api.routes.intake.uploads import REFUSALS
 from api.schemas.addresses import AddressMatchJob, AddressMatchRequest
 from cim.errors import NoRoom, NotFound
 from cim.intake import address_match, queue

@@ -19,7 +19,7 @@ from api.database.store import Store
 from api.deps import IntakeDep, IntakeEngineDep, IntakeStoreDep, SettingsDep
 from api.params import Id
 from api.routes import ABSENT, PROBLEM, PROBLEMS, json
-from api.routes.uploads import REFUSALS, place
+from api.routes.intake.uploads import REFUSALS, place
 from api.schemas.imports import ImportRequest, Inspect, Inspection, Job, Jobs, Kinds
 from cim.errors import Conflict, InvalidQuery, NoRoom, NotFound
 from cim.intake import aside, inspecting, queue

@@ -1,0 +1,1 @@
+"""Files handed in: sent, looked into, loaded, matched; and what the data leave open."""
