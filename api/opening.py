@@ -97,6 +97,7 @@ async def opened(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         state.intake_engine = pools.threads(INTAKE)
         state.editing_engine = open_engine(settings, size=1)
         stack.callback(state.editing_engine.dispose)
+        state.editing_turns = asyncio.Semaphore(1)
         state.geoid = await run_in_threadpool(geoid, settings)
         state.maker = Maker(pools.threads(READER), state.geoid, settings.tiles_dir)
         if state.measures:

@@ -3,10 +3,11 @@
 A change holds for the version that the caller has seen: its ETag comes back in `If-Match`.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import orjson
 import shapely
@@ -26,6 +27,7 @@ from cim.errors import (
     NotAllowed,
     NotFound,
     Outdated,
+    TooMany,
     UnknownKey,
 )
 from cim.intake import editing
@@ -50,6 +52,10 @@ KINDS = {
 }
 """What may be sent for each kind of geometry."""
 
+Done = TypeVar("Done")
+QUEUES = 30.0
+"""Seconds that a change waits for those before it."""
+
 PLACES = ("areas", "grids")
 """What roles are given for: who could move their borders would widen his own role, so that these
 are written by roles for the whole city alone."""
@@ -61,12 +67,32 @@ class Writer:
 
     settings: Settings
     engine: Engine
+    turns: asyncio.Semaphore
     caller: Caller
     here: Collection
     sight: Sight
     address: str | None
     request: str | None
     condition: str | None
+
+    async def run(self, work: Callable[..., Done], *what: Any) -> Done:
+        """Do something in a thread when it is its turn: who waits in a thread keeps it from others.
+
+        TooMany where that takes too long.
+        """
+        try:
+            async with asyncio.timeout(QUEUES):
+                await self.turns.acquire()
+        except TimeoutError:
+            raise TooMany(
+                "Too many features are being changed; try again in a moment.",
+                "正在修改的要素过多，请稍后重试。",
+                5,
+            ) from None
+        try:
+            return await run_in_threadpool(work, self, *what)
+        finally:
+            self.turns.release()
 
     def feature(self, connection: Connection, key: int) -> Any:
         """The feature as this caller sees it; NotFound where there is none."""
@@ -142,7 +168,7 @@ class Writer:
         connection.execute(record(event, object_type=kind, object_id=key, detail=detail))
 
 
-def writer(
+async def writer(
     request: Request,
     settings: SettingsDep,
     caller: CallerDep,
@@ -174,6 +200,7 @@ def writer(
     return Writer(
         settings,
         request.app.state.editing_engine,
+        request.app.state.editing_turns,
         caller,
         here,
         sight,
@@ -192,7 +219,7 @@ def writes(caller: Caller, here: Collection) -> bool:
     return here.name in EDITED and rights.may(FEATURES_WRITE, here.name)
 
 
-def content_system(
+async def content_system(
     content_crs: Annotated[str | None, Header(max_length=200)] = None,
 ) -> System:
     """The system of the coordinates that are sent."""
@@ -264,7 +291,7 @@ def edit_of(
 async def create(writer: WriterDep, root: RootDep, sent: BodyDep, within: SystemDep) -> Response:
     """A new feature: 201, with its address in `Location`."""
     edit = edit_of(writer.here, None, sent, within, whole=True)
-    key, version = await run_in_threadpool(_create, writer, edit)
+    key, version = await writer.run(_create, edit)
     at = f"{root}/collections/{writer.here.name}/items/{key}"
     return Response(status_code=201, headers={"Location": at, "ETag": version})
 
@@ -297,7 +324,7 @@ async def patch(writer: WriterDep, feature: str, sent: BodyDep, within: SystemDe
 
 async def changed(writer: Writer, edit: Edit) -> Response:
     """204, with the version that the feature has now."""
-    version = await run_in_threadpool(_change, writer, edit)
+    version = await writer.run(_change, edit)
     return Response(status_code=204, headers={"ETag": version})
 
 
@@ -346,7 +373,7 @@ def _touched(edit: Edit, before: Any) -> set[str]:
 @router.delete("/collections/{collection}/items/{feature}")
 async def delete(writer: WriterDep, feature: str) -> Response:
     """The feature ends: it is kept, and no longer answered."""
-    await run_in_threadpool(_end, writer, key_of(feature))
+    await writer.run(_end, key_of(feature))
     return Response(status_code=204)
 
 

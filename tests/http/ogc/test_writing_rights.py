@@ -1,5 +1,7 @@
 """Who may write what of which feature, where: rights of several roles are not mixed."""
 
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 from typing import Any
 
 import pytest
@@ -107,3 +109,20 @@ def test_a_role_for_a_town_does_not_widen_one_for_the_city(
     assert client.delete(there, headers=mine).status_code == 403
     assert client.delete(here, headers=mine).status_code == 204
     client.cookies.clear()
+
+
+def test_many_changes_at_once_keep_nobody_else_waiting(client: TestClient, engine: Engine) -> None:
+    """They wait for one another without a thread each: others need those."""
+    at = estate(client, 113.93)
+    sent = {"properties": {"name": "改"}}
+    with ThreadPoolExecutor(60) as pool, engine.begin() as other:
+        row = text("SELECT id FROM city.estate WHERE id = :id FOR UPDATE")
+        other.execute(row, {"id": int(at.rpartition("/")[2])})
+        changes = [
+            pool.submit(client.patch, at, json=sent, headers=key("key-editor")) for _ in range(60)
+        ]
+        sleep(1.5)  # by now all of them are there
+        answer = client.post("/within", json=square(113.9, 22.9))
+        assert answer.status_code == 200
+        assert not any(change.done() for change in changes)
+    assert {change.result().status_code for change in changes} == {204}
