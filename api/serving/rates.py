@@ -100,7 +100,7 @@ class Rates:
         who = self._good.get(shown) if shown else None
         kind = "known" if who else "nobody"
         rate = self.rates[kind]
-        if not rate or _at_home(scope):
+        if not rate or begun_here(scope):
             await self._passed(shown, scope, receive, send)
             return
         allowed, owed = self.buckets.take(who or place(scope), cost, rate, monotonic())
@@ -165,7 +165,7 @@ def cost_of(scope: Any) -> float:
     return 1.0
 
 
-def _at_home(scope: Scope) -> bool:
+def begun_here(scope: Scope) -> bool:
     """Whether a request began on this machine; the same rule as the demo's."""
     client = scope["client"][0] if scope["client"] else ""
     return is_loopback(client) and is_local(Headers(scope=scope), client)

@@ -11,6 +11,7 @@ from api.serving.edge import Edge
 from api.serving.fresh import Fresh
 from api.serving.guard import Guard, Leaving
 from api.serving.headers import Headers, open_to
+from api.serving.heavy import Heavy
 from api.serving.metrics import Measures
 from api.serving.packing import Packing, Tags
 from api.serving.rates import Buckets, Rates
@@ -29,6 +30,7 @@ def passed_through(app: FastAPI, settings: Settings) -> None:
     buckets = Buckets(folder / "rates" if folder else None)
     app.add_middleware(Guard)
     app.add_middleware(Leaving)
+    app.add_middleware(Heavy)
     app.add_middleware(Limits)
     if settings.read_database_url:
         app.add_middleware(Fresh, settings=settings, file=folder / "written" if folder else None)

@@ -1,0 +1,53 @@
+"""Costly questions of one address leave room for everybody else's."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic, sleep
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, text
+
+from api.app import create_app
+from api.serving import heavy
+from cim.settings import Settings
+
+AREA = {
+    "type": "Polygon",
+    "coordinates": [[[113.8, 22.8], [114, 22.8], [114, 23], [113.8, 23], [113.8, 22.8]]],
+}
+
+
+@pytest.fixture
+def far(city: Settings) -> Iterator[TestClient]:
+    with TestClient(create_app(city), client=("203.0.113.9", 5000)) as found:
+        yield found
+
+
+def test_one_address_does_not_take_every_connection(
+    far: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its questions hang at a table that is locked; a card of another table is answered at once."""
+    monkeypatch.setattr(heavy, "PATIENCE", 2.0)
+    with ThreadPoolExecutor(40) as pool:
+        with engine.begin() as other:
+            other.execute(text("LOCK TABLE city.street IN ACCESS EXCLUSIVE MODE"))
+            asked = [pool.submit(far.post, "/within?kinds=streets", json=AREA) for _ in range(40)]
+            sleep(1)
+            began = monotonic()
+            assert far.get("/features/buildings?bbox=113.8,22.8,114,23").status_code == 200
+            assert monotonic() - began < 3
+            until = monotonic() + 10
+            while sum(one.done() for one in asked) < 37 and monotonic() < until:
+                sleep(0.1)
+            refused = [one.result() for one in asked if one.done()]
+            assert {one.status_code for one in refused} == {429} and len(refused) == 37
+            assert refused[0].headers["retry-after"] == "5"
+        assert [one.result().status_code for one in asked].count(200) == heavy.AT_ONCE
+    assert far.post("/within?kinds=streets", json=AREA).status_code == 200
+
+
+def test_what_costs_little_does_not_wait(far: TestClient) -> None:
+    with ThreadPoolExecutor(10) as pool:
+        answers = pool.map(far.get, ["/units/201"] * 10)
+    assert {answer.status_code for answer in answers} == {200}
