@@ -22,21 +22,24 @@ _SPOKEN_OF: Final = {
 }
 
 _MINE: Final = """
-    SELECT * FROM platform.change
-    WHERE xid = pg_current_xact_id() AND id > :mark AND op <> 'insert'"""
-"""What the load changed; what is new it speaks of."""
+    SELECT * FROM platform.change WHERE xid = pg_current_xact_id() AND id > :mark"""
+"""What the load did; of a run (many objects told of at once) the first and the last."""
 
 _CHANGED: Final = """
-    SELECT object_id FROM mine WHERE object_type = 'building'
-    UNION SELECT s.building_id FROM mine c JOIN city.storey s ON s.id = c.object_id
+    SELECT b.id FROM mine c
+      JOIN city.building b ON b.id BETWEEN c.object_id AND coalesce(c.until_id, c.object_id)
+     WHERE c.object_type = 'building'
+    UNION SELECT s.building_id FROM mine c
+            JOIN city.storey s ON s.id BETWEEN c.object_id AND coalesce(c.until_id, c.object_id)
            WHERE c.object_type = 'storey'
-    UNION SELECT u.building_id FROM mine c JOIN city.unit u ON u.id = c.object_id
+    UNION SELECT u.building_id FROM mine c
+            JOIN city.unit u ON u.id BETWEEN c.object_id AND coalesce(c.until_id, c.object_id)
            WHERE c.object_type = 'unit'
     UNION SELECT CAST(before ->> 'building_id' AS bigint) FROM mine
            WHERE object_type = 'unit' AND before ->> 'building_id' IS NOT NULL"""
 
-
-_RUNS: Final = f"SELECT count(*) FROM ({_MINE}) AS mine WHERE until_id IS NOT NULL"
+_WIDEST: Final = f"SELECT coalesce(max(until_id - object_id), 0) FROM ({_MINE}) AS mine"
+"""A run of changes keeps no `before`, and may be as wide as the city: one of MOST is all of it."""
 
 
 def mark(connection: Connection) -> int:
@@ -54,7 +57,7 @@ def buildings(connection: Connection, kind: str, source: str, mark: int) -> list
     spoken = _SPOKEN_OF[kind]
     every = f"WITH mine AS ({_MINE}) SELECT * FROM ({spoken} UNION {_CHANGED}) t"
     statement = text(f"{every} LIMIT {MOST + 1}")
-    if connection.execute(text(_RUNS), {"mark": mark}).scalar_one():
+    if connection.execute(text(_WIDEST), {"mark": mark}).scalar_one() >= MOST:
         return None
     found = connection.execute(statement, {"source": source, "mark": mark}).scalars().all()
     return None if len(found) > MOST else sorted(found)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import shapely
 from sqlalchemy import Connection, text
@@ -13,7 +14,7 @@ from cim.load.kinds import KINDS
 from cim.load.pipeline import Request, load
 from cim.load.report import Report
 from cim.settings import Settings
-from cim.store.incoming import bulk
+from cim.store.incoming import bulk, touched
 
 SIDE = 2e-4
 HOUSES: list[tuple[str | None, float, float, float | None, str | None]] = [
@@ -158,3 +159,31 @@ def test_later_rows_get_further_keys(
     load(connection, settings, KINDS["buildings"], houses, Request())
     last = connection.execute(text("SELECT max(id) FROM city.building")).scalar_one()
     assert connection.execute(text(NEXT)).scalar_one() == last + 1
+
+
+@pytest.mark.parametrize("worth", [1, 1_000_000], ids=["straight", "staged"])
+@pytest.mark.parametrize("count", [1, 1_200], ids=["told one by one", "told as a run"])
+def test_units_are_made_in_every_building_that_came_in(
+    connection: Connection,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+    worth: int,
+) -> None:
+    monkeypatch.setattr(bulk, "WORTH", worth)
+    path = tmp_path / "row.geojson"
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"编号": str(n), "高度": 9},
+            "geometry": shapely.geometry.mapping(shapely.box(x, 23, x + SIDE, 23 + SIDE)),
+        }
+        for n, x in enumerate(113 + np.arange(count) * 1e-3)
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}), "utf-8")
+    mark = touched.mark(connection)
+    report = load(connection, settings, KINDS["buildings"], path, Request())
+    assert report.counts.new == count
+    ids = connection.execute(text("SELECT id FROM city.building ORDER BY id")).scalars().all()
+    assert touched.buildings(connection, "buildings", report.source, mark) == ids
