@@ -4,9 +4,8 @@ A change holds for the version that the caller has seen: its ETag comes back in 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -20,7 +19,7 @@ from api.access import Caller
 from api.deps import CallerDep, SettingsDep, SightDep
 from api.ogc.answering import HereDep, RootDep, version_of
 from api.ogc.reading import value
-from api.ogc.systems import DEFAULT, System, system
+from api.ogc.sent import NO_OBJECT, BodyDep, SystemDep, edit_of
 from cim.errors import (
     BadParameter,
     NoCondition,
@@ -31,12 +30,14 @@ from cim.errors import (
     UnknownKey,
 )
 from cim.intake import editing
-from cim.intake.edits import EDITED, Edit, writable, wrong
+from cim.intake.edits import EDITED, LINKS, Edit, writable
 from cim.security.identity import stand_for
 from cim.security.rights import FEATURES_WRITE, Rights
 from cim.settings import Settings
+from cim.store.changes import TYPES
 from cim.store.queries import editing as statements
 from cim.store.queries.collections import items as queries
+from cim.store.queries.collections.definitions import COLLECTIONS
 from cim.store.queries.collections.items import Ask, Sight
 from cim.store.queries.collections.shape import Collection
 from cim.store.queries.security.callers import record
@@ -44,14 +45,6 @@ from cim.store.queries.security.callers import record
 router = APIRouter(prefix="/ogc", include_in_schema=False)
 
 ABSENT = ("No feature goes by that id.", "没有该标识的要素。")
-NO_OBJECT = BadParameter("properties must be an object.", "properties 必须为对象。")
-KINDS = {
-    "MultiPolygon": ("Polygon", "MultiPolygon"),
-    "MultiLineString": ("LineString", "MultiLineString"),
-    "Point": ("Point",),
-}
-"""What may be sent for each kind of geometry."""
-
 Done = TypeVar("Done")
 QUEUES = 30.0
 """Seconds that a change waits for those before it."""
@@ -129,6 +122,27 @@ class Writer:
                 "当前角色无权修改该区域的要素。",
             )
         return here
+
+    def check_links(self, connection: Connection, key: int, names: set[str]) -> None:
+        """NotAllowed where this was tied to what stands where the caller may not write."""
+        what, links = (FEATURES_WRITE, self.here.name), LINKS.get(self.here.name, {})
+        every = self.caller.rights.of(*what)
+        if names.isdisjoint(links) or any(right.where is None for right in every):
+            return
+        row = editing.locked(connection, self.here.name, key)._mapping
+        tied = {(type_, row[name]) for name, type_ in links.items() if type_}
+        if "bind_id" in links:
+            tied.add((row["bind_type"], row["bind_id"]))
+        for type_, id in tied:
+            if id is None:
+                continue
+            there = COLLECTIONS[TYPES[type_]]
+            found = connection.execute(statements.standing_in(there, id)).one()
+            if not self.caller.rights.at(found.areas, found.grids).may(*what):
+                raise NotAllowed(
+                    f"This role writes elsewhere: the {type_} named is in none of its areas.",
+                    "当前角色无权将要素关联到该区域的对象。",
+                )
 
     def check_fields(self, rights: Rights, names: set[str] | None) -> None:
         """NotAllowed where these rights are not to write all these; None stands for the whole."""
@@ -219,53 +233,6 @@ def writes(caller: Caller, here: Collection) -> bool:
     return here.name in EDITED and rights.may(FEATURES_WRITE, here.name)
 
 
-async def content_system(
-    content_crs: Annotated[str | None, Header(max_length=200)] = None,
-) -> System:
-    """The system of the coordinates that are sent."""
-    return DEFAULT if content_crs is None else system("Content-Crs", content_crs.strip("<> "))
-
-
-SystemDep = Annotated[System, Depends(content_system)]
-
-
-async def body(request: Request) -> dict[str, Any]:
-    """The feature that was sent; BadParameter where it is none."""
-    try:
-        found = orjson.loads(await request.body())
-    except orjson.JSONDecodeError:
-        found = None
-    if not isinstance(found, dict) or found.get("type", "Feature") != "Feature":
-        raise BadParameter("The body must be a GeoJSON feature.", "请求体必须为 GeoJSON 要素。")
-    if not isinstance(found.get("properties") or {}, dict):
-        raise NO_OBJECT
-    return found
-
-
-BodyDep = Annotated[dict[str, Any], Depends(body)]
-
-
-def placed(here: Collection, sent: Mapping[str, Any], within: System) -> shapely.Geometry | None:
-    """The geometry that was sent, in CGCS2000 degrees; InvalidQuery where it is none."""
-    given = sent.get("geometry")
-    if given is None:
-        return None
-    try:
-        found = shapely.from_geojson(orjson.dumps(given))
-    except (shapely.errors.GEOSException, orjson.JSONEncodeError, TypeError, ValueError):
-        raise wrong("geometry", "is no geometry of GeoJSON", "不是有效的几何") from None
-    known = KINDS[here.geometry_kind]
-    if found is None or found.is_empty or found.geom_type not in known:
-        words = " or ".join(known)
-        raise wrong("geometry", f"must be a {words}", f"必须为 {' 或 '.join(known)}")
-    moved = within.place(found)
-    west, south, east, north = moved.bounds
-    inside = -180 <= west <= east <= 180 and -90 <= south <= north <= 90
-    if not all(map(isfinite, moved.bounds)) or not inside:
-        raise wrong("geometry", "lies outside its coordinate system", "超出坐标系范围")
-    return moved
-
-
 def key_of(feature: str) -> int:
     """The id in an address; NotFound where it is none."""
     try:
@@ -273,18 +240,6 @@ def key_of(feature: str) -> int:
     except BadParameter:
         raise NotFound(*ABSENT) from None
     return key
-
-
-def edit_of(
-    here: Collection, key: int | None, sent: Mapping[str, Any], within: System, *, whole: bool
-) -> Edit:
-    """What was sent, as what the object is to be. What follows from other data is left aside."""
-    said = sent.get("properties") or {}
-    derived = set(here.properties) - writable(here.name)
-    properties = {name: each for name, each in said.items() if name not in derived}
-    told = "geometry" in sent
-    geometry = placed(here, sent, within)
-    return Edit(here, key, properties, geometry, placed=told, whole=whole)
 
 
 @router.post("/collections/{collection}/items")
@@ -303,6 +258,7 @@ def _create(writer: Writer, edit: Edit) -> tuple[int, str]:
         key = editing.write(connection, writer.settings, edit, None)
         names = said | ({"geometry"} if edit.geometry is not None else set())
         writer.check_fields(writer.rights(connection, key), names)
+        writer.check_links(connection, key, names)
         writer.log(connection, "feature.create", key, sorted(said))
         return key, version_of(writer.feature(connection, key))
 
@@ -338,6 +294,7 @@ def _change(writer: Writer, edit: Edit) -> str:
         now = editing.locked(connection, writer.here.name, edit.key)
         editing.write(connection, writer.settings, edit, now)
         writer.check_fields(writer.rights(connection, edit.key), names)
+        writer.check_links(connection, edit.key, names)
         event = "feature.replace" if edit.whole else "feature.update"
         writer.log(connection, event, edit.key, sorted(names))
         return version_of(writer.feature(connection, edit.key))

@@ -23,7 +23,8 @@ def keyed(city: Settings, engine: Engine) -> None:
                  (6, :code, 4, '别镇', 3,
                   ST_Multi(ST_MakeEnvelope(114.2, 22.8, 114.4, 23.0, 4490)))"""
         connection.execute(text(put), {"code": ELSEWHERE})
-        for table in ("source_system", "estate", "admin_area", "grid"):
+        for table in ("source_system", "estate", "admin_area", "grid", "building", "storey",
+                      "unit", "entrance", "floor_plan", "floor_slot", "device"):  # fmt: skip
             connection.execute(text(f"SELECT setval('city.{table}_id_seq', 10000)"))
         stand(connection, "security")
         roles.add(connection, "namer", "改名员", "namer")
@@ -126,3 +127,32 @@ def test_many_changes_at_once_keep_nobody_else_waiting(client: TestClient, engin
         assert answer.status_code == 200
         assert not any(change.done() for change in changes)
     assert {change.result().status_code for change in changes} == {204}
+
+
+def test_nothing_is_tied_to_what_stands_where_the_role_is_not_for(
+    client: TestClient, engine: Engine
+) -> None:
+    """A device of one's own town, bound to a building of another, would speak there."""
+    ring = square(114.3)
+    sent = {"type": "Feature", "geometry": ring, "properties": {"name": "远楼", "floors_above": 2}}
+    other = client.post(ITEMS.format("buildings"), json=sent, headers=key("key-editor"))
+    assert other.status_code == 201, other.text
+    far = int(other.headers["location"].rpartition("/")[2])
+    here = {"type": "Point", "coordinates": [113.9, 22.9]}
+
+    def device(**said: Any) -> Any:
+        properties = {"class": "smoke", "name": "烟感"} | said
+        sent = {"type": "Feature", "geometry": here, "properties": properties}
+        return client.post(ITEMS.format("devices"), json=sent, headers=key("key-town"))
+
+    mine = device(bind_type="building", bind_id=1)
+    assert mine.status_code == 201, mine.text
+    tied = device(bind_type="building", bind_id=far)
+    assert tied.status_code == 403 and "building" in tied.json()["detail"]
+    at = mine.headers["location"]
+    moved = client.patch(at, json={"properties": {"bind_id": far}}, headers=key("key-town"))
+    assert moved.status_code == 403
+    moved = client.patch(at, json={"properties": {"bind_id": far}}, headers=key("key-editor"))
+    assert moved.status_code == 204
+    named = client.patch(at, json={"properties": {"name": "改"}}, headers=key("key-town"))
+    assert named.status_code == 204, named.text
