@@ -20,6 +20,11 @@ from api.serving.shared import place
 COSTLY: Final = 10.0
 """From what cost on a question is a costly one: counts, polygons, values, thousands of ids."""
 
+CHEAP: Final = frozenset(
+    (b"", b"f", b"limit", b"after", b"bbox", b"bbox-crs", b"crs", b"properties")
+)
+"""Parameters of a collection's pages that an index answers; others may read all of it."""
+
 AT_ONCE: Final = 3
 """Of one address, in one process: half of the fewest connections of a pool on two processors."""
 
@@ -45,7 +50,7 @@ class Heavy:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, when it is its turn; who calls from this machine is not kept waiting."""
-        if scope["type"] != "http" or cost_of(scope) < COSTLY or begun_here(scope):
+        if scope["type"] != "http" or not costly(scope) or begun_here(scope):
             await self.app(scope, receive, send)
             return
         async with self._turn(place(scope)) as mine:
@@ -81,3 +86,19 @@ class Heavy:
             turns.wanted -= 1
             if not turns.wanted:
                 self._turns.pop(who, None)
+
+
+def costly(scope: Scope) -> bool:
+    """Whether a question may take a connection for long.
+
+    >>> items = "/ogc/collections/units/items"
+    >>> [costly({"path": items, "query_string": q}) for q in (b"bbox=1,2,3,4", b"room_no=8")]
+    [False, True]
+    >>> costly({"path": "/within", "query_string": b""})
+    True
+    """
+    path: str = scope["path"]
+    if path.startswith("/ogc/") and path.endswith("/items"):
+        asked = {part.partition(b"=")[0] for part in scope["query_string"].split(b"&")}
+        return not asked <= CHEAP
+    return cost_of(scope) >= COSTLY

@@ -47,6 +47,24 @@ def test_one_address_does_not_take_every_connection(
     assert far.post("/within?kinds=streets", json=AREA).status_code == 200
 
 
+def test_filters_of_one_address_keep_nobody_else_waiting(
+    far: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A filter may look through all there is; features come through the same pool."""
+    monkeypatch.setattr(heavy, "PATIENCE", 2.0)
+    wanted = "/ogc/collections/parcels/items?filter=land_use LIKE '%25x%25'"
+    with ThreadPoolExecutor(40) as pool:
+        with engine.begin() as other:
+            other.execute(text("LOCK TABLE city.parcel IN ACCESS EXCLUSIVE MODE"))
+            asked = [pool.submit(far.get, wanted) for _ in range(40)]
+            sleep(1)
+            began = monotonic()
+            assert far.get("/features/buildings?bbox=113.8,22.8,114,23").status_code == 200
+            assert monotonic() - began < 3
+        statuses = [one.result().status_code for one in asked]
+    assert set(statuses) <= {200, 429} and statuses.count(200) >= heavy.AT_ONCE
+
+
 def test_what_costs_little_does_not_wait(far: TestClient) -> None:
     with ThreadPoolExecutor(10) as pool:
         answers = pool.map(far.get, ["/units/201"] * 10)
