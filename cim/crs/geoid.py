@@ -160,7 +160,7 @@ def to_city(settings: Settings, heights: str) -> Callable[[Floats, Floats], Floa
 def read_grid(path: Path) -> Geoid:
     """A geoid from a raster in degrees; rows may run either way, longitudes 0 to 360 or ±180."""
     import rasterio  # noqa: PLC0415 - a quarter of a second that a city without a grid need not wait
-    from rasterio.errors import RasterioError  # noqa: PLC0415 - as above
+    from rasterio.errors import RasterioError  # noqa: PLC0415 - GDAL comes with it, for grids alone
 
     try:
         # The library's cache keeps the size that it has when it is first used: cim.terrain's.

@@ -49,7 +49,7 @@ def defer(settings: Settings, ids: Iterable[int]) -> None:
 
 def enqueue(app: "App", id: int) -> None:
     """Put one job into an open queue, from a program that does not run it."""
-    from procrastinate.exceptions import AlreadyEnqueued  # noqa: PLC0415 - as above
+    from procrastinate.exceptions import AlreadyEnqueued  # noqa: PLC0415 - few commands have jobs
 
     task = app.configure_task(TASK, queue=NAME, queueing_lock=lock(id))
     try:

@@ -118,7 +118,7 @@ def migrate(connection: Connection) -> tuple[str | None, str]:
         _upgrade(connection)
     from cim.store import jobs  # noqa: PLC0415 - for a migration alone
     from cim.store.incoming import names  # noqa: PLC0415 - for a migration alone
-    from cim.store.queries import changes  # noqa: PLC0415 - as above
+    from cim.store.queries import changes  # noqa: PLC0415 - for a migration alone
     from cim.store.seed import seed  # noqa: PLC0415 - reads every list, for a migration alone
 
     check_locale(connection)
@@ -133,7 +133,7 @@ def migrate(connection: Connection) -> tuple[str | None, str]:
 
 def _upgrade(connection: Connection) -> None:
     from alembic import command  # noqa: PLC0415 - a fifth of a second, for a migration alone
-    from alembic.config import Config  # noqa: PLC0415 - as above
+    from alembic.config import Config  # noqa: PLC0415 - Alembic is for a migration alone
 
     try:
         connection.execute(text("CREATE SCHEMA IF NOT EXISTS platform"))

@@ -66,6 +66,6 @@ def test_browsers_walk_one_after_the_other_and_the_longest_folders_begin() -> No
     lot = spread.ByFile._split_scope
     walks = {lot(None, f"tests/{room}/test_a.py::test_b[c]") for room in spread.ONE_BROWSER}  # type: ignore[arg-type]  # reads nothing of the scheduler
     assert len(walks) == 1
-    assert lot(None, "tests/http/test_a.py::test_b") == "tests/http/test_a.py"  # type: ignore[arg-type]  # as above
+    assert lot(None, "tests/http/test_a.py::test_b") == "tests/http/test_a.py"  # type: ignore[arg-type]  # nor does this
     rooms = {path.name for path in (ROOT / "tests").iterdir() if list(path.glob("test_*.py"))}
     assert set(spread.LONGEST_FIRST) == rooms
