@@ -1,0 +1,1 @@
+"""Messages of devices → store: decoded, resolved, written in one transaction, then acknowledged."""
