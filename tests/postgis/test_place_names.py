@@ -127,3 +127,17 @@ def test_a_slip_of_the_pen_is_known_for_one(
 def test_two_characters_find_the_names_that_hold_them(connection: Connection) -> None:
     rows = connection.execute(statements.holding("花园", 5)).all()
     assert [row.name for row in rows] == ["丰泰花园"]
+
+
+def test_a_village_that_no_register_has_stands_in_its_own_town(connection: Connection) -> None:
+    connection.execute(
+        text("""
+        INSERT INTO city.std_address (full_text, norm_text, level, town, village, door_no, geom)
+        SELECT town || '南岭社区5号', town || '南岭社区5号', 9, town, '南岭社区', '5号',
+            ST_SetSRID(ST_MakePoint(lon, 23), 4490)
+        FROM (VALUES ('虎门镇', 113.6), ('长安镇', 113.8)) t(town, lon)""")
+    )
+    found = connection.execute(
+        statements.standing([4, 4], ["南岭社区"] * 2, ["长安镇", "虎门镇"])
+    ).all()
+    assert [row.lon for row in found] == [113.8, 113.6]

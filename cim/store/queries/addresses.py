@@ -166,7 +166,8 @@ def _statement(
     if asked and place:
         arms += [_exact("place"), _prefix("place_begins")]
         values |= {"place": place, "place_begins": _escaped(place) + "%"}
-    arms += _within(words, values) if anywhere else []
+    held, within = (_within(words, values) if anywhere else None) or ("", [])
+    arms += within
     rooms, units = "", ""
     if asked:
         rooms, units = _ROOMS, _UNITS
@@ -174,7 +175,7 @@ def _statement(
     listed = "\n    UNION ALL\n    ".join(arms)
     first = "SELECT id, score, 0 AS size, 0 AS first FROM rooms UNION ALL " if asked else ""
     return text(f"""
-WITH near AS MATERIALIZED (
+WITH {held}near AS MATERIALIZED (
     {listed}
 ),
 alike AS MATERIALIZED ({_alike(values)}){rooms},
@@ -198,11 +199,16 @@ def _prefix(name: str = "begins") -> str:
         WHERE norm_text LIKE :{name} AND ended_at IS NULL LIMIT :limit)"""
 
 
-def _within(words: list[str], values: dict[str, Any]) -> list[str]:
-    """The arm that finds the words anywhere, in order, with others between them."""
+def _within(words: list[str], values: dict[str, Any]) -> tuple[str, list[str]] | None:
+    """What holds the words anywhere, in order, with others between them, and the arm that ranks it.
+
+    The places are listed apart from the limit: with one in sight the planner goes through the
+    table from its beginning, where streets and villages lie together and the first may be far.
+    None for what no index knows anything of.
+    """
     runs = [run for word in words for run in _LETTERS.findall(word)]
     if not runs:
-        return []  # no index knows anything of it
+        return None
     values["candidates"] = CANDIDATES
     values["holds"] = "%" + "%".join(_escaped(word) for word in words) + "%"
     conditions = ["level <= 13", "ended_at IS NULL", "norm_text LIKE :holds"]
@@ -215,10 +221,10 @@ def _within(words: list[str], values: dict[str, Any]) -> list[str]:
         # 3栋 is also the end of 13栋, which is another building.
         values["begun"] = "(^|[^0-9A-Z])" + re.escape(numbered[-1])
         score = "CASE WHEN norm_text ~ :begun THEN 80 ELSE 50 END"
-    return [
-        f"""(SELECT id, {score}, length(norm_text) FROM city.std_address
-        WHERE {" AND ".join(conditions)} LIMIT :candidates)"""
-    ]
+    held = f"""held AS MATERIALIZED (
+    SELECT id, norm_text FROM city.std_address WHERE {" AND ".join(conditions)}),
+"""
+    return held, [f"(SELECT id, {score}, length(norm_text) FROM held LIMIT :candidates)"]
 
 
 def _alike(values: dict[str, Any]) -> str:

@@ -248,10 +248,12 @@ LEFT JOIN LATERAL (
         AND a.level BETWEEN 9 AND 12 AND a.road IS NOT NULL AND a.ended_at IS NULL
         AND n.town IN ('', a.town) LIMIT 1)
     UNION ALL
-    (SELECT a.geom FROM city.std_address a WHERE n.level = 4 AND a.village = n.name
+    (SELECT a.geom FROM city.std_address a WHERE n.level = 4
+        AND a.village BETWEEN n.name AND n.name
         AND a.level BETWEEN 9 AND 12 AND a.village IS NOT NULL AND a.road IS NULL
-        AND a.ended_at IS NULL LIMIT 1)
-    LIMIT 1) a ON true
+        AND a.ended_at IS NULL AND n.town IN ('', a.town)
+        ORDER BY a.village, a.door_no, a.lane LIMIT 1)
+    LIMIT 1) a ON o.point IS NULL
 ORDER BY n.no"""
 
 
