@@ -39,6 +39,10 @@ CONFORMS = (
         for name in ("create-replace-delete", "update", "optimistic-locking-etags", "features")
     ),
     *(
+        f"{SPEC}/ogcapi-features-5/1.0/conf/{name}"
+        for name in ("schemas", "core-roles-features", "returnables-and-receivables")
+    ),
+    *(
         f"{SPEC}/cql2/1.0/conf/{name}"
         for name in (
             "cql2-text",
@@ -164,7 +168,8 @@ def collection(root: str, here: Collection, extent: Bounds | None) -> Document:
                 link(f"{path}/items?f={name}", "items", media, f"{here.zh} {here.en}")
                 for name, media in MEDIA.items()
             ),
-            link(f"{path}/schema", "describedby", SCHEMA, "Types of properties · 字段类型"),
+            link(f"{path}/schema", f"{REL}/schema", SCHEMA, "Properties · 字段"),
+            link(f"{path}/schema/geojson", "describedby", SCHEMA, "A feature · 要素的类型"),
             link(f"{path}/queryables", f"{REL}/queryables", SCHEMA, "Queryables · 可查询字段"),
             link(f"{path}/tiles", f"{REL}/tilesets-vector", JSON, "Vector tiles · 矢量瓦片"),
             link(f"{root}/collections", "collection", JSON, "Collections · 数据集"),
@@ -202,43 +207,63 @@ def property_schema(each: Property) -> Document:
 
 def queryables(root: str, here: Collection) -> Document:
     """What may be asked of a collection, as JSON Schema."""
-    shape = {"MultiPolygon": "multipolygon", "MultiLineString": "multilinestring", "Point": "point"}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"{root}/collections/{here.name}/queryables",
+    return _described(f"{root}/collections/{here.name}/queryables", here) | {
         "type": "object",
-        "title": f"{here.zh} {here.en}",
-        "properties": {
-            "id": {"title": titled("id"), "type": "integer", "x-ogc-role": "id"},
-            "geometry": {
-                "title": titled("geometry"),
-                "format": f"geometry-{shape[here.geometry_kind]}",
-                "x-ogc-role": "primary-geometry",
-            },
-            **{each.name: property_schema(each) for each in here.properties.values()},
-        },
+        "properties": _identity(here)
+        | {each.name: property_schema(each) for each in here.properties.values()},
         "additionalProperties": False,
     }
 
 
+def _described(address: str, here: Collection) -> Document:
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": address,
+        "title": f"{here.zh} {here.en}",
+    }
+
+
+def _identity(here: Collection) -> Document:
+    """What every feature has besides its properties."""
+    shape = {"MultiPolygon": "multipolygon", "MultiLineString": "multilinestring", "Point": "point"}
+    return {
+        "id": {"title": titled("id"), "type": "integer", "x-ogc-role": "id"},
+        "geometry": {
+            "title": titled("geometry"),
+            "format": f"geometry-{shape[here.geometry_kind]}",
+            "x-ogc-role": "primary-geometry",
+        },
+    }
+
+
 def schema(root: str, here: Collection) -> Document:
+    """The properties of a collection, in their order, and which of them are not written."""
+    kept = writable(here.name)
+    properties = _identity(here) | {
+        each.name: property_schema(each) for each in here.properties.values()
+    }
+    for place, (name, each) in enumerate(properties.items(), 1):
+        each["x-ogc-propertySeq"] = place
+        if name not in (kept | {"geometry"} if kept else ()):
+            each["readOnly"] = True
+    return _described(f"{root}/collections/{here.name}/schema", here) | {
+        "type": "object",
+        "properties": properties,
+    }
+
+
+def feature_schema(root: str, here: Collection) -> Document:
     """A feature of a collection as JSON Schema; a property that has no value is null.
 
     Only the property that `datetime` asks of is said to be a time: GDAL turns a comparison of any
-    other into `datetime` too. What is what stands in the queryables.
+    other into `datetime` too. What is what stands in the schema and in the queryables.
     """
     properties = {each.name: property_schema(each) for each in here.properties.values()}
-    kept = writable(here.name)
     for name, each in properties.items():
         if name != here.changed:
             each.pop("format", None)
-        if kept and name not in kept:
-            each["readOnly"] = True
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"{root}/collections/{here.name}/schema",
+    return _described(f"{root}/collections/{here.name}/schema/geojson", here) | {
         "type": "object",
-        "title": f"{here.zh} {here.en}",
         "properties": {
             "type": {"type": "string", "enum": ["Feature"]},
             "id": {"type": "integer"},

@@ -133,6 +133,7 @@ def _of(here: Collection) -> dict[str, Document]:
         path: operation(f"describe_{here.name}", title, [PAGE], JSON, HTML),
         f"{path}/queryables": operation(f"queryables_{here.name}", title, [PAGE], SCHEMA, HTML),
         f"{path}/schema": operation(f"schema_{here.name}", title, [PAGE], SCHEMA, HTML),
+        f"{path}/schema/geojson": operation(f"feature_{here.name}", title, [PAGE], SCHEMA, HTML),
         f"{path}/items": operation(
             f"items_{here.name}",
             title,

@@ -92,29 +92,27 @@ async def collection(
     return shown(request, found, lambda: pages.collection(root, found["links"], here, extent))
 
 
+SCHEMAS = {
+    "queryables": describing.queryables,
+    "schema": describing.schema,
+    "schema/geojson": describing.feature_schema,
+}
+"""What is said of the properties of a collection: where, and by whom."""
+
+
 @router.get("/collections/{collection}/queryables")
-async def queryables(request: Request, root: RootDep, here: HereDep) -> Response:
-    """What may be asked of a collection."""
-    links = describing.both_ways(
-        f"{root}/collections/{here.name}/queryables", "html", describing.SCHEMA
-    )
+@router.get("/collections/{collection}/schema")
+@router.get("/collections/{collection}/schema/geojson")
+async def schema(request: Request, root: RootDep, here: HereDep) -> Response:
+    """What may be asked of a collection; its properties; a feature of it: as JSON Schema."""
+    path = f"{root}/collections/{here.name}"
+    name = request.url.path.rpartition(f"/collections/{here.name}/")[2]
+    links = describing.both_ways(f"{path}/{name}", "html", describing.SCHEMA)
     return shown(
         request,
-        describing.queryables(root, here),
+        SCHEMAS[name](root, here),
         lambda: pages.collection(root, links, here, None),
         describing.SCHEMA,
-    )
-
-
-@router.get("/collections/{collection}/schema")
-async def schema(request: Request, root: RootDep, here: HereDep) -> Response:
-    """A feature of a collection as JSON Schema."""
-    links = describing.both_ways(
-        f"{root}/collections/{here.name}/schema", "html", describing.SCHEMA
-    )
-    found = describing.schema(root, here)
-    return shown(
-        request, found, lambda: pages.collection(root, links, here, None), describing.SCHEMA
     )
 
 

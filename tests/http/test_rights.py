@@ -102,6 +102,10 @@ TABLE: dict[str, tuple[str, str]] = {
     "GET /ogc/collections/{collection}": (PUBLIC, "/ogc/collections/units"),
     "GET /ogc/collections/{collection}/queryables": (PUBLIC, "/ogc/collections/units/queryables"),
     "GET /ogc/collections/{collection}/schema": (PUBLIC, "/ogc/collections/units/schema"),
+    "GET /ogc/collections/{collection}/schema/geojson": (
+        PUBLIC,
+        "/ogc/collections/units/schema/geojson",
+    ),
     "GET /ogc/collections/{collection}/items": (PUBLIC, "/ogc/collections/units/items"),
     "GET /ogc/collections/{collection}/items/{feature}": (
         PUBLIC,

@@ -53,6 +53,8 @@ def test_people_get_pages_and_programs_get_json(client: TestClient) -> None:
         "/ogc/collections",
         "/ogc/collections/buildings",
         "/ogc/collections/buildings/queryables",
+        "/ogc/collections/buildings/schema",
+        "/ogc/collections/buildings/schema/geojson",
         "/ogc/collections/buildings/items",
         "/ogc/collections/buildings/items/1",
     ):
