@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 
 from cim.errors import InvalidQuery
 from cim.security.rights import (
@@ -96,6 +96,18 @@ class Caller:
         if self.actor is None:
             return None
         return f"vouched:{blake2b(self.actor.encode(), digest_size=4).hexdigest()}"
+
+    @property
+    def owner(self) -> str:
+        """Whose the files and jobs of this caller are: by kind and id, for two may go by one name.
+
+        One who was vouched for has no id here and is known by a digest of what they are called.
+        """
+        assert self.actor is not None  # nobody in particular hands nothing in
+        for kind, id in (("account", self.account), ("key", self.key)):
+            if id is not None:
+                return f"{kind}:{id}"
+        return f"other:{sha256(self.actor.encode()).hexdigest()[:32]}"
 
     @property
     def roles(self) -> frozenset[str]:

@@ -35,6 +35,9 @@ OPENER = "cim_resident_reader"
 INTAKE = "cim_intake"
 """The database role that writes what is handed in."""
 
+EDITOR = "cim_editor"
+"""The database role that changes features: it sees neither people nor who signs in."""
+
 GATE = "cim_gate"
 """The database role that looks up keys and sessions, and writes what signing in changes."""
 
@@ -95,7 +98,7 @@ async def opened(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         stack.push_async_callback(state.pulse.stop)
         state.intake_store = Store(await pools.store(INTAKE))
         state.intake_engine = pools.threads(INTAKE)
-        state.editing_engine = open_engine(settings, size=1)
+        state.editing_engine = open_engine(settings, role=EDITOR, size=1)
         stack.callback(state.editing_engine.dispose)
         state.editing_turns = asyncio.Semaphore(1)
         state.geoid = await run_in_threadpool(geoid, settings)

@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 from cim.addresses import LADDER, Address, Gazetteer, parse_many
 from cim.addresses.judging import STATUSES, Candidate, Verdict
 from cim.errors import BadMapping, SourceError
+from cim.intake.uploads import path_of
 from cim.load.kinds.addresses import FIELDS, LONGEST
 from cim.load.mending import harmless
 from cim.load.pipeline import Progress
@@ -149,7 +150,7 @@ def match(
 
 def result_of(settings: Settings, group: str, job: int) -> Path:
     """Where the result of a job lies: in the folder of its group, with which it goes."""
-    return settings.uploads_dir / group / f".matches-{job}.csv"
+    return path_of(settings, group, f".matches-{job}.csv")
 
 
 def chosen(file: str, fields: Sequence[str], said: Sequence[str]) -> tuple[str, ...]:

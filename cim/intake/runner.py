@@ -24,6 +24,7 @@ from cim.errors import CimError, SourceError
 from cim.intake import address_match
 from cim.intake.bringing import Units, bring, bring_terrain
 from cim.intake.children import go_first, took_too_long
+from cim.intake.uploads import path_of
 from cim.load import models, terrain
 from cim.load.kinds import KINDS
 from cim.load.mending import Mends
@@ -168,7 +169,7 @@ def _outcome(settings: Settings, row: Any, pulse: Pulse) -> Any:
 
 
 def _load(settings: Settings, row: Any, pulse: Pulse) -> Report:
-    path = settings.uploads_dir / row.upload / row.file
+    path = path_of(settings, row.upload, row.file)
     if not path.is_file():
         raise SourceError(f"{row.file} is there no longer", f"{row.file} 已不存在")
     if row.kind == address_match.KIND:

@@ -80,7 +80,7 @@ def clean_name(name: str) -> str:
     ('东城 楼栋.shp', 'passwd')
     """
     last = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
-    kept = "".join(mark if mark.isprintable() else "" for mark in last).strip().lstrip(".")
+    kept = "".join(mark if mark.isprintable() else "" for mark in last).lstrip(". ").strip()
     stem, dot, ending = kept.rpartition(".")
     if not dot:
         stem, ending = kept, ""
@@ -95,16 +95,29 @@ def clean_name(name: str) -> str:
 
 def folder_of(settings: Settings, group: str) -> Path:
     """The folder of a group, made where it is missing; only the service's own user enters it."""
-    top = settings.uploads_dir
-    top.mkdir(parents=True, mode=0o700, exist_ok=True)
-    folder = top / group
+    settings.uploads_dir.mkdir(parents=True, mode=0o700, exist_ok=True)
+    folder = path_of(settings, group).parent
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
 
+def path_of(settings: Settings, group: str, file: str = "-") -> Path:
+    """Where a file of a group lies; NotFound where that were outside the group's own folder.
+
+    The names come from rows that a login of the database writes: they are looked at once more
+    where they become paths, links on the disk included.
+    """
+    top = settings.uploads_dir.resolve()
+    folder, path = top / group, top / group / file
+    if folder.parent != top or path.parent != folder or path.resolve() != path:
+        raise NotFound("There is no such file among the uploads.", "上传目录中没有此文件。")
+    return path
+
+
 def place_of(settings: Settings, group: str, name: str, file: str, size: int) -> Place:
-    """Where an upload stands."""
-    return Place(settings.uploads_dir / group, name, file, size)
+    """Where an upload stands; NotFound where its names lead elsewhere."""
+    path_of(settings, group, name)
+    return Place(path_of(settings, group, file).parent, name, file, size)
 
 
 def check_room(settings: Settings, size: int, kept: int, groups: int, files: int) -> None:
@@ -155,7 +168,7 @@ def delete(place: Place) -> None:
 
 def delete_group(settings: Settings, group: str) -> None:
     """Take a group's folder away."""
-    shutil.rmtree(settings.uploads_dir / group, ignore_errors=True)
+    shutil.rmtree(path_of(settings, group).parent, ignore_errors=True)
 
 
 def delete_strays(settings: Settings, known: Collection[str]) -> None:

@@ -20,6 +20,17 @@ from cim.model.base import PLATFORM, identity, metadata, reference
 
 _NOW = sql("now()")
 
+_GROUP = "^[0-9A-Za-z][0-9A-Za-z_-]{7,63}$"
+_FILE = r"^[^./\\][^/\\]*$"
+"""Shapes of what becomes a path in the folder of uploads: none leads out of it."""
+
+_OWNER = "whose it is: account:ID, key:ID, or a digest of who was vouched for"
+
+
+def _a_file(column: str) -> str:
+    return f"{column} ~ '{_FILE}' AND octet_length({column}) <= 255"
+
+
 intake = Table(
     "intake",
     metadata,
@@ -29,7 +40,9 @@ intake = Table(
     Column("kind", Text, nullable=False, comment="what it is loaded as: buildings, model …"),
     Column("request", JSONB, nullable=False, comment="mapping, crs, source … as asked"),
     Column("dry_run", Boolean, nullable=False, comment="whether nothing is to be kept"),
-    Column("actor", Text, nullable=False, comment="name of the key that asked; never a secret"),
+    Column(
+        "actor", Text, nullable=False, comment="name of who asked, as it was then; never a secret"
+    ),
     Column(
         "state",
         Text,
@@ -62,6 +75,9 @@ intake = Table(
         server_default=sql("0"),
         comment="how often it was begun; a worker that dies leaves it to the next",
     ),
+    Column("owner", Text, nullable=False, comment=_OWNER),
+    CheckConstraint(f"upload ~ '{_GROUP}'", name="upload"),
+    CheckConstraint(_a_file("file"), name="file"),
     CheckConstraint("state IN ('waiting', 'running', 'done', 'failed', 'cancelled')", name="state"),
     Index("ix_intake_created", "created_at"),
     Index("ix_intake_import", "import_id"),
@@ -77,7 +93,9 @@ upload = Table(
     Column("group_name", Text, nullable=False, comment="files of one group lie in one folder"),
     Column("file", Text, nullable=False, comment="the file's own name, without a folder"),
     Column("size", BigInteger, nullable=False, comment="bytes that were announced"),
-    Column("actor", Text, nullable=False, comment="name of the key that sent it; never a secret"),
+    Column(
+        "actor", Text, nullable=False, comment="name of who sent it, as it was then; never a secret"
+    ),
     Column(
         "created_at",
         DateTime(timezone=True),
@@ -85,6 +103,10 @@ upload = Table(
         server_default=_NOW,
         comment="announced",
     ),
+    Column("owner", Text, nullable=False, comment=_OWNER),
+    CheckConstraint(f"group_name ~ '{_GROUP}'", name="group_name"),
+    CheckConstraint("name ~ '^[0-9a-f]{32}$'", name="name"),
+    CheckConstraint(_a_file("file"), name="file"),
     UniqueConstraint("name"),
     UniqueConstraint("group_name", "file"),
     schema=PLATFORM,

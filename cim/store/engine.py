@@ -47,6 +47,8 @@ LOGINS = {
     "cim_resident_reader": "cim_service",
     "cim_gate": "cim_gate",
     "cim_intake": "cim_intake",
+    "cim_editor": "cim_editor",
+    "cim_feeder": "cim_feeder",
 }
 """Whom a part of the service logs in as for its role, where it can: nobody who owns a table, and
 none who can become another. Reading what is public cannot lead to personal data, nor to sessions.

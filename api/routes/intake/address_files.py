@@ -36,21 +36,25 @@ async def begin_address_match(
 
     It is a job among those of `/imports`, and is cancelled there.
     """
-    assert caller.actor is not None  # IntakeDep saw to that
     options = asked.model_dump(include={"columns", "layer", "encoding", "alternatives"})
     async with store.transaction() as connection:
         await connection.execute(queries.lock_uploads())
-        mine = queries.uploads_of_group(asked.group, caller.actor)
+        mine = queries.uploads_of_group(asked.group, caller.owner)
         rows = (await connection.execute(mine)).all()
         path = await run_in_threadpool(chosen, settings, rows, asked.file)
-        waiting = (await connection.execute(queries.unfinished(caller.actor))).scalar_one()
+        waiting = (await connection.execute(queries.unfinished(caller.owner))).scalar_one()
         if waiting >= MOST_WAITING:
             raise NoRoom(
                 f"{MOST_WAITING} jobs of yours wait already; try again when some have ended.",
                 f"您已有 {MOST_WAITING} 个任务在等待，请待部分任务结束后再试。",
             )
         job = queries.add_job(
-            caller.actor, asked.group, path.name, address_match.KIND, options, dry_run=False
+            owner=caller.owner,
+            actor=caller.actor,
+            upload=asked.group,
+            file=path.name,
+            kind=address_match.KIND,
+            request=options,
         )
         row = (await connection.execute(job)).one()
     await run_in_threadpool(queue.defer, settings, [row.id])

@@ -101,8 +101,7 @@ async def inspect_upload(
 
     Values of kinds with personal data are masked.
     """
-    assert caller.actor is not None  # IntakeDep saw to that
-    rows = await store.rows(queries.uploads_of_group(asked.group, caller.actor))
+    rows = await store.rows(queries.uploads_of_group(asked.group, caller.owner))
     path = await run_in_threadpool(chosen, settings, rows, asked.file)
     kind, request = known_kind(asked.kind), wish(asked)
     if asked.mends is not None:
@@ -152,7 +151,6 @@ async def begin_import(
     settings: SettingsDep,
 ) -> Response:
     """It waits its turn, and is run outside the service; ask how far it is at `Location`."""
-    assert caller.actor is not None  # IntakeDep saw to that
     kind = known_kind(asked.kind)
     assert kind is not None
     wanted = request_of(asked)
@@ -162,11 +160,11 @@ async def begin_import(
         wanted |= known
     async with store.transaction() as connection:
         await connection.execute(queries.lock_uploads())
-        mine = queries.uploads_of_group(asked.group, caller.actor)
+        mine = queries.uploads_of_group(asked.group, caller.owner)
         rows = (await connection.execute(mine)).all()
         path = await run_in_threadpool(chosen, settings, rows, asked.file)
         if (
-            await connection.execute(queries.unfinished(caller.actor))
+            await connection.execute(queries.unfinished(caller.owner))
         ).scalar_one() >= MOST_WAITING:
             raise NoRoom(
                 f"{MOST_WAITING} jobs of yours wait already; try again when some have ended.",
@@ -175,7 +173,13 @@ async def begin_import(
         row = (
             await connection.execute(
                 queries.add_job(
-                    caller.actor, asked.group, path.name, kind, wanted, dry_run=asked.dry_run
+                    owner=caller.owner,
+                    actor=caller.actor,
+                    upload=asked.group,
+                    file=path.name,
+                    kind=kind,
+                    request=wanted,
+                    dry_run=asked.dry_run,
                 )
             )
         ).one()
@@ -192,8 +196,7 @@ async def list_imports(
     limit: Annotated[int, Query(ge=1, le=200, description="most jobs answered")] = 50,
 ) -> Response:
     """Newest first, and how many workers there are to run them."""
-    assert caller.actor is not None  # IntakeDep saw to that
-    rows = await store.rows(queries.jobs(caller.actor, limit))
+    rows = await store.rows(queries.jobs(caller.owner, limit))
     workers = await store.value(queries.workers(ALIVE))
     return json({"imports": [describe(row) for row in rows], "workers": workers}, **PRIVATE)
 
@@ -210,8 +213,7 @@ async def cancel_import(id: Id, caller: IntakeDep, store: IntakeStoreDep) -> Res
 
     One that has ended stays as it is: what came in stays in.
     """
-    assert caller.actor is not None  # IntakeDep saw to that
-    await store.row(queries.cancel(id, caller.actor))
+    await store.row(queries.cancel(id, caller.owner))
     return json(describe(await found(store, caller, id)), **PRIVATE)
 
 
@@ -279,8 +281,7 @@ async def mending(
 
 async def found(store: Store, caller: Caller, id: int) -> Any:
     """The caller's job of that id; NotFound where there is none."""
-    assert caller.actor is not None  # IntakeDep saw to that
-    row = await store.row(queries.job(id, caller.actor))
+    row = await store.row(queries.job(id, caller.owner))
     if row is None:
         raise NotFound(f"No job has the id {id}.", f"没有编号为 {id} 的任务。")
     return row

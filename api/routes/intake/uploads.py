@@ -133,8 +133,7 @@ def progress(settings: Settings, row: Any) -> dict[str, str]:
 
 async def found(store: Store, caller: Caller, name: str) -> Any:
     """The caller's upload of that name; NotFound where there is none."""
-    assert caller.actor is not None  # IntakeDep saw to that
-    row = await store.row(queries.upload_by_name(name, caller.actor))
+    row = await store.row(queries.upload_by_name(name, caller.owner))
     if row is None:
         raise NotFound("There is no such upload.", "没有这个上传文件。")
     return row
@@ -177,7 +176,6 @@ async def announce_upload(
     that belong together, such as the parts of a shapefile.
     """
     speak(version)
-    assert caller.actor is not None  # IntakeDep saw to that
     said = read_metadata(metadata)
     group, file = said.get("group", ""), uploads.clean_name(said.get("filename", ""))
     if not fullmatch(GROUP, group):
@@ -189,12 +187,14 @@ async def announce_upload(
     try:
         async with store.transaction() as connection:
             await connection.execute(queries.lock_uploads())
-            kept = (await connection.execute(queries.kept(caller.actor, group))).one()
+            kept = (await connection.execute(queries.kept(caller.owner, group))).one()
             if kept.others:
                 raise Conflict("this group is taken; make another.", "该组名已被占用，请换一个。")
             fits = partial(uploads.check_room, settings, length, kept.bytes)
             await run_in_threadpool(fits, kept.groups, kept.files)
-            asked = queries.add_upload(name, group, file, length, caller.actor)
+            asked = queries.add_upload(
+                name, group, file, length, owner=caller.owner, actor=caller.actor
+            )
             row = (await connection.execute(asked)).one()
             await run_in_threadpool(uploads.folder_of, settings, group)
             await run_in_threadpool(uploads.create, place(settings, row))
@@ -212,8 +212,7 @@ async def list_uploads(
     caller: IntakeDep, store: IntakeStoreDep, settings: SettingsDep, group: GroupOf
 ) -> Response:
     """In order of their names; empty where there are none, or they are somebody else's."""
-    assert caller.actor is not None  # IntakeDep saw to that
-    rows = await store.rows(queries.uploads_of_group(group, caller.actor))
+    rows = await store.rows(queries.uploads_of_group(group, caller.owner))
     files = [await run_in_threadpool(describe, settings, row) for row in rows]
     return json({"uploads": files}, **{"Cache-Control": "no-store"})
 

@@ -19,36 +19,35 @@ def lock_uploads() -> TextClause:
     return text(f"SELECT pg_advisory_xact_lock({UPLOADS_LOCK})")
 
 
-def kept(actor: str, group: str) -> TextClause:
-    """How much is kept: `bytes` of all, `groups` of the actor, `files` and `others` of the group.
+def kept(owner: str, group: str) -> TextClause:
+    """How much is kept: `bytes` of all, `groups` of the owner, `files` and `others` of the group.
 
     `others` counts files of the group that somebody else sent.
     """
     return text("""
         SELECT coalesce(sum(size), 0)::bigint AS bytes,
-               (count(DISTINCT group_name) FILTER (WHERE actor = :actor))::int AS groups,
+               (count(DISTINCT group_name) FILTER (WHERE owner = :owner))::int AS groups,
                (count(*) FILTER (WHERE group_name = :group))::int AS files,
-               (count(*) FILTER (WHERE group_name = :group AND actor <> :actor))::int AS others
-        FROM platform.upload""").bindparams(actor=actor, group=group)
+               (count(*) FILTER (WHERE group_name = :group AND owner <> :owner))::int AS others
+        FROM platform.upload""").bindparams(owner=owner, group=group)
 
 
-def add_upload(name: str, group: str, file: str, size: int, actor: str) -> Insert:
-    """Announce a file."""
-    return (
-        insert(upload)
-        .values(name=name, group_name=group, file=file, size=size, actor=actor)
-        .returning(*upload.c)
-    )
+def add_upload(
+    name: str, group: str, file: str, size: int, *, owner: str, actor: str | None
+) -> Insert:
+    """Announce a file of somebody's, who is called `actor` now."""
+    here = {"name": name, "group_name": group, "file": file, "size": size}
+    return insert(upload).values(owner=owner, actor=actor, **here).returning(*upload.c)
 
 
-def upload_by_name(name: str, actor: str) -> Select[Any]:
-    """The upload of that name, where it is this actor's."""
-    return select(*upload.c).where(upload.c.name == name, upload.c.actor == actor)
+def upload_by_name(name: str, owner: str) -> Select[Any]:
+    """The upload of that name, where it is this owner's."""
+    return select(*upload.c).where(upload.c.name == name, upload.c.owner == owner)
 
 
-def uploads_of_group(group: str, actor: str) -> Select[Any]:
-    """The uploads of a group, where they are this actor's, in order of their names."""
-    mine = upload.c.group_name == group, upload.c.actor == actor
+def uploads_of_group(group: str, owner: str) -> Select[Any]:
+    """The uploads of a group, where they are this owner's, in order of their names."""
+    mine = upload.c.group_name == group, upload.c.owner == owner
     return select(*upload.c).where(*mine).order_by(upload.c.file)
 
 
@@ -97,39 +96,40 @@ def jobs_of_group(group: str) -> Select[Any]:
     return select(intake.c.id).where(*needed)
 
 
-def add_job(
-    actor: str, group: str, file: str, kind: str, request: dict[str, Any], *, dry_run: bool
-) -> Insert:
-    """Ask for a file to be loaded."""
-    values = {"upload": group, "file": file, "kind": kind, "request": request}
-    return insert(intake).values(actor=actor, dry_run=dry_run, **values).returning(*intake.c)
+def add_job(*, owner: str, actor: str | None, dry_run: bool = False, **asked: Any) -> Insert:
+    """Ask for a file to be loaded: its `upload` (the group), `file`, `kind` and `request`."""
+    return (
+        insert(intake)
+        .values(owner=owner, actor=actor, dry_run=dry_run, **asked)
+        .returning(*intake.c)
+    )
 
 
-def jobs(actor: str, limit: int) -> Select[Any]:
-    """The latest jobs of an actor, newest first."""
-    mine = select(*intake.c).where(intake.c.actor == actor)
+def jobs(owner: str, limit: int) -> Select[Any]:
+    """The latest jobs of an owner, newest first."""
+    mine = select(*intake.c).where(intake.c.owner == owner)
     return mine.order_by(intake.c.id.desc()).limit(limit)
 
 
-def job(id: int, actor: str | None = None) -> Select[Any]:
-    """A job, where it is this actor's; None for whoever it is."""
+def job(id: int, owner: str | None = None) -> Select[Any]:
+    """A job, where it is this owner's; None for whoever it is."""
     found = select(*intake.c).where(intake.c.id == id)
-    return found if actor is None else found.where(intake.c.actor == actor)
+    return found if owner is None else found.where(intake.c.owner == owner)
 
 
-def unfinished(actor: str) -> Select[Any]:
-    """How many jobs of an actor wait or run."""
-    mine = intake.c.actor == actor, intake.c.state.in_(["waiting", "running"])
+def unfinished(owner: str) -> Select[Any]:
+    """How many jobs of an owner wait or run."""
+    mine = intake.c.owner == owner, intake.c.state.in_(["waiting", "running"])
     return select(func.count()).select_from(intake).where(*mine)
 
 
-def cancel(id: int, actor: str) -> Update:
+def cancel(id: int, owner: str) -> Update:
     """Ask a job to stop: one that waits has stopped, one that runs will; nothing where it ended."""
     waiting = intake.c.state == "waiting"
     now = func.now()
     return (
         intake.update()
-        .where(intake.c.id == id, intake.c.actor == actor)
+        .where(intake.c.id == id, intake.c.owner == owner)
         .where(intake.c.state.in_(["waiting", "running"]))
         .values(
             cancelled_at=func.coalesce(intake.c.cancelled_at, now),
