@@ -10,10 +10,14 @@ from uuid import uuid4
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
 
+from api.app import create_app
 from api.serving.bodies import Limits
 from cim.intake import uploads
 from cim.settings import Settings
+from tests.accounts import PASSWORD, add_key, add_person, end_key
 
 BYTES = "application/offset+octet-stream"
 Headers = dict[str, str]
@@ -120,6 +124,53 @@ def test_a_group_belongs_to_whoever_made_it(
     announce(client, tus, group, "a.shp", 5)
     other = {"Tus-Resumable": "1.0.0"} | key("other-office")
     assert announce(client, other, group, "a.dbf", 5).status_code == 409
+
+
+def test_who_takes_over_a_name_does_not_take_over_the_files(
+    client: TestClient, city: Settings, engine: Engine, group: str
+) -> None:
+    add_key(engine, "survey", "key-survey", ["intake"])
+    tus = {"Tus-Resumable": "1.0.0"}
+    first = tus | {"Authorization": "Bearer key-survey"}
+    address = announce(client, first, group, "a.csv", 5).headers["location"]
+    send(client, first, address, b"a,b\n1")
+    end_key(engine, "survey")
+    add_person(engine, "survey", "intake")
+    with TestClient(create_app(city)) as page:
+        signed = page.post("/session", json={"name": "survey", "password": PASSWORD})
+        page.headers["X-CSRF-Token"] = signed.json()["csrf"]
+        assert page.get("/session").json()["actor"] == "survey"
+        assert page.get(address).status_code == 404
+        assert page.delete(address, headers=tus).status_code == 404
+        assert page.get("/uploads", params={"group": group}).json() == {"uploads": []}
+        assert announce(page, tus, group, "b.csv", 5).status_code == 409
+        asked = {"group": group, "file": "a.csv", "kind": "buildings"}
+        assert page.post("/imports", json=asked).status_code == 404
+    assert (city.uploads_dir / group / "a.csv").read_bytes() == b"a,b\n1"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE platform.upload SET group_name = '../../..' WHERE group_name = :group",
+        "UPDATE platform.upload SET file = '../a.csv' WHERE group_name = :group",
+        "UPDATE platform.upload SET file = '.a.csv' WHERE group_name = :group",
+        "UPDATE platform.upload SET name = '../a' WHERE group_name = :group",
+        "INSERT INTO platform.intake (upload, file, kind, request, dry_run, actor, owner)"
+        " VALUES (:group, '/etc/passwd', 'buildings', '{}', true, 'x', 'key:1')",
+        "INSERT INTO platform.intake (upload, file, kind, request, dry_run, actor, owner)"
+        " VALUES ('../' || :group, 'a.csv', 'buildings', '{}', true, 'x', 'key:1')",
+    ],
+)
+def test_what_takes_files_cannot_write_a_name_that_leads_elsewhere(
+    client: TestClient, tus: Headers, group: str, statement: str
+) -> None:
+    announce(client, tus, group, "a.csv", 5)
+    with (
+        client.app.state.intake_engine.begin() as connection,
+        pytest.raises(IntegrityError, match="ck_"),
+    ):
+        assert connection.execute(text(statement), {"group": group}).rowcount
 
 
 @pytest.mark.parametrize(

@@ -154,3 +154,36 @@ def test_a_file_that_vanished_from_the_disk_can_be_sent_again(place: Place) -> N
     assert place.whole.read_bytes() == b"1234567890"
     with pytest.raises(Conflict), uploads.writing(place, 0):
         pass
+
+
+@pytest.mark.parametrize(
+    ("group", "file"),
+    [("..", "a"), ("known/..", "a"), ("known", "../a"), ("known", "/etc/passwd"),
+     ("/etc", "passwd"), ("known", ".."), ("known", ""), ("", "a"), ("link", "kept"),
+     ("known", "link")],
+)  # fmt: skip
+def test_names_that_lead_out_of_the_folder_of_a_group_are_no_files(
+    settings: Settings, tmp_path: Path, group: str, file: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("kept")
+    known = uploads.folder_of(settings, "known")
+    (settings.uploads_dir / "link").symlink_to(outside)
+    (known / "link").symlink_to(outside / "kept")
+    assert uploads.path_of(settings, "known", "a.csv") == known / "a.csv"
+    with pytest.raises(NotFound):
+        uploads.path_of(settings, group, file)
+    with pytest.raises(NotFound):
+        uploads.place_of(settings, group, "0" * 32, file, 1)
+
+
+def test_a_folder_that_leads_elsewhere_is_not_taken_away(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "kept").mkdir()
+    uploads.folder_of(settings, "known")
+    for group in ("..", "../kept", str(tmp_path / "kept")):
+        with pytest.raises(NotFound):
+            uploads.delete_group(settings, group)
+    assert (tmp_path / "kept").is_dir()
