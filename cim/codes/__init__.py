@@ -5,7 +5,7 @@ A new list is one JSON file in `lists/`; a migration seeds the database from `LI
 
 import json
 from importlib.resources import files
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
 class Item(TypedDict):
@@ -50,6 +50,19 @@ LISTS: dict[str, CodeList] = _lists()
 
 SCHEMES: list[Scheme] = json.loads((files(__name__) / "schemes.json").read_text("utf-8"))
 """The coding rules that official codes are filed under."""
+
+
+DEVICE_TYPES: list[dict[str, Any]] = json.loads(
+    (files(__name__) / "device_types.json").read_text("utf-8")
+)
+"""Classes of devices with the streams that one of each has; a city may say otherwise."""
+
+RETENTION: list[tuple[str, int, str, str]] = [
+    ("short", 30, "短期", "short"),
+    ("normal", 90, "一般", "normal"),
+    ("long", 400, "长期", "long"),
+]
+"""How many days raw readings are kept, by class; a city may say otherwise."""
 
 
 def names(list_code: str) -> dict[str, Item]:

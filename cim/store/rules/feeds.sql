@@ -1,0 +1,147 @@
+-- What holds of devices and their readings whoever writes: bindings have a history, days have their
+-- partitions, and who ingests may do that and nothing else.
+
+-- ── what a device was bound to ───────────────────────────────────────────────────────────────────
+
+-- A statement's devices at once. The first binding holds since the device was put up, for readings of
+-- before it was written down; a device that ended is bound to nothing.
+CREATE OR REPLACE FUNCTION city.keep_binding() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$ BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF NOT EXISTS (SELECT FROM stale o JOIN fresh n ON n.id = o.id
+                WHERE ROW(o.bind_type, o.bind_id, o.ended_at IS NULL)
+                    IS DISTINCT FROM ROW(n.bind_type, n.bind_id, n.ended_at IS NULL)) THEN
+            RETURN NULL;
+        END IF;
+        UPDATE city.device_binding b SET valid_to = now()
+          FROM stale o JOIN fresh n ON n.id = o.id
+         WHERE b.device_id = n.id AND b.valid_to IS NULL
+           AND ROW(o.bind_type, o.bind_id, o.ended_at IS NULL)
+               IS DISTINCT FROM ROW(n.bind_type, n.bind_id, n.ended_at IS NULL);
+        -- Bound and bound again within one transaction was never bound to the first.
+        DELETE FROM city.device_binding b USING fresh n
+         WHERE b.device_id = n.id AND b.valid_to <= b.valid_from;
+        INSERT INTO city.device_binding (device_id, bind_type, bind_id, valid_from)
+        SELECT n.id, n.bind_type, n.bind_id,
+               CASE WHEN EXISTS (SELECT FROM city.device_binding b WHERE b.device_id = n.id)
+                    THEN now() ELSE least(now(), n.created_at, n.install_on) END
+          FROM stale o JOIN fresh n ON n.id = o.id
+         WHERE n.ended_at IS NULL AND ROW(o.bind_type, o.bind_id, o.ended_at IS NULL)
+               IS DISTINCT FROM ROW(n.bind_type, n.bind_id, n.ended_at IS NULL);
+    ELSE
+        INSERT INTO city.device_binding (device_id, bind_type, bind_id, valid_from)
+        SELECT n.id, n.bind_type, n.bind_id, least(now(), n.install_on)
+          FROM fresh n WHERE n.ended_at IS NULL;
+    END IF;
+    RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION city.keep_binding() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER keep_binding_insert AFTER INSERT ON city.device
+    REFERENCING NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION city.keep_binding();
+CREATE OR REPLACE TRIGGER keep_binding_update AFTER UPDATE ON city.device
+    REFERENCING OLD TABLE AS stale NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION city.keep_binding();
+-- They fire for loads too, which switch others off.
+ALTER TABLE city.device ENABLE ALWAYS TRIGGER keep_binding_insert;
+ALTER TABLE city.device ENABLE ALWAYS TRIGGER keep_binding_update;
+
+-- ── what ingesters remember ──────────────────────────────────────────────────────────────────────
+
+-- Who a reading belongs to is kept in memory by who ingests; it is told when that may have changed.
+CREATE OR REPLACE FUNCTION platform.tell_streams() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$ BEGIN
+    PERFORM pg_notify('cim_streams', '');
+    RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION platform.tell_streams() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER tell_streams
+    AFTER UPDATE OF source_id, ext_id, class_code, gateway_id, ended_at OR DELETE ON city.device
+    FOR EACH STATEMENT EXECUTE FUNCTION platform.tell_streams();
+CREATE OR REPLACE TRIGGER tell_streams
+    AFTER UPDATE OF device_id, name, unit_ucum, result_type, low, high, retention, ruled OR DELETE
+    ON city.datastream FOR EACH STATEMENT EXECUTE FUNCTION platform.tell_streams();
+CREATE OR REPLACE TRIGGER tell_streams AFTER UPDATE ON city.retention_class
+    FOR EACH STATEMENT EXECUTE FUNCTION platform.tell_streams();
+CREATE OR REPLACE TRIGGER tell_streams AFTER INSERT OR UPDATE OR DELETE ON platform.feed
+    FOR EACH STATEMENT EXECUTE FUNCTION platform.tell_streams();
+CREATE OR REPLACE TRIGGER tell_streams AFTER INSERT OR UPDATE OR DELETE ON platform.feed_map
+    FOR EACH STATEMENT EXECUTE FUNCTION platform.tell_streams();
+CREATE OR REPLACE TRIGGER tell_streams
+    AFTER INSERT OR UPDATE OF username, expires_at, ended_at OR DELETE ON platform.device_key
+    FOR EACH STATEMENT EXECUTE FUNCTION platform.tell_streams();
+ALTER TABLE city.device ENABLE ALWAYS TRIGGER tell_streams;
+ALTER TABLE city.datastream ENABLE ALWAYS TRIGGER tell_streams;
+
+-- ── days of readings ─────────────────────────────────────────────────────────────────────────────
+
+-- Make the partitions of these days (UTC) that are missing; how many it made. As
+-- cim.store.incoming.partitions does, for who may write readings and owns no table.
+CREATE OR REPLACE FUNCTION city.prepare_days(days date[]) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    day date;
+    part text;
+    made integer := 0;
+BEGIN
+    FOR day IN SELECT DISTINCT d FROM unnest(days) d
+            WHERE d BETWEEN '2000-01-01' AND (now() AT TIME ZONE 'UTC')::date + 8
+              AND to_regclass('city.observation_' || to_char(d, 'YYYYMMDD')) IS NULL
+            ORDER BY d LIMIT 400 LOOP
+        PERFORM pg_advisory_xact_lock(1667853680);
+        part := 'observation_' || to_char(day, 'YYYYMMDD');
+        CONTINUE WHEN to_regclass('city.' || part) IS NOT NULL;
+        EXECUTE format('CREATE TABLE city.%I (LIKE city.observation INCLUDING ALL)', part);
+        EXECUTE format('ALTER TABLE city.observation ATTACH PARTITION city.%I '
+            'FOR VALUES FROM (%L) TO (%L)', part, day || ' 00:00+00', (day + 1) || ' 00:00+00');
+        made := made + 1;
+    END LOOP;
+    RETURN made;
+END $$;
+REVOKE ALL ON FUNCTION city.prepare_days(date[]) FROM PUBLIC;
+
+-- ── who ingests ──────────────────────────────────────────────────────────────────────────────────
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'cim_feeder') THEN
+        BEGIN
+            CREATE ROLE cim_feeder LOGIN NOINHERIT;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+        END;
+    END IF;
+    IF NOT pg_has_role('cim_feeder', 'MEMBER')
+       OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        EXECUTE format('GRANT cim_feeder TO %I', current_user);
+    END IF;
+END $$;
+
+-- Payloads of strangers, and what keys are known by, are nobody's to read who reads the city.
+REVOKE ALL ON platform.feed, platform.feed_map, platform.dead_letter, platform.device_key,
+    platform.device_claim FROM cim_reader, cim_resident_reader, cim_intake;
+
+GRANT USAGE ON SCHEMA city, platform TO cim_feeder;
+GRANT EXECUTE ON FUNCTION city.prepare_days(date[]) TO cim_feeder;
+GRANT SELECT ON city.device, city.datastream, city.observation, city.device_type, city.stream_type,
+    city.retention_class, city.source_system, city.device_binding TO cim_feeder;
+-- Devices and streams that a feed may make when they are named first.
+GRANT INSERT (class_code, source_id, ext_id, protocol, gateway_id) ON city.device TO cim_feeder;
+GRANT INSERT ON city.datastream TO cim_feeder;
+GRANT UPDATE (last_value, last_text, last_at, quality, first_at, received_at) ON city.datastream
+    TO cim_feeder;
+GRANT INSERT, UPDATE (result, result_text, quality) ON city.observation TO cim_feeder;
+GRANT SELECT ON platform.feed, platform.feed_map, platform.feed_tally, platform.dead_letter
+    TO cim_feeder;
+GRANT INSERT, UPDATE ON platform.feed_tally TO cim_feeder;
+GRANT INSERT, UPDATE (tries, tried_at, settled_at, repeats, reason, detail)
+    ON platform.dead_letter TO cim_feeder;
+GRANT SELECT (id, device_id, username, digest, broker_hash, expires_at, ended_at, used_at),
+    UPDATE (used_at) ON platform.device_key TO cim_feeder;
