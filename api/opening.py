@@ -45,6 +45,9 @@ BY_KEY, SIGNING = 10.0, 10.0
 """Seconds that a statement by a key may take, and one about a caller; any other its 30."""
 
 
+IN_THREAD = 60.0
+"""Seconds that a statement may take that is asked in a thread."""
+
 COUNTED = 5.0
 """Seconds between two counts of the connections in use."""
 
@@ -71,8 +74,8 @@ class Pools:
         return await pool.open()
 
     def threads(self, role: str) -> Engine:
-        """For what works in a thread."""
-        engine = open_engine(self.settings, role=role, size=self.size)
+        """For what works in a thread, where nobody breaks it off: each statement ends by itself."""
+        engine = open_engine(self.settings, role=role, size=self.size, timeout=IN_THREAD)
         self.stack.callback(engine.dispose)
         return engine
 
@@ -85,8 +88,9 @@ class Pools:
 async def opened(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     """Open what the app needs, and close it when the service stops."""
     async with AsyncExitStack() as stack:
-        pools = Pools(settings, await run_in_threadpool(share, settings), stack)
         state = app.state
+        state.share = await run_in_threadpool(share, settings)
+        pools = Pools(settings, state.share, stack)
         vault = await run_in_threadpool(open_vault, settings)
         state.people = People(await pools.direct(OPENER), vault)
         callers = Store(await pools.store(GATE, by_key=True, timeout=SIGNING))
@@ -98,7 +102,7 @@ async def opened(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         stack.push_async_callback(state.pulse.stop)
         state.intake_store = Store(await pools.store(INTAKE))
         state.intake_engine = pools.threads(INTAKE)
-        state.editing_engine = open_engine(settings, role=EDITOR, size=1)
+        state.editing_engine = open_engine(settings, role=EDITOR, size=1, timeout=IN_THREAD)
         stack.callback(state.editing_engine.dispose)
         state.editing_turns = asyncio.Semaphore(1)
         state.geoid = await run_in_threadpool(geoid, settings)

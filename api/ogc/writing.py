@@ -4,8 +4,11 @@ A change holds for the version that the caller has seen: its ETag comes back in 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from threading import Event
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -46,6 +49,9 @@ router = APIRouter(prefix="/ogc", include_in_schema=False)
 
 ABSENT = ("No feature goes by that id.", "没有该标识的要素。")
 Done = TypeVar("Done")
+LONGEST = 60.0
+"""Seconds that a change may take in all."""
+
 QUEUES = 30.0
 """Seconds that a change waits for those before it."""
 
@@ -161,6 +167,30 @@ class Writer:
                 f"当前角色无权修改 {self.here.zh} 的 {other[0]}。",
             )
 
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Do a change within, as who asks for it; StoreBusy where that takes longer than LONGEST.
+
+        It is done in a thread, so that nobody breaks it off but the database: what it is at then.
+        """
+        done = Event()
+        with self.engine.begin() as connection, ThreadPoolExecutor(1) as watch:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+
+            def look() -> None:
+                wait = LONGEST
+                while not done.wait(wait):
+                    driver.cancel()
+                    wait = 0.2  # between two statements there is nothing to break off
+
+            watch.submit(look)
+            try:
+                self.begin(connection)
+                yield connection
+            finally:
+                done.set()
+
     def begin(self, connection: Connection) -> None:
         """Say who acts, for the rules and the log."""
         caller = self.caller
@@ -252,8 +282,7 @@ async def create(writer: WriterDep, root: RootDep, sent: BodyDep, within: System
 
 
 def _create(writer: Writer, edit: Edit) -> tuple[int, str]:
-    with writer.engine.begin() as connection:
-        writer.begin(connection)
+    with writer.transaction() as connection:
         said = {name for name, each in edit.properties.items() if each is not None}
         key = editing.write(connection, writer.settings, edit, None)
         names = said | ({"geometry"} if edit.geometry is not None else set())
@@ -286,8 +315,7 @@ async def changed(writer: Writer, edit: Edit) -> Response:
 
 def _change(writer: Writer, edit: Edit) -> str:
     assert edit.key is not None
-    with writer.engine.begin() as connection:
-        writer.begin(connection)
+    with writer.transaction() as connection:
         before, rights = _seen(connection, writer, edit.key)
         names = _touched(edit, before)
         writer.check_fields(rights, names)
@@ -335,8 +363,7 @@ async def delete(writer: WriterDep, feature: str) -> Response:
 
 
 def _end(writer: Writer, key: int) -> None:
-    with writer.engine.begin() as connection:
-        writer.begin(connection)
+    with writer.transaction() as connection:
         _, rights = _seen(connection, writer, key)
         writer.check_fields(rights, None)
         now = editing.locked(connection, writer.here.name, key)

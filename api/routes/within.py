@@ -21,6 +21,9 @@ from cim.store.queries.collections.definitions import COLLECTIONS
 router = APIRouter(tags=["places"], responses=PROBLEMS)
 
 KINDS = tuple(COLLECTIONS)
+MOST = 20_000
+"""Features of all kinds together that one answer may hold."""
+
 MENDED_CORNERS = 200
 """Corners of a polygon that is mended where it crosses itself: the crossings of a larger one may be
 so many that to find them all takes minutes."""
@@ -62,6 +65,11 @@ async def wanted(
         raise InvalidQuery("kinds must hold at least one kind.", "kinds 至少需要一种。")
     if after is not None and len(found) > 1:
         raise InvalidQuery("after goes with one kind alone.", "after 仅适用于单一类别。")
+    if limit * len(found) > MOST:
+        raise InvalidQuery(
+            f"limit times kinds must be at most {MOST:,}: ask for fewer of each, or fewer kinds.",
+            f"limit 与类别数之积不得超过 {MOST:,}，请减小 limit 或减少类别。",
+        )
     chosen = tuple(kind for kind in KINDS if kind in found)
     return Wanted(chosen, limit, after, geometry, relation == "within")
 

@@ -1,2 +1,2 @@
 """What every request passes through, as plain ASGI; outermost first: edge, headers, packing, rates,
-bodies, leaving, guard."""
+bodies, heavy, leaving, deadline, guard."""

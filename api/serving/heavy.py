@@ -1,4 +1,7 @@
-"""How many costly questions one address has under way: the rest wait, so that others are answered.
+"""How many costly questions one caller has under way: the rest wait, so that others are answered.
+
+One is counted by where they call from, and by what they show of who they are: neither many keys at
+one address nor one key at many addresses gets further.
 
 A rate alone would let one caller begin hundreds of them at once, each with a connection for as long
 as its statements may take; then nobody else had one.
@@ -6,8 +9,8 @@ as its statements may take; then nobody else had one.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from fastapi import Request
@@ -15,7 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.errors import problem
 from api.serving.rates import begun_here, cost_of
-from api.serving.shared import place
+from api.serving.shared import credential, place
+from cim.settings import Settings
 
 COSTLY: Final = 10.0
 """From what cost on a question is a costly one: counts, polygons, values, thousands of ids."""
@@ -25,8 +29,6 @@ CHEAP: Final = frozenset(
 )
 """Parameters of a collection's pages that an index answers; others may read all of it."""
 
-AT_ONCE: Final = 3
-"""Of one address, in one process: half of the fewest connections of a pool on two processors."""
 
 PATIENCE: Final = 15.0
 """Seconds that one waits for those before it."""
@@ -34,18 +36,27 @@ PATIENCE: Final = 15.0
 
 @dataclass
 class Turns:
-    """The turns of one address, and how many hold or await one."""
+    """The turns of one caller, and how many hold or await one."""
 
-    free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    free: asyncio.Semaphore
     wanted: int = 0
 
 
-class Heavy:
-    """Lets a few costly questions of an address through at a time."""
+def at_once(share: int) -> int:
+    """How many questions of one caller a process works on, whose pools have so many connections.
 
-    def __init__(self, app: ASGIApp) -> None:
+    >>> at_once(1), at_once(2), at_once(6), at_once(7)
+    (1, 1, 3, 3)
+    """
+    return max(1, share // 2)
+
+
+class Heavy:
+    """Lets a few costly questions of a caller through at a time."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         """Wrap the app."""
-        self.app = app
+        self.app, self.settings = app, settings
         self._turns: dict[bytes, Turns] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,8 +64,13 @@ class Heavy:
         if scope["type"] != "http" or not costly(scope) or begun_here(scope):
             await self.app(scope, receive, send)
             return
-        async with self._turn(place(scope)) as mine:
-            if mine:
+        shown = credential(scope, self.settings)
+        most = at_once(scope["app"].state.share)
+        async with AsyncExitStack() as turns:
+            for who in (place(scope), *((shown,) if shown else ())):
+                if not await turns.enter_async_context(self._turn(who, most)):
+                    break
+            else:
                 await self.app(scope, receive, send)
                 return
         answer = problem(
@@ -67,9 +83,9 @@ class Heavy:
         await answer(scope, receive, send)
 
     @asynccontextmanager
-    async def _turn(self, who: bytes) -> AsyncIterator[bool]:
+    async def _turn(self, who: bytes, most: int) -> AsyncIterator[bool]:
         """Whether it is one's turn, within some seconds."""
-        turns = self._turns.setdefault(who, Turns())
+        turns = self._turns.setdefault(who, Turns(asyncio.Semaphore(most)))
         turns.wanted += 1
         try:
             try:

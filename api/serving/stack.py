@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from api.serving.bodies import Limits
+from api.serving.deadline import Deadline
 from api.serving.edge import Edge
 from api.serving.fresh import Fresh
 from api.serving.guard import Guard, Leaving
@@ -29,8 +30,9 @@ def passed_through(app: FastAPI, settings: Settings) -> None:
     folder = Path(shared) if shared else None
     buckets = Buckets(folder / "rates" if folder else None)
     app.add_middleware(Guard)
+    app.add_middleware(Deadline)
     app.add_middleware(Leaving)
-    app.add_middleware(Heavy)
+    app.add_middleware(Heavy, settings=settings)
     app.add_middleware(Limits)
     if settings.read_database_url:
         app.add_middleware(Fresh, settings=settings, file=folder / "written" if folder else None)

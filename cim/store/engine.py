@@ -169,6 +169,13 @@ def connect_direct(
     return Direct(open_one, size or _crowd(), None if replica else _folder(settings))
 
 
+def opener(
+    settings: Settings, role: str, timeout: float, more: dict[str, Any]
+) -> "Callable[..., Awaitable[asyncpg.Connection]]":
+    """A function that opens a connection of the driver's own, for who keeps it: plans are kept."""
+    return _opener(settings, role, timeout, by_key=True, replica=False, more=more)
+
+
 def _crowd() -> int:
     """How many connections a pool has."""
     return min(max(3 * (os.cpu_count() or 1), 4), 20)
@@ -247,16 +254,23 @@ def _opener(
     return open_one
 
 
-def open_engine(settings: Settings, *, role: str | None = None, size: int | None = None) -> Engine:
+def open_engine(
+    settings: Settings,
+    *,
+    role: str | None = None,
+    size: int | None = None,
+    timeout: float | None = None,
+) -> Engine:
     """An engine on a database that is up, without looking at what is in it; as `role` if given,
-    with at most `size` connections."""
+    with at most `size` connections, on which a statement may take `timeout` seconds."""
     for name in ("sqlalchemy", "psycopg"):
         logging.getLogger(name).addHandler(NOTHING)
 
     options: dict[str, Any] = {"application_name": NAME}
     where = url(settings, role=role)
-    if role is not None:
-        options["options"] = f"-c role={role}"
+    said = {"role": role, "statement_timeout": timeout and round(timeout * 1000)}
+    if any(said.values()):
+        options["options"] = " ".join(f"-c {name}={word}" for name, word in said.items() if word)
     if "connect_timeout" not in where:
         options["connect_timeout"] = PATIENCE
 
