@@ -38,10 +38,7 @@ CONFORMS = (
         f"{SPEC}/ogcapi-features-4/1.0/conf/{name}"
         for name in ("create-replace-delete", "update", "optimistic-locking-etags", "features")
     ),
-    *(
-        f"{SPEC}/ogcapi-features-5/1.0/conf/{name}"
-        for name in ("schemas", "core-roles-features", "returnables-and-receivables")
-    ),
+    f"{SPEC}/ogcapi-features-5/1.0/conf/schemas",
     *(
         f"{SPEC}/cql2/1.0/conf/{name}"
         for name in (
@@ -209,8 +206,10 @@ def queryables(root: str, here: Collection) -> Document:
     """What may be asked of a collection, as JSON Schema."""
     return _described(f"{root}/collections/{here.name}/queryables", here) | {
         "type": "object",
-        "properties": _identity(here)
-        | {each.name: property_schema(each) for each in here.properties.values()},
+        "properties": {
+            "id": {"title": titled("id"), "type": "integer", "x-ogc-role": "id"},
+            **_properties(here),
+        },
         "additionalProperties": False,
     }
 
@@ -223,25 +222,26 @@ def _described(address: str, here: Collection) -> Document:
     }
 
 
-def _identity(here: Collection) -> Document:
-    """What every feature has besides its properties."""
+def _properties(here: Collection) -> dict[str, Document]:
+    """The geometry and the properties of a collection."""
     shape = {"MultiPolygon": "multipolygon", "MultiLineString": "multilinestring", "Point": "point"}
-    return {
-        "id": {"title": titled("id"), "type": "integer", "x-ogc-role": "id"},
-        "geometry": {
-            "title": titled("geometry"),
-            "format": f"geometry-{shape[here.geometry_kind]}",
-            "x-ogc-role": "primary-geometry",
-        },
+    geometry = {
+        "title": titled("geometry"),
+        "format": f"geometry-{shape[here.geometry_kind]}",
+        "x-ogc-role": "primary-geometry",
+    }
+    return {"geometry": geometry} | {
+        each.name: property_schema(each) for each in here.properties.values()
     }
 
 
 def schema(root: str, here: Collection) -> Document:
-    """The properties of a collection, in their order, and which of them are not written."""
+    """The properties of a collection, in their order, and which of them are not written.
+
+    The id is none of them: it stands beside them in a feature, and QGIS would look for it among them.
+    """
     kept = writable(here.name)
-    properties = _identity(here) | {
-        each.name: property_schema(each) for each in here.properties.values()
-    }
+    properties = _properties(here)
     for place, (name, each) in enumerate(properties.items(), 1):
         each["x-ogc-propertySeq"] = place
         if name not in (kept | {"geometry"} if kept else ()):
