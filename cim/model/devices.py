@@ -150,6 +150,11 @@ retention_class = Table(
     Column("days", Integer, nullable=False, comment="days that raw readings are kept"),
     Column("name_zh", Text, nullable=False, comment="name in Chinese"),
     Column("name_en", Text, nullable=False, comment="name in English"),
+    Column(
+        "dropped_before",
+        DateTime(timezone=True),
+        comment="raw readings of before this have been taken away",
+    ),
     schema=CITY,
     comment="how long raw readings are kept; what is rolled up stays",
 )

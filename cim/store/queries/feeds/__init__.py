@@ -1,0 +1,1 @@
+"""Statements of devices and their readings: what is live, what was, and what follows from it."""

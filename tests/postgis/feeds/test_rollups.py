@@ -1,0 +1,234 @@
+"""In whatever order readings come in, late or corrected: sums are as if made from scratch."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cim.feeds.history.rolling import GRACE, roll
+from cim.store.queries.feeds.rollups import FINE
+
+START = datetime(2026, 3, 8, 13, tzinfo=UTC)
+"""Three hours before a day of China ends, and eleven before one of UTC."""
+
+MINUTES = 30 * 60
+"""How long the readings of an example go on."""
+
+WIDTHS = {"5min": timedelta(minutes=5), "hour": timedelta(hours=1), "day": timedelta(days=1)}
+CHINA = timedelta(hours=8)
+GOOD = (None, 0, 2, 3)
+KINDS = {1: "gauge", 2: "counter", 3: "gauge"}
+
+Value = float | str
+Key = tuple[int, datetime]
+Kept = dict[Key, tuple[Value, int | None]]
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Readings that come in together, and how long after the start."""
+
+    after: timedelta
+    rows: tuple[tuple[int, datetime, Value, int | None, bool], ...]
+
+
+# ── from scratch ──────────────────────────────────────────────────────────────────────────────────
+
+
+def bin_of(at: datetime, level: str) -> datetime:
+    width = WIDTHS[level]
+    shift = CHINA if level == "day" else timedelta()
+    since = datetime(2000, 1, 1, tzinfo=UTC) - shift
+    return since + (at - since) // width * width
+
+
+def summed(kind: str, readings: list[tuple[datetime, Value]]) -> dict[str, Any]:
+    """What a row of sums holds of these readings of one stream, in the order of their times."""
+    numbers = [(at, value) for at, value in readings if isinstance(value, float)]
+    texts = [value for _, value in readings if isinstance(value, str)]
+    ends = numbers or [(at, 0.0) for at, _ in readings]
+    row: dict[str, Any] = {
+        "n": len(numbers), "texts": len(texts), "last_text": texts[-1] if texts else None,
+        "first_at": ends[0][0], "last_at": ends[-1][0],
+    }  # fmt: skip
+    values = [value for _, value in numbers]
+    pairs = list(pairwise(numbers))
+    counts = kind == "counter" and bool(numbers)
+    row |= {
+        "sum": sum(values) if values else None,
+        "min": min(values, default=None),
+        "max": max(values, default=None),
+        "first": values[0] if values else None,
+        "last": values[-1] if values else None,
+        "min_at": next((at for at, value in numbers if value == min(values)), None),
+        "max_at": next((at for at, value in numbers if value == max(values)), None),
+        "area": sum(a * (u - t).total_seconds() for (t, a), (u, _) in pairs) if values else None,
+        "increase": sum(b if b < a else b - a for (_, a), (_, b) in pairs) if counts else None,
+        "resets": sum(b < a for (_, a), (_, b) in pairs) if counts else None,
+    }
+    return row
+
+
+def from_scratch(kept: Kept, until: datetime, level: str) -> dict[Key, dict[str, Any]]:
+    """Every row of a level whose time is over, of all the readings that are kept."""
+    bins: dict[Key, list[tuple[datetime, Value]]] = defaultdict(list)
+    hours: dict[Key, int] = defaultdict(int)
+    for (stream, at), (value, quality) in sorted(kept.items()):
+        if quality in GOOD and bin_of(at, "hour") + WIDTHS["hour"] <= until:
+            bins[stream, bin_of(at, level)].append((at, value))
+            hours[stream, bin_of(at, "hour")] += isinstance(value, float)
+    found = {}
+    for (stream, begins), readings in bins.items():
+        row = summed(KINDS[stream], readings)
+        if level == "5min" and hours[stream, bin_of(begins, "hour")] <= FINE:
+            continue
+        if level == "day":
+            row["hours"] = len({bin_of(at, "hour") for at, _ in readings})
+            if begins + WIDTHS["day"] > until:
+                continue
+        found[stream, begins] = row
+    return found
+
+
+# ── the database ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def begin(connection: Any) -> None:
+    """No readings, three streams, and nothing summed up before the start."""
+    await connection.execute("""
+        RESET ROLE;
+        TRUNCATE city.observation, city.rollup_5min, city.rollup_hour, city.rollup_day,
+            city.rollup_mark;
+        INSERT INTO city.device (id, class_code) VALUES (1, 'water_meter') ON CONFLICT DO NOTHING;
+        UPDATE city.retention_class SET dropped_before = NULL""")
+    for stream, kind in KINDS.items():
+        await connection.execute(
+            """INSERT INTO city.datastream (id, device_id, name, observed_property, kind)
+               VALUES ($1::bigint, 1, 's' || $1::bigint, 'volume', $2) ON CONFLICT DO NOTHING""",
+            stream,
+            kind,
+        )
+    await connection.execute(
+        """UPDATE city.rollup_level SET dropped_before = NULL, closed_until = $1, rolled_until =
+           CASE WHEN level = 'day' THEN date_bin('1 day', $1, '2000-01-01 00:00+08') ELSE $1 END""",
+        START,
+    )
+    days = [(START + timedelta(days=n)).date() for n in range(4)]
+    await connection.fetchval("SELECT city.prepare_days($1)", days)
+
+
+async def write(connection: Any, arrival: Arrival, kept: Kept) -> None:
+    """As who ingests does: in one transaction, and marks for what was really written."""
+    async with connection.transaction():
+        written = []
+        for stream, at, value, quality, correct in arrival.rows:
+            if (stream, at) in kept and not correct:
+                continue
+            kept[stream, at] = (value, quality)
+            number, text = (value, None) if isinstance(value, float) else (None, value)
+            await connection.execute(
+                """INSERT INTO city.observation VALUES ($1, $2, $3, $4, $5)
+                   ON CONFLICT (datastream_id, phenomenon_time) DO UPDATE SET
+                   result = excluded.result, result_text = excluded.result_text,
+                   quality = excluded.quality""",
+                stream, at, number, text, quality,
+            )  # fmt: skip
+            written.append((stream, at))
+        await connection.execute(
+            "SELECT city.mark_rollups($1::bigint[], $2::timestamptz[])",
+            [stream for stream, _ in written],
+            [at for _, at in written],
+        )
+
+
+async def rows(connection: Any, level: str) -> dict[Key, dict[str, Any]]:
+    found = await connection.fetch(f"SELECT * FROM city.rollup_{level}")
+    return {(row["datastream_id"], row["at"]): _rest(dict(row)) for row in found}
+
+
+def _rest(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in ("datastream_id", "at")}
+
+
+async def marks(connection: Any) -> int:
+    return int(await connection.fetchval("SELECT count(*) FROM city.rollup_mark"))
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    made = asyncio.new_event_loop()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def feeder(loop: Any, database_url: str) -> Iterator[Any]:
+    """A connection of the owner, on which `roll` runs as `cim_feeder`."""
+    made = loop.run_until_complete(asyncpg.connect(database_url))
+    yield made
+    loop.run_until_complete(made.close())
+
+
+# ── properties ────────────────────────────────────────────────────────────────────────────────────
+
+moments = st.integers(0, MINUTES * 4).map(lambda n: START + timedelta(seconds=15 * n))
+values = st.one_of(
+    st.sampled_from([-0.5, 0.0, 1.0, 7.25]),
+    st.integers(-40, 400).map(lambda n: n / 4),
+    st.sampled_from(["open", "closed", ""]),
+)
+readings = st.tuples(
+    st.sampled_from(sorted(KINDS)), moments, values, st.sampled_from([None, 0, 0, 2, 3, 4, 1]),
+    st.booleans(),
+)  # fmt: skip
+
+
+@st.composite
+def dense(draw: Any) -> tuple[Any, ...]:
+    """A stretch of readings that are close to one another, so that five minutes are summed up."""
+    stream, since = draw(st.sampled_from([1, 2])), draw(moments)
+    found = draw(st.lists(st.integers(0, 40).map(lambda n: n / 4), min_size=20, max_size=60))
+    return tuple(
+        (stream, since + timedelta(seconds=30 * n), value, 0, False)
+        for n, value in enumerate(found)
+    )
+
+
+batches = st.one_of(st.lists(readings, min_size=1, max_size=12).map(tuple), dense())
+arrivals = st.lists(
+    st.builds(
+        Arrival, st.integers(0, 70 * 60).map(lambda minutes: timedelta(minutes=minutes)), batches
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(arrivals)
+def test_sums_are_those_from_scratch_whatever_the_order_of_arrival(
+    loop: Any, feeder: Any, found: list[Arrival]
+) -> None:
+    async def live() -> None:
+        kept: Kept = {}
+        await begin(feeder)
+        for arrival in sorted(found, key=lambda each: each.after):
+            await write(feeder, arrival, kept)
+            now = START + arrival.after
+            await feeder.execute("SET ROLE cim_feeder")
+            assert await roll(feeder, now) is not None
+            await feeder.execute("RESET ROLE")
+            over = bin_of(max(now - GRACE, START), "hour")
+            for level in WIDTHS:
+                assert await rows(feeder, level) == from_scratch(kept, over, level), level
+            assert await marks(feeder) == 0
+
+    loop.run_until_complete(live())
