@@ -15,6 +15,13 @@ NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 """Options of a feed that has none."""
 
 
+GOOD: Final = frozenset((0, 2, 3))
+"""Qualities (list reading_quality) that count: good, estimated, entered by hand."""
+
+OUT_OF_RANGE: Final = 4
+"""Quality of a reading outside of what can be true of its stream."""
+
+
 class Reading(msgspec.Struct, frozen=True, gc=False):
     """What one stream of one device measured at one time."""
 
@@ -63,12 +70,27 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     payload: bytes
 
 
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """Bytes of a device that only a script of its maker reads, which runs outside our process."""
+
+    device: str
+    script: str
+    """Source of the script, JavaScript with `decodeUplink`."""
+
+    data: bytes
+    port: int = 1
+    at: int | None = None
+    """As `Reading.at`."""
+
+
 class Decoded(msgspec.Struct, gc=False):
     """What a payload held."""
 
     readings: list[Reading] = []
     faults: list[Fault] = []
     replies: list[Reply] = []
+    frames: list[Frame] = []
+    """What `cim.feeds.codecs` has to read yet."""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):

@@ -36,6 +36,11 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = {
         "同一数据流同一时间已有不同的值",
     ),
     "biometric": ("faces, plates and voices are not taken", "不接收人脸、车牌和声纹数据"),
+    "no_codec": (
+        "the payload is bytes, and the feed has no codec for this kind of device",
+        "报文为二进制，接入源没有该类设备的编解码器",
+    ),
+    "codec": ("the device's codec does not read the payload", "设备编解码器无法解读该报文"),
     "refused": ("the database refused the row", "数据库拒绝写入该记录"),
     "flood": ("more messages than one sender may send", "发送方消息过多"),
     "lost_before": (
