@@ -57,6 +57,11 @@ DEVICE_TYPES: list[dict[str, Any]] = json.loads(
 )
 """Classes of devices with the streams that one of each has; a city may say otherwise."""
 
+ALARM_RULES: list[dict[str, Any]] = json.loads(
+    (files(__name__) / "alarm_rules.json").read_text("utf-8")
+)
+"""Alarm rules that a city begins with; what it makes of them is its own."""
+
 RETENTION: list[tuple[str, int, str, str]] = [
     ("short", 30, "短期", "short"),
     ("normal", 90, "一般", "normal"),

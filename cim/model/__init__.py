@@ -2,6 +2,7 @@
 
 from cim.model import (
     addresses,
+    alarms,
     buildings,
     counted,
     devices,
@@ -29,6 +30,7 @@ __all__ = [
     "SECURITY",
     "SRID",
     "addresses",
+    "alarms",
     "buildings",
     "counted",
     "devices",

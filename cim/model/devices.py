@@ -1,4 +1,4 @@
-"""Devices bound to units, their datastreams, readings, rules and events."""
+"""Devices bound to units, their datastreams and readings."""
 
 from sqlalchemy import (
     BigInteger,
@@ -15,7 +15,6 @@ from sqlalchemy import (
     Text,
 )
 from sqlalchemy import text as sql
-from sqlalchemy.dialects.postgresql import JSONB
 
 from cim.model.base import CITY, geometry, identity, metadata, provenance, reference
 
@@ -215,43 +214,4 @@ device_binding = Table(
     Index("ix_device_binding_object", "bind_type", "bind_id"),
     schema=CITY,
     comment="what each device was bound to and when, kept by triggers; old readings stay with it",
-)
-
-rule = Table(
-    "rule",
-    metadata,
-    identity(),
-    Column("name", Text, nullable=False, comment="name"),
-    Column("scope", JSONB, comment="which streams"),
-    Column("expr", Text, comment="condition"),
-    Column("severity", SmallInteger, comment="1 notice to 4 danger"),
-    Column("cooldown_s", Integer, comment="seconds before it fires again"),
-    Column("enabled", Boolean, nullable=False, server_default=sql("true"), comment="in use"),
-    schema=CITY,
-    comment="alarm rules",
-)
-
-event = Table(
-    "event",
-    metadata,
-    identity(),
-    reference("rule_id", f"{CITY}.rule", "the rule that fired"),
-    Column(
-        "kind",
-        Text,
-        nullable=False,
-        comment="告警, 故障, 门禁, 高空抛物, 电动车入梯, 消防占道, 违建",
-    ),
-    reference("device_id", f"{CITY}.device", "the device"),
-    Column("object_type", Text, comment="what it concerns"),
-    Column("object_id", BigInteger, comment="its id"),
-    geometry("geom", "POINT", "place"),
-    Column("started_at", DateTime(timezone=True), nullable=False, comment="began"),
-    Column("ended_at", DateTime(timezone=True), comment="ended"),
-    Column("severity", SmallInteger, comment="1 notice to 4 danger"),
-    Column("state", Text, comment="open, acknowledged, closed"),
-    Index("ix_event_object", "object_type", "object_id", "started_at"),
-    Index("ix_event_open", "object_type", "object_id", postgresql_where=sql("ended_at IS NULL")),
-    schema=CITY,
-    comment="alarms and other happenings",
 )

@@ -7,7 +7,8 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.schema import Table
 
-from cim.codes import DEVICE_TYPES, LISTS, RETENTION, SCHEMES
+from cim.codes import ALARM_RULES, DEVICE_TYPES, LISTS, RETENTION, SCHEMES
+from cim.model.alarms import rule
 from cim.model.devices import device_type, retention_class, stream_type
 from cim.model.reference import code_item, code_list, code_scheme
 
@@ -34,6 +35,7 @@ def seed(connection: Connection) -> None:
     _upsert(connection, code_item, items)
     _upsert(connection, code_scheme, [dict(scheme) for scheme in SCHEMES])
     _device_types(connection)
+    _alarm_rules(connection)
 
 
 def _device_types(connection: Connection) -> None:
@@ -54,6 +56,32 @@ def _device_types(connection: Connection) -> None:
         stream_type,
         [stream_row(one["class"], stream) for one in new for stream in one["streams"]],
     )
+
+
+def _alarm_rules(connection: Connection) -> None:
+    """Alarm rules that the city never had; one that it changed or took away stays so."""
+    there = set(connection.execute(select(rule.c.code)).scalars())
+    new = [
+        {
+            "name": one["zh"],
+            "name_en": one["en"],
+            "event_kind": one["kind"],
+            "radius_m": one.get("radius_m"),
+            "enabled": one.get("enabled", True),
+            **{name: one[name] for name in RULE_FIELDS},
+        }
+        for one in ALARM_RULES
+        if one["code"] not in there
+    ]
+    if new:
+        _add(connection, rule, new)
+
+
+RULE_FIELDS = (
+    "code", "scope", "type", "condition", "severity", "cooldown_s", "affects", "message_zh",
+    "message_en",
+)  # fmt: skip
+"""What a rule's file says as its row has it."""
 
 
 def stream_row(class_code: str, stream: Mapping[str, Any]) -> dict[str, Any]:

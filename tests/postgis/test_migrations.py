@@ -109,7 +109,8 @@ def test_migrations_end_where_the_tables_stand(connection: Connection, bare: Set
         assert isinstance(driver, psycopg.Connection)
         driver.execute(files("cim.store").joinpath("rules", "bootstrap.sql").read_bytes())
         metadata.create_all(fresh)
-        rules = "security people changes people_counts vector editing feeds history"
+        rules = "security people changes people_counts vector editing feeds history "
+        rules += "alarms_affected alarms"
         for name in rules.split():
             driver.execute(files("cim.store").joinpath("rules", f"{name}.sql").read_bytes())
         stands = catalogue(fresh)

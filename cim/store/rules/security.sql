@@ -4,22 +4,25 @@
 
 -- ── the audit log ────────────────────────────────────────────────────────────────────────────────
 
--- The digest of a line: each field by its length and itself, so that no two lines read alike.
-CREATE OR REPLACE FUNCTION security.digest_of(line security.audit_log) RETURNS bytea
-LANGUAGE plpgsql STABLE
+-- The digest of texts: each by its length and itself, so that no two lists read alike.
+CREATE OR REPLACE FUNCTION security.digest(fields text[]) RETURNS bytea
+LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
-AS $$ BEGIN
-    RETURN (SELECT sha256(convert_to(string_agg(
+AS $$ SELECT sha256(convert_to(string_agg(
             CASE WHEN field IS NULL THEN '-' ELSE octet_length(field) || ':' || field END, ''
             ORDER BY place), 'UTF8'))
-      FROM unnest(ARRAY[
+      FROM unnest(fields) WITH ORDINALITY AS f(field, place) $$;
+
+-- That of a line of the log.
+CREATE OR REPLACE FUNCTION security.digest_of(line security.audit_log) RETURNS bytea
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT security.digest(ARRAY[
             line.lane::text, line.no::text,
             (extract(epoch FROM line.at) * 1000000)::bigint::text,
             line.event, line.success::text, line.actor, line.roles, line.purpose,
             line.object_type, line.object_id::text, line.persons::text, line.address,
-            line.request, line.detail::text, encode(line.previous, 'hex')])
-        WITH ORDINALITY AS f(field, place));
-END $$;
+            line.request, line.detail::text, encode(line.previous, 'hex')]) $$;
 
 -- Write a line and chain it, in the transaction that does what it tells of. Chains are eight, and a
 -- transaction takes one that nobody holds: a writer waits only where eight others are committing.

@@ -1,0 +1,521 @@
+-- What holds of alarms whoever writes: which rule watches which stream follows from the rules, an
+-- alarm keeps what it began with, and its history is added to, chained, and never changed. Whoever
+-- takes readings begins and ends alarms by these functions, and writes none of the tables itself.
+
+-- ── the history: append-only, chained as the audit log is ────────────────────────────────────────
+
+CREATE OR REPLACE FUNCTION city.digest_of(line city.event_entry) RETURNS bytea
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT security.digest(ARRAY[
+        line.lane::text, line.no::text, line.event_id::text, line.kind,
+        (extract(epoch FROM line.at) * 1000000)::bigint::text,
+        (extract(epoch FROM line.noted_at) * 1000000)::bigint::text,
+        line.actor, line.note, line.value::text, line.value_text, line.detail::text,
+        encode(line.previous, 'hex')]) $$;
+
+-- Add an entry and chain it. Chains are eight, and a transaction takes one that nobody holds.
+CREATE OR REPLACE FUNCTION city.add_entry(
+    event bigint, kind text, at timestamptz, value double precision, value_text text,
+    note text DEFAULT NULL, detail jsonb DEFAULT '{}') RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    line city.event_entry;
+    mine integer := pg_backend_pid() % 8;
+    taken boolean := false;
+BEGIN
+    FOR i IN 0..7 LOOP
+        IF pg_try_advisory_xact_lock(1667853690, (mine + i) % 8) THEN
+            mine := (mine + i) % 8;
+            taken := true;
+            EXIT;
+        END IF;
+    END LOOP;
+    IF NOT taken THEN
+        PERFORM pg_advisory_xact_lock(1667853690, mine);
+    END IF;
+    SELECT l.lane, l.last + 1, l.digest INTO line.lane, line.no, line.previous
+        FROM city.event_lane AS l WHERE l.lane = mine FOR UPDATE;
+    IF line.lane IS NULL THEN
+        INSERT INTO city.event_lane VALUES (mine, 0, '') ON CONFLICT DO NOTHING;
+        line.lane := mine; line.no := 1; line.previous := '';
+    END IF;
+    line.event_id := add_entry.event;
+    line.kind := add_entry.kind;
+    line.at := add_entry.at;
+    line.noted_at := clock_timestamp();
+    line.actor := nullif(current_setting('cim.actor', true), '');
+    line.note := add_entry.note;
+    line.value := add_entry.value;
+    line.value_text := add_entry.value_text;
+    line.detail := add_entry.detail;
+    line.digest := city.digest_of(line);
+    INSERT INTO city.event_entry (event_id, kind, at, noted_at, actor, note, value, value_text,
+        detail, lane, no, previous, digest)
+    VALUES (line.event_id, line.kind, line.at, line.noted_at, line.actor, line.note, line.value,
+        line.value_text, line.detail, line.lane, line.no, line.previous, line.digest);
+    UPDATE city.event_lane AS l SET last = line.no, digest = line.digest WHERE l.lane = line.lane;
+END $$;
+
+CREATE OR REPLACE FUNCTION city.keep_entries() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$ BEGIN
+    RAISE EXCEPTION USING ERRCODE = 'CIM01',
+        MESSAGE = 'The history of alarms is added to and never changed.',
+        DETAIL = '告警历史只能追加，不能修改或删除。';
+END $$;
+
+-- What an alarm began with stays; that it was taken on, ended, and found false is written beside it.
+CREATE OR REPLACE FUNCTION city.keep_event() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    later text[] :=
+        '{ended_at,state,acknowledged_at,acknowledged_by,false_alarm}';
+BEGIN
+    IF to_jsonb(NEW) - later IS DISTINCT FROM to_jsonb(OLD) - later THEN
+        RAISE EXCEPTION USING ERRCODE = 'CIM01',
+            MESSAGE = 'What an alarm began with cannot be changed.',
+            DETAIL = '告警发生时的信息不能修改。';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE OR REPLACE TRIGGER keep BEFORE UPDATE OR DELETE ON city.event_entry
+    FOR EACH ROW EXECUTE FUNCTION city.keep_entries();
+CREATE OR REPLACE TRIGGER keep_all BEFORE TRUNCATE ON city.event_entry
+    FOR EACH STATEMENT EXECUTE FUNCTION city.keep_entries();
+CREATE OR REPLACE TRIGGER keep BEFORE UPDATE ON city.event
+    FOR EACH ROW EXECUTE FUNCTION city.keep_event();
+
+-- ── who is told of it: the service by a notice, others by what waits for them ─────────────────────
+
+CREATE OR REPLACE FUNCTION city.tell_entries() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$ BEGIN
+    INSERT INTO platform.webhook_delivery (webhook_id, entry_id)
+    SELECT h.id, n.id
+      FROM fresh n JOIN city.event e ON e.id = n.event_id
+      LEFT JOIN city.device d ON d.id = e.device_id
+      JOIN platform.webhook h ON h.enabled AND h.ended_at IS NULL
+     WHERE (h.filter -> 'entries' IS NULL OR h.filter -> 'entries' ? n.kind)
+       AND (h.filter -> 'kinds' IS NULL OR h.filter -> 'kinds' ? e.kind)
+       AND (h.filter -> 'classes' IS NULL OR h.filter -> 'classes' ? d.class_code)
+       AND coalesce(e.severity, 1) >= coalesce((h.filter ->> 'severity')::int, 1)
+       AND coalesce(d.secrecy, 0) <= coalesce((h.filter ->> 'secrecy')::int, 0)
+       AND (e.object_type IS DISTINCT FROM 'unit' OR coalesce((h.filter ->> 'homes')::boolean, false))
+       AND (h.filter -> 'estate' IS NULL OR e.estate_id = (h.filter ->> 'estate')::bigint)
+       AND (h.filter -> 'area' IS NULL
+            OR city.lies_in(e.area_id, ARRAY[(h.filter ->> 'area')::bigint]))
+     ORDER BY n.id, h.id
+    ON CONFLICT DO NOTHING;
+    -- A notice takes less than 8,000 bytes: a hundred entries are told of at once.
+    PERFORM pg_notify('cim_alarms', string_agg(t.line, E'\n' ORDER BY t.id))
+       FROM (SELECT n.id, n.id || ',' || n.event_id || ',' || n.kind AS line,
+                    (row_number() OVER (ORDER BY n.id) - 1) / 100 AS part FROM fresh n) t
+      GROUP BY t.part;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE TRIGGER tell AFTER INSERT ON city.event_entry
+    REFERENCING NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION city.tell_entries();
+
+-- ── which rule watches which stream ──────────────────────────────────────────────────────────────
+
+-- Whether an area is one of some, or lies in one of them.
+CREATE OR REPLACE FUNCTION city.lies_in(area bigint, areas bigint[]) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$ WITH RECURSIVE up AS (
+        SELECT a.id, a.parent_id, 0 AS depth FROM city.admin_area a WHERE a.id = area
+        UNION ALL
+        SELECT a.id, a.parent_id, up.depth + 1 FROM up JOIN city.admin_area a ON a.id = up.parent_id
+         WHERE up.depth < 8)
+    SELECT EXISTS (SELECT FROM up WHERE up.id = ANY (areas)) $$;
+
+-- Whether a stream of a device is one that a scope names; what it does not say is any.
+CREATE OR REPLACE FUNCTION city.in_scope(
+    scope jsonb, device bigint, class_code text, bind_type text, bind_id bigint,
+    building bigint, stream text, observed_property text) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT (scope -> 'class' IS NULL OR scope -> 'class' ? $3)
+    AND (scope -> 'observed_property' IS NULL OR scope -> 'observed_property' ? $8)
+    AND (scope -> 'stream' IS NULL OR scope -> 'stream' ? $7)
+    AND (scope -> 'device' IS NULL OR scope -> 'device' @> to_jsonb($2))
+    AND (scope -> 'building' IS NULL OR scope -> 'building' @> to_jsonb($6))
+    AND (scope -> 'facility_class' IS NULL OR $4 = 'facility' AND EXISTS (
+        SELECT FROM city.facility f WHERE f.id = $5 AND scope -> 'facility_class' ? f.class_code))
+    AND (scope -> 'estate' IS NULL OR scope -> 'estate' @> to_jsonb(coalesce(
+        CASE $4 WHEN 'estate' THEN $5 END,
+        (SELECT b.estate_id FROM city.building b WHERE b.id = $6))))
+    AND (scope -> 'area' IS NULL OR city.lies_in(
+        (SELECT w.area_id FROM city.where_is($2) w),
+        ARRAY(SELECT a::bigint FROM jsonb_array_elements_text(scope -> 'area') a))) $$;
+
+-- Streams that rules are for, with the part of a combination that each is; NULL is all. Silence is
+-- no rule for readings: the clock finds it.
+CREATE OR REPLACE FUNCTION city.watched(streams bigint[], rules bigint[])
+RETURNS TABLE (datastream_id bigint, rule_id bigint, part smallint, group_type text, group_id bigint)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT DISTINCT ON (t.id, r.id) t.id, r.id, p.no,
+        CASE WHEN p.no IS NOT NULL THEN coalesce(d.bind_type, 'device') END,
+        CASE WHEN p.no IS NOT NULL THEN coalesce(d.bind_id, d.id) END
+      FROM city.rule r
+      CROSS JOIN LATERAL (
+        SELECT NULL::smallint AS no, '{}'::jsonb AS scope WHERE r.type <> 'together'
+        UNION ALL SELECT x.no::smallint, x.scope
+          FROM jsonb_array_elements(CASE r.type WHEN 'together' THEN r.condition -> 'parts' END)
+               WITH ORDINALITY AS x(scope, no)) p
+      JOIN city.datastream t ON streams IS NULL OR t.id = ANY (streams)
+      JOIN city.device d ON d.id = t.device_id AND d.ended_at IS NULL
+      LEFT JOIN city.rule_override o ON o.rule_id = r.id AND o.datastream_id = t.id
+     WHERE r.enabled AND r.ended_at IS NULL AND r.type <> 'silence'
+       AND (rules IS NULL OR r.id = ANY (rules))
+       AND coalesce(o.enabled, true)
+       AND (p.scope -> 'class' IS NULL OR p.scope -> 'class' ? d.class_code)
+       AND (p.scope -> 'observed_property' IS NULL
+            OR p.scope -> 'observed_property' ? t.observed_property)
+       AND city.in_scope(r.scope, d.id, d.class_code, d.bind_type, d.bind_id, d.building_id,
+                         t.name, t.observed_property)
+     ORDER BY t.id, r.id, p.no $$;
+
+-- Bring the watches of streams and rules to what the rules say; NULL is all. What a rule is no
+-- longer for ends.
+CREATE OR REPLACE FUNCTION city.watch(streams bigint[], rules bigint[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    left_open bigint[];
+BEGIN
+    WITH wanted AS (SELECT * FROM city.watched(streams, rules)),
+    gone AS (
+        DELETE FROM city.rule_watch w
+         WHERE (streams IS NULL OR w.datastream_id = ANY (streams))
+           AND (rules IS NULL OR w.rule_id = ANY (rules))
+           AND NOT EXISTS (SELECT FROM wanted n
+                WHERE n.datastream_id = w.datastream_id AND n.rule_id = w.rule_id)
+        RETURNING w.event_id)
+    SELECT array_agg(DISTINCT event_id) INTO left_open FROM gone WHERE event_id IS NOT NULL;
+    INSERT INTO city.rule_watch AS w (datastream_id, rule_id, part, group_type, group_id)
+    SELECT n.datastream_id, n.rule_id, n.part, n.group_type, n.group_id
+      FROM city.watched(streams, rules) n
+    ON CONFLICT (datastream_id, rule_id) DO UPDATE
+       SET part = excluded.part, group_type = excluded.group_type, group_id = excluded.group_id
+     WHERE ROW(w.part, w.group_type, w.group_id)
+           IS DISTINCT FROM ROW(excluded.part, excluded.group_type, excluded.group_id);
+    UPDATE city.datastream t SET ruled = x.ruled
+      FROM (SELECT s.id, EXISTS (SELECT FROM city.rule_watch w WHERE w.datastream_id = s.id) AS ruled
+              FROM city.datastream s WHERE streams IS NULL OR s.id = ANY (streams)) x
+     WHERE t.id = x.id AND t.ruled IS DISTINCT FROM x.ruled;
+    IF left_open IS NOT NULL THEN
+        PERFORM city.end_alarms(left_open, array_fill(now(), ARRAY[cardinality(left_open)]),
+            array_fill(NULL::float8, ARRAY[cardinality(left_open)]),
+            array_fill(NULL::text, ARRAY[cardinality(left_open)]), 'rule');
+    END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION city.watch_rule() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    changed bigint := CASE TG_OP WHEN 'DELETE' THEN OLD.id ELSE NEW.id END;
+    quiet bigint[];
+BEGIN
+    IF TG_OP = 'UPDATE' AND ROW(OLD.condition, OLD.type) IS DISTINCT FROM ROW(NEW.condition, NEW.type)
+    THEN -- What was waited for is waited for anew; what is open, the next reading ends or not.
+        UPDATE city.rule_watch SET since_at = NULL, due_at = NULL, held_at = NULL
+         WHERE rule_id = changed AND event_id IS NULL;
+    END IF;
+    PERFORM city.watch(NULL, ARRAY[changed]);
+    IF TG_OP <> 'INSERT' AND OLD.type = 'silence' AND (TG_OP = 'DELETE' OR NOT NEW.enabled
+            OR NEW.ended_at IS NOT NULL OR NEW.type <> 'silence') THEN
+        SELECT array_agg(e.id) INTO quiet FROM city.event e
+         WHERE e.rule_id = changed AND e.ended_at IS NULL;
+        PERFORM city.end_alarms(quiet, array_fill(now(), ARRAY[cardinality(quiet)]),
+            array_fill(NULL::float8, ARRAY[cardinality(quiet)]),
+            array_fill(NULL::text, ARRAY[cardinality(quiet)]), 'rule')
+          WHERE quiet IS NOT NULL;
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION city.watch_override() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    stream bigint := CASE TG_OP WHEN 'DELETE' THEN OLD.datastream_id ELSE NEW.datastream_id END;
+    of_rule bigint := CASE TG_OP WHEN 'DELETE' THEN OLD.rule_id ELSE NEW.rule_id END;
+BEGIN
+    PERFORM city.watch(ARRAY[stream], ARRAY[of_rule]);
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION city.watch_streams() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    made bigint[] := ARRAY(SELECT id FROM fresh);
+BEGIN
+    INSERT INTO city.rule_watch (datastream_id, rule_id, part, group_type, group_id)
+    SELECT n.datastream_id, n.rule_id, n.part, n.group_type, n.group_id
+      FROM city.watched(made, NULL) n
+    ON CONFLICT DO NOTHING;
+    UPDATE city.datastream t SET ruled = true
+     WHERE t.id = ANY (made) AND NOT t.ruled
+       AND EXISTS (SELECT FROM city.rule_watch w WHERE w.datastream_id = t.id);
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION city.watch_stream() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$ BEGIN
+    PERFORM city.watch(ARRAY[NEW.id], NULL);
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION city.watch_devices() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    streams bigint[];
+BEGIN
+    SELECT array_agg(t.id) INTO streams
+      FROM stale o JOIN fresh n ON n.id = o.id JOIN city.datastream t ON t.device_id = n.id
+     WHERE ROW(o.class_code, o.bind_type, o.bind_id, o.building_id, o.ended_at IS NULL)
+           IS DISTINCT FROM
+           ROW(n.class_code, n.bind_type, n.bind_id, n.building_id, n.ended_at IS NULL);
+    IF streams IS NOT NULL THEN
+        PERFORM city.watch(streams, NULL);
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE TRIGGER watch AFTER INSERT OR UPDATE OR DELETE ON city.rule
+    FOR EACH ROW EXECUTE FUNCTION city.watch_rule();
+CREATE OR REPLACE TRIGGER watch AFTER INSERT OR UPDATE OR DELETE ON city.rule_override
+    FOR EACH ROW EXECUTE FUNCTION city.watch_override();
+CREATE OR REPLACE TRIGGER watch_made AFTER INSERT ON city.datastream
+    REFERENCING NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION city.watch_streams();
+CREATE OR REPLACE TRIGGER watch_changed
+    AFTER UPDATE OF device_id, name, observed_property ON city.datastream
+    FOR EACH ROW WHEN (ROW(OLD.device_id, OLD.name, OLD.observed_property)
+        IS DISTINCT FROM ROW(NEW.device_id, NEW.name, NEW.observed_property))
+    EXECUTE FUNCTION city.watch_stream();
+CREATE OR REPLACE TRIGGER watch_changed AFTER UPDATE ON city.device
+    REFERENCING OLD TABLE AS stale NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION city.watch_devices();
+-- They fire for loads too, which switch others off.
+ALTER TABLE city.datastream ENABLE ALWAYS TRIGGER watch_made;
+ALTER TABLE city.datastream ENABLE ALWAYS TRIGGER watch_changed;
+ALTER TABLE city.device ENABLE ALWAYS TRIGGER watch_changed;
+
+-- ── alarms begin, and end ────────────────────────────────────────────────────────────────────────
+
+-- Begin alarms, each of a rule and a stream; those that are open already are none. Arrays are of one
+-- length.
+CREATE OR REPLACE FUNCTION city.begin_alarms(
+    rules bigint[], streams bigint[], ats timestamptz[], vals double precision[], texts text[])
+RETURNS TABLE (event_id bigint, rule_id bigint, datastream_id bigint)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    begun bigint[];
+BEGIN
+    WITH said AS (
+        SELECT * FROM unnest(rules, streams, ats, vals, texts) AS u(rule, stream, at, value, said)),
+    made AS (
+        INSERT INTO city.event AS x (rule_id, kind, device_id, object_type, object_id, geom,
+            started_at, severity, state, datastream_id, value, value_text, message_zh, message_en,
+            place, height, building_id, storey_id, entrance_id, estate_id, area_id, grid_id)
+        SELECT r.id, r.event_kind, d.id, w.object_type, w.object_id, w.geom, s.at, r.severity,
+            'open', t.id, s.value, s.said,
+            city.worded(r.message_zh, s.value, s.said, t.unit_ucum, d.name, w.place),
+            city.worded(r.message_en, s.value, s.said, t.unit_ucum, d.name, w.place),
+            w.place, w.height, w.building_id, w.storey_id, w.entrance_id, w.estate_id, w.area_id,
+            w.grid_id
+          FROM said s JOIN city.rule r ON r.id = s.rule JOIN city.datastream t ON t.id = s.stream
+          JOIN city.device d ON d.id = t.device_id CROSS JOIN LATERAL city.where_is(d.id) w
+        ON CONFLICT (rule_id, datastream_id) WHERE ended_at IS NULL AND rule_id IS NOT NULL
+        DO NOTHING
+        RETURNING x.id)
+    SELECT array_agg(id ORDER BY id) INTO begun FROM made;
+    IF begun IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM city.affect(begun);
+    PERFORM city.add_entry(e.id, 'begin', e.started_at, e.value, e.value_text, NULL,
+            jsonb_build_object('rule', r.id, 'code', r.code, 'kind', e.kind, 'severity', e.severity,
+                'device', e.device_id, 'stream', e.datastream_id, 'object_type', e.object_type,
+                'object_id', e.object_id, 'condition', r.condition))
+       FROM city.event e JOIN city.rule r ON r.id = e.rule_id
+      WHERE e.id = ANY (begun) ORDER BY e.id;
+    RETURN QUERY SELECT e.id, e.rule_id, e.datastream_id FROM city.event e WHERE e.id = ANY (begun);
+END $$;
+
+CREATE OR REPLACE FUNCTION city.worded(
+    template text, value double precision, said text, unit text, device text, place text)
+RETURNS text LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT btrim(replace(replace(replace(replace(template,
+        '{value}', coalesce(said, round(value::numeric, 3)::float8::text, '')),
+        '{unit}', coalesce(unit, '')), '{device}', coalesce(device, '')),
+        '{place}', coalesce(place, ''))) $$;
+
+-- Another such reading while the alarm is open: told of, and who may be affected is found again.
+CREATE OR REPLACE FUNCTION city.again_alarms(
+    events bigint[], ats timestamptz[], vals double precision[], texts text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$ BEGIN
+    PERFORM city.add_entry(u.event, 'again', u.at, u.value, u.said)
+       FROM unnest(events, ats, vals, texts) AS u(event, at, value, said)
+       JOIN city.event e ON e.id = u.event AND e.ended_at IS NULL ORDER BY u.event, u.at;
+    PERFORM city.affect(events);
+END $$;
+
+-- End alarms; those that ended already stay as they are. `why`: reading, time, rule.
+CREATE OR REPLACE FUNCTION city.end_alarms(
+    events bigint[], ats timestamptz[], vals double precision[], texts text[],
+    why text DEFAULT 'reading') RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    over bigint[];
+BEGIN
+    WITH said AS (SELECT * FROM unnest(events, ats, vals, texts) AS u(event, at, value, said)),
+    done AS (
+        UPDATE city.event e SET ended_at = greatest(e.started_at, s.at), state = 'closed'
+          FROM said s WHERE e.id = s.event AND e.ended_at IS NULL
+        RETURNING e.id, e.ended_at, s.value, s.said),
+    told AS (
+        SELECT id, city.add_entry(id, 'end', ended_at, value, said, NULL,
+            jsonb_build_object('why', why)) FROM (SELECT * FROM done ORDER BY id) d)
+    SELECT array_agg(id) INTO over FROM told;
+    IF over IS NOT NULL THEN
+        PERFORM city.release(over);
+    END IF;
+END $$;
+
+-- What ended affects nobody any more; of the lifts of a building the others are looked at again.
+CREATE OR REPLACE FUNCTION city.release(events bigint[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    others bigint[];
+BEGIN
+    UPDATE city.event_unit SET open = false WHERE event_id = ANY (events) AND open;
+    SELECT array_agg(DISTINCT o.id) INTO others
+      FROM city.event e JOIN city.rule r ON r.id = e.rule_id AND r.affects = 'lift'
+      JOIN city.event o ON o.building_id = e.building_id AND o.ended_at IS NULL
+           AND o.id <> ALL (events)
+      JOIN city.rule x ON x.id = o.rule_id AND x.affects = 'lift'
+     WHERE e.id = ANY (events);
+    IF others IS NOT NULL THEN
+        PERFORM city.affect(others);
+    END IF;
+END $$;
+
+-- What somebody does with an alarm: acknowledge, note, end, false, reopen. Who it is says the
+-- setting cim.actor. What it came to: done; or why not: none, closed, open, again.
+CREATE OR REPLACE FUNCTION city.act_on_alarm(event bigint, act text, note text) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    here city.event;
+    moment timestamptz := clock_timestamp();
+BEGIN
+    SELECT * INTO here FROM city.event e WHERE e.id = event FOR UPDATE;
+    IF here.id IS NULL THEN
+        RETURN 'none';
+    ELSIF act IN ('acknowledge', 'end') AND here.ended_at IS NOT NULL THEN
+        RETURN 'closed';
+    ELSIF act = 'acknowledge' AND here.acknowledged_at IS NOT NULL THEN
+        RETURN 'again';
+    ELSIF act = 'false' AND here.false_alarm THEN
+        RETURN 'again';
+    ELSIF act = 'reopen' AND here.ended_at IS NULL THEN
+        RETURN 'open';
+    ELSIF act = 'reopen' AND EXISTS (SELECT FROM city.event o WHERE o.rule_id = here.rule_id
+            AND o.datastream_id = here.datastream_id AND o.ended_at IS NULL) THEN
+        RETURN 'again';
+    END IF;
+    UPDATE city.event e SET
+        acknowledged_at = CASE act WHEN 'acknowledge' THEN moment ELSE e.acknowledged_at END,
+        acknowledged_by = CASE act WHEN 'acknowledge'
+            THEN nullif(current_setting('cim.actor', true), '') ELSE e.acknowledged_by END,
+        false_alarm = CASE act WHEN 'false' THEN true WHEN 'reopen' THEN false
+            ELSE e.false_alarm END,
+        ended_at = CASE WHEN act IN ('end', 'false')
+            THEN coalesce(e.ended_at, greatest(e.started_at, moment))
+            WHEN act = 'reopen' THEN NULL ELSE e.ended_at END,
+        state = CASE WHEN act IN ('end', 'false') THEN 'closed'
+            WHEN act = 'acknowledge' THEN 'acknowledged'
+            WHEN act = 'reopen' THEN CASE WHEN e.acknowledged_at IS NULL THEN 'open'
+                ELSE 'acknowledged' END ELSE e.state END
+     WHERE e.id = here.id;
+    PERFORM city.add_entry(here.id, act, moment, NULL, NULL, note);
+    IF act IN ('end', 'false') AND here.ended_at IS NULL THEN
+        -- What holds still begins anew, after the cool-down.
+        UPDATE city.rule_watch w
+           SET event_id = NULL, since_at = NULL, due_at = NULL, done_at = moment
+         WHERE w.rule_id = here.rule_id AND w.event_id = here.id;
+        PERFORM city.release(ARRAY[here.id]);
+    ELSIF act = 'reopen' THEN
+        UPDATE city.rule_watch w SET event_id = here.id, since_at = NULL, due_at = NULL
+          FROM city.rule_watch o
+         WHERE o.rule_id = here.rule_id AND o.datastream_id = here.datastream_id
+           AND w.rule_id = o.rule_id AND (w.datastream_id = o.datastream_id
+               OR w.group_type = o.group_type AND w.group_id = o.group_id);
+        PERFORM city.affect(ARRAY[here.id]);
+    END IF;
+    RETURN 'done';
+END $$;
+
+-- ── who may run what, and read what ──────────────────────────────────────────────────────────────
+
+REVOKE ALL ON FUNCTION city.digest_of(city.event_entry), city.keep_entries(), city.keep_event(),
+    city.tell_entries(), city.watch(bigint[], bigint[]), city.watch_rule(), city.watch_override(),
+    city.watch_streams(), city.watch_stream(), city.watch_devices(),
+    city.add_entry(bigint, text, timestamptz, double precision, text, text, jsonb),
+    city.begin_alarms(bigint[], bigint[], timestamptz[], double precision[], text[]),
+    city.again_alarms(bigint[], timestamptz[], double precision[], text[]),
+    city.end_alarms(bigint[], timestamptz[], double precision[], text[], text),
+    city.act_on_alarm(bigint, text, text), city.release(bigint[]), city.affect(bigint[])
+    FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    city.begin_alarms(bigint[], bigint[], timestamptz[], double precision[], text[]),
+    city.again_alarms(bigint[], timestamptz[], double precision[], text[]),
+    city.end_alarms(bigint[], timestamptz[], double precision[], text[], text) TO cim_feeder;
+GRANT SELECT ON city.rule, city.rule_override, city.event TO cim_feeder;
+GRANT SELECT, UPDATE (event_id, holding, since_at, judged_at, held_at, done_at, due_at)
+    ON city.rule_watch TO cim_feeder;
+-- Who works on alarms and rules does it through the login that changes features.
+GRANT EXECUTE ON FUNCTION city.act_on_alarm(bigint, text, text) TO cim_editor;
+GRANT SELECT, INSERT, UPDATE ON city.rule TO cim_editor;
+GRANT SELECT, INSERT, UPDATE, DELETE ON city.rule_override TO cim_editor;
+GRANT SELECT ON city.event, city.event_unit, city.event_building, city.event_entry,
+    city.rule_watch, city.datastream, city.observation TO cim_editor;
+-- Addresses of others, and how what is sent to them is signed, are nobody's to read.
+REVOKE ALL ON platform.webhook, platform.webhook_delivery
+    FROM cim_reader, cim_resident_reader, cim_intake, cim_editor, cim_feeder;
