@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from cim.feeds.decoders import DECODERS
 from cim.feeds.decoders.own import ROOT
 
 SENDER_LEVEL: Final = 2
@@ -62,6 +63,11 @@ class Feed(msgspec.Struct, frozen=True):
             level = SENDER_LEVEL
         parts = topic.split("/", level + 1)
         return parts[level] if len(parts) > level else ""
+
+    @property
+    def shared(self) -> bool:
+        """Whether several ingesters may share its messages: not where each needs the one before."""
+        return DECODERS[self.decoder].step is None and bool(self.options.get("shared", True))
 
     def place(self, class_code: str, device: str, path: str) -> Place | None:
         """What a path means for a device, by the narrowest entry of the map; None without one."""

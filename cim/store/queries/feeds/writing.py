@@ -78,6 +78,11 @@ EARLIER: Final = f"""
     WHERE t.id = f.id AND t.first_at > f.at"""
 """Readings that came late may be the oldest."""
 
+MARK: Final = f"""
+    SELECT city.mark_rollups($1::bigint[],
+        ARRAY(SELECT {_at("us")} FROM unnest($2::bigint[]) WITH ORDINALITY AS f(us, n) ORDER BY n))"""
+"""Sums of hours that are closed are behind where one of these came in; it sees to which."""
+
 NOTIFY: Final = "SELECT pg_notify('cim_readings', line) FROM unnest($1::text[]) AS line"
 """Who listens is told when the transaction is through."""
 

@@ -1,0 +1,255 @@
+"""Messages from a broker, acknowledged once they are in the store.
+
+MQTT 5 with a shared subscription, so that several ingesters share the load, and a session that
+outlives a connection; with a broker that knows MQTT 3.1.1 alone, a subscription of one's own.
+The library reads packets and keeps the connection; what is published is taken here straight from
+its bytes and acknowledged a batch at a time, as a message costs a third of the time so.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import struct
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import gmqtt
+import msgspec
+from gmqtt.mqtt.constants import MQTTCommands, MQTTv50, MQTTv311
+
+from cim.errors import BadSetting
+from cim.feeds.collecting import BATCH
+from cim.feeds.ingest import Item, Outcome
+from cim.feeds.reading import Message
+from cim.feeds.sources import Feed
+
+WINDOW: Final = 2 * BATCH
+"""Messages that the broker sends ahead of their acknowledgement."""
+
+SESSION: Final = 7 * 86_400
+"""Seconds that the broker keeps messages for an ingester that is away."""
+
+KEEPALIVE: Final = 30
+
+LARGEST: Final = 4 << 20
+"""Bytes of a packet that the broker may send."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+"""Seconds between two tries to connect, doubled each time, and jittered."""
+
+_V311_REFUSED: Final = 1
+"""What a broker answers that knows no MQTT 5."""
+
+_ACK: Final = struct.Struct("!BBH").pack
+_PUBACK, _PUBREC, _PUBCOMP = 0x40, 0x50, 0x70
+
+log = logging.getLogger("cim.feeds")
+logging.getLogger("gmqtt").setLevel(logging.ERROR)
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a broker is, and who we are to it."""
+
+    host: str
+    port: int
+    tls: bool = False
+    user: str | None = None
+    password: str | None = None
+
+
+def place(url: str) -> Place:
+    """Where a URL leads: mqtt:// or mqtts://, with user and password in it.
+
+    >>> place("mqtt://cim:secret@broker:1884").port, place("mqtts://broker").port
+    (1884, 8883)
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+        raise BadSetting(
+            "a broker is named as mqtt://user:password@host:port, or mqtts:// for TLS",
+            "消息代理地址的格式为 mqtt://用户:密码@主机:端口，TLS 用 mqtts://",
+        )
+    tls = parts.scheme == "mqtts"
+    name = unquote(parts.username) if parts.username else None
+    word = unquote(parts.password) if parts.password else None
+    return Place(parts.hostname, parts.port or (8883 if tls else 1883), tls, name, word)
+
+
+class Token(msgspec.Struct, frozen=True, gc=False):
+    """What acknowledges a message: on which connection it came, and its number there."""
+
+    client: Any
+    number: int
+    qos: int
+
+
+class _Client(gmqtt.Client):  # type: ignore[misc]  # the library comes without types
+    """The library's client, which hands on what is published, and does not connect again itself."""
+
+    def __init__(self, name: str, taken: Callable[..., None], **properties: Any) -> None:
+        super().__init__(name, clean_session=False, optimistic_acknowledgement=False, **properties)
+        self._taken = taken
+        self.lost = asyncio.Event()
+        # By its kind of packet the library looks up who handles it: see MqttPackageHandler.
+        self._package_handler._handler_cache[int(MQTTCommands.PUBLISH)] = self._published
+
+    async def reconnect(self, delay: bool = False) -> None:
+        """Say that the connection is gone: whoever made it makes another."""
+        self.lost.set()
+
+    @property
+    def version(self) -> int:
+        """The protocol that the broker agreed to."""
+        return int(self._connection_state.protocol_version)
+
+    def _published(self, command: int, packet: bytes) -> None:
+        """A message: topic, number where it has one, properties, payload."""
+        size = packet[0] << 8 | packet[1]
+        at = 2 + size
+        topic = packet[2:at].decode("utf-8", "replace")
+        qos = command >> 1 & 3
+        number = 0
+        if qos:
+            number = packet[at] << 8 | packet[at + 1]
+            at += 2
+        kind = ""
+        if self.version == MQTTv50:
+            length = packet[at]
+            if length == 0:
+                at += 1
+            else:
+                found, rest = self._package_handler._parse_properties(packet[at:])
+                kind = (found or {}).get("content_type", [""])[0]
+                at = len(packet) - len(rest or b"")
+        self._taken(self, topic, packet[at:], qos, number, kind)
+
+    def acknowledge(self, tokens: Sequence[Token]) -> None:
+        """Acknowledge messages of this connection, in the order in which they came."""
+        connection = self._connection
+        if connection is None or connection.is_closing() or self.lost.is_set():
+            return
+        said = [
+            _ACK(_PUBACK if token.qos == 1 else _PUBREC, 2, token.number)
+            for token in tokens
+            if token.qos
+        ]
+        if said:
+            connection._last_data_out = time.monotonic()
+            connection._transport.write(b"".join(said))
+
+    def leave(self) -> None:
+        """Drop the connection as if it broke: the broker keeps what was not acknowledged."""
+        if self._connection is not None:
+            self._connection._transport.abort()
+
+
+class Subscriber:
+    """One feed's connection to its broker, made again whenever it breaks."""
+
+    def __init__(self, feed: Feed, where: Place, name: str, taken: Callable[[Item], None]) -> None:
+        """`name` is the same at every start, so that the broker knows its session again."""
+        self.feed, self._where, self._name, self._hand = feed, where, name, taken
+        self._client: _Client | None = None
+        self._version = MQTTv50
+        self._stateful = False
+        self.connected = False
+        self.connects = 0
+
+    async def run(self, stopping: asyncio.Event, gone: Callable[[], None]) -> None:
+        """Stay connected until told to stop; `gone` is told whenever a connection was lost."""
+        pause = FIRST_PAUSE
+        while not stopping.is_set():
+            client = self._made()
+            try:
+                await self._connect(client)
+                pause = FIRST_PAUSE
+                await _first(client.lost, stopping)
+            except (OSError, TimeoutError, gmqtt.mqtt.handler.MQTTError) as error:
+                log.warning("the broker of feed %s cannot be reached: %s", self.feed.name, error)
+            if not stopping.is_set():
+                self.connected = False
+                client.leave()
+                gone()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), pause * random.uniform(0.5, 1.5))
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _made(self) -> _Client:
+        properties: dict[str, Any] = {}
+        if self._version == MQTTv50:
+            properties = {
+                "receive_maximum": WINDOW,
+                "session_expiry_interval": SESSION,
+                "maximum_packet_size": LARGEST,
+            }
+        self._client = client = _Client(self._name, self._taken, **properties)
+        if self._where.user:
+            client.set_auth_credentials(self._where.user, self._where.password)
+        return client
+
+    async def _connect(self, client: _Client) -> None:
+        where = self._where
+        made = client.connect(
+            where.host, where.port, ssl=where.tls, keepalive=KEEPALIVE, version=self._version
+        )
+        try:
+            await asyncio.wait_for(made, 10)
+        except gmqtt.mqtt.handler.MQTTConnectError as error:
+            if self._version == MQTTv50 and error._code in (_V311_REFUSED, 132):
+                self._version = MQTTv311
+            raise
+        if client.version != self._version:
+            self._version = client.version
+        subscription = gmqtt.Subscription(self.topic, qos=1)
+        client.subscribe(subscription)
+        self.connected = True
+        self.connects += 1
+
+    @property
+    def topic(self) -> str:
+        """What is subscribed to: shared where the broker can, and order need not be kept."""
+        topic = self.feed.topic or "#"
+        if self._version != MQTTv50 or topic.startswith("$share/") or not self.feed.shared:
+            return topic
+        return f"$share/cim/{topic}"
+
+    def _taken(
+        self, client: _Client, topic: str, payload: bytes, qos: int, number: int, kind: str
+    ) -> None:
+        feed = self.feed
+        message = Message(topic, kind, time.time_ns() // 1000, feed.options)
+        token = Token(client, number, qos)
+        self._hand(Item(feed, payload, message, feed.sender(topic), None, token))
+
+    def leave(self) -> None:
+        """End the connection."""
+        if self._client is not None:
+            self._client.leave()
+
+    def say(self, topic: str, payload: bytes) -> None:
+        """Publish a reply to who sent."""
+        if self._client is not None and self.connected:
+            with contextlib.suppress(OSError, OverflowError):
+                self._client.publish(topic, payload, qos=0)
+
+
+def acknowledge(items: Sequence[Item], outcome: Outcome) -> None:
+    """Acknowledge a batch that is in the store, each message on the connection it came on."""
+    tokens: dict[int, list[Token]] = {}
+    for item in items:
+        tokens.setdefault(id(item.token.client), []).append(item.token)
+    for of_one in tokens.values():
+        of_one[0].client.acknowledge(of_one)
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait for one of several."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waiting:
+            one.cancel()
