@@ -22,9 +22,6 @@ RESIDENTS = "residents"
 
 DEMONSTRATION = "demonstration"
 
-PURPOSES = ("grid_service", "housing_management", "emergency", DEMONSTRATION)
-"""The purposes that come with the program; a city may have others, in `security.purpose`."""
-
 
 @dataclass(frozen=True)
 class Purpose:

@@ -13,7 +13,7 @@ from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Engine
 
-from api.access import PURPOSES, Caller
+from api.access import Caller
 from api.database.people import People
 from api.database.store import Store
 from api.params import Bounds, Box, parse_bounds
@@ -112,8 +112,8 @@ async def caller(
         str | None,
         Header(
             alias="X-Purpose",
-            description="what residents are asked for",
-            json_schema_extra={"enum": [*PURPOSES]},
+            description="What residents are asked for: a purpose of this city, which "
+            "`GET /session` lists for the caller; `emergency` is one that comes with the program.",
         ),
     ] = None,
 ) -> Caller:

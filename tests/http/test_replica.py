@@ -93,10 +93,23 @@ def pair(engine: Engine, city: Settings) -> int:
 
 
 @pytest.fixture
-def paused(replica: Cluster) -> Iterator[None]:
-    """The replica takes the log and replays none of it."""
+def paused(primary: Cluster, replica: Cluster, pair: int) -> Iterator[None]:
+    """The replica takes the log and replays none of it that is written from now on.
+
+    What was written before is replayed first, the pair among it; and a pause is asked for before
+    it is there.
+    """
+    with psycopg.connect(embedded.url(primary), autocommit=True) as connection:
+        (written,) = connection.execute("SELECT pg_current_wal_flush_lsn()").fetchone() or ("",)
     with psycopg.connect(embedded.url(replica), autocommit=True) as connection:
+
+        def says(question: str, **values: str) -> bool:
+            return bool((connection.execute(question, values).fetchone() or (False,))[0])
+
+        replayed = "SELECT pg_last_wal_replay_lsn() >= CAST(%(lsn)s AS pg_lsn)"
+        assert soon(lambda: says(replayed, lsn=written))
         connection.execute("SELECT pg_wal_replay_pause()")
+        assert soon(lambda: says("SELECT pg_get_wal_replay_pause_state() = 'paused'"))
         yield
         connection.execute("SELECT pg_wal_replay_resume()")
 

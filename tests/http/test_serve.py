@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+from http.client import HTTPConnection
 
 import httpx2
 import pytest
@@ -32,6 +33,31 @@ def test_it_says_where_to_open_it_answers_and_stops_when_told(city: Settings) ->
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0
         assert process.stdout and "服务已停止" in process.stdout.read()
+
+
+@pytest.mark.parametrize("packed", ["identity", "gzip"])
+def test_head_is_answered_as_get_is_without_a_body_and_the_next_is_understood(
+    city: Settings, packed: str
+) -> None:
+    """One connection: a byte too much, or a length that is waited for, and what follows is lost."""
+    paths = ("/health", "/units/201", "/units/no", "/nowhere", "/ogc/collections/buildings/items",
+             "/tiles/buildings/tileset.json", "/openapi.json", "/")  # fmt: skip
+    with serving(city) as (_, address):
+        there = HTTPConnection(address.removeprefix("http://"), timeout=10)
+        there.connect()
+        wire = there.sock
+        for path in paths:
+            told = []
+            for method in ("GET", "HEAD", "GET"):
+                there.request(method, path, headers={"Accept-Encoding": packed})
+                answer = there.getresponse()
+                body = answer.read()
+                assert bool(body) is (method == "GET"), (method, path)
+                kept = ("content-length", "content-type", "content-encoding", "etag")
+                told.append([answer.status, *(answer.getheader(name) for name in kept)])
+            assert told[0] == told[1] == told[2], path
+            assert there.sock is wire, "it is all one connection"
+        there.close()
 
 
 def test_the_demo_shows_masked_residents_on_this_machine(city: Settings) -> None:

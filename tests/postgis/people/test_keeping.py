@@ -1,10 +1,12 @@
 """People's data by whoever keeps them: sealed anew, ended in time, given to the person, erased."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import Engine, insert, text
@@ -15,10 +17,11 @@ from cim.errors import PrivacyError
 from cim.load.kind import SEALED
 from cim.model import buildings, people, platform, reference
 from cim.people import requests, retention, rotation
-from cim.privacy import open_vault, plain_id
+from cim.privacy import Vault, open_vault, plain_id
 from cim.privacy.keys import key_file, read_keys
-from cim.security import audit
+from cim.security import audit, signing
 from cim.security.identity import stand_for
+from cim.security.signing import Attempt, Signed
 from cim.settings import Settings
 from cim.store import keys as store_keys
 from tests.accounts import PASSWORD, add_person, administrators, stand
@@ -128,6 +131,37 @@ def test_another_key_seals_everything_and_the_old_one_opens_nothing(
     assert read_keys(aside) == old and aside.stat().st_mode & 0o077 == 0
     with engine.begin() as connection:
         store_keys.held(connection, running)
+
+
+def test_who_signs_in_by_codes_does_so_after_the_key_was_changed(
+    engine: Engine, kept: Settings
+) -> None:
+    """The secret is sealed anew, opens with the new key and no more with the old."""
+    add_person(engine, "zhou", "people_officer")
+    old = open_vault(kept)
+    with engine.begin() as connection:
+        signed = signing.sign_in(connection, old, Attempt("zhou", PASSWORD))
+        assert isinstance(signed, Signed)
+        secret, _ = signing.begin_codes(signed)
+        totp = pyotp.TOTP(secret)
+        signing.confirm_codes(connection, old, signed, secret, totp.at(time.time() - 30))
+    sealed = "SELECT totp FROM security.account WHERE name = 'zhou'"
+    with engine.connect() as connection:
+        before = bytes(connection.execute(text(sealed)).scalar_one())
+    old = Vault(*read_keys(key_file(kept)))  # as it is now; it reads no file anew
+    rest = rotation.rotate(engine, kept, lambda _: None)
+    assert rest.sealed["codes"] == 1
+    new = open_vault(kept)
+    with engine.begin() as connection:
+        after = bytes(connection.execute(text(sealed)).scalar_one())
+        assert after != before and new.is_first([after], signing.CODES)
+        assert new.decrypt([after], signing.CODES) == [secret]
+        with pytest.raises(PrivacyError):
+            old.decrypt([after], signing.CODES)
+        ask = Attempt("zhou", PASSWORD, totp.now())
+        assert isinstance(signing.sign_in(connection, new, ask), Signed)
+        run_out = "UPDATE security.account SET totp = NULL WHERE name = 'zhou'"
+        connection.execute(text(run_out))  # what follows counts no codes
 
 
 def test_a_run_that_was_ended_goes_on_where_it_was(engine: Engine, kept: Settings) -> None:

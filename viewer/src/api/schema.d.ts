@@ -5188,8 +5188,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path: {
                 /** @description its id */
@@ -5280,8 +5280,8 @@ export interface operations {
                 expand?: string;
             };
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path: {
                 /** @description its id */
@@ -5372,8 +5372,8 @@ export interface operations {
                 expand?: string;
             };
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path: {
                 /** @description the coding rule; GET /codes */
@@ -5466,8 +5466,8 @@ export interface operations {
                 expand?: string;
             };
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path: {
                 /** @description its id */
@@ -5555,8 +5555,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path: {
                 /** @description its id */
@@ -5878,8 +5878,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -6033,8 +6033,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -6099,8 +6099,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -6276,8 +6276,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -6364,8 +6364,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -6432,8 +6432,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -6576,8 +6576,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -6675,8 +6675,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -6774,8 +6774,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -6873,8 +6873,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -6972,8 +6972,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -7082,8 +7082,8 @@ export interface operations {
                 geometry?: boolean;
             };
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -7246,8 +7246,8 @@ export interface operations {
                 method?: "quantile" | "equal";
             };
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path: {
                 /** @description what is coloured */
@@ -7326,8 +7326,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path: {
                 /** @description what is coloured */
@@ -7565,8 +7565,8 @@ export interface operations {
                 by?: ("use" | "class" | "area" | "grid" | "estate") | null;
             };
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -7656,8 +7656,8 @@ export interface operations {
                 by?: ("use" | "class" | "area" | "grid" | "estate") | null;
             };
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -7807,8 +7807,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -7933,8 +7933,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path: {
                 /** @description its id */
@@ -8022,8 +8022,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path: {
                 /** @description its id */
@@ -8710,8 +8710,8 @@ export interface operations {
             header?: {
                 /** @description wait=20: up to 30 s, where there is nothing new yet */
                 prefer?: string;
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -8805,8 +8805,8 @@ export interface operations {
             header?: {
                 /** @description where the stream before ended */
                 "last-event-id"?: string | null;
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -8898,8 +8898,8 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path: {
                 /** @description its id */
@@ -8987,8 +8987,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -9069,8 +9069,8 @@ export interface operations {
                 after?: number;
             };
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path: {
                 /** @description the check */
@@ -9165,8 +9165,8 @@ export interface operations {
                 offset?: number;
             };
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -9242,8 +9242,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path: {
                 /** @description its id */
@@ -9612,8 +9612,8 @@ export interface operations {
                 group: string;
             };
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -9695,8 +9695,8 @@ export interface operations {
                 "Upload-Metadata": string;
                 /** @description 1.0.0 */
                 "Tus-Resumable": "1.0.0";
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -9808,8 +9808,8 @@ export interface operations {
             header?: {
                 /** @description 1.0.0 */
                 "Tus-Resumable"?: string | null;
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path: {
                 /** @description name of the upload */
@@ -9899,8 +9899,8 @@ export interface operations {
             header: {
                 /** @description 1.0.0 */
                 "Tus-Resumable": "1.0.0";
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path: {
                 /** @description name of the upload */
@@ -10008,8 +10008,8 @@ export interface operations {
                 "Upload-Offset": number;
                 /** @description 1.0.0 */
                 "Tus-Resumable": "1.0.0";
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path: {
                 /** @description name of the upload */
@@ -10144,8 +10144,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -10221,8 +10221,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -10341,8 +10341,8 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -10418,8 +10418,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path?: never;
             cookie?: never;
@@ -10544,8 +10544,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path: {
                 /** @description its id */
@@ -10633,8 +10633,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path: {
                 /** @description its id */
@@ -10722,8 +10722,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description what residents are asked for */
-                "X-Purpose"?: "grid_service" | "housing_management" | "emergency" | "demonstration";
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string;
             };
             path: {
                 /** @description its id */
