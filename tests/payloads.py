@@ -1,4 +1,4 @@
-"""Example payloads of every format, and what they hold: `unit/feeds/payloads/`, and Sparkplug's bytes."""
+"""Example payloads of every format and what they hold: `unit/feeds/payloads/`, and Sparkplug."""
 
 import json
 from collections.abc import Iterator

@@ -33,10 +33,11 @@ class _Stuck(Exception):
     """A child that died or did not answer in time."""
 
 
-class _Child:
+class Child:
     """One process, and which scripts it knows."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
+        """A process that has just begun, and knows none."""
         self.process = process
         self.known: set[int] = set()
 
@@ -71,10 +72,11 @@ class Pool:
 
     def __init__(self, size: int = 2) -> None:
         """Begin nothing yet."""
-        self._free: asyncio.LifoQueue[_Child | None] = asyncio.LifoQueue()
+        self._free: asyncio.LifoQueue[Child | None] = asyncio.LifoQueue()
         for _ in range(size):
             self._free.put_nowait(None)
         self._size = size
+        self._busy: list[Child] = []
         self._numbers: dict[str, int] = {}
         self._strikes: dict[int, tuple[int, float]] = {}
 
@@ -95,6 +97,10 @@ class Pool:
         for _ in range(self._size):
             self._free.put_nowait(None)
 
+    def busy(self) -> list[Child]:
+        """The children that are at work."""
+        return list(self._busy)
+
     async def decode(self, frames: Sequence[Frame]) -> Decoded:
         """The readings of frames, in their order, and the faults of those that have none."""
         out = Decoded()
@@ -112,28 +118,29 @@ class Pool:
         if strikes >= STRIKES and time.monotonic() < until:
             return _wrong("the script has failed too often, and rests for a minute")
         child = await self._free.get()
+        whole = False
         try:
             child = child or await _begin()
+            self._busy.append(child)
             answer = await child.ask(_packets(child, number, frame))
-            self._strikes.pop(number, None)
             child.known.add(number)
+            whole = True
         except _Stuck as error:
             self._strikes[number] = (strikes + 1, time.monotonic() + REST)
-            if child is not None:
-                await child.end()
-                child = None
             return _wrong(str(error))
-        except BaseException:  # cancelled in the midst of an answer: the next would get it
+        finally:
             if child is not None:
+                self._busy.remove(child)
+            if child is not None and not whole:
+                # It died, or was left in the midst of an answer, which the next would get.
                 await child.end()
                 child = None
-            raise
-        finally:
             self._free.put_nowait(child)
+        self._strikes.pop(number, None)
         return _judged(answer, frame)
 
 
-async def _begin() -> _Child:
+async def _begin() -> Child:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-m", "cim.feeds.codecs.child"),
         stdin=asyncio.subprocess.PIPE,
@@ -142,10 +149,10 @@ async def _begin() -> _Child:
         cwd="/",
         env={},
     )
-    return _Child(process)
+    return Child(process)
 
 
-def _packets(child: _Child, number: int, frame: Frame) -> list[dict[str, Any]]:
+def _packets(child: Child, number: int, frame: Frame) -> list[dict[str, Any]]:
     packets: list[dict[str, Any]] = []
     if number not in child.known:
         packets.append({"script": number, "source": frame.script})
