@@ -76,7 +76,9 @@ datastream = Table(
     "datastream",
     metadata,
     identity(),
-    reference("device_id", f"{CITY}.device", "the device", nullable=False),
+    reference(
+        "device_id", f"{CITY}.device", "the device; NULL where a client of SensorThings made it"
+    ),
     Column("name", Text, nullable=False, comment="name within the device"),
     Column("observed_property", Text, nullable=False, comment="what is measured"),
     Column("unit_ucum", Text, comment="unit of measure, UCUM"),
@@ -119,6 +121,7 @@ datastream = Table(
         comment="an alarm rule watches it",
     ),
     Index("uq_datastream_name", "device_id", "name", unique=True),
+    Index("ix_datastream_observed", "observed_property", "id"),
     schema=CITY,
     comment="one measured quantity of one device, with its latest value",
     postgresql_with={"fillfactor": "70"},

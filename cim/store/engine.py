@@ -49,6 +49,7 @@ LOGINS = {
     "cim_intake": "cim_intake",
     "cim_editor": "cim_editor",
     "cim_feeder": "cim_feeder",
+    "cim_sensing": "cim_sensing",
 }
 """Whom a part of the service logs in as for its role, where it can: nobody who owns a table, and
 none who can become another. Reading what is public cannot lead to personal data, nor to sessions.

@@ -149,8 +149,8 @@ def _upgrade(connection: Connection) -> None:
             "the database's user may not make extensions, schemas or roles; have its "
             "administrator make the extensions postgis, pg_trgm and btree_gist and the roles "
             "cim_reader, cim_resident_reader, cim_service, cim_public, cim_gate, cim_intake, "
-            "cim_editor and cim_feeder, granted to the user WITH ADMIN OPTION",
+            "cim_editor, cim_feeder and cim_sensing, granted to the user WITH ADMIN OPTION",
             "数据库用户无权创建扩展、模式或角色;请管理员创建扩展 postgis、pg_trgm、btree_gist "
             "以及角色 cim_reader、cim_resident_reader、cim_service、cim_public、cim_gate、"
-            "cim_intake、cim_editor、cim_feeder,并 WITH ADMIN OPTION 授予该用户",
+            "cim_intake、cim_editor、cim_feeder、cim_sensing,并 WITH ADMIN OPTION 授予该用户",
         ) from None

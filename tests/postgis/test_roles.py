@@ -53,7 +53,16 @@ def test_the_resident_reader_reads_neither_numbers_nor_what_they_are_found_by(
 
 
 @pytest.mark.parametrize(
-    "login", ["cim_public", "cim_gate", "cim_intake", "cim_service", "cim_editor", "cim_feeder"]
+    "login",
+    [
+        "cim_public",
+        "cim_gate",
+        "cim_intake",
+        "cim_service",
+        "cim_editor",
+        "cim_feeder",
+        "cim_sensing",
+    ],
 )
 def test_no_login_by_itself_reads_people_or_how_many_they_are(
     connection: Connection, login: str
@@ -136,7 +145,7 @@ def plain_user(url_of: Callable[..., str]) -> Iterator[tuple[str, str]]:
         admin.execute(
             SQL(
                 "REVOKE cim_reader, cim_resident_reader, cim_service, cim_public, cim_gate, "
-                "cim_intake, cim_editor, cim_feeder FROM {0}; DROP ROLE {0}"
+                "cim_intake, cim_editor, cim_feeder, cim_sensing FROM {0}; DROP ROLE {0}"
             ).format(Identifier(name))
         )
 
@@ -160,7 +169,7 @@ def test_a_user_prepared_as_the_guide_says_migrates_and_takes_the_roles(
         admin.execute(
             SQL(
                 "GRANT cim_reader, cim_resident_reader, cim_service, cim_public, cim_gate, "
-                "cim_intake, cim_editor, cim_feeder TO {} WITH ADMIN OPTION"
+                "cim_intake, cim_editor, cim_feeder, cim_sensing TO {} WITH ADMIN OPTION"
             ).format(Identifier(name))
         )
     engine = open_engine(settings.model_copy(update={"database_url": url}))
