@@ -37,6 +37,7 @@ from api.routes import (
     within,
 )
 from api.routes.intake import address_files, imports, quality, uploads
+from api.sensorthings import routes as sensorthings
 from api.serving.finding import find_by_first_word
 from api.serving.stack import passed_through
 from api.tilesets.archives import Archives
@@ -56,6 +57,7 @@ ROUTERS = (
     locate,
     nearest,
     ogc,
+    sensorthings,
     health,
     session,
     elsewhere,

@@ -114,7 +114,16 @@ log = logging.getLogger("cim.api")
 
 
 def problem(request: Request, status: int, en: str, zh: str) -> Response:
-    """A problem document about this request; its query is left out, for it may be anything."""
+    """A problem document about this request; its query is left out, for it may be anything.
+
+    Clients of SensorThings look for `message`, and get what they know.
+    """
+    if request.url.path.startswith("/sta/"):
+        return JSONResponse(
+            {"code": status, "type": "error", "message": en, "message_zh": zh},
+            status,
+            headers={"Cache-Control": "no-store", **HEADERS.get(status, {})},
+        )
     return JSONResponse(
         {
             "type": "about:blank",

@@ -1,0 +1,174 @@
+"""Answers to what an address asks: sets page by page, entities, properties, references."""
+
+import base64
+import binascii
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from api.sensorthings.asking import Question
+from cim.errors import NotFound
+from cim.store.queries.sensorthings import pages
+from cim.store.queries.sensorthings.addresses import NOWHERE
+from cim.store.queries.sensorthings.asked import Address, Options, refused
+from cim.store.queries.sensorthings.pages import ABSENT, Page, Target
+from cim.store.queries.sensorthings.shown import query
+
+OWN = ("$skiptoken", "$skip")
+ARRAYED = ("phenomenonTime", "resultTime", "result")
+"""Columns of a `dataArray` where nothing was selected."""
+
+
+def unpacked(options: Options) -> Options:
+    """With the place that a `$skiptoken` names; BadParameter where it is none of ours."""
+    if options.after is None:
+        return options
+    try:
+        text = str(options.after[0])
+        found = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (binascii.Error, ValueError):
+        found = None
+    good = isinstance(found, list) and all(each is None or isinstance(each, str) for each in found)
+    if not good or any("\0" in (each or "") for each in found):
+        raise refused("$skiptoken", "it is none of this service", "无效")
+    return replace(options, after=tuple(found), skip=0)
+
+
+def token(place: Sequence[str | None]) -> str:
+    """The place behind an entity, as callers carry it."""
+    return base64.urlsafe_b64encode(orjson.dumps(list(place))).decode().rstrip("=")
+
+
+def next_link(path: str, options: Options, place: Sequence[str | None]) -> str:
+    """The address of the page behind an entity."""
+    given = [(name, text) for name, text in options.given if name not in OWN]
+    return f"{path}?{query([*given, ('$skiptoken', token(place))])}"
+
+
+async def collection(by: Question, where: Target, options: Options, path: str) -> bytes:
+    """A page of a set."""
+    if options.array and where.entity.name == "Observation":
+        return await arrays(by, where, options, path)
+    full, rows, more = await fetched(by, where, options)
+    if not rows:
+        await check_parent(by, where)
+    head = await heading(by, where, options, more and path, full, rows)
+    return head + b'"value":[' + ",".join(row.j for row in rows).encode() + b"]}"
+
+
+async def fetched(
+    by: Question, where: Target, options: Options
+) -> tuple[Page, Sequence[Any], bool]:
+    """The rows of a page, and whether there are more behind it."""
+    page = pages.page(by.asking, where, options)
+    rows = await by.rows(page.asked) if page.limit else []
+    return page, rows[: page.limit], len(rows) > page.limit
+
+
+async def heading(
+    by: Question, where: Target, options: Options, path: str | bool, page: Page, rows: Sequence[Any]
+) -> bytes:
+    """What stands before the values: how many there are, and where it goes on."""
+    said: dict[str, Any] = {}
+    if options.count:
+        said["@iot.count"] = (await by.rows(pages.count(by.asking, where, options)))[0][0]
+    if path and page.limit:
+        said["@iot.nextLink"] = next_link(str(path), options, rows[-1].k)
+    return orjson.dumps(said)[:-1] + (b"," if said else b"")
+
+
+async def check_parent(by: Question, where: Target) -> None:
+    """NotFound where a set is empty because what it is a set of is not there."""
+    if len(where.steps) > 1:
+        parent = Target(where.steps[:-1], False)
+        if not await by.rows(pages.one(by.asking, parent, Options(select=("id",)))):
+            raise ABSENT
+
+
+async def arrays(by: Question, where: Target, options: Options, path: str) -> bytes:
+    """Readings as rows of columns, a block for each datastream."""
+    names = list(options.select or ("id", *ARRAYED))
+    inner = replace(options, select=(*names, "Datastream"), expand={})
+    page, rows, more = await fetched(by, where, inner)
+    head = await heading(by, where, options, more and path, page, rows)
+    blocks: dict[str, list[list[Any]]] = {}
+    for row in rows:
+        entity = orjson.loads(row.j)
+        stream = row_stream(entity)
+        values = [entity.get("@iot.id" if name == "id" else name) for name in names]
+        blocks.setdefault(stream, []).append(values)
+    root = by.asking.root
+    value = [
+        {
+            "Datastream@iot.navigationLink": f"{root}/Datastreams({stream})",
+            "components": names,
+            "dataArray@iot.count": len(values),
+            "dataArray": values,
+        }
+        for stream, values in blocks.items()
+    ]
+    return head + b'"value":' + orjson.dumps(value) + b"}"
+
+
+def row_stream(entity: dict[str, Any]) -> str:
+    """The number of the datastream in the link of a reading."""
+    link = str(entity.pop("Datastream@iot.navigationLink"))
+    return link.rpartition("Observations('")[2].partition("_")[0]
+
+
+async def single(by: Question, where: Target, options: Options) -> bytes:
+    """One entity; NotFound where there is none."""
+    rows = await by.rows(pages.one(by.asking, where, options))
+    if not rows:
+        raise ABSENT
+    found: bytes = rows[0].j.encode()
+    return found
+
+
+async def references(by: Question, where: Target, options: Options, path: str) -> bytes:
+    """The addresses alone."""
+    alone = replace(options, select=("@iot.selfLink",), expand={}, array=False)
+    if where.many:
+        return await collection(by, where, alone, path)
+    return await single(by, where, alone)
+
+
+async def part(by: Question, where: Target, address: Address) -> Any:
+    """The value of a property, or of a part of one; NotFound where there is no such."""
+    name, *deeper = address.property
+    if where.many or (name not in where.entity.properties and name not in ("id", "@iot.id")):
+        raise NOWHERE
+    if deeper and where.entity.properties[name].kind not in ("json", "geometry", "any"):
+        raise NOWHERE
+    found = orjson.loads(await single(by, where, Options(select=(name,))))
+    value = found.get("@iot.id" if name == "id" else name)
+    for step in deeper:
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            raise NotFound("There is no such property.", "没有该属性。")
+    return value
+
+
+SLICE = 5000
+"""Entities that are asked for at once where an answer is sent piece by piece."""
+
+
+async def pieces(by: Question, where: Target, options: Options, limit: int) -> AsyncIterator[bytes]:
+    """A long set, piece by piece: no more of it is in memory than a slice."""
+    yield b'{"value":['
+    sent, first = 0, True
+    while sent < limit:
+        page = pages.page(by.asking, where, options, min(SLICE, limit - sent))
+        rows = (await by.rows(page.asked))[: page.limit]
+        if rows:
+            yield (b"" if first else b",\n") + ",\n".join(row.j for row in rows).encode()
+        if len(rows) < page.limit:
+            break
+        first, sent = False, sent + len(rows)
+        options = replace(options, after=tuple(rows[-1].k), skip=0)
+    yield b"]}"

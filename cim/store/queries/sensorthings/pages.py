@@ -1,0 +1,175 @@
+"""The statements that answer an address: a page of a set, one entity, how many there are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from cim.errors import NotFound
+from cim.store.queries.ready import Asked
+from cim.store.queries.sensorthings.addresses import NOWHERE
+from cim.store.queries.sensorthings.asked import Address, Options, Step, refused
+from cim.store.queries.sensorthings.compiling import Compiler, joined
+from cim.store.queries.sensorthings.entities import ENTITIES, SETS
+from cim.store.queries.sensorthings.shape import Asking, Entity, Link, Values
+from cim.store.queries.sensorthings.shown import length, shown, sorts
+from cim.store.queries.sensorthings.terms import Term, parts_of
+
+ABSENT = NotFound("There is no entity of that id.", "没有该编号的实体。")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an address leads to: entities, each reached by a link from the one before."""
+
+    steps: tuple[tuple[Entity, Link | None, Step], ...]
+    many: bool
+    """Whether it is a set."""
+
+    @property
+    def entity(self) -> Entity:
+        """The kind of what is answered."""
+        return self.steps[-1][0]
+
+
+def target(address: Address) -> Target:
+    """What an address leads to; NotFound where there is no such set or link."""
+    first = address.steps[0]
+    if first.name not in SETS:
+        raise NOWHERE
+    found: list[tuple[Entity, Link | None, Step]] = [(SETS[first.name], None, first)]
+    many = first.id is None
+    for step in address.steps[1:]:
+        link = found[-1][0].links.get(step.name)
+        if many or link is None or (step.id is not None and not link.many):
+            raise NOWHERE
+        found.append((ENTITIES[link.to], link, step))
+        many = link.many and step.id is None
+    return Target(tuple(found), many)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page as it is asked for: the statement, and how many rows make it full."""
+
+    asked: Asked
+    limit: int
+
+
+def page(asking: Asking, where: Target, options: Options, limit: int | None = None) -> Page:
+    """A page of a set: rows of JSON `j` and of what they are sorted by, `k`, as texts.
+
+    One row more than the page holds says that there are others.
+    """
+    asking = _near(asking.fresh(), where, options)
+    tables, conditions, a = reached(asking, where)
+    compiler = Compiler(asking, where.entity, a)
+    if options.filter is not None:
+        conditions.append(compiler.condition(options.filter))
+    by = sorts(compiler, options.order)
+    if options.after is not None:
+        conditions.append(_after(by, options.after, asking.values))
+    full = length(options) if limit is None else limit
+    keys = ", ".join(f"({sql})::text" for sql, _, _ in by)
+    order = ", ".join(f"{sql}{' DESC' if down else ''}" for sql, _, down in by)
+    sql = f"""SELECT {shown(asking, where.entity, a, options)} AS j, ARRAY[{keys}] AS k
+        FROM {" CROSS JOIN ".join(tables)} WHERE {" AND ".join(conditions)} ORDER BY {order}
+        LIMIT {asking.values.add(full + 1, "int8")}
+        OFFSET {asking.values.add(options.skip, "int8")}"""
+    return Page(Asked(sql, tuple(asking.values.given)), full)
+
+
+def one(asking: Asking, where: Target, options: Options) -> Asked:
+    """The entity that an address leads to, as JSON."""
+    asking = asking.fresh()
+    tables, conditions, a = reached(asking, where)
+    sql = f"""SELECT {shown(asking, where.entity, a, options)} AS j
+        FROM {" CROSS JOIN ".join(tables)} WHERE {" AND ".join(conditions)} LIMIT 1"""
+    return Asked(sql, tuple(asking.values.given))
+
+
+def count(asking: Asking, where: Target, options: Options) -> Asked:
+    """How many entities a set holds."""
+    asking = _near(asking.fresh(), where, options)
+    tables, conditions, a = reached(asking, where)
+    if options.filter is not None:
+        conditions.append(Compiler(asking, where.entity, a).condition(options.filter))
+    sql = f"SELECT count(*) FROM {' CROSS JOIN '.join(tables)} WHERE {' AND '.join(conditions)}"
+    return Asked(sql, tuple(asking.values.given))
+
+
+def reached(asking: Asking, where: Target) -> tuple[list[str], list[str], str]:
+    """Tables and conditions that lead to what is asked for, and its alias; NotFound for bad ids."""
+    tables: list[str] = []
+    conditions: list[str] = []
+    alias = ""
+    for entity, link, step in where.steps:
+        if link is None:
+            alias = asking.values.alias()
+            tables.append(f"{entity.relation(asking)} {alias}")
+            conditions.append(entity.present(asking, alias))
+        else:
+            more, on, alias = joined(asking, entity, link, alias)
+            tables += more
+            conditions += on
+        if step.id is not None:
+            conditions.append(is_(entity, alias, step.id, asking.values))
+    return tables, conditions, alias
+
+
+def is_(entity: Entity, alias: str, id: object, values: Values) -> str:
+    """The condition that an entity has that id; NotFound where none can have it."""
+    columns = tuple(column.format(a=alias) for column, _ in entity.key.columns)
+    parts = parts_of(Term("id", "", key=columns, made=entity.key), id)
+    if parts is None:
+        raise ABSENT
+    return " AND ".join(
+        f"{column} = {part if isinstance(part, str) else values.add(*part)}"
+        for column, part in zip(columns, parts, strict=True)
+    )
+
+
+def _near(asking: Asking, where: Target, options: Options) -> Asking:
+    """With the geometry that every match must meet, where the whole set is asked."""
+    if options.filter is None or len(where.steps) > 1 or where.steps[0][2].id is not None:
+        return asking
+    found = Compiler(asking, where.entity, "").near(options.filter)
+    if found is None or where.entity.name not in ("Location", "FeatureOfInterest"):
+        return asking
+    return replace(asking, near=f"ST_GeomFromWKB({asking.values.add(found, 'bytea')}, 4490)")
+
+
+def _after(
+    by: Sequence[tuple[str, str, bool]], after: tuple[str | None, ...], values: Values
+) -> str:
+    """The condition of what comes behind the values of the last entity of a page."""
+    if len(after) != len(by):
+        raise refused("$skiptoken", "it belongs to another question", "与当前查询不符")
+    if all(each is not None for each in after) and len({down for _, _, down in by}) == 1:
+        keys = _keys_alone(by, after, values)
+        if keys:
+            return keys
+    found: list[str] = []
+    equal: list[str] = []
+    for (sql, type_, down), value in zip(by, after, strict=True):
+        bound = "NULL" if value is None else f"{values.add(value, 'text')}::{type_}"
+        if value is None:
+            beyond = f"{sql} IS NOT NULL" if down else "false"
+        else:
+            beyond = f"{sql} < {bound}" if down else f"({sql} > {bound} OR {sql} IS NULL)"
+        found.append(" AND ".join([*equal, beyond]))
+        equal.append(f"{sql} IS NULL" if value is None else f"{sql} = {bound}")
+    return f"({' OR '.join(f'({each})' for each in found)})"
+
+
+def _keys_alone(
+    by: Sequence[tuple[str, str, bool]], after: tuple[str | None, ...], values: Values
+) -> str:
+    """Of a set in the order of its ids: one comparison, which an index answers."""
+    if any(sql.rpartition(".")[2] not in ("key", "kind", "stream", "at") for sql, _, _ in by):
+        return ""
+    sign = "<" if by[0][2] else ">"
+    bounds = [
+        f"{values.add(value, 'text')}::{type_}"
+        for (_, type_, _), value in zip(by, after, strict=True)
+    ]
+    columns = ", ".join(sql for sql, _, _ in by)
+    return f"(({columns}) {sign} ({', '.join(bounds)}) AND {by[0][0]} {sign}= {bounds[0]})"

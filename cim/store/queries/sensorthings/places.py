@@ -1,0 +1,31 @@
+"""Rights as conditions: what in homes and what is secret is seen by whom, where."""
+
+from cim.store.queries.parts import BUILDING_AREA
+from cim.store.queries.sensorthings.shape import Asking, Place
+
+
+def inside(asking: Asking, place: Place, building: str) -> str:
+    """Whether a building, by the SQL of its id, stands where somebody may see more."""
+    if place is None:
+        return "true"
+    areas, grids = place
+    if not areas and not grids:
+        return "false"
+    return f"""EXISTS (SELECT FROM city.building b WHERE b.id = {building}
+        AND (b.grid_id = ANY ({asking.values.add(list(grids), "int8[]")})
+            OR {BUILDING_AREA} = ANY ({asking.values.add(list(areas), "int8[]")})))"""
+
+
+def cleared(asking: Asking, a: str) -> str:
+    """Whether a device may be seen, with `secrecy` and `house` of an alias."""
+    found = [f"{a}.secrecy = 0"]
+    for level, place in asking.sight:
+        where = inside(asking, place, f"{a}.house")
+        found.append(f"{a}.secrecy <= {asking.values.add(level, 'int4')} AND {where}")
+    return f"({' OR '.join(found)})"
+
+
+def living(asking: Asking, a: str) -> str:
+    """Whether readings may be seen, with `home` and `house` of an alias."""
+    where = inside(asking, asking.living, f"{a}.house")
+    return f"(NOT {a}.home OR {where})"

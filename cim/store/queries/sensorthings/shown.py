@@ -1,0 +1,161 @@
+"""Entities as JSON, made by the database as text: properties, links, and what is expanded.
+
+What is expanded is a statement within the statement, asked of the entities of the page alone.
+"""
+
+from collections.abc import Iterable
+from urllib.parse import quote, urlencode
+
+from cim.store.queries.sensorthings.asked import Options, Order, Path, refused, said
+from cim.store.queries.sensorthings.compiling import Compiler, joined
+from cim.store.queries.sensorthings.entities import ENTITIES
+from cim.store.queries.sensorthings.places import living
+from cim.store.queries.sensorthings.shape import Asking, Entity, Link, Property
+from cim.store.queries.sensorthings.streams import LATEST
+
+USUAL, MOST = 100, 10_000
+"""Entities of a page that says nothing of its length, and of the longest."""
+
+SELF = ("@iot.selfLink", "selfLink")
+IDS = ("id", "@iot.id")
+
+
+def shown(asking: Asking, entity: Entity, a: str, options: Options) -> str:
+    """SQL of an entity's JSON as text."""
+    names = chosen(entity, options)
+    parts = []
+    if names is None or any(each in names for each in IDS):
+        parts.append(f"""',"@iot.id":' || {entity.key.json.format(a=a)}""")
+    if names is None or any(each in names for each in SELF):
+        parts.append(f"""',"@iot.selfLink":"' || {_address(asking, entity, a)} || '"'""")
+    for each in entity.properties.values():
+        if names is None or each.name in names:
+            parts.append(f"""',"{each.name}":' || {value(each, a)}""")
+    for link in entity.links.values():
+        if link.name in options.expand:
+            parts.append(_expanded(asking, entity, a, link, options.expand[link.name]))
+        elif names is None or link.name in names:
+            here = _address(asking, entity, a)
+            parts.append(f"""',"{link.name}@iot.navigationLink":"' || {here} || '/{link.name}"'""")
+    unknown = set(options.expand) - set(entity.links)
+    if unknown:
+        raise no_such("$expand", entity, min(unknown), entity.links)
+    return f"'{{' || substr(concat({', '.join(parts) or repr('')}), 2) || '}}'"
+
+
+def _address(asking: Asking, entity: Entity, a: str) -> str:
+    """SQL of an entity's address."""
+    return f"{asking.rooted()} || '{entity.many}(' || {entity.key.text.format(a=a)} || ')'"
+
+
+def chosen(entity: Entity, options: Options) -> set[str] | None:
+    """The properties and links that are shown; None for all."""
+    if options.select is None:
+        return None
+    found = {name.partition("/")[0] for name in options.select}
+    known = {*IDS, *SELF, *entity.properties, *entity.links}
+    for name in options.select:
+        if name.partition("/")[0] not in known:
+            raise no_such("$select", entity, name, [*entity.properties, *entity.links])
+    return found
+
+
+def no_such(option: str, entity: Entity, name: str, known: Iterable[str]) -> Exception:
+    """What is said of a property or link that an entity has not."""
+    words = ", ".join(known)
+    return refused(
+        option,
+        f"a {entity.name} has no {said(name)}; it has {words}",
+        f"{entity.name} 没有 {said(name)}；可用：{words}",
+    )
+
+
+def value(each: Property, a: str) -> str:
+    """SQL of a property's JSON as text; NULL where there is none."""
+    sql = each.sql.format(a=a)
+    if each.json:
+        return each.json.format(a=a)
+    if each.kind == "string":
+        return f"to_json({sql})::text"
+    return f"({sql})::text"
+
+
+def length(options: Options) -> int:
+    """How many entities a page holds."""
+    return USUAL if options.top is None else min(options.top, MOST)
+
+
+def _expanded(asking: Asking, entity: Entity, a: str, link: Link, options: Options) -> str:
+    there = ENTITIES[link.to]
+    if latest_alone(entity, link, options):
+        b = asking.values.alias()
+        found = f"{LATEST.format(a=a)} {b} WHERE {living(asking, a)}"
+        shown_one = shown(asking, there, b, options)
+        return f"""',"{link.name}":[' || coalesce((SELECT {shown_one} FROM {found}), '') || ']'"""
+    tables, where, b = joined(asking, there, link, a)
+    compiler = Compiler(asking, there, b)
+    if options.filter is not None:
+        where.append(compiler.condition(options.filter))
+    rows = f"FROM {' CROSS JOIN '.join(tables)} WHERE {' AND '.join(where)}"
+    one = shown(asking, there, b, options)
+    if not link.many:
+        return f"""',"{link.name}":' || (SELECT {one} {rows} LIMIT 1)"""
+    top = length(options)
+    sql = f"""SELECT {one} AS j {rows} ORDER BY {ordered(compiler, options.order)}
+        LIMIT {top + 1} OFFSET {asking.values.add(options.skip, "int8")}"""
+    following = asking.values.add(f"/{link.name}?{_following(options, top)}", "text")
+    counted = ""
+    if options.count:
+        counted = f"""',"{link.name}@iot.count":' || (SELECT count(*) {rows}) || """
+    return f"""{counted}(SELECT ',"{link.name}":['
+        || coalesce(array_to_string((array_agg(q.j))[1:{top}], ','), '') || ']'
+        || CASE WHEN count(*) > {top} THEN ',"{link.name}@iot.nextLink":"'
+            || {_address(asking, entity, a)} || {following} || '"' ELSE '' END FROM ({sql}) q)"""
+
+
+def _following(options: Options, top: int) -> str:
+    """The query of the link to what comes after the first of an expanded set."""
+    given = [(name, text) for name, text in options.given if name not in ("$skip", "$top")]
+    given += [("$top", str(top)), ("$skip", str(options.skip + top))]
+    return query(given)
+
+
+def query(given: Iterable[tuple[str, str]]) -> str:
+    """Options as they stand in a link; quotes that JSON would have to escape are not left."""
+    return urlencode(list(given), quote_via=quote, safe="$(),/:;'@")
+
+
+def latest_alone(entity: Entity, link: Link, options: Options) -> bool:
+    """Whether of a stream's readings the latest alone is wanted, which the stream itself knows."""
+    newest = (Order(Path(("phenomenonTime",)), True),)
+    return (
+        entity.name in ("Datastream", "MultiDatastream")
+        and link.to == "Observation"
+        and options.top == 1
+        and options.skip == 0
+        and not options.count
+        and options.filter is None
+        and options.order[:1] == newest
+        and options.expand.keys() <= set()
+    )
+
+
+def ordered(compiler: Compiler, order: tuple[Order, ...]) -> str:
+    """What a set is sorted by, in SQL; the key comes last."""
+    return ", ".join(
+        f"{sql}{' DESC' if descending else ''}" for sql, _, descending in sorts(compiler, order)
+    )
+
+
+def sorts(compiler: Compiler, order: tuple[Order, ...]) -> list[tuple[str, str, bool]]:
+    """SQL, type and direction of all that a set is sorted by; no two entities are alike in it."""
+    found = [
+        (sql, type_, each.descending) for each in order for sql, type_ in compiler.sorting(each)
+    ]
+    keys = [
+        (column.format(a=compiler.alias), type_) for column, type_ in compiler.entity.key.columns
+    ]
+    known = {sql for sql, _, _ in found}
+    down = bool(order) and order[-1].descending and not found[-1][0].startswith("(")
+    last = [(sql, type_, down and len(order) == 1) for sql, type_ in keys if sql not in known]
+    return [*found, *last]

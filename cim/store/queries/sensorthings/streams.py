@@ -1,0 +1,85 @@
+"""Datastreams and their Observations, with what shows who may see them.
+
+A stream of a device hangs on what the device is bound to, else on the device; one that a client
+made says itself where (`city.sta_datastream`). When somebody was at home is left out of what those
+see who lack the right there.
+"""
+
+from cim.store.queries.sensorthings.objects import DEVICE, UNIT, kind_of
+from cim.store.queries.sensorthings.places import living
+from cim.store.queries.sensorthings.shape import Asking
+
+TYPES = "http://www.opengis.net/def/observationType/OGC-OM/2.0/"
+_THING = f"""coalesce(x.thing, v.bind_id * 8 + {kind_of("v.bind_type")}, v.id * 8 + {DEVICE})"""
+_HOME = f"""(coalesce(v.bind_type = 'unit', false) OR coalesce(x.thing & 7 = {UNIT}, false))"""
+_HOUSE = f"""coalesce(v.building_id, CASE WHEN x.thing & 7 = {UNIT} THEN
+    (SELECT u.building_id FROM city.unit u WHERE u.id = x.thing >> 3) END)"""
+_FROM = """city.datastream d LEFT JOIN city.device v ON v.id = d.device_id
+    LEFT JOIN city.sta_datastream x ON x.datastream_id = d.id"""
+_SEEN = f"""{_HOME} AS home, {_HOUSE} AS house, coalesce(v.secrecy, 0)::int4 AS secrecy,
+    v.ended_at AS gone"""
+
+STREAMS = f"""SELECT d.id AS key, d.device_id AS device, {_THING} AS thing,
+    coalesce(x.sensor, v.id * 8 + {DEVICE}) AS sensor, d.observed_property AS property,
+    coalesce(x.name, concat_ws(' ', v.name, d.name)) AS name,
+    coalesce(x.description, v.class_code || ' ' || d.name, d.name) AS description,
+    coalesce(x.observation_type, '{TYPES}' || CASE d.result_type WHEN 'number' THEN
+        'OM_Measurement' WHEN 'boolean' THEN 'OM_TruthObservation' WHEN 'code' THEN
+        'OM_CategoryObservation' ELSE 'OM_Observation' END) AS observation_type,
+    coalesce(x.unit, jsonb_build_object('name', d.unit_ucum, 'symbol', d.unit_ucum,
+        'definition', 'http://unitsofmeasure.org/ucum#' || d.unit_ucum)) AS unit,
+    coalesce(x.properties, jsonb_build_object('device', d.device_id, 'stream', d.name,
+        'kind', d.kind, 'interval', d.interval_s)) AS properties,
+    x.area AS area, x.multi IS NOT NULL AS multi, x.multi AS parts, d.result_type,
+    d.first_at, d.last_at, d.last_value, d.last_text, d.quality AS last_quality, {_SEEN}
+    FROM {_FROM}"""
+
+_TIMES = ("first_at", "last_at", "last_value", "last_text", "last_quality")
+_PLAIN = (
+    "key", "device", "thing", "sensor", "property", "name", "description", "observation_type",
+    "unit", "properties", "area", "multi", "parts", "result_type", "home", "house", "secrecy",
+    "gone",
+)  # fmt: skip
+
+
+def streams(asking: Asking) -> str:
+    """Every stream, and of those that may be seen the time and value of the latest reading."""
+    if asking.living is None:
+        return f"({STREAMS})"
+    may = living(asking, "q")
+    times = ", ".join(f"CASE WHEN {may} THEN q.{name} END AS {name}" for name in _TIMES)
+    return f"(SELECT {', '.join(f'q.{name}' for name in _PLAIN)}, {times} FROM ({STREAMS}) q)"
+
+
+_BOUND = f"""(SELECT b.bind_id * 8 + {kind_of("b.bind_type")} FROM city.device_binding b
+    WHERE b.device_id = d.device_id AND b.valid_from <= o.phenomenon_time
+        AND (b.valid_to IS NULL OR b.valid_to > o.phenomenon_time)
+    ORDER BY b.valid_from DESC LIMIT 1)"""
+FEATURE = f"coalesce(r.feature, {_BOUND}, {_THING})"
+"""What a reading is of: as it says itself, else what its device was bound to at the time."""
+
+_RICH = """coalesce(r.until, {at}) AS until, r.result_time, r.result AS rich, r.result_quality,
+    r.valid_from, r.valid_to, r.parameters"""
+
+OBSERVATIONS = f"""(SELECT o.datastream_id AS stream, o.phenomenon_time AS at,
+    o.result AS number, o.result_text AS words, o.quality, d.result_type,
+    x.multi IS NOT NULL AS multi, {_RICH.format(at="o.phenomenon_time")}, {FEATURE} AS feature,
+    {_SEEN}
+    FROM city.observation o JOIN ({_FROM}) ON d.id = o.datastream_id
+    LEFT JOIN city.sta_observation r
+        ON r.datastream_id = o.datastream_id AND r.phenomenon_time = o.phenomenon_time)"""
+
+
+def observations(_asking: Asking) -> str:
+    """Every reading."""
+    return OBSERVATIONS
+
+
+LATEST = f"""(SELECT {{a}}.key AS stream, {{a}}.last_at AS at, {{a}}.last_value AS number,
+    {{a}}.last_text AS words, {{a}}.last_quality AS quality, {{a}}.result_type, {{a}}.multi,
+    {_RICH.format(at="{a}.last_at")}, {{a}}.home, {{a}}.house, {{a}}.secrecy, {{a}}.gone,
+    coalesce(r.feature, {{a}}.thing) AS feature
+    FROM (SELECT {{a}}.last_at WHERE {{a}}.last_at IS NOT NULL) one
+    LEFT JOIN city.sta_observation r
+        ON r.datastream_id = {{a}}.key AND r.phenomenon_time = {{a}}.last_at)"""
+"""The latest reading of a stream `{a}`, out of what is kept of it: nothing is searched."""
