@@ -20,7 +20,7 @@ BROWSER := chromium libgl1-mesa-dri libegl1 libegl-mesa0 libgles2 fonts-noto-cjk
 
 VIEWER_SOURCES := $(shell find viewer -path viewer/node_modules -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help demo demo-check demo-city test check trial fuzz bench wheel viewer packages clean
+.PHONY: help demo demo-check demo-city test check trial trial-qgis fuzz bench wheel viewer packages clean
 
 help:
 	@echo "make demo            set up, make a sample city, open it at http://$(HOST):$(PORT)"
@@ -29,6 +29,8 @@ help:
 	@echo "                     are two cores; JOBS=1 one after the other, JOBS=4 on four"
 	@echo "make check           style, types, import contracts (part of make test)"
 	@echo "make trial           load the large real data sets, try properties on new examples (minutes)"
+	@echo "make trial-qgis      have a real QGIS read, filter, draw and edit the city: needs root, two minutes"
+	@echo "                     and 2 GB once for a Debian 13 of its own (tests/clients/qgis/debian)"
 	@echo "make fuzz FUZZ=100       try the running service with what nobody would send, so many tries a route"
 	@echo "make bench NAME=load SIZE=100000     measure: load, units, tiles, updates, api, parser, addresses"
 	@echo "make wheel           build the wheel, viewer included"
@@ -117,6 +119,10 @@ test: .setup/browser .setup/validator .setup/provider .setup/clients .setup/benc
 trial: .setup/database .setup/dev .setup/validator
 	HYPOTHESIS_PROFILE=wide $(BIN)/pytest -q $(PATIENT) tests/unit tests/postgis/test_derive_again.py
 	$(NODE) $(BIN)/pytest -q $(PATIENT) -m trial
+
+trial-qgis: .setup/database .setup/dev
+	@scripts/debian-packages debootstrap
+	$(BIN)/pytest -q $(PATIENT) -m qgis tests/clients/qgis
 
 fuzz: .setup/database .setup/dev
 	CIM_FUZZ=$(FUZZ) $(BIN)/pytest -q -s $(PATIENT) tests/http/test_fuzz.py

@@ -238,7 +238,7 @@ def _properties(here: Collection) -> dict[str, Document]:
 def schema(root: str, here: Collection) -> Document:
     """The properties of a collection, in their order, and which of them are not written.
 
-    The id is none of them: it stands beside them in a feature, and QGIS would look for it among them.
+    The id is none of them: it stands beside them in a feature, and QGIS would seek it among them.
     """
     kept = writable(here.name)
     properties = _properties(here)
