@@ -45,13 +45,19 @@ def _since(number: float) -> int | None:
 
 def _read(text: str) -> int | None:
     text = text.strip()
+    if text[4:5] == "-":  # the way nearly all of them are written
+        return _iso(_FRACTION.sub(r"\1", text) if len(text) > 32 else text)
     if _NUMBER.fullmatch(text):
         return _since(float(text) if "." in text else int(text))
     if found := _COMPACT.fullmatch(text):
         year, month, day, hour, minute, second, fraction, zone = found.groups("")
         text = f"{year}-{month}-{day}T{hour}:{minute}:{second}{fraction}{zone}"
+    return _iso(_FRACTION.sub(r"\1", text))
+
+
+def _iso(text: str) -> int | None:
     try:
-        read = datetime.fromisoformat(_FRACTION.sub(r"\1", text))
+        read = datetime.fromisoformat(text)
         read = read.replace(tzinfo=HERE) if read.tzinfo is None else read
         return (read - _EPOCH) // _MICROSECOND
     except (ValueError, OverflowError):
