@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from cim.feeds import fitting, writing
+from cim.feeds.alarms.judge import judge
 from cim.feeds.biometric import named, within
 from cim.feeds.book import LEFT_OUT, Book
 from cim.feeds.codecs.pool import Pool
@@ -26,6 +27,9 @@ from cim.feeds.writing import Judge, Letter, Lot, Row
 
 STATES: Final = 20_000
 """Senders whose state is kept (aliases of Sparkplug): the oldest are forgotten."""
+
+ROUNDS: Final = 10
+"""Times that a batch is looked up while the book forgets."""
 
 LONGEST: Final = 200
 """Characters of a name."""
@@ -71,7 +75,9 @@ class Ways(msgspec.Struct):
     throttle: Throttle | None = None
     """None takes what comes."""
 
-    judge: Judge | None = None
+    judge: Judge | None = judge
+    """What alarms make of readings; None judges none."""
+
     any_age: bool = False
     """Readings may be older than raw ones are kept: a replay brings them on purpose."""
 
@@ -126,8 +132,11 @@ def _decoded(item: Item, ways: Ways) -> Decoded:
 
 
 async def _look_up(connection: Any, batch: "_Batch") -> None:
-    wanted = batch.unknown()
-    if wanted:
+    """Know every key of the batch; again where the book was told to forget meanwhile."""
+    for _ in range(ROUNDS):
+        wanted = batch.unknown()
+        if not wanted:
+            return
         await resolve(connection, batch.ways.book, wanted)
 
 

@@ -1,0 +1,58 @@
+"""A message from a lift begins an alarm in the transaction that takes it in."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, text
+
+from cim.settings import Settings
+from tests.feeding import MINUTE, NOW, Ingester, furnish
+
+
+@pytest.fixture(scope="module")
+def city(engine: Engine) -> Engine:
+    furnish(engine)
+    with engine.begin() as connection:
+        connection.execute(
+            text("""INSERT INTO city.datastream (device_id, name, observed_property, result_type,
+                low, high) VALUES (7002, 'fault', 'fault', 'code', NULL, NULL),
+                (7004, 'density', 'optical density', 'number', 0, 20)""")
+        )
+    return engine
+
+
+@pytest.fixture
+def sender(city: Engine, settings: Settings) -> Iterator[Ingester]:
+    found = Ingester(settings)
+    yield found
+    found.close()
+
+
+def alarms(city: Engine, rule: str) -> list[str]:
+    told = text("""SELECT e.state FROM city.event e JOIN city.rule r ON r.id = e.rule_id
+        WHERE r.code = :rule ORDER BY e.id""")
+    with city.connect() as connection:
+        return list(connection.execute(told, {"rule": rule}).scalars())
+
+
+def lift(value: str, minute: int) -> dict[str, object]:
+    return {"device": "lift-1", "stream": "fault", "value": value, "at": NOW - minute * MINUTE}
+
+
+def test_a_lift_breaks_is_mended_and_breaks_again(city: Engine, sender: Ingester) -> None:
+    sender.send(lift("0", 9), lift("E07", 8))
+    assert alarms(city, "lift_fault") == ["open"]
+    sender.send(lift("E07", 8), lift("E07", 7))  # once more, and still
+    assert alarms(city, "lift_fault") == ["open"]
+    sender.send(lift("0", 6), lift("E07", 5))
+    assert alarms(city, "lift_fault") == ["closed", "open"]
+    sender.send(lift("E99", 30))  # late
+    assert alarms(city, "lift_fault") == ["closed", "open"]
+
+
+def test_a_reading_that_cannot_be_true_is_no_alarm(city: Engine, sender: Ingester) -> None:
+    dense = {"device": "smoke-1", "stream": "density"}
+    sender.send(dense | {"value": 21, "at": NOW - 2 * MINUTE})
+    assert alarms(city, "smoke_density") == []
+    sender.send(dense | {"value": 3, "at": NOW - MINUTE})
+    assert alarms(city, "smoke_density") == ["open"]
