@@ -25,6 +25,12 @@ INTAKE: Final = "intake"
 FEATURES_WRITE: Final = "features.write"
 """Changing single objects."""
 
+DEVICES_WRITE: Final = "devices.write"
+"""Registering devices, binding them, their keys, their datastreams; entities of SensorThings."""
+
+ALARMS_WRITE: Final = "alarms.write"
+"""Acknowledging alarms, and the rules they are raised by."""
+
 SYSTEM, SECURITY, AUDIT = "admin.system", "admin.security", "admin.audit"
 """Making accounts; giving roles and making keys; reading the audit log."""
 
@@ -36,6 +42,8 @@ SCOPES: Final = (
     RESIDENTS_REQUESTS,
     INTAKE,
     FEATURES_WRITE,
+    DEVICES_WRITE,
+    ALARMS_WRITE,
     SYSTEM,
     SECURITY,
     AUDIT,
