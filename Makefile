@@ -31,7 +31,8 @@ help:
 	@echo "make trial           load the large real data sets, try properties on new examples (minutes)"
 	@echo "make trial-qgis      have a real QGIS read, filter, draw and edit the city: needs root, two minutes"
 	@echo "                     and 2 GB once for a Debian 13 of its own (tests/clients/qgis/debian)"
-	@echo "make fuzz FUZZ=100       try the running service with what nobody would send, so many tries a route"
+	@echo "make fuzz FUZZ=100       try the running service with what nobody would send, so many tries a route,"
+	@echo "                     and every decoder of messages, so many thousand tries"
 	@echo "make bench NAME=load SIZE=100000     measure: load, units, tiles, updates, api, parser, addresses"
 	@echo "make wheel           build the wheel, viewer included"
 	@echo "make clean           remove what was built; your data in .cim stay"
@@ -125,7 +126,7 @@ trial-qgis: .setup/database .setup/dev
 	$(BIN)/pytest -q $(PATIENT) -m qgis tests/clients/qgis
 
 fuzz: .setup/database .setup/dev
-	CIM_FUZZ=$(FUZZ) $(BIN)/pytest -q -s $(PATIENT) tests/http/test_fuzz.py
+	CIM_FUZZ=$(FUZZ) $(BIN)/pytest -q -s $(PATIENT) tests/http/test_fuzz.py tests/unit/feeds/test_fuzzed.py
 
 bench: .setup/database .setup/dev .setup/bench
 	@test -n "$(NAME)" || { echo "make bench NAME=load|units|tiles|updates|api SIZE=100000" >&2; exit 2; }

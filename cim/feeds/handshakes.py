@@ -71,12 +71,12 @@ def genuine(decoder: str, payload: bytes, secret: str) -> bool | None:
         return None
     try:
         body = _PUSH.decode(payload)
-    except (msgspec.DecodeError, RecursionError):
+        held = bytes(body.msg)
+        if held[:1] == b'"':  # a message written as a text is signed as the text
+            held = msgspec.json.decode(held, type=str).encode()
+        return _same(body.msg_signature or body.signature, onenet(secret, body.nonce, held))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return False
-    held = bytes(body.msg)
-    if held[:1] == b'"':  # a message written as a text is signed as the text
-        held = msgspec.json.decode(held, type=str).encode()
-    return _same(body.msg_signature or body.signature, onenet(secret, body.nonce, held))
 
 
 def answer(taken: bool) -> Answer:
@@ -116,6 +116,6 @@ def _same(given: str, made: str) -> bool:
     """Whether two signatures in Base64 are one; a `+` may have become a space, or be escaped."""
     try:
         held = base64.b64decode(unquote(given).replace(" ", "+"), validate=True)
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError):  # no Base64
         return False
     return hmac.compare_digest(held, base64.b64decode(made))

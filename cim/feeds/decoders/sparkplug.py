@@ -99,9 +99,14 @@ def _read(payload: bytes) -> Any:
     from google.protobuf.message import DecodeError  # noqa: PLC0415 - only who reads it needs it
 
     try:
-        return payload_class().FromString(payload)
+        read = payload_class().FromString(payload)
     except DecodeError as error:
         raise msgspec.DecodeError(f"no payload of Sparkplug B: {error}") from None
+    for metric in read.metrics:
+        for text in (metric.name, metric.string_value):
+            if type(text) is bytes:  # so protobuf gives a text that is no UTF-8
+                raise msgspec.DecodeError("a text that is no UTF-8")
+    return read
 
 
 def _seq(read: Any) -> int | None:
