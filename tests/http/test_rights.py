@@ -135,6 +135,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "GET /changes": (PUBLIC, "/changes"),
     "GET /changes/stream": (PUBLIC, "/changes/stream?after=nothing"),
     "GET /datastreams/{id}/observations": (LIVING, "/datastreams/2/observations"),
+    "GET /datastreams/{id}/series": (LIVING, "/datastreams/2/series"),
     "GET /quality": (INTAKE, "/quality"),
     "GET /quality/{name}": (INTAKE, "/quality/duplicate_addresses"),
     "GET /matches": (INTAKE, "/matches"),

@@ -856,6 +856,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/datastreams/{id}/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A series of a datastream for a chart
+         * @description At most `points` points from `start` until before `end`, from readings or from their sums.
+         *
+         *     Without `end` until now, without `start` the 24 hours before `end`. Readings that are doubtful,
+         *     out of range or of a device at fault are left out. Readings of a device in a unit need the right
+         *     `living.read` there.
+         */
+        get: operations["series"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/quality": {
         parameters: {
             query?: never;
@@ -1832,6 +1856,31 @@ export interface components {
              * @description whether there is more to be read at once
              */
             more: boolean;
+        };
+        /**
+         * Charted
+         * @description One measured quantity of one device, and how it behaves.
+         */
+        Charted: {
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
+            /** Property */
+            property: string;
+            /** Unit */
+            unit: string | null;
+            device: components["schemas"]["StreamDevice"];
+            /**
+             * Kind
+             * @description gauge, counter or state
+             */
+            kind: string;
+            /**
+             * Interval S
+             * @description expected seconds between readings
+             */
+            interval_s: number | null;
         };
         /**
          * CheckResult
@@ -4146,6 +4195,113 @@ export interface components {
             zh: string;
         };
         /**
+         * Series
+         * @description Points of one datastream, oldest first, in two columns of equal length.
+         * @example {
+         *       "datastream": {
+         *         "id": 61,
+         *         "name": "volume",
+         *         "property": "用水量",
+         *         "unit": "m3",
+         *         "kind": "counter",
+         *         "interval_s": 3600,
+         *         "device": {
+         *           "id": 51,
+         *           "name": "803水表",
+         *           "class": {
+         *             "code": "water_meter",
+         *             "zh": "水表",
+         *             "en": "water meter"
+         *           }
+         *         }
+         *       },
+         *       "start": "2026-11-20T00:00:00Z",
+         *       "end": "2026-11-21T00:00:00Z",
+         *       "how": "minmax",
+         *       "level": "raw",
+         *       "width_s": null,
+         *       "t": [
+         *         1795161600000,
+         *         1795165200000
+         *       ],
+         *       "v": [
+         *         123.4,
+         *         123.6
+         *       ],
+         *       "low": null,
+         *       "high": null,
+         *       "gaps": [
+         *         [
+         *           1795165200000,
+         *           1795248000000
+         *         ]
+         *       ],
+         *       "truncated": false
+         *     }
+         */
+        Series: {
+            datastream: components["schemas"]["Charted"];
+            /**
+             * Start
+             * Format: date-time
+             */
+            start: string;
+            /**
+             * End
+             * Format: date-time
+             */
+            end: string;
+            /**
+             * How
+             * @enum {string}
+             */
+            how: "minmax" | "lttb" | "mean" | "weighted" | "increase";
+            /**
+             * Level
+             * @description what was read: readings, or their sums
+             * @enum {string}
+             */
+            level: "raw" | "5min" | "hour" | "day";
+            /**
+             * Width S
+             * @description seconds a bar is wide; null for lines
+             */
+            width_s: number | null;
+            /**
+             * T
+             * @description milliseconds since 1970 UTC
+             */
+            t: number[];
+            /**
+             * V
+             * @description number, or text where the readings are; null where a bar has no number
+             */
+            v: (number | string | null)[];
+            /**
+             * Low
+             * @description least of each bar; means alone have it
+             */
+            low: (number | null)[] | null;
+            /**
+             * High
+             * @description greatest of each bar
+             */
+            high: (number | null)[] | null;
+            /**
+             * Gaps
+             * @description times without a reading, longer than the stream is expected to be silent
+             */
+            gaps: [
+                number,
+                number
+            ][];
+            /**
+             * Truncated
+             * @description there were more texts; these are the latest
+             */
+            truncated: boolean;
+        };
+        /**
          * Session
          * @description Who the caller is, what they may do, and for which purposes personal data may be asked.
          * @example {
@@ -5189,7 +5345,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path: {
                 /** @description its id */
@@ -5281,7 +5437,7 @@ export interface operations {
             };
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path: {
                 /** @description its id */
@@ -5373,7 +5529,7 @@ export interface operations {
             };
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path: {
                 /** @description the coding rule; GET /codes */
@@ -5467,7 +5623,7 @@ export interface operations {
             };
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path: {
                 /** @description its id */
@@ -5556,7 +5712,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path: {
                 /** @description its id */
@@ -5879,7 +6035,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -6034,7 +6190,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -6100,7 +6256,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -6277,7 +6433,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -6365,7 +6521,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -6433,7 +6589,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -6577,7 +6733,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -6676,7 +6832,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -6775,7 +6931,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -6874,7 +7030,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -6973,7 +7129,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -7083,7 +7239,7 @@ export interface operations {
             };
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -7247,7 +7403,7 @@ export interface operations {
             };
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path: {
                 /** @description what is coloured */
@@ -7327,7 +7483,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path: {
                 /** @description what is coloured */
@@ -7566,7 +7722,7 @@ export interface operations {
             };
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -7657,7 +7813,7 @@ export interface operations {
             };
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -7808,7 +7964,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -7934,7 +8090,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path: {
                 /** @description its id */
@@ -8023,7 +8179,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path: {
                 /** @description its id */
@@ -8711,7 +8867,7 @@ export interface operations {
                 /** @description wait=20: up to 30 s, where there is nothing new yet */
                 prefer?: string;
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -8806,7 +8962,7 @@ export interface operations {
                 /** @description where the stream before ended */
                 "last-event-id"?: string | null;
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -8899,7 +9055,7 @@ export interface operations {
             };
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path: {
                 /** @description its id */
@@ -8983,12 +9139,110 @@ export interface operations {
             };
         };
     };
+    series: {
+        parameters: {
+            query?: {
+                /** @description a time with its zone */
+                start?: string | null;
+                /** @description a time with its zone */
+                end?: string | null;
+                /** @description most points answered; for a chart its width in pixels */
+                points?: number;
+                /** @description a line that keeps least and greatest (minmax) or the shape (lttb); or bars: mean, weighted (by the time each reading held), increase (of a counter) */
+                how?: "minmax" | "lttb" | "mean" | "weighted" | "increase";
+            };
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Series"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     quality: {
         parameters: {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -9070,7 +9324,7 @@ export interface operations {
             };
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path: {
                 /** @description the check */
@@ -9166,7 +9420,7 @@ export interface operations {
             };
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -9243,7 +9497,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path: {
                 /** @description its id */
@@ -9613,7 +9867,7 @@ export interface operations {
             };
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -9696,7 +9950,7 @@ export interface operations {
                 /** @description 1.0.0 */
                 "Tus-Resumable": "1.0.0";
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -9809,7 +10063,7 @@ export interface operations {
                 /** @description 1.0.0 */
                 "Tus-Resumable"?: string | null;
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path: {
                 /** @description name of the upload */
@@ -9900,7 +10154,7 @@ export interface operations {
                 /** @description 1.0.0 */
                 "Tus-Resumable": "1.0.0";
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path: {
                 /** @description name of the upload */
@@ -10009,7 +10263,7 @@ export interface operations {
                 /** @description 1.0.0 */
                 "Tus-Resumable": "1.0.0";
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path: {
                 /** @description name of the upload */
@@ -10145,7 +10399,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -10222,7 +10476,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -10342,7 +10596,7 @@ export interface operations {
             };
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -10419,7 +10673,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -10545,7 +10799,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path: {
                 /** @description its id */
@@ -10634,7 +10888,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path: {
                 /** @description its id */
@@ -10723,7 +10977,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
-                "X-Purpose"?: string;
+                "X-Purpose"?: string | null;
             };
             path: {
                 /** @description its id */
