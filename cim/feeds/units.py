@@ -70,7 +70,8 @@ def conversion(given: str, wanted: str) -> tuple[float, float] | None:
     (None, None, None)
     """
     here, there = SPELLINGS.get(given, given), SPELLINGS.get(wanted, wanted)
-    if here in ("", there):
+    # A level in dB alone is one over the usual reference, which the stream names: dB[SPL], dB[mW].
+    if here in ("", there) or (here == "dB" and there.startswith("dB[")):
         return 1.0, 0.0
     try:
         first, second = _unit(here), _unit(there)

@@ -29,6 +29,9 @@ ANSWER: Final = 64 << 10
 WORLDS: Final = 16
 """Scripts of which a child keeps a world: the others are made anew when they are asked for."""
 
+BROKEN_OFF: Final = ("InternalError", "out of memory")
+"""How errors begin of scripts that used up their time or memory."""
+
 _CALL: Final = """
 (function (bytes, port, at) {
   const when = at === null ? undefined : new Date(at);
@@ -55,12 +58,17 @@ def main() -> None:
         if "source" in packet:
             sources[number] = packet["source"]
             continue
+        world = worlds.pop(number, None)
         try:
-            world = worlds.pop(number, None) or _world(quickjs, prelude, sources[number])
+            world = world or _world(quickjs, prelude, sources[number])
             answer = {"data": _run(world, packet)}
-            worlds[number] = world
         except (quickjs.JSException, MemoryError, ValueError) as error:
             answer = {"error": str(error).strip().partition("\n")[0][:300] or "out of memory"}
+            # What was broken off in its midst may have left a world that is no longer sound.
+            if answer["error"].startswith(BROKEN_OFF):
+                world = None
+        if world is not None:
+            worlds[number] = world
         if len(worlds) > WORLDS:
             del worlds[next(iter(worlds))]
         _send(sys.stdout.buffer, answer)

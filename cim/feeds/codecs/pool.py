@@ -1,8 +1,8 @@
 """Child processes that run the scripts of payload codecs, a few of them, begun when first needed.
 
-A frame whose script does not answer in time costs that frame and the child; a script that fails so
-again and again rests for a minute, and its frames are faults meanwhile. Everything it says is
-judged as any payload is.
+A frame whose script does not answer in time costs that frame and the child; a script that uses up
+its time or memory again and again rests for a minute, and its frames are faults meanwhile. All that
+it says is judged as any payload is.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from cim.feeds.codecs.child import BROKEN_OFF
 from cim.feeds.decoders.values import add, dict_of, fault, guarded
 from cim.feeds.reading import Decoded, Frame
 
@@ -21,7 +22,7 @@ PATIENCE: Final = 2.0
 """Seconds until a frame is answered; a child is killed after them."""
 
 STRIKES: Final = 3
-"""Times in a row that a script may kill its child before it rests."""
+"""Times in a row that a script may use up its time or memory, or kill its child: then it rests."""
 
 REST: Final = 60.0
 _LARGEST: Final = 1 << 20
@@ -136,7 +137,10 @@ class Pool:
                 await child.end()
                 child = None
             self._free.put_nowait(child)
-        self._strikes.pop(number, None)
+        if str(dict_of(answer).get("error", "")).startswith(BROKEN_OFF):
+            self._strikes[number] = (strikes + 1, time.monotonic() + REST)
+        else:
+            self._strikes.pop(number, None)
         return _judged(answer, frame)
 
 

@@ -128,6 +128,17 @@ def test_a_child_opens_nothing_and_starts_nothing() -> None:
     assert asyncio.run(ask()) == ["24", "24", "24", "0"]  # too many open files, three times
 
 
+def test_a_script_that_uses_up_its_time_rests_so_that_it_does_not_hold_up_the_others() -> None:
+    found = run(*[Frame("d", HARM["never ends"], b"\1")] * 5)
+    assert reasons(found[:3]) == ["InternalError: interrupted"] * 3
+    assert reasons(found[3:]) == ["the script has failed too often, and rests for a minute"] * 2
+
+
+def test_a_script_that_throws_goes_on_with_the_next_frame() -> None:
+    bad = Frame("d", HARM["throws"], b"\1")
+    assert reasons(run(bad, bad, bad, bad, bad)) == ["Error: no"] * 5
+
+
 def test_a_child_that_dies_is_replaced_and_its_script_rests() -> None:
     async def die() -> list[Decoded]:
         async with Pool(1) as pool:

@@ -34,6 +34,7 @@ OUTSIDE_UCUM = {"[pH]", "dB[mW]"}
         ("{count}", "1", 3, 3),
         ("", "m", 3, 3),
         ("pH", "pH", 7, 7),
+        ("dB", "dB[SPL]", 60, 60),
     ],
 )
 def test_a_unit_of_the_same_kind_is_converted(
