@@ -166,7 +166,11 @@ def _statement(
     if asked and place:
         arms += [_exact("place"), _prefix("place_begins")]
         values |= {"place": place, "place_begins": _escaped(place) + "%"}
-    held, within = (_within(words, values) if anywhere else None) or ("", [])
+    enough = None if asked or not whole else "(SELECT count(DISTINCT id) FROM begun) < :limit"
+    held, within = (_within(words, values, enough) if anywhere else None) or ("", [])
+    if held and enough:
+        listed = "\n    UNION ALL\n    ".join(arms)
+        held, arms = f"begun AS MATERIALIZED (\n    {listed}\n),\n{held}", ["SELECT * FROM begun"]
     arms += within
     rooms, units = "", ""
     if asked:
@@ -199,12 +203,15 @@ def _prefix(name: str = "begins") -> str:
         WHERE norm_text LIKE :{name} AND ended_at IS NULL LIMIT :limit)"""
 
 
-def _within(words: list[str], values: dict[str, Any]) -> tuple[str, list[str]] | None:
+def _within(
+    words: list[str], values: dict[str, Any], enough: str | None
+) -> tuple[str, list[str]] | None:
     """What holds the words anywhere, in order, with others between them, and the arm that ranks it.
 
     The places are listed apart from the limit: with one in sight the planner goes through the
     table from its beginning, where streets and villages lie together and the first may be far.
-    None for what no index knows anything of.
+    `enough` is the condition to look at all: what begins with the words ranks before what holds
+    them.  None for what no index knows anything of.
     """
     runs = [run for word in words for run in _LETTERS.findall(word)]
     if not runs:
@@ -221,6 +228,7 @@ def _within(words: list[str], values: dict[str, Any]) -> tuple[str, list[str]] |
         # 3栋 is also the end of 13栋, which is another building.
         values["begun"] = "(^|[^0-9A-Z])" + re.escape(numbered[-1])
         score = "CASE WHEN norm_text ~ :begun THEN 80 ELSE 50 END"
+    conditions += [enough] if enough else []
     held = f"""held AS MATERIALIZED (
     SELECT id, norm_text FROM city.std_address WHERE {" AND ".join(conditions)}),
 """
