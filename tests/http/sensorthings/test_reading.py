@@ -38,7 +38,7 @@ def test_a_unit_is_a_thing_with_its_meter_as_a_datastream(get: Any) -> None:
     (stream,) = thing["Datastreams"]
     assert stream["unitOfMeasurement"]["symbol"] == "m3"
     assert stream["Sensor"]["@iot.id"] == WATER_METER
-    assert thing["Locations"][0]["location"]["type"] == "MultiPolygon"
+    assert thing["Locations"][0]["location"]["type"] == "Polygon"
     assert thing["Locations"][0]["@iot.id"] == UNIT_201
 
 

@@ -13,7 +13,7 @@ from cim.store.queries.sensorthings.functions import (
     PERIODS,
     reckoned,
 )
-from cim.store.queries.sensorthings.shape import Asking, Entity, Link, Property
+from cim.store.queries.sensorthings.shape import Asking, Entity, Link, Property, geojson
 from cim.store.queries.sensorthings.terms import (
     SIGNS,
     TYPES,
@@ -228,9 +228,9 @@ class Compiler:
         if found.kind == "json":
             return Term("json", f"({sql} #> {place})")
         if found.kind == "geometry":
-            given = f"coalesce({alias}.given, ST_AsGeoJSON({sql}, 8)::jsonb)"
-            if found.name == "observedArea":
-                given = f"ST_AsGeoJSON({sql}, 8)::jsonb"
+            given = f"{geojson(sql)}::jsonb"
+            if found.name != "observedArea":
+                given = f"coalesce({alias}.given, {given})"
             return Term("json", f"({given} #> {place})")
         if found.kind == "any":
             return Term("json", f"({alias}.rich #> {place})")

@@ -12,6 +12,7 @@ from cim.store.queries.sensorthings.shape import (
     Link,
     Property,
     by_name,
+    geojson,
     iso,
     period,
 )
@@ -109,7 +110,7 @@ def _geometry(name: str) -> Property:
         name,
         "geometry",
         "{a}.shape",
-        "coalesce({a}.given::text, ST_AsGeoJSON({a}.shape, 8))",
+        "coalesce({a}.given::text, " + geojson("{a}.shape") + ")",
         written=name,
     )
 
@@ -229,7 +230,7 @@ _UPSTREAM = (
     Property(
         "observationType", "string", "{a}.observation_type", written="observation_type"
     ),
-    Property("observedArea", "geometry", "{a}.area", "ST_AsGeoJSON({a}.area, 8)"),
+    Property("observedArea", "geometry", "{a}.area", geojson("{a}.area")),
     _PERIOD,
     Property(
         "resultTime", "time", "{a}.first_at", period("{a}.first_at", "{a}.last_at"),

@@ -161,6 +161,14 @@ def by_name(*each: Any) -> dict[str, Any]:
     return {one.name: one for one in each}
 
 
+def geojson(expression: str) -> str:
+    """A geometry as GeoJSON has it since RFC 7946: without a system, and one part as that part.
+
+    Buildings are stored in several parts; a client that asks for polygons finds those of one.
+    """
+    return f"ST_AsGeoJSON(ST_CollectionHomogenize({expression}), 8, 0)"
+
+
 def iso(expression: str) -> str:
     """A moment as JSON: in UTC, with as many digits as it has."""
     return f"""rtrim(to_json({expression} AT TIME ZONE 'UTC')::text, '"') || 'Z"'"""
