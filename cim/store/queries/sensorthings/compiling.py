@@ -13,7 +13,7 @@ from cim.store.queries.sensorthings.functions import (
     PERIODS,
     reckoned,
 )
-from cim.store.queries.sensorthings.shape import Asking, Entity, Link, Property, geojson
+from cim.store.queries.sensorthings.shape import Asking, Entity, Link, Property, part_of
 from cim.store.queries.sensorthings.terms import (
     SIGNS,
     TYPES,
@@ -228,10 +228,11 @@ class Compiler:
         if found.kind == "json":
             return Term("json", f"({sql} #> {place})")
         if found.kind == "geometry":
-            given = f"{geojson(sql)}::jsonb"
+            own = part_of(sql, rest, place)
             if found.name != "observedArea":
-                given = f"coalesce({alias}.given, {given})"
-            return Term("json", f"({given} #> {place})")
+                given = f"{alias}.given"
+                own = f"CASE WHEN {given} IS NULL THEN {own} ELSE {given} #> {place} END"
+            return Term("json", f"({own})")
         if found.kind == "any":
             return Term("json", f"({alias}.rich #> {place})")
         raise refused("$filter", f"{found.name} has no parts", f"{found.name} 没有下级属性")

@@ -169,6 +169,18 @@ def geojson(expression: str) -> str:
     return f"ST_AsGeoJSON(ST_CollectionHomogenize({expression}), 8, 0)"
 
 
+def part_of(expression: str, path: tuple[str, ...], place: str) -> str:
+    """A part of a geometry's GeoJSON; `place` is the SQL of its path.
+
+    Clients ask of every object whether it is a point: that is not worked out through its GeoJSON.
+    """
+    if path == ("type",):
+        return f"to_jsonb(substr(ST_GeometryType(ST_CollectionHomogenize({expression})), 4))"
+    if path[0] == "coordinates":
+        return f"{geojson(expression)}::jsonb #> {place}"
+    return "NULL::jsonb"
+
+
 def iso(expression: str) -> str:
     """A moment as JSON: in UTC, with as many digits as it has."""
     return f"""rtrim(to_json({expression} AT TIME ZONE 'UTC')::text, '"') || 'Z"'"""
