@@ -1,9 +1,10 @@
 """A polygon that a caller drew: GeoJSON read into WKB, or refused in a sentence."""
 
-import math
-from itertools import pairwise
+from itertools import chain
+from operator import itemgetter
 from typing import Any, Final
 
+import numpy as np
 import orjson
 import shapely
 
@@ -53,14 +54,14 @@ def outline(body: bytes) -> shapely.Geometry:
             f"The polygon has more than {MOST_VERTICES:,} corners.",
             f"多边形的顶点超过 {MOST_VERTICES:,} 个。",
         )
-    made = [[_ring(ring) for ring in part] for part in parts]
-    if any(not part for part in made) or not made:
+    if not parts or not all(parts):
         raise _wrong("has no ring", "没有环")
-    drawn = shapely.MultiPolygon([(shell, holes) for shell, *holes in made])
+    made = _polygons(parts)
+    drawn = made[0] if len(made) == 1 else shapely.multipolygons(made)
     west, south, east, north = drawn.bounds
     if west == east or south == north:
         raise _wrong("holds no area", "面积为零")
-    return drawn if len(made) > 1 else drawn.geoms[0]
+    return drawn
 
 
 def _parts(body: bytes) -> list[list[Any]]:
@@ -87,31 +88,59 @@ def _parts(body: bytes) -> list[list[Any]]:
     return found
 
 
-def _ring(ring: list[Any]) -> list[tuple[float, float]]:
-    """The corners of a ring, closed; InvalidQuery where it cannot be one."""
-    corners = [_corner(corner) for corner in ring]
-    if corners and corners[0] != corners[-1]:
-        corners.append(corners[0])
-    if len(set(corners)) < 3:
-        raise _wrong("has a ring of fewer than three corners", "有不足三个顶点的环")
-    if any(abs(one[0] - other[0]) > 180 for one, other in pairwise(corners)):
+def _polygons(parts: list[list[Any]]) -> Any:
+    """The polygons of rings that are lists; InvalidQuery where one cannot be a ring.
+
+    All corners at once, as columns: one by one, 100,000 of them take longer than an answer may.
+    """
+    rings = list(chain.from_iterable(parts))
+    size = np.fromiter(map(len, rings), np.int64, len(rings))
+    place = _corners(list(chain.from_iterable(rings)))
+    if size.min() < 3:
+        raise _wrong(*FEW)
+    first = np.concatenate(([0], np.cumsum(size)[:-1]))
+    ring = np.repeat(np.arange(len(rings)), size)
+    if not _three(place, first, ring):
+        raise _wrong(*FEW)
+    following = np.roll(place[:, 0], -1)
+    following[first + size - 1] = place[first, 0]
+    if (np.abs(following - place[:, 0]) > 180).any():
         raise _wrong(
             "crosses the antimeridian; cut it there into a MultiPolygon (RFC 7946, 3.1.9)",
             "跨越 180° 经线；请在该经线处切分为 MultiPolygon（RFC 7946 3.1.9）",
         )
-    return corners
+    made = shapely.linearrings(place, indices=ring)
+    part = np.repeat(np.arange(len(parts)), [len(each) for each in parts])
+    begins = np.concatenate(([True], part[1:] != part[:-1]))
+    return shapely.polygons(
+        np.concatenate((made[begins], made[~begins])),
+        indices=np.concatenate((part[begins], part[~begins])),
+    )
 
 
-def _corner(corner: Any) -> tuple[float, float]:
-    """Longitude and latitude of one corner."""
-    if not isinstance(corner, list) or not 2 <= len(corner) <= 4:
+FEW: Final = ("has a ring of fewer than three corners", "有不足三个顶点的环")
+
+
+def _corners(corners: list[Any]) -> Any:
+    """Longitude and latitude of corners, shape (n, 2)."""
+    if set(map(type, corners)) - {list} or set(map(len, corners)) - {2, 3, 4}:
         raise _malformed()
-    lon, lat = corner[:2]
-    if type(lon) not in (int, float) or type(lat) not in (int, float):
+    columns = [list(map(itemgetter(at), corners)) for at in (0, 1)]
+    if any(set(map(type, column)) - {int, float} for column in columns):
         raise _malformed()
-    if not (math.isfinite(lon) and math.isfinite(lat) and abs(lon) <= 180 and abs(lat) <= 90):
+    place = np.array(columns, np.float64).T
+    if not (np.abs(place) <= (180, 90)).all():  # what is no number is not either
         raise _wrong("lies outside -180,-90,180,90 degrees", "超出 -180,-90,180,90 度的范围")
-    return float(lon), float(lat)
+    return place
+
+
+def _three(place: Any, first: Any, ring: Any) -> bool:
+    """Whether each ring has three corners that differ; `first` is where each begins."""
+    many = len(place)
+    other = (place != place[first][ring]).any(1)
+    second = np.minimum.reduceat(np.where(other, np.arange(many), many), first).clip(max=many - 1)
+    third = other & (place != place[second][ring]).any(1)
+    return bool(np.logical_or.reduceat(third, first).all())
 
 
 def _malformed() -> InvalidQuery:

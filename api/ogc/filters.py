@@ -32,8 +32,8 @@ QUOTED = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"")
 
 def compiled(here: Collection, given: Mapping[str, str]) -> list[ColumnElement[bool]]:
     """The conditions of a filter, none where there is none; BadParameter says what is wrong."""
-    language = given.get("filter-lang", "")
-    if language not in ("", *LANGUAGES):
+    language = given.get("filter-lang")
+    if language not in (None, *LANGUAGES):
         raise wrong(
             "filter-lang", "must be cql2-text or cql2-json", "必须为 cql2-text 或 cql2-json"
         )

@@ -10,6 +10,7 @@ from fastapi import Depends, Header, Request
 
 from api.ogc.systems import DEFAULT, System, system
 from cim.errors import BadParameter
+from cim.geometry.intricacy import intricate
 from cim.intake.edits import Edit, writable, wrong
 from cim.store.queries.collections.shape import Collection
 
@@ -66,6 +67,8 @@ def placed(here: Collection, sent: Mapping[str, Any], within: System) -> shapely
     inside = -180 <= west <= east <= 180 and -90 <= south <= north <= 90
     if not all(map(isfinite, moved.bounds)) or not inside:
         raise wrong("geometry", "lies outside its coordinate system", "超出坐标系范围")
+    if intricate(moved):
+        raise wrong("geometry", "is too intricate: simplify it", "过于复杂，请简化")
     return moved
 
 

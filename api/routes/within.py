@@ -15,6 +15,7 @@ from api.params import LARGEST_ID, expanded
 from api.routes import PROBLEMS, TOO_LARGE
 from api.schemas.within import Within
 from cim.errors import InvalidQuery
+from cim.geometry.intricacy import intricate
 from cim.store.queries.collections import items as queries
 from cim.store.queries.collections.definitions import COLLECTIONS
 
@@ -105,6 +106,12 @@ async def within(
 def whole(body: bytes) -> tuple[bytes, bool]:
     """The polygon as WKB, valid, and whether it was mended; InvalidQuery where it cannot be."""
     found = outline(body)
+    if intricate(found):
+        raise InvalidQuery(
+            "The polygon is too intricate: its edges run past each other too often; cut it into "
+            "pieces or simplify it.",
+            "多边形过于复杂：边与边交错过多，请切分或简化。",
+        )
     why = shapely.is_valid_reason(found)
     if why == "Valid Geometry":
         return shapely.to_wkb(found), False

@@ -43,6 +43,12 @@ def test_text_and_json_say_the_same(client: TestClient) -> None:
     assert found(client, "units", json, **{"filter-lang": "cql2-json"}) == [201, 202, 203, 204]
 
 
+@pytest.mark.parametrize("language", ["", "cql-text", "CQL2-TEXT"])
+def test_a_language_that_is_none_is_refused(client: TestClient, language: str) -> None:
+    answer = client.get("/ogc/collections/units/items", params={"filter-lang": language})
+    assert answer.status_code == 400 and answer.json()["detail"].startswith("filter-lang")
+
+
 @pytest.mark.parametrize(
     ("collection", "words", "expected"),
     [

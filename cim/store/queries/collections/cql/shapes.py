@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import shapely
 
+from cim.geometry.intricacy import intricate
 from cim.store.queries.collections.cql.terms import Node, Term, refused
 from cim.store.queries.collections.items import shape
 
@@ -69,6 +70,8 @@ def _term(found: shapely.Geometry) -> Term:
         raise refused("a geometry is empty", "几何为空")
     if not all(map(isfinite, found.bounds)):
         raise refused("a geometry lies outside its coordinate system", "几何超出其坐标系范围")
+    if intricate(found):
+        raise refused("a geometry is too intricate to look at", "几何过于复杂")
     if not found.is_valid:
         raise refused("a geometry crosses itself", "几何自相交")
     wkb = shapely.to_wkb(found)
