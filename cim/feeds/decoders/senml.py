@@ -1,4 +1,4 @@
-"""SenML in JSON (RFC 8428): records that share a base name, time, unit and value.
+"""SenML in JSON or CBOR (RFC 8428): records that share a base name, time, unit and value.
 
     [{"bn": "urn:dev:mac:0024befffe804ff1:", "bt": 1767225600, "n": "temperature", "u": "Cel",
       "v": 21.5}, {"n": "humidity", "u": "%RH", "v": 40}]
@@ -23,6 +23,15 @@ _VERSION: Final = 10
 _KNOWN: Final = frozenset("bn bt bu bv bs bver n u v vs vb vd s t ut".split())
 _VALUES: Final[tuple[str, ...]] = ("v", "vs", "vb", "vd", "s")
 
+_LABELS: Final = {
+    -1: "bver", -2: "bn", -3: "bt", -4: "bu", -5: "bv", -6: "bs",
+    0: "n", 1: "u", 2: "v", 3: "vs", 4: "vb", 5: "s", 6: "t", 7: "ut", 8: "vd",
+}  # fmt: skip
+"""Labels of CBOR → names of JSON (RFC 8428, table 4)."""
+
+_ARRAYS: Final = range(0x80, 0xA0)
+"""First bytes of a list in CBOR; no JSON begins so."""
+
 _JSON: Final = msgspec.json.Decoder(list[dict[str, Any]])
 
 
@@ -31,7 +40,8 @@ def decode(payload: bytes, message: Message, out: Decoded) -> None:
     """The records of a pack, their bases resolved."""
     base: dict[str, Any] = {}
     said = device_said(message)
-    for place, record in enumerate(_JSON.decode(payload)):
+    records = _cbor(payload) if payload[:1] and payload[0] in _ARRAYS else _JSON.decode(payload)
+    for place, record in enumerate(records):
         base.update((key, value) for key, value in record.items() if key[:1] == "b")
         if bad := _unusable(record, base):
             fault(out, "not_decodable", bad, f"[{place}]")
@@ -43,6 +53,21 @@ def decode(payload: bytes, message: Message, out: Decoded) -> None:
         device, stream = _names(base.get("bn", ""), record.get("n", ""), said)
         unit = record.get("u", base.get("bu"))
         _record(out, record, base, (device, stream, at, SENML.get(unit, unit)))
+
+
+def _cbor(payload: bytes) -> list[dict[str, Any]]:
+    """The records of a pack in CBOR, by the names of JSON. Raises msgspec.DecodeError."""
+    import cbor2  # noqa: PLC0415 - few send it
+
+    try:
+        found = cbor2.loads(payload, max_depth=4)
+    except cbor2.CBORError as error:
+        raise msgspec.DecodeError(f"no CBOR: {error}") from None
+    if type(found) is not list or not all(type(record) is dict for record in found):
+        raise msgspec.DecodeError("no list of records")
+    return [
+        {_LABELS.get(key) or str(key): value for key, value in record.items()} for record in found
+    ]
 
 
 def _unusable(record: dict[str, Any], base: dict[str, Any]) -> str:
@@ -100,7 +125,7 @@ def _record(out: Decoded, record: dict[str, Any], base: dict[str, Any], where: W
         if key in ("v", "s"):
             value = _sum(value, base.get("bv" if key == "v" else "bs", 0))
         if key == "vd":
-            data = bytes_of(value)
+            data = value if type(value) is bytes else bytes_of(value)
             size = "" if data is None else f"{len(data)} bytes"
             fault(out, "not_a_value", f"data: {size}", stream)
         elif type(value) is dict or type(value) is list:
@@ -119,7 +144,7 @@ def _sum(value: Any, base: Any) -> Any:
 
 DECODER: Final = Decoder(
     decode,
-    ("application/senml+json", "application/sensml+json"),
-    "SenML in JSON (RFC 8428)",
-    "SenML JSON（RFC 8428）",
+    ("application/senml+json", "application/sensml+json", "application/senml+cbor"),
+    "SenML in JSON or CBOR (RFC 8428)",
+    "SenML JSON 或 CBOR（RFC 8428）",
 )
