@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import atheris
+import cbor2
 
 with atheris.instrument_imports(include=["cim.feeds"]):
     from cim.feeds.codecs import table
@@ -74,6 +75,8 @@ def seeds(name: str, corpus: Path) -> None:
     """The examples of a decoder, as the first files of its corpus."""
     corpus.mkdir(parents=True, exist_ok=True)
     found = [one.payload for one in examples() if one.decoder == name]
+    if name == "senml":
+        found.append(cbor2.dumps([{-2: "e:", -3: 1767225600, 0: "t", 1: "Cel", 2: 21.5, 8: b"x"}]))
     if name == "sparkplug":
         metric = {"name": "a", "alias": 1, "datatype": 3, "int_value": 4294967295, "quality": 0}
         said = {"alias": 1, "double_value": 1.5}

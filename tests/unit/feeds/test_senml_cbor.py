@@ -33,8 +33,8 @@ def test_a_pack_in_cbor_is_the_pack_in_json(example: Any) -> None:
     assert (found.readings, found.faults) == (same.readings, same.faults)
 
 
-def test_the_example_of_the_standard_has_the_bytes_of_the_standard() -> None:
-    # RFC 8428, 6: a sensor's voltage and current, the first record of its pack in CBOR.
+def test_labels_are_those_of_the_standard() -> None:
+    # RFC 8428, 6: a list, a record of four, and the base name is -2, 0x21 in CBOR.
     pack = [{"bn": "urn:dev:ow:10e2073a0108006:", "n": "voltage", "u": "V", "v": 120.1}]
     given_ = packed(pack)
     assert given_[:3] == bytes((0x81, 0xA4, 0x21))
