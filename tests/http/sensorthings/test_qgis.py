@@ -53,3 +53,9 @@ def test_things_come_with_what_hangs_on_them(client: TestClient) -> None:
     assert isinstance(rows, list)
     things = [thing for each in rows for thing in each["Things"]]
     assert len(things) >= len(rows) and all("Datastreams" in thing for thing in things)
+
+
+def test_streams_of_several_values_are_asked_for_points_too(client: TestClient) -> None:
+    filter_ = f"$filter={KINDS.format('observedArea', 'Point')}"
+    for entity in ("MultiDatastreams", "Datastreams"):
+        assert asked(client, f"{entity}?$top=0&$count=true&{filter_}")["@iot.count"] == 0

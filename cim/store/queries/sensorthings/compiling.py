@@ -13,7 +13,7 @@ from cim.store.queries.sensorthings.functions import (
     PERIODS,
     reckoned,
 )
-from cim.store.queries.sensorthings.shape import Asking, Entity, Link, Property, part_of
+from cim.store.queries.sensorthings.shape import Asking, Entity, Link, Property, geojson, part_of
 from cim.store.queries.sensorthings.terms import (
     SIGNS,
     TYPES,
@@ -227,12 +227,12 @@ class Compiler:
         place = self.asking.values.add(list(rest), "text[]")
         if found.kind == "json":
             return Term("json", f"({sql} #> {place})")
+        if found.name == "observedArea":
+            return Term("json", f"({geojson(sql)}::jsonb #> {place})")
         if found.kind == "geometry":
-            own = part_of(sql, rest, place)
-            if found.name != "observedArea":
-                given = f"{alias}.given"
-                own = f"CASE WHEN {given} IS NULL THEN {own} ELSE {given} #> {place} END"
-            return Term("json", f"({own})")
+            given, own = f"{alias}.given", part_of(sql, rest, place)
+            told = f"CASE WHEN {given} IS NULL THEN {own} ELSE {given} #> {place} END"
+            return Term("json", f"({told})")
         if found.kind == "any":
             return Term("json", f"({alias}.rich #> {place})")
         raise refused("$filter", f"{found.name} has no parts", f"{found.name} 没有下级属性")
