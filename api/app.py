@@ -39,6 +39,7 @@ from api.routes import (
 )
 from api.routes.intake import address_files, imports, quality, uploads
 from api.sensorthings import routes as sensorthings
+from api.sensorthings import writing as sensing
 from api.serving.finding import find_by_first_word
 from api.serving.stack import passed_through
 from api.tilesets.archives import Archives
@@ -59,6 +60,7 @@ ROUTERS = (
     nearest,
     ogc,
     sensorthings,
+    sensing,
     health,
     session,
     elsewhere,

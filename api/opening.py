@@ -38,6 +38,12 @@ INTAKE = "cim_intake"
 EDITOR = "cim_editor"
 """The database role that changes features: it sees neither people nor who signs in."""
 
+SENSING = "cim_sensing"
+"""The database role that writes for clients of SensorThings: readings, and what they made."""
+
+SENSORS = 3
+"""Connections that they write on."""
+
 GATE = "cim_gate"
 """The database role that looks up keys and sessions, and writes what signing in changes."""
 
@@ -102,6 +108,7 @@ async def opened(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         stack.push_async_callback(state.pulse.stop)
         state.intake_store = Store(await pools.store(INTAKE))
         state.intake_engine = pools.threads(INTAKE)
+        state.sensing = await pools.direct(SENSING, size=SENSORS)
         state.editing_engine = open_engine(settings, role=EDITOR, size=1, timeout=IN_THREAD)
         stack.callback(state.editing_engine.dispose)
         state.editing_turns = asyncio.Semaphore(1)

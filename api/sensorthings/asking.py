@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 
 from api.access import Caller
 from api.deps import CallerDep, sight
-from cim.errors import BadParameter, CimError
+from cim.errors import BadParameter, CimError, Conflict
 from cim.security.rights import LIVING_READ
 from cim.store.direct import Direct
 from cim.store.queries.ready import Asked
@@ -18,6 +18,9 @@ from cim.store.queries.sensorthings.shape import Asking, Place
 UNWORKABLE = BadParameter(
     "A value cannot be worked with: it is of another kind, too large, or outside its system.",
     "参数值无法计算：类型不符、数值过大或超出坐标系范围。",
+)
+BOUND = Conflict(
+    "Something else hangs on it, or is there already.", "存在关联的数据，或已有相同的数据。"
 )
 
 
@@ -45,8 +48,11 @@ class Question:
 
 def refusal(error: asyncpg.PostgresError) -> CimError | None:
     """What a caller is told of a fault in what they wrote; None where it is not theirs."""
-    # Class 22 is about values; what geometry libraries refuse has the code of internal errors.
+    # Class 22 is about values, 23 about what hangs together; what geometry libraries refuse has
+    # the code of internal errors.
     state = str(error.sqlstate)
+    if state.startswith("23"):
+        return BOUND
     return UNWORKABLE if state.startswith("22") or state == "XX000" else None
 
 

@@ -7,7 +7,7 @@ before a statement whether the connection still stands; where it does not, it is
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
@@ -31,6 +31,7 @@ PATIENCE = 10.0
 STATEMENT_BYTES = 64 * 1024
 """The longest statement whose plan is kept: a unit card is ten thousand bytes."""
 
+Done = TypeVar("Done")
 Open = Callable[..., Awaitable[asyncpg.Connection]]
 
 
@@ -115,12 +116,24 @@ class Direct:
         found: list[Any] = await self._run(ask)
         return found
 
-    async def _run(self, ask: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def within(self, work: Callable[[Any], Awaitable[Done]]) -> Done:
+        """Do something on a connection in a transaction of its own; it is not tried twice."""
+
+        async def ask(one: Any) -> Done:
+            async with one.transaction():
+                return await work(one)
+
+        done: Done = await self._run(ask, tries=1)
+        return done
+
+    async def _run(self, ask: Callable[[Any], Awaitable[Any]], tries: int = 2) -> Any:
         """Ask on a connection that is free, and once more on another where that one has gone."""
         try:
             try:
                 return await self._once(ask)
             except BROKEN:
+                if tries == 1:
+                    raise
                 return await self._once(ask)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             if isinstance(error, TimeoutError):

@@ -18,6 +18,7 @@ NOBODYS_GROUP = "00000000-0000-4000-8000-000000000000"
 
 PUBLIC, LIVING, INTAKE = "anybody", "living.read there", "intake in the whole city"
 EDITOR = "features.write there"
+DEVICES = "devices.write in the whole city"
 PERSON = "who is signed in, and no key"
 RESIDENTS = "residents.read there, for a purpose"
 REQUESTS = "residents.requests in the whole city"
@@ -132,6 +133,11 @@ TABLE: dict[str, tuple[str, str]] = {
     "GET /sta/v1.1": (PUBLIC, "/sta/v1.1"),
     "GET /sta/v1.1/": (PUBLIC, "/sta/v1.1/"),
     "GET /sta/v1.1/{path:path}": (PUBLIC, "/sta/v1.1/Things"),
+    "POST /sta/v1.1/CreateObservations": (DEVICES, "/sta/v1.1/CreateObservations"),
+    "POST /sta/v1.1/{path:path}": (DEVICES, "/sta/v1.1/Things"),
+    "PATCH /sta/v1.1/{path:path}": (DEVICES, "/sta/v1.1/Things(1610)"),
+    "PUT /sta/v1.1/{path:path}": (DEVICES, "/sta/v1.1/Things(1610)"),
+    "DELETE /sta/v1.1/{path:path}": (DEVICES, "/sta/v1.1/Things(8)"),
     "GET /changes": (PUBLIC, "/changes"),
     "GET /changes/stream": (PUBLIC, "/changes/stream?after=nothing"),
     "GET /datastreams/{id}/observations": (LIVING, "/datastreams/2/observations"),
@@ -189,6 +195,7 @@ RESIDENTS_HERE = {"residents", "residents-of-the-town", "residents-of-the-grid"}
 
 ALLOWED = {
     INTAKE: {"intake"}, RESIDENTS: RESIDENTS_HERE, REQUESTS: {"people-officer"}, EDITOR: set(),
+    DEVICES: {"devices"},
 }  # fmt: skip
 """Who may use routes that are for few."""
 

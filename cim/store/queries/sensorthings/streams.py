@@ -55,7 +55,8 @@ _BOUND = f"""(SELECT b.bind_id * 8 + {kind_of("b.bind_type")} FROM city.device_b
     WHERE b.device_id = d.device_id AND b.valid_from <= o.phenomenon_time
         AND (b.valid_to IS NULL OR b.valid_to > o.phenomenon_time)
     ORDER BY b.valid_from DESC LIMIT 1)"""
-FEATURE = f"coalesce(r.feature, {_BOUND}, {_THING})"
+_OBJECT = f"CASE WHEN {_THING} & 7 > 0 THEN {_THING} END"
+FEATURE = f"coalesce(r.feature, {_BOUND}, {_OBJECT})"
 """What a reading is of: as it says itself, else what its device was bound to at the time."""
 
 _RICH = """coalesce(r.until, {at}) AS until, r.result_time, r.result AS rich, r.result_quality,
@@ -78,7 +79,7 @@ def observations(_asking: Asking) -> str:
 LATEST = f"""(SELECT {{a}}.key AS stream, {{a}}.last_at AS at, {{a}}.last_value AS number,
     {{a}}.last_text AS words, {{a}}.last_quality AS quality, {{a}}.result_type, {{a}}.multi,
     {_RICH.format(at="{a}.last_at")}, {{a}}.home, {{a}}.house, {{a}}.secrecy, {{a}}.gone,
-    coalesce(r.feature, {{a}}.thing) AS feature
+    coalesce(r.feature, CASE WHEN {{a}}.thing & 7 > 0 THEN {{a}}.thing END) AS feature
     FROM (SELECT {{a}}.last_at WHERE {{a}}.last_at IS NOT NULL) one
     LEFT JOIN city.sta_observation r
         ON r.datastream_id = {{a}}.key AND r.phenomenon_time = {{a}}.last_at)"""
