@@ -8,9 +8,7 @@ every run of the tests.
 import base64
 import json
 import math
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,58 +16,27 @@ import httpx2 as httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from cim.settings import Settings
-from sample_data.make import make
-from tests.accounts import add_key, administrators
-from tests.clients.qgis.recording import Request, recording
-from tests.served import environment, serving
+from tests.accounts import add_key
+from tests.clients.qgis.recording import Request
 
 pytestmark = pytest.mark.qgis
 
-HERE = Path(__file__).parent
-PICTURES = HERE.parents[2] / "screenshots"
+PICTURES = Path(__file__).parents[3] / "screenshots"
 KEY = "key-office"
+Ran = Callable[..., dict[str, Any]]
+Way = tuple[str, list[Request]]
 FREE = 470_000, 2_540_000
 """Where nothing of the sample city stands: easting and northing, EPSG:4547."""
 
 
 @pytest.fixture(scope="module")
-def way(
-    settings: Settings, engine: Engine, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, list[Request]]]:
-    """The address of a service on a sample city, and what was asked of it."""
-    folder = tmp_path_factory.mktemp("city")
-    make(folder, 1600)
-    for path in folder.iterdir():
-        if path.stem not in ("areas", "grids", "estates", "streets", "buildings"):
-            path.unlink()
-    load = [sys.executable, "-m", "cim", "load", "city", str(folder), "--quiet", "--no-units"]
-    done = subprocess.run(
-        load, env=environment(settings), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-    administrators(engine)
+def found(way: Way, ran: Ran, engine: Engine) -> dict[str, Any]:
     add_key(engine, "office", KEY, ["editor"])
-    with serving(settings, "--no-worker") as (_, origin), recording(origin) as (address, seen):
-        yield address, seen
-
-
-def ran(script: str, *words: str) -> dict[str, Any]:
-    """What a script found that ran in QGIS."""
-    command = [str(HERE / "debian"), "python3", script, *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=1200, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-@pytest.fixture(scope="module")
-def found(way: tuple[str, list[Request]]) -> dict[str, Any]:
     return ran("features.py", f"{way[0]}/ogc", KEY, json.dumps(FREE))
 
 
 @pytest.fixture
-def asked(found: dict[str, Any], way: tuple[str, list[Request]]) -> list[Request]:
+def asked(found: dict[str, Any], way: Way) -> list[Request]:
     """The requests that QGIS made, once it has made them."""
     return way[1]
 
@@ -85,9 +52,7 @@ def test_it_is_a_qgis_that_edits(found: dict[str, Any]) -> None:
     assert tuple(map(int, found["qgis"].split("-")[0].split("."))) >= (3, 40)
 
 
-def test_its_browser_lists_every_collection(
-    found: dict[str, Any], way: tuple[str, list[Request]]
-) -> None:
+def test_its_browser_lists_every_collection(found: dict[str, Any], way: Way) -> None:
     known = httpx.get(f"{way[0]}/ogc/collections").json()["collections"]
     assert found["listed"] == [each["title"] for each in known]
 
@@ -166,9 +131,7 @@ def test_it_makes_names_moves_and_ends_a_feature(
 READS = ("GET", "OPTIONS", "HEAD")
 
 
-def test_values_of_each_type_come_to_be_what_was_typed(
-    found: dict[str, Any], way: tuple[str, list[Request]]
-) -> None:
+def test_values_of_each_type_come_to_be_what_was_typed(found: dict[str, Any], way: Way) -> None:
     typed = found["typed"]
     assert typed["written"]["done"] and typed["emptied"]["done"]
     at = f"{way[0]}/ogc/collections/buildings/items"
@@ -198,9 +161,7 @@ def test_nothing_it_asks_is_our_fault(asked: list[Request]) -> None:
     assert {each.status for each in asked} <= {200, 201, 204, 304, 412, 422, 428}
 
 
-def test_it_draws_the_vector_tiles_by_the_address_of_the_style(
-    way: tuple[str, list[Request]],
-) -> None:
+def test_it_draws_the_vector_tiles_by_the_address_of_the_style(way: Way, ran: Ran) -> None:
     extent = httpx.get(f"{way[0]}/ogc/collections/buildings").json()["extent"]["spatial"]["bbox"][0]
     corners = [*flat(*extent[:2]), *flat(*extent[2:])]
     drawn = ran("tiles.py", way[0], json.dumps(corners))
