@@ -24,6 +24,11 @@ _READ = (
     "multi-datastream/relations",
     "data-array/data-array",
 )  # fmt: skip
+_WRITTEN = (
+    "create-entity", "link-to-existing-entities", "deep-insert", "deep-insert-status-code",
+    "update-entity", "delete-entity", "historical-location-auto-creation",
+    "historical-location-manual-creation", "update-entity-put", "update-entity-jsonpatch",
+)  # fmt: skip
 
 CONFORMANCE = [
     _SPEC + name
@@ -35,6 +40,8 @@ CONFORMANCE = [
         ),
         "datamodel/entity-control-information/common-control-information",
         *_READ,
+        *(f"create-update-delete/{name}" for name in _WRITTEN),
+        "multi-datastream/constraints",
     )
 ]  # fmt: skip
 

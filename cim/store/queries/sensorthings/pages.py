@@ -74,7 +74,7 @@ def page(asking: Asking, where: Target, options: Options, limit: int | None = No
         FROM {" CROSS JOIN ".join(tables)} WHERE {" AND ".join(conditions)} ORDER BY {order}
         LIMIT {asking.values.add(full + 1, "int8")}
         OFFSET {asking.values.add(options.skip, "int8")}"""
-    return Page(Asked(sql, tuple(asking.values.given)), full)
+    return Page(asking.values.asked(sql), full)
 
 
 def one(asking: Asking, where: Target, options: Options) -> Asked:
@@ -83,7 +83,7 @@ def one(asking: Asking, where: Target, options: Options) -> Asked:
     tables, conditions, a = reached(asking, where)
     sql = f"""SELECT {shown(asking, where.entity, a, options)} AS j
         FROM {" CROSS JOIN ".join(tables)} WHERE {" AND ".join(conditions)} LIMIT 1"""
-    return Asked(sql, tuple(asking.values.given))
+    return asking.values.asked(sql)
 
 
 def count(asking: Asking, where: Target, options: Options) -> Asked:
@@ -93,7 +93,7 @@ def count(asking: Asking, where: Target, options: Options) -> Asked:
     if options.filter is not None:
         conditions.append(Compiler(asking, where.entity, a).condition(options.filter))
     sql = f"SELECT count(*) FROM {' CROSS JOIN '.join(tables)} WHERE {' AND '.join(conditions)}"
-    return Asked(sql, tuple(asking.values.given))
+    return asking.values.asked(sql)
 
 
 def reached(asking: Asking, where: Target) -> tuple[list[str], list[str], str]:

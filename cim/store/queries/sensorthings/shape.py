@@ -4,9 +4,14 @@ In every piece `{a}` stands for the alias of its relation, and `{b}` for that of
 The pieces are written here; what callers write is a parameter.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+from cim.store.queries.ready import Asked
+
+_PLACE = re.compile(r"\$(\d+)::")
 
 Place = tuple[tuple[int, ...], tuple[int, ...]] | None
 """Areas and grids, or None for the whole city."""
@@ -37,6 +42,18 @@ class Values:
         if value in self.given:
             return f"${self.given.index(value) + 1}::{type_}"
         return self.add(value, type_)
+
+    def asked(self, sql: str) -> Asked:
+        """The statement with its values; one that it does not use after all is left out.
+
+        >>> values = Values()
+        >>> values.asked(f"SELECT {(values.add(1, 'int8'), values.add(2, 'int8'))[1]}")
+        Asked(sql='SELECT $1::int8', values=(2,))
+        """
+        used = sorted({int(number) for number in _PLACE.findall(sql)})
+        places = {number: place for place, number in enumerate(used, 1)}
+        numbered = _PLACE.sub(lambda found: f"${places[int(found[1])]}::", sql)
+        return Asked(numbered, tuple(self.given[number - 1] for number in used))
 
     def alias(self) -> str:
         """A name for a relation that no other has."""

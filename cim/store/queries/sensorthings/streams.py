@@ -31,7 +31,7 @@ STREAMS = f"""SELECT d.id AS key, d.device_id AS device, {_THING} AS thing,
     coalesce(x.properties, jsonb_build_object('device', d.device_id, 'stream', d.name,
         'kind', d.kind, 'interval', d.interval_s)) AS properties,
     x.area AS area, x.multi IS NOT NULL AS multi, x.multi AS parts, d.result_type,
-    d.first_at, d.last_at, d.last_value, d.last_text, d.quality AS last_quality, {_SEEN}
+    coalesce(d.first_at, d.last_at) AS first_at, d.last_at, d.last_value, d.last_text, d.quality AS last_quality, {_SEEN}
     FROM {_FROM}"""
 
 _TIMES = ("first_at", "last_at", "last_value", "last_text", "last_quality")
