@@ -36,6 +36,8 @@ class _Event(msgspec.Struct, gc=False):
     object: Any = None
     rxInfo: Any = None
     batteryLevel: Any = None
+    batteryLevelUnavailable: bool = False
+    externalPowerSource: bool = False
     margin: Any = None
 
 
@@ -56,9 +58,12 @@ def decode(payload: bytes, message: Message, out: Decoded) -> None:
         _bytes(out, message, event, Frame(device, "", b"", event.fPort, at))
     if message.options.get("radio"):
         _radio(out, device, at, event.rxInfo)
-    for name, value in (("battery", event.batteryLevel), ("margin", event.margin)):
-        if value is not None:
-            add(out, device, name, at, value, {"battery": "%"}.get(name))
+    # Where it is not known, or there is none, the level says 0.
+    known = not (event.batteryLevelUnavailable or event.externalPowerSource)
+    if known and event.batteryLevel is not None:
+        add(out, device, "battery", at, event.batteryLevel, "%")
+    if event.margin is not None:
+        add(out, device, "margin", at, event.margin)
 
 
 def _bytes(out: Decoded, message: Message, event: _Event, frame: Frame) -> None:

@@ -26,7 +26,8 @@ from cim.feeds.decoders.values import (
 from cim.feeds.reading import Decoded, Decoder, Frame, Message
 
 _JSON: Final = msgspec.json.Decoder()
-_REPORTS: Final = ("dataReport", "dataReportTup", "eventReport")
+_REPORTS: Final = ("dataReport", "eventReport")
+_ANSWER: Final = "commandResponse"
 _LINES: Final = "deviceOnlineOfflineReport"
 
 
@@ -51,6 +52,9 @@ def _push(out: Decoded, message: Message, one: dict[str, Any]) -> None:
         add(out, device, "online", at, one.get("eventType", one.get("status")))
     elif kind in _REPORTS:
         _report(out, message, one, device, at)
+    elif kind != _ANSWER:
+        # Among them the union of reports (dataReportTupUnion), whose parts are pushed too.
+        fault(out, "not_decodable", "a type of message that is not read: push dataReport", kind)
 
 
 def _report(

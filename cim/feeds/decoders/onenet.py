@@ -5,7 +5,8 @@
 
 `msg` is one message, a list, or either written as a text. Type 1 is a data point, 2 going online
 (`status` 1) or offline; 7, the answer to a command, has no reading. Messages of the thing model
-(`notifyType` `property`, `data.params` by name) are read beside it. Signatures are
+say `messageType`: `notify` has properties or events by name (`data.params`), `lifeCycle` is
+`online`; answers, logs of scenes and places have no readings. Signatures are
 `cim.feeds.handshakes`'s.
 """
 
@@ -17,6 +18,8 @@ from cim.feeds.decoders.values import add, decoder, dict_of, fault, list_of, tex
 from cim.feeds.reading import Decoded, Decoder, Message
 
 _JSON: Final = msgspec.json.Decoder()
+_OTHERS: Final = ("lifeCycle", "reply", "sceneLog", "lbsAndWifi")
+"""Messages without values of streams; `lifeCycle` says only whether a device is there."""
 
 
 @decoder
@@ -35,10 +38,12 @@ def decode(payload: bytes, message: Message, out: Decoded) -> None:
     for place, one in enumerate(found):
         if type(one) is not dict:
             fault(out, "not_decodable", "no message", f"msg[{place}]")
+        elif "messageType" in one or "notifyType" in one:
+            _notice(out, one, f"msg[{place}]")
         elif "type" in one:
             _point(out, one, f"msg[{place}]")
         else:
-            _notice(out, one, f"msg[{place}]")
+            fault(out, "not_decodable", "neither type nor messageType", f"msg[{place}]")
 
 
 def _point(out: Decoded, one: dict[str, Any], where: str) -> None:
@@ -59,8 +64,16 @@ def _notice(out: Decoded, one: dict[str, Any], where: str) -> None:
     """A message of the thing model: properties by name, each a value and its time."""
     device = text_of(one.get("deviceName"))
     data = dict_of(one.get("data"))
-    if one.get("notifyType") not in ("property", "event"):
-        fault(out, "not_decodable", "a kind of notice that is not known", where)
+    kind = text_of(one.get("messageType")) or "notify"
+    if kind == "lifeCycle":
+        at, good = time_of(out, data.get("time", one.get("timestamp")), where)
+        status = text_of(data.get("status"))
+        if good:
+            add(out, device, "online", at, {"online": True, "offline": False}.get(status, status))
+    if kind in _OTHERS:
+        return
+    if kind != "notify":
+        fault(out, "not_decodable", "a kind of message that is not known", where)
         return
     for name, held in dict_of(data.get("params")).items():
         bare = type(held) is dict and "value" in held
