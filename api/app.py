@@ -13,6 +13,8 @@ from api.ogc import writing
 from api.opening import opened
 from api.routes import (
     addresses,
+    alarm_rules,
+    alarms,
     buildings,
     bulk,
     changes,
@@ -77,6 +79,8 @@ ROUTERS = (
     writing,
     changes,
     observations,
+    alarms,
+    alarm_rules,
     series,
     quality,
     tilesets,

@@ -49,12 +49,19 @@ def describe(app: FastAPI) -> Document:
                 _complete(operation, officer=operation["operationId"] in officers)
                 _retype(operation)
         schemas = document["components"]["schemas"]
-        for model in Answer.__subclasses__():
+        for model in _below(Answer):
             extra = model.model_config.get("json_schema_extra")
             if isinstance(extra, dict) and model.__name__ in schemas:
                 schemas[model.__name__] |= extra
     assert app.openapi_schema is not None  # FastAPI.openapi keeps what it made
     return app.openapi_schema
+
+
+def _below(model: type[Answer]) -> Iterator[type[Answer]]:
+    """Every kind of answer that is one of this kind."""
+    for each in model.__subclasses__():
+        yield each
+        yield from _below(each)
 
 
 def _complete(operation: Document, *, officer: bool) -> None:

@@ -18,10 +18,19 @@ NOBODYS_GROUP = "00000000-0000-4000-8000-000000000000"
 
 PUBLIC, LIVING, INTAKE = "anybody", "living.read there", "intake in the whole city"
 EDITOR = "features.write there"
+ALARMS, RULES = "alarms.write there", "alarms.write in the whole city"
 DEVICES = "devices.write in the whole city"
 PERSON = "who is signed in, and no key"
 RESIDENTS = "residents.read there, for a purpose"
 REQUESTS = "residents.requests in the whole city"
+
+RULE = {
+    "name": "x",
+    "type": "threshold",
+    "scope": {"class": ["lift"]},
+    "condition": {"above": 1e9},
+    "enabled": False,
+}
 
 BODIES = {
     "PUT /session/password": {"old": "x", "new": "y"},
@@ -30,6 +39,10 @@ BODIES = {
     "POST /people/lookup": {"unit": 201},
     "POST /people/export": {"id_no": "000000", "reference": "1"},
     "POST /people/erase": {"id_no": "000000", "reference": "1"},
+    "POST /alarm-rules": RULE,
+    "PUT /alarm-rules/{id}": RULE,
+    "POST /alarm-rules/try": {"rule": RULE},
+    "PUT /alarm-rules/{id}/streams/{datastream}": {"enabled": False},
 }
 """What must be sent along, or what is sent is refused before who sends it."""
 
@@ -142,6 +155,21 @@ TABLE: dict[str, tuple[str, str]] = {
     "GET /changes/stream": (PUBLIC, "/changes/stream?after=nothing"),
     "GET /datastreams/{id}/observations": (LIVING, "/datastreams/2/observations"),
     "GET /datastreams/{id}/series": (LIVING, "/datastreams/2/series"),
+    "GET /alarms": (PUBLIC, "/alarms"),
+    "GET /alarms/{id}": (PUBLIC, "/alarms/1"),
+    "POST /alarms/{id}/acknowledge": (ALARMS, "/alarms/1/acknowledge"),
+    "POST /alarms/{id}/note": (ALARMS, "/alarms/1/note"),
+    "POST /alarms/{id}/end": (ALARMS, "/alarms/1/end"),
+    "POST /alarms/{id}/false": (ALARMS, "/alarms/1/false"),
+    "POST /alarms/{id}/reopen": (ALARMS, "/alarms/1/reopen"),
+    "GET /alarm-rules": (RULES, "/alarm-rules"),
+    "POST /alarm-rules": (RULES, "/alarm-rules"),
+    "POST /alarm-rules/try": (RULES, "/alarm-rules/try"),
+    "GET /alarm-rules/{id}": (RULES, "/alarm-rules/1"),
+    "PUT /alarm-rules/{id}": (RULES, "/alarm-rules/999"),
+    "DELETE /alarm-rules/{id}": (RULES, "/alarm-rules/999"),
+    "PUT /alarm-rules/{id}/streams/{datastream}": (RULES, "/alarm-rules/999/streams/1"),
+    "DELETE /alarm-rules/{id}/streams/{datastream}": (RULES, "/alarm-rules/999/streams/1"),
     "GET /quality": (INTAKE, "/quality"),
     "GET /quality/{name}": (INTAKE, "/quality/duplicate_addresses"),
     "GET /matches": (INTAKE, "/matches"),
@@ -180,13 +208,15 @@ CALLERS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "intake-of-the-town": (("intake",), "441900001"),
     "people-officer": (("people_officer",), None),
     "people-officer-of-the-town": (("people_officer",), "441900001"),
+    "devices": (("devices",), None),
+    "devices-of-the-town": (("devices",), "441900001"),
     "no-role": ((), None),
 }
 """Keys by name: the roles, and the area or grid they are for."""
 
 HERE = {
     "statistics", "residents", "residents-of-the-town", "residents-of-the-grid", "intake",
-    "intake-of-the-town",
+    "intake-of-the-town", "devices", "devices-of-the-town",
 }  # fmt: skip
 """Who may see, in the tower, whether somebody is at home."""
 
@@ -195,6 +225,7 @@ RESIDENTS_HERE = {"residents", "residents-of-the-town", "residents-of-the-grid"}
 
 ALLOWED = {
     INTAKE: {"intake"}, RESIDENTS: RESIDENTS_HERE, REQUESTS: {"people-officer"}, EDITOR: set(),
+    ALARMS: {"devices", "devices-of-the-town"}, RULES: {"devices"},
     DEVICES: {"devices"},
 }  # fmt: skip
 """Who may use routes that are for few."""

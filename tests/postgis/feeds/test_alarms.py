@@ -1,12 +1,16 @@
 """Readings that begin and end alarms, whom these affect, and a history that nobody changes."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from cim.commands.alarm import alarm
 from cim.errors import NotAllowed
+from cim.feeds.alarms import proving
 from cim.settings import Settings
 from tests.alarming import Teller, furnish
 
@@ -341,3 +345,73 @@ def test_an_alarm_with_a_history_cannot_be_deleted(told: Teller, connection: Con
     told.say((LIFT1, 0, "E07"))
     with pytest.raises(DBAPIError, match="fk_event_entry_event_id"):
         connection.execute(text("DELETE FROM city.event"))
+
+
+# ── the history proved ───────────────────────────────────────────────────────────────────────────
+
+
+def by_hand(connection: Connection, sql: str) -> list[str]:
+    """What is found of what the owner of the server did, who can switch every trigger off."""
+    connection.execute(text("SET LOCAL session_replication_role = replica"))
+    connection.execute(text(sql))
+    return [fault.en for fault in proving.verify(connection).faults]
+
+
+@pytest.fixture
+def some(told: Teller) -> int:
+    """A lift that broke and was mended three times, the last time noted; the last alarm."""
+    for n in range(3):
+        told.say((LIFT1, 100 * n, "E07"), (LIFT1, 100 * n + 50, "0"))
+    last = int(told.rows("SELECT max(id) FROM city.event")[0][0])
+    act(told, last, "note", "门机更换")
+    return last
+
+
+def test_a_history_that_nobody_touched_is_proved(some: int, connection: Connection) -> None:
+    verdict = proving.verify(connection)
+    assert verdict.faults == [] and verdict.lines == 7
+
+
+@pytest.mark.parametrize(
+    ("attempt", "found"),
+    [
+        ("UPDATE city.event_entry SET note = '正常' WHERE note IS NOT NULL", "was changed"),
+        ("DELETE FROM city.event_entry WHERE kind = 'note'", "at the end were removed"),
+        ("UPDATE city.event SET started_at = started_at + interval '1 h'", "says it began as"),
+        (
+            "UPDATE city.event SET ended_at = NULL WHERE id IN (SELECT max(id) FROM city.event)",
+            "against what its history says",
+        ),
+        ("DELETE FROM city.event_entry WHERE kind = 'begin'", "has no history"),
+    ],
+)
+def test_what_somebody_did_by_hand_is_found(
+    some: int, connection: Connection, attempt: str, found: str
+) -> None:
+    assert any(found in fault for fault in by_hand(connection, attempt))
+
+
+def test_a_history_written_anew_is_known_by_an_anchor(some: int, connection: Connection) -> None:
+    anchor = proving.verify(connection).anchor
+    connection.execute(text("SET LOCAL session_replication_role = replica"))
+    connection.execute(
+        text("""DELETE FROM city.event_entry; DELETE FROM city.event;
+                UPDATE city.event_lane SET last = 0, digest = ''""")
+    )
+    assert proving.verify(connection).faults == []
+    assert len(proving.verify(connection, anchor).faults) == sum(
+        no > 0 for no, _ in anchor.values()
+    )
+
+
+def test_the_command_proves_it_too(some: int, city: Engine, settings: Settings) -> None:
+    shown = CliRunner(env={"CIM_DATABASE_URL": settings.database_url}).invoke(alarm, ["verify"])
+    assert shown.exit_code == 0 and "7 entries are as they were written" in shown.output
+    listed = CliRunner(env={"CIM_DATABASE_URL": settings.database_url}).invoke(
+        alarm, ["list", "--all", "--json"]
+    )
+    assert [one["units"] for one in json.loads(listed.output)] == [6, 6, 6]
+    rules = CliRunner(env={"CIM_DATABASE_URL": settings.database_url}).invoke(
+        alarm, ["rules", "--json"]
+    )
+    assert {"lift_fault", "offline"} <= {one["code"] for one in json.loads(rules.output)}

@@ -856,6 +856,247 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/alarms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Alarms, newest first
+         * @description Those that have not ended, unless `state` says otherwise.
+         *
+         *     Alarms of devices in units need the right `living.read` there, those of devices that are not
+         *     public `city.read`; to others they are not told of, nor counted.
+         */
+        get: operations["alarms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alarms/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One alarm, whom it affects, its history
+         * @description The history is chained and cannot be changed: `cim alarm verify` proves it.
+         */
+        get: operations["alarm"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alarms/{id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take an alarm on
+         * @description Somebody has seen it and takes care of it.
+         */
+        post: operations["acknowledge_alarm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alarms/{id}/note": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write something into its history
+         * @description It can be added to and never changed.
+         */
+        post: operations["note_alarm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alarms/{id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End an alarm by hand
+         * @description Where its condition holds still, the next reading begins another, after the cool-down.
+         */
+        post: operations["end_alarm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alarms/{id}/false": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mark an alarm as false
+         * @description There was nothing: it ends, and counts as false.
+         */
+        post: operations["false_alarm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alarms/{id}/reopen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open an ended alarm again
+         * @description It was ended or marked as false by mistake.
+         */
+        post: operations["reopen_alarm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alarm-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The rules there are
+         * @description Those that come with the program, as the city has made them, and its own.
+         */
+        get: operations["alarm_rules"];
+        put?: never;
+        /**
+         * Add a rule
+         * @description The next reading of each stream is judged by it.
+         */
+        post: operations["add_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alarm-rules/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * How often a rule would have fired
+         * @description Judges the readings that are kept of a time, a week unless said; nothing is written.
+         *
+         *     For rules of type threshold, rate and state.
+         */
+        post: operations["try_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alarm-rules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One rule
+         * @description With the streams for which it is another.
+         */
+        get: operations["alarm_rule"];
+        /**
+         * Make a rule another
+         * @description The next reading is judged by what it is then; what is open ends by that, or goes on.
+         */
+        put: operations["put_rule"];
+        post?: never;
+        /**
+         * Take a rule away
+         * @description Its alarms end; what they were stays in their history.
+         */
+        delete: operations["end_rule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alarm-rules/{id}/streams/{datastream}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Another limit for one stream
+         * @description What is not said of the condition is as for all.
+         */
+        put: operations["override_rule"];
+        post?: never;
+        /**
+         * As for all again
+         * @description The rule is for this stream what it is for all.
+         */
+        delete: operations["settle_rule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/datastreams/{id}/series": {
         parameters: {
             query?: never;
@@ -1515,6 +1756,44 @@ export interface components {
             items: components["schemas"]["AddressHere"][];
         };
         /**
+         * Affected
+         * @description Whom it affects; of one that has ended, whom it affected.
+         */
+        Affected: {
+            /** Units */
+            units: number;
+            /**
+             * Buildings
+             * @description ids of the buildings it is in or affects
+             */
+            buildings: number[];
+        };
+        /**
+         * AffectedUnit
+         * @description A unit that an alarm affects.
+         */
+        AffectedUnit: {
+            /** Id */
+            id: number;
+            /** Room No */
+            room_no: string;
+            /** Building Id */
+            building_id: number;
+            /** Storey Id */
+            storey_id: number;
+            /** Storey No */
+            storey_no: number;
+            /**
+             * How
+             * @description own, lift, entrance, near, above, storey, building, facade: a candidate
+             */
+            how: string;
+            /** Distance M */
+            distance_m: number | null;
+            /** Affected Still */
+            affected_still: boolean;
+        };
+        /**
          * Alarm
          * @description An alarm that is open.
          */
@@ -1541,6 +1820,129 @@ export interface components {
             since: string;
             /** Device Id */
             device_id: number | null;
+        };
+        /**
+         * AlarmDevice
+         * @description The device whose readings it was raised by.
+         */
+        AlarmDevice: {
+            /** Id */
+            id: number;
+            /** Name */
+            name: string | null;
+            class: components["schemas"]["Code"];
+        };
+        /**
+         * AlarmPlace
+         * @description Where it is; what is not known is null.
+         */
+        AlarmPlace: {
+            /** Text */
+            text: string | null;
+            /** Building Id */
+            building_id: number | null;
+            /** Storey Id */
+            storey_id: number | null;
+            /** Entrance Id */
+            entrance_id: number | null;
+            /** Estate Id */
+            estate_id: number | null;
+            /** Lon */
+            lon: number | null;
+            /** Lat */
+            lat: number | null;
+            /**
+             * Height
+             * @description metres in the datum
+             */
+            height: number | null;
+        };
+        /**
+         * AlarmRule
+         * @description The rule that an alarm was raised by.
+         */
+        AlarmRule: {
+            /** Id */
+            id: number;
+            /**
+             * Code
+             * @description of one that comes with the program
+             */
+            code: string | null;
+            /** Zh */
+            zh: string;
+            /** En */
+            en: string;
+        };
+        /**
+         * Alarms
+         * @description A page of alarms, newest first.
+         * @example {
+         *       "alarms": [
+         *         {
+         *           "id": 7,
+         *           "kind": "故障",
+         *           "severity": 3,
+         *           "state": "open",
+         *           "message": {
+         *             "zh": "示范小区 3栋 1单元 1号电梯 电梯控制器：电梯故障，故障码 E07",
+         *             "en": "示范小区 3栋 1单元 1号电梯 电梯控制器: lift fault, code E07"
+         *           },
+         *           "value": null,
+         *           "text": "E07",
+         *           "rule": {
+         *             "id": 1,
+         *             "code": "lift_fault",
+         *             "zh": "电梯故障",
+         *             "en": "Lift fault"
+         *           },
+         *           "device": {
+         *             "id": 101,
+         *             "name": "电梯控制器",
+         *             "class": {
+         *               "code": "lift",
+         *               "zh": "电梯",
+         *               "en": "lift"
+         *             }
+         *           },
+         *           "datastream_id": 1011,
+         *           "object": {
+         *             "type": "facility",
+         *             "id": 1
+         *           },
+         *           "place": {
+         *             "text": "示范小区 3栋 1单元 1号电梯",
+         *             "building_id": 1,
+         *             "storey_id": null,
+         *             "entrance_id": 1,
+         *             "estate_id": 1,
+         *             "lon": 113.8802,
+         *             "lat": 22.9201,
+         *             "height": 12.5
+         *           },
+         *           "begun": "2026-11-20T08:00:00Z",
+         *           "ended": null,
+         *           "acknowledged": null,
+         *           "false_alarm": false,
+         *           "affected": {
+         *             "units": 6,
+         *             "buildings": [
+         *               1
+         *             ]
+         *           }
+         *         }
+         *       ],
+         *       "next": "a7"
+         *     }
+         */
+        Alarms: {
+            /** Alarms */
+            alarms: components["schemas"]["RaisedAlarm"][];
+            /**
+             * Next
+             * @description go on with `after=` this; null where there are no more
+             */
+            next: string | null;
         };
         /**
          * Area
@@ -1581,60 +1983,60 @@ export interface components {
          * BuildingLinks
          * @description A building with those of its parts that were asked for; the others are not there.
          * @example {
+         *       "id": 7,
+         *       "name": "3栋",
          *       "address": "广东省东莞市松山湖示范社区示范小区3栋",
+         *       "kind": "自然幢",
+         *       "state": "existing",
+         *       "use": {
+         *         "code": "residential",
+         *         "zh": "住宅",
+         *         "en": "residential"
+         *       },
+         *       "height": 54,
+         *       "height_method": "given",
+         *       "floors_above": 18,
+         *       "floors_below": 1,
+         *       "floors_method": "given",
+         *       "built_year": 2015,
+         *       "footprint_area": 620.5,
+         *       "ground_elev": 12.3,
+         *       "height_shift": -5.2,
+         *       "estate": {
+         *         "id": 1,
+         *         "name": "示范小区"
+         *       },
          *       "areas": [
          *         {
-         *           "code": "441900",
          *           "id": 1,
-         *           "level": 2,
-         *           "name": "东莞市"
+         *           "code": "441900",
+         *           "name": "东莞市",
+         *           "level": 2
          *         }
          *       ],
+         *       "grid": {
+         *         "id": 4,
+         *         "code": "441900001001001",
+         *         "name": "第一网格"
+         *       },
+         *       "counts": {
+         *         "storeys": 19,
+         *         "entrances": 2,
+         *         "units": 144,
+         *         "residents": 320,
+         *         "devices": 300,
+         *         "organisations": 2
+         *       },
          *       "bounds": [
          *         113.88,
          *         22.92,
          *         113.8805,
          *         22.9203
          *       ],
-         *       "built_year": 2015,
          *       "centre": [
          *         113.8802,
          *         22.9201
-         *       ],
-         *       "counts": {
-         *         "devices": 300,
-         *         "entrances": 2,
-         *         "organisations": 2,
-         *         "residents": 320,
-         *         "storeys": 19,
-         *         "units": 144
-         *       },
-         *       "estate": {
-         *         "id": 1,
-         *         "name": "示范小区"
-         *       },
-         *       "floors_above": 18,
-         *       "floors_below": 1,
-         *       "floors_method": "given",
-         *       "footprint_area": 620.5,
-         *       "grid": {
-         *         "code": "441900001001001",
-         *         "id": 4,
-         *         "name": "第一网格"
-         *       },
-         *       "ground_elev": 12.3,
-         *       "height": 54,
-         *       "height_method": "given",
-         *       "height_shift": -5.2,
-         *       "id": 7,
-         *       "kind": "自然幢",
-         *       "name": "3栋",
-         *       "state": "existing",
-         *       "use": {
-         *         "code": "residential",
-         *         "en": "residential",
-         *         "zh": "住宅"
-         *       }
+         *       ]
          *     }
          */
         BuildingLinks: {
@@ -2242,6 +2644,16 @@ export interface components {
             oddities: components["schemas"]["Oddity"][];
         };
         /**
+         * Concerned
+         * @description What the device is bound to.
+         */
+        Concerned: {
+            /** Type */
+            type: string;
+            /** Id */
+            id: number | null;
+        };
+        /**
          * Confirm
          * @description A secret that was given, and a code made from it.
          */
@@ -2450,6 +2862,46 @@ export interface components {
             at: string | null;
         };
         /**
+         * Entry
+         * @description One entry of an alarm's history, which nobody can change.
+         */
+        Entry: {
+            /** Id */
+            id: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "begin" | "again" | "acknowledge" | "note" | "end" | "false" | "reopen";
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Noted
+             * Format: date-time
+             * @description when the entry was written
+             */
+            noted: string;
+            /**
+             * Actor
+             * @description who, told to those who may work on alarms
+             */
+            actor: string | null;
+            /** Note */
+            note: string | null;
+            /** Value */
+            value: number | null;
+            /** Text */
+            text: string | null;
+            /**
+             * Digest
+             * @description SHA-256 that chains it to the entry before
+             */
+            digest: string;
+        };
+        /**
          * Erased
          * @description What of a person is gone.
          * @example {
@@ -2594,6 +3046,25 @@ export interface components {
             items: components["schemas"]["Finding"][];
             /** Next */
             next: number | null;
+        };
+        /**
+         * Fired
+         * @description An alarm that there would have been.
+         */
+        Fired: {
+            /** Datastream Id */
+            datastream_id: number;
+            /**
+             * Begun
+             * Format: date-time
+             */
+            begun: string;
+            /** Ended */
+            ended: string | null;
+            /** Value */
+            value: number | null;
+            /** Text */
+            text: string | null;
         };
         /**
          * FloorGrid
@@ -3725,6 +4196,18 @@ export interface components {
             items: components["schemas"]["NormalAddress"][];
         };
         /**
+         * Note
+         * @description What somebody says of an alarm.
+         */
+        Note: {
+            /**
+             * Note
+             * @description at most 500 characters; no names, no numbers of persons
+             * @example 维保人员已到场
+             */
+            note?: string | null;
+        };
+        /**
          * ObjectCode
          * @description An official code of an object.
          */
@@ -3849,6 +4332,27 @@ export interface components {
             notes: components["schemas"]["Sentence"][];
             /** Seconds */
             seconds: number;
+        };
+        /**
+         * Override
+         * @description What of a rule is another for one stream.
+         */
+        Override: {
+            /**
+             * Condition
+             * @default {}
+             * @example {
+             *       "above": 20
+             *     }
+             */
+            condition: {
+                [key: string]: unknown;
+            };
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
         };
         /**
          * ParsedAddress
@@ -4067,6 +4571,61 @@ export interface components {
             method: "quantile" | "equal";
         };
         /**
+         * RaisedAlarm
+         * @description One alarm.
+         */
+        RaisedAlarm: {
+            /** Id */
+            id: number;
+            /**
+             * Kind
+             * @description 告警, 故障, 困人, 离线, 高空抛物, 电动车入梯, 消防占道, 违建
+             */
+            kind: string;
+            /**
+             * Severity
+             * @description 1 notice to 4 danger
+             */
+            severity: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "acknowledged" | "closed";
+            message: components["schemas"]["Sentence"] | null;
+            /**
+             * Value
+             * @description the number that it began with
+             */
+            value: number | null;
+            /**
+             * Text
+             * @description the code that it began with
+             */
+            text: string | null;
+            rule: components["schemas"]["AlarmRule"] | null;
+            device: components["schemas"]["AlarmDevice"] | null;
+            /** Datastream Id */
+            datastream_id: number | null;
+            object: components["schemas"]["Concerned"] | null;
+            place: components["schemas"]["AlarmPlace"];
+            /**
+             * Begun
+             * Format: date-time
+             */
+            begun: string;
+            /** Ended */
+            ended: string | null;
+            /** Acknowledged */
+            acknowledged: string | null;
+            /**
+             * False Alarm
+             * @description somebody found that there was nothing
+             */
+            false_alarm: boolean;
+            affected: components["schemas"]["Affected"];
+        };
+        /**
          * Ready
          * @description Whether requests can be answered.
          * @example {
@@ -4170,6 +4729,182 @@ export interface components {
             reason: components["schemas"]["Sentence"] | null;
             /** People */
             people: components["schemas"]["Resident"][];
+        };
+        /**
+         * Rule
+         * @description A rule.
+         */
+        Rule: {
+            /** Id */
+            id: number;
+            /**
+             * Code
+             * @description of one that comes with the program
+             */
+            code: string | null;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string | null;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "threshold" | "rate" | "state" | "silence" | "together";
+            /** Scope */
+            scope: {
+                [key: string]: unknown;
+            };
+            /** Condition */
+            condition: {
+                [key: string]: unknown;
+            };
+            /** Severity */
+            severity: number | null;
+            /** Cooldown S */
+            cooldown_s: number | null;
+            /** Enabled */
+            enabled: boolean;
+            /** Event Kind */
+            event_kind: string;
+            /** Affects */
+            affects: string;
+            /** Radius M */
+            radius_m: number | null;
+            /** Message Zh */
+            message_zh: string | null;
+            /** Message En */
+            message_en: string | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * RuleIn
+         * @description A rule as it is written; docs/reference/alarms.md says what each type judges.
+         * @example {
+         *       "condition": {
+         *         "below": 0.5,
+         *         "for_s": 120,
+         *         "margin": 0.1
+         *       },
+         *       "message_zh": "{place} {device}：水位 {value} {unit}",
+         *       "name": "水箱水位过低",
+         *       "name_en": "Water tank low",
+         *       "scope": {
+         *         "class": [
+         *           "level"
+         *         ],
+         *         "estate": [
+         *           1
+         *         ]
+         *       },
+         *       "severity": 2,
+         *       "type": "threshold"
+         *     }
+         */
+        RuleIn: {
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en?: string | null;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "threshold" | "rate" | "state" | "silence" | "together";
+            /**
+             * Scope
+             * @description class, observed_property, stream, estate …
+             */
+            scope: {
+                [key: string]: unknown;
+            };
+            /**
+             * Condition
+             * @description above, below, margin, for_s, codes …
+             * @default {}
+             */
+            condition: {
+                [key: string]: unknown;
+            };
+            /**
+             * Severity
+             * @description 1 notice to 4 danger
+             * @default 2
+             */
+            severity: number;
+            /**
+             * Cooldown S
+             * @default 0
+             */
+            cooldown_s: number;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * Event Kind
+             * @default 告警
+             */
+            event_kind: string;
+            /**
+             * Affects
+             * @description how affected units are found
+             * @default bound
+             */
+            affects: string;
+            /** Radius M */
+            radius_m?: number | null;
+            /** Message Zh */
+            message_zh?: string | null;
+            /** Message En */
+            message_en?: string | null;
+        };
+        /**
+         * RuleList
+         * @description The rules there are, the most severe first.
+         * @example {
+         *       "rules": [
+         *         {
+         *           "id": 1,
+         *           "code": "lift_fault",
+         *           "name": "电梯故障",
+         *           "name_en": "Lift fault",
+         *           "type": "state",
+         *           "scope": {
+         *             "class": [
+         *               "lift"
+         *             ],
+         *             "observed_property": [
+         *               "fault"
+         *             ]
+         *           },
+         *           "condition": {
+         *             "normal": [
+         *               "0",
+         *               "ok"
+         *             ]
+         *           },
+         *           "severity": 3,
+         *           "cooldown_s": 0,
+         *           "enabled": true,
+         *           "event_kind": "故障",
+         *           "affects": "lift",
+         *           "radius_m": null,
+         *           "message_zh": "{place} {device}：电梯故障，故障码 {value}",
+         *           "message_en": "{place} {device}: lift fault, code {value}",
+         *           "updated_at": "2026-11-20T08:00:00Z"
+         *         }
+         *       ]
+         *     }
+         */
+        RuleList: {
+            /** Rules */
+            rules: components["schemas"]["Rule"][];
         };
         /**
          * Scored
@@ -4498,6 +5233,26 @@ export interface components {
             class: components["schemas"]["Code"];
         };
         /**
+         * StreamOverride
+         * @description The same, with the stream.
+         */
+        StreamOverride: {
+            /** Datastream Id */
+            datastream_id: number;
+            /** Stream */
+            stream: string;
+            /** Device Id */
+            device_id: number | null;
+            /** Device */
+            device: string | null;
+            /** Condition */
+            condition: {
+                [key: string]: unknown;
+            } | null;
+            /** Enabled */
+            enabled: boolean;
+        };
+        /**
          * Suggestion
          * @description What may be meant by what was typed so far.
          */
@@ -4686,6 +5441,81 @@ export interface components {
         Tilesets: {
             /** Tilesets */
             tilesets: components["schemas"]["Tileset"][];
+        };
+        /**
+         * TrialIn
+         * @description A rule that need not be kept, and a time whose readings it is tried on.
+         */
+        TrialIn: {
+            rule: components["schemas"]["RuleIn"];
+            /**
+             * Since
+             * @description a week before `until` unless said
+             */
+            since?: string | null;
+            /**
+             * Until
+             * @description now unless said
+             */
+            until?: string | null;
+        };
+        /**
+         * Tried
+         * @description How often a rule would have fired.
+         * @example {
+         *       "since": "2026-11-13T00:00:00Z",
+         *       "until": "2026-11-20T00:00:00Z",
+         *       "readings": 2016,
+         *       "truncated": false,
+         *       "streams": 1,
+         *       "alarms": 3,
+         *       "open": 0,
+         *       "first": [
+         *         {
+         *           "datastream_id": 61,
+         *           "begun": "2026-11-14T02:00:00Z",
+         *           "ended": "2026-11-14T02:30:00Z",
+         *           "value": 0.4,
+         *           "text": null
+         *         }
+         *       ]
+         *     }
+         */
+        Tried: {
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /**
+             * Readings
+             * @description readings that were looked at
+             */
+            readings: number;
+            /**
+             * Truncated
+             * @description there were more, which were not
+             */
+            truncated: boolean;
+            /** Streams */
+            streams: number;
+            /** Alarms */
+            alarms: number;
+            /**
+             * Open
+             * @description of these, those that had not ended
+             */
+            open: number;
+            /**
+             * First
+             * @description at most 100 of them
+             */
+            first: components["schemas"]["Fired"][];
         };
         /**
          * Unit
@@ -5296,6 +6126,242 @@ export interface components {
              * @default []
              */
             expand: string[];
+        };
+        /**
+         * WholeAlarm
+         * @description One alarm with the units it affects and its history.
+         * @example {
+         *       "id": 7,
+         *       "kind": "故障",
+         *       "severity": 3,
+         *       "state": "open",
+         *       "message": {
+         *         "zh": "示范小区 3栋 1单元 1号电梯 电梯控制器：电梯故障，故障码 E07",
+         *         "en": "示范小区 3栋 1单元 1号电梯 电梯控制器: lift fault, code E07"
+         *       },
+         *       "value": null,
+         *       "text": "E07",
+         *       "rule": {
+         *         "id": 1,
+         *         "code": "lift_fault",
+         *         "zh": "电梯故障",
+         *         "en": "Lift fault"
+         *       },
+         *       "device": {
+         *         "id": 101,
+         *         "name": "电梯控制器",
+         *         "class": {
+         *           "code": "lift",
+         *           "zh": "电梯",
+         *           "en": "lift"
+         *         }
+         *       },
+         *       "datastream_id": 1011,
+         *       "object": {
+         *         "type": "facility",
+         *         "id": 1
+         *       },
+         *       "place": {
+         *         "text": "示范小区 3栋 1单元 1号电梯",
+         *         "building_id": 1,
+         *         "storey_id": null,
+         *         "entrance_id": 1,
+         *         "estate_id": 1,
+         *         "lon": 113.8802,
+         *         "lat": 22.9201,
+         *         "height": 12.5
+         *       },
+         *       "begun": "2026-11-20T08:00:00Z",
+         *       "ended": null,
+         *       "acknowledged": null,
+         *       "false_alarm": false,
+         *       "affected": {
+         *         "units": 6,
+         *         "buildings": [
+         *           1
+         *         ]
+         *       },
+         *       "units": [
+         *         {
+         *           "id": 31,
+         *           "room_no": "301",
+         *           "building_id": 1,
+         *           "storey_id": 3,
+         *           "storey_no": 3,
+         *           "how": "lift",
+         *           "distance_m": null,
+         *           "affected_still": true
+         *         }
+         *       ],
+         *       "history": [
+         *         {
+         *           "id": 19,
+         *           "kind": "begin",
+         *           "at": "2026-11-20T08:00:00Z",
+         *           "noted": "2026-11-20T08:00:00.2Z",
+         *           "actor": null,
+         *           "note": null,
+         *           "value": null,
+         *           "text": "E07",
+         *           "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+         *         }
+         *       ]
+         *     }
+         */
+        WholeAlarm: {
+            /** Id */
+            id: number;
+            /**
+             * Kind
+             * @description 告警, 故障, 困人, 离线, 高空抛物, 电动车入梯, 消防占道, 违建
+             */
+            kind: string;
+            /**
+             * Severity
+             * @description 1 notice to 4 danger
+             */
+            severity: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "acknowledged" | "closed";
+            message: components["schemas"]["Sentence"] | null;
+            /**
+             * Value
+             * @description the number that it began with
+             */
+            value: number | null;
+            /**
+             * Text
+             * @description the code that it began with
+             */
+            text: string | null;
+            rule: components["schemas"]["AlarmRule"] | null;
+            device: components["schemas"]["AlarmDevice"] | null;
+            /** Datastream Id */
+            datastream_id: number | null;
+            object: components["schemas"]["Concerned"] | null;
+            place: components["schemas"]["AlarmPlace"];
+            /**
+             * Begun
+             * Format: date-time
+             */
+            begun: string;
+            /** Ended */
+            ended: string | null;
+            /** Acknowledged */
+            acknowledged: string | null;
+            /**
+             * False Alarm
+             * @description somebody found that there was nothing
+             */
+            false_alarm: boolean;
+            affected: components["schemas"]["Affected"];
+            /**
+             * Units
+             * @description at most 2,000; `affected` has their number
+             */
+            units: components["schemas"]["AffectedUnit"][];
+            /** History */
+            history: components["schemas"]["Entry"][];
+        };
+        /**
+         * WholeRule
+         * @description A rule with the streams for which it is another.
+         * @example {
+         *       "id": 1,
+         *       "code": "lift_fault",
+         *       "name": "电梯故障",
+         *       "name_en": "Lift fault",
+         *       "type": "state",
+         *       "scope": {
+         *         "class": [
+         *           "lift"
+         *         ],
+         *         "observed_property": [
+         *           "fault"
+         *         ]
+         *       },
+         *       "condition": {
+         *         "normal": [
+         *           "0",
+         *           "ok"
+         *         ]
+         *       },
+         *       "severity": 3,
+         *       "cooldown_s": 0,
+         *       "enabled": true,
+         *       "event_kind": "故障",
+         *       "affects": "lift",
+         *       "radius_m": null,
+         *       "message_zh": "{place} {device}：电梯故障，故障码 {value}",
+         *       "message_en": "{place} {device}: lift fault, code {value}",
+         *       "updated_at": "2026-11-20T08:00:00Z",
+         *       "overrides": [
+         *         {
+         *           "datastream_id": 1011,
+         *           "stream": "fault",
+         *           "device_id": 101,
+         *           "device": "电梯控制器",
+         *           "condition": {
+         *             "normal": [
+         *               "00"
+         *             ]
+         *           },
+         *           "enabled": true
+         *         }
+         *       ]
+         *     }
+         */
+        WholeRule: {
+            /** Id */
+            id: number;
+            /**
+             * Code
+             * @description of one that comes with the program
+             */
+            code: string | null;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string | null;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "threshold" | "rate" | "state" | "silence" | "together";
+            /** Scope */
+            scope: {
+                [key: string]: unknown;
+            };
+            /** Condition */
+            condition: {
+                [key: string]: unknown;
+            };
+            /** Severity */
+            severity: number | null;
+            /** Cooldown S */
+            cooldown_s: number | null;
+            /** Enabled */
+            enabled: boolean;
+            /** Event Kind */
+            event_kind: string;
+            /** Affects */
+            affects: string;
+            /** Radius M */
+            radius_m: number | null;
+            /** Message Zh */
+            message_zh: string | null;
+            /** Message En */
+            message_en: string | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Overrides */
+            overrides: components["schemas"]["StreamOverride"][];
         };
         /**
          * Within
@@ -9073,6 +10139,1603 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Observations"];
                 };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarms: {
+        parameters: {
+            query?: {
+                /** @description active: has not ended, acknowledged or not */
+                state?: "active" | "open" | "acknowledged" | "closed" | "all";
+                /** @description that, or worse */
+                severity?: number | null;
+                /** @description kind of alarm */
+                kind?: string | null;
+                /** @description class of the device */
+                class?: string | null;
+                /** @description of the device of that id */
+                device?: number | null;
+                /** @description raised by the rule of that id */
+                rule?: number | null;
+                /** @description alarms that affect it */
+                unit?: number | null;
+                /** @description alarms that are in it or affect it */
+                building?: number | null;
+                /** @description in the estate of that id */
+                estate?: number | null;
+                /** @description in the area of that id, or one below it */
+                area?: number | null;
+                /** @description in the grid of that id */
+                grid?: number | null;
+                /** @description west,south,east,north */
+                bbox?: string | null;
+                /** @description began then, or later */
+                since?: string | null;
+                /** @description began before then */
+                until?: string | null;
+                /** @description what `next` of the page before said */
+                after?: string | null;
+                /** @description most alarms answered */
+                limit?: number;
+            };
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alarms"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarm: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeAlarm"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    acknowledge_alarm: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Note"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeAlarm"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What the alarm is now stands against it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    note_alarm: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Note"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeAlarm"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What the alarm is now stands against it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_alarm: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Note"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeAlarm"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What the alarm is now stands against it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    false_alarm: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Note"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeAlarm"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What the alarm is now stands against it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reopen_alarm: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Note"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeAlarm"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What the alarm is now stands against it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarm_rules: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleList"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeRule"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    try_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrialIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tried"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarm_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeRule"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeRule"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    override_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+                /** @description its id */
+                datastream: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Override"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    settle_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+                /** @description its id */
+                datastream: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request could not be understood */
             400: {

@@ -1,0 +1,128 @@
+"""How often a rule would have fired: judged against the readings that are kept."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, Row, text
+
+from cim.errors import InvalidQuery
+from cim.feeds.alarms.judging import CALM, Happening, Rule, Sample, State, judge, lapse
+from cim.feeds.alarms.rules import condition_of, scope_of
+from cim.feeds.alarms.states import micros, moment
+
+MOST: Final = 500_000
+"""Readings that are looked at."""
+
+NAMED: Final = 100
+"""Alarms that are named one by one."""
+
+_READINGS = text("""
+    WITH streams AS (
+        SELECT t.id FROM city.datastream t JOIN city.device d ON d.id = t.device_id
+        WHERE d.ended_at IS NULL AND city.in_scope(CAST(:scope AS jsonb), d.id, d.class_code,
+            d.bind_type, d.bind_id, d.building_id, t.name, t.observed_property))
+    SELECT o.datastream_id, o.phenomenon_time, o.result, o.result_text
+    FROM streams s JOIN city.observation o ON o.datastream_id = s.id
+    WHERE o.phenomenon_time >= :since AND o.phenomenon_time < :until
+        AND coalesce(o.quality, 0) IN (0, 2, 3)
+    ORDER BY o.datastream_id, o.phenomenon_time LIMIT :most""")
+
+
+@dataclass
+class Trial:
+    """What a rule would have done."""
+
+    readings: int = 0
+    truncated: bool = False
+    """There were more readings than are looked at."""
+
+    streams: int = 0
+    alarms: int = 0
+    open: int = 0
+    """Of the alarms, those that had not ended."""
+
+    first: list[dict[str, Any]] = field(default_factory=list)
+    """The first of them: datastream, when it began and ended, with what number or code."""
+
+
+def fire(rule: Rule, series: Iterable[Sample], until: int) -> Iterator[Happening]:
+    """What a rule makes of the readings of one stream, with a clock beside them until the end."""
+    state: State = CALM
+    for sample in series:
+        while state.due is not None and state.due < sample.at:
+            state, happening = lapse(rule, state, state.due)
+            if happening:
+                yield happening
+        state, happening = judge(rule, state, sample)
+        if happening:
+            yield happening
+    while state.due is not None and state.due <= until:
+        state, happening = lapse(rule, state, state.due)
+        if happening:
+            yield happening
+
+
+def tried(
+    connection: Connection, said: Mapping[str, Any], since: datetime, until: datetime
+) -> Trial:
+    """Judge the readings of a time by a rule that need not be kept; nothing is written.
+
+    InvalidQuery for rules that one stream's readings do not tell of: silence and combinations.
+    """
+    type_ = said.get("type")
+    if type_ not in ("threshold", "rate", "state"):
+        raise InvalidQuery(
+            "Rules of type threshold, rate and state can be tried.",
+            "仅 threshold、rate、state 类型的规则可以试运行。",
+        )
+    condition = condition_of(type_, said.get("condition") or {})
+    rule = Rule(0, type_, condition, float(said.get("cooldown_s") or 0))
+    scope = msgspec.json.encode(scope_of(said.get("scope") or {})).decode()
+    asked = {"scope": scope, "since": since, "until": until, "most": MOST + 1}
+    streams: dict[int, list[Row[Any]]] = defaultdict(list)
+    found, end = Trial(), micros(min(until, datetime.now(UTC))) or 0
+    for row in connection.execute(_READINGS, asked):
+        if found.readings == MOST:
+            found.truncated = True
+            break
+        found.readings += 1
+        streams[row.datastream_id].append(row)
+    found.streams = len(streams)
+    for stream, rows in streams.items():
+        _count(found, stream, fire(rule, _samples(rows), end))
+    return found
+
+
+def _samples(rows: Iterable[Row[Any]]) -> Iterator[Sample]:
+    """Readings with the one before each."""
+    at, value = None, None
+    for row in rows:
+        now = micros(row.phenomenon_time)
+        assert now is not None
+        yield Sample(now, row.result, row.result_text, at, value)
+        at, value = now, row.result
+
+
+def _count(found: Trial, stream: int, happenings: Iterable[Happening]) -> None:
+    """Add what happened on one stream."""
+    begun: dict[str, Any] | None = None
+    for one in happenings:
+        if one.kind == "begin":
+            found.alarms += 1
+            begun = {
+                "datastream_id": stream,
+                "begun": moment(one.at),
+                "ended": None,
+                "value": one.value,
+                "text": one.text,
+            }
+            if len(found.first) < NAMED:
+                found.first.append(begun)
+        elif one.kind == "end" and begun is not None:
+            begun["ended"] = moment(one.at)
+            begun = None
+    found.open += begun is not None
