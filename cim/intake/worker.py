@@ -27,6 +27,7 @@ from cim.store import changes
 from cim.store import engine as engines
 from cim.store import jobs as jobs_store
 from cim.store.queries import intake as statements
+from cim.store.retention import retain
 
 ROUND = 5.0
 """Seconds between two looks for jobs that are in no queue."""
@@ -154,7 +155,8 @@ class Worker:
             await asyncio.sleep(CLEANING)
 
     def clean(self) -> None:
-        """Take away uploads that are past their days, with their folders, and old outcomes."""
+        """Take away uploads that are past their days, old outcomes, changes, readings and sums."""
+        retain(self.engine, datetime.now(UTC))
         with self.engine.begin() as connection:
             connection.execute(statements.lock_uploads())
             days = self.settings.upload_days

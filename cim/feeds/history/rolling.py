@@ -26,6 +26,10 @@ STREAMS: Final = 20_000
 WAIT: Final = "300ms"
 """How long the closing of an hour may keep writers waiting; it is tried again at the next call."""
 
+UNHURRIED: Final = """SET LOCAL statement_timeout = 0; SET LOCAL jit = off;
+    SET LOCAL plan_cache_mode = force_custom_plan"""
+"""As long as it takes, and planned for the days it is about."""
+
 Told = Callable[[str, int], None]
 """Called with `hours`, `days` or `again`, and how many were summed up since the last call."""
 
@@ -87,8 +91,9 @@ class _Roll:
         await self.connection.fetchval("SELECT city.prepare_rollups($1)", moments)
 
     async def _together(self, work: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-        """In one transaction, which sees one moment."""
+        """In one transaction, which sees one moment and takes the time it needs."""
         async with self.connection.transaction(isolation="repeatable_read"):
+            await self.connection.execute(UNHURRIED)
             return await work(*args)
 
     async def _close(self, until: datetime) -> None:

@@ -43,6 +43,8 @@ def enter(stage: Stage) -> Counts:
     repeats = total - counts.new - counts.changed - counts.unchanged
     if repeats:
         stage.tallies["repeated"] = repeats
+    if counts.new or counts.changed:
+        stage.run(statements.MARK)
     stage.run(statements.LATEST)
     stage.run(statements.SEEN)
     return counts

@@ -207,3 +207,9 @@ COUNT_SPAN: Final = """
     SELECT count(*) AS readings, count(DISTINCT datastream_id) AS streams FROM city.observation
     WHERE phenomenon_time >= $1 AND phenomenon_time < $2"""
 """How much that is."""
+
+DUE: Final = f"""
+    SELECT greatest(0, date_part('epoch', date_bin('1 hour', $1, {_START}) - rolled_until)
+        / 3600)::bigint + (SELECT count(*) FROM city.rollup_mark)
+    FROM city.rollup_level WHERE level = 'hour'"""
+"""How many hours and marks there are to be summed up at $1."""

@@ -97,3 +97,11 @@ SEEN: Final = """
     FROM (SELECT r.device_id, max(t.last_at) AS at
           FROM stage_streams r JOIN city.datastream t ON t.id = r.id GROUP BY 1) f
     WHERE d.id = f.device_id AND (d.last_seen IS NULL OR d.last_seen < f.at)"""
+
+MARK: Final = """
+    INSERT INTO city.rollup_mark (datastream_id, since, until)
+    SELECT r.id, date_bin('1 hour', min(s.at), '2000-01-01 00:00+00'),
+        date_bin('1 hour', max(s.at), '2000-01-01 00:00+00') + interval '1 hour'
+    FROM stage_rows s JOIN stage_streams r ON r.device_ref = s.device_ref AND r.stream = s.stream
+    GROUP BY r.id ORDER BY r.id"""
+"""The time that a file has readings of is summed up again, once its hours are over."""
