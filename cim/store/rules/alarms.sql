@@ -159,34 +159,59 @@ AS $$ SELECT (scope -> 'class' IS NULL OR scope -> 'class' ? $3)
         (SELECT w.area_id FROM city.where_is($2) w),
         ARRAY(SELECT a::bigint FROM jsonb_array_elements_text(scope -> 'area') a))) $$;
 
--- Streams that rules are for, with the part of a combination that each is; NULL is all. Silence is
--- no rule for readings: the clock finds it.
-CREATE OR REPLACE FUNCTION city.watched(streams bigint[], rules bigint[])
-RETURNS TABLE (datastream_id bigint, rule_id bigint, part smallint, group_type text, group_id bigint)
+-- What each rule in use is for, a row a part of a combination: classes and properties as lists, NULL
+-- for any, and as `rest` what else its scope says. Silence is no rule for readings: the clock finds it.
+CREATE OR REPLACE FUNCTION city.rule_parts()
+RETURNS TABLE (rule_id bigint, part smallint, classes jsonb, properties jsonb, part_classes jsonb,
+    part_properties jsonb, rest jsonb)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT DISTINCT ON (t.id, r.id) t.id, r.id, p.no,
-        CASE WHEN p.no IS NOT NULL THEN coalesce(d.bind_type, 'device') END,
-        CASE WHEN p.no IS NOT NULL THEN coalesce(d.bind_id, d.id) END
+    SELECT r.id, p.no, r.scope -> 'class', r.scope -> 'observed_property', p.scope -> 'class',
+        p.scope -> 'observed_property',
+        nullif(r.scope - '{class,observed_property}'::text[], '{}')
       FROM city.rule r
       CROSS JOIN LATERAL (
         SELECT NULL::smallint AS no, '{}'::jsonb AS scope WHERE r.type <> 'together'
         UNION ALL SELECT x.no::smallint, x.scope
           FROM jsonb_array_elements(CASE r.type WHEN 'together' THEN r.condition -> 'parts' END)
                WITH ORDINALITY AS x(scope, no)) p
-      JOIN city.datastream t ON streams IS NULL OR t.id = ANY (streams)
-      JOIN city.device d ON d.id = t.device_id AND d.ended_at IS NULL
-      LEFT JOIN city.rule_override o ON o.rule_id = r.id AND o.datastream_id = t.id
-     WHERE r.enabled AND r.ended_at IS NULL AND r.type <> 'silence'
-       AND (rules IS NULL OR r.id = ANY (rules))
-       AND coalesce(o.enabled, true)
-       AND (p.scope -> 'class' IS NULL OR p.scope -> 'class' ? d.class_code)
-       AND (p.scope -> 'observed_property' IS NULL
-            OR p.scope -> 'observed_property' ? t.observed_property)
-       AND city.in_scope(r.scope, d.id, d.class_code, d.bind_type, d.bind_id, d.building_id,
-                         t.name, t.observed_property)
-     ORDER BY t.id, r.id, p.no $$;
+     WHERE r.enabled AND r.ended_at IS NULL AND r.type <> 'silence' $$;
+
+-- Streams that rules are for, with the part of a combination that each is; NULL is all. Rules are
+-- held against each pair of class and property once, however many streams have it. Planned anew each
+-- time: a few streams are found by their keys, all of them read through.
+CREATE OR REPLACE FUNCTION city.watched(streams bigint[], rules bigint[])
+RETURNS TABLE (datastream_id bigint, rule_id bigint, part smallint, group_type text, group_id bigint)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$ BEGIN
+    RETURN QUERY EXECUTE format($q$
+        WITH own AS MATERIALIZED (
+            SELECT t.id, t.name, t.observed_property, d.id AS device_id, d.class_code, d.bind_type,
+                d.bind_id, d.building_id
+              FROM city.datastream t JOIN city.device d ON d.id = t.device_id
+             WHERE d.ended_at IS NULL %s),
+        fitting AS MATERIALIZED (
+            SELECT k.*, p.rule_id, p.part, p.rest
+              FROM (SELECT DISTINCT class_code, observed_property FROM own) k
+              JOIN city.rule_parts() p ON (p.classes IS NULL OR p.classes ? k.class_code)
+               AND (p.properties IS NULL OR p.properties ? k.observed_property)
+               AND (p.part_classes IS NULL OR p.part_classes ? k.class_code)
+               AND (p.part_properties IS NULL OR p.part_properties ? k.observed_property)
+             WHERE $2 IS NULL OR p.rule_id = ANY ($2))
+        SELECT DISTINCT ON (o.id, f.rule_id) o.id, f.rule_id, f.part,
+            CASE WHEN f.part IS NOT NULL THEN coalesce(o.bind_type, 'device') END,
+            CASE WHEN f.part IS NOT NULL THEN coalesce(o.bind_id, o.device_id) END
+          FROM own o JOIN fitting f
+            ON f.class_code = o.class_code AND f.observed_property = o.observed_property
+         WHERE (f.rest IS NULL OR city.in_scope(f.rest, o.device_id, o.class_code, o.bind_type,
+                o.bind_id, o.building_id, o.name, o.observed_property))
+           AND NOT EXISTS (SELECT FROM city.rule_override x WHERE x.rule_id = f.rule_id
+                AND x.datastream_id = o.id AND NOT x.enabled)
+         ORDER BY o.id, f.rule_id, f.part $q$,
+        CASE WHEN streams IS NULL THEN '' ELSE 'AND t.id = ANY ($1)' END) USING streams, rules;
+END $$;
 
 -- Bring the watches of streams and rules to what the rules say; NULL is all. What a rule is no
 -- longer for ends.
@@ -197,7 +222,7 @@ AS $$
 DECLARE
     left_open bigint[];
 BEGIN
-    WITH wanted AS (SELECT * FROM city.watched(streams, rules)),
+    WITH wanted AS MATERIALIZED (SELECT * FROM city.watched(streams, rules)),
     gone AS (
         DELETE FROM city.rule_watch w
          WHERE (streams IS NULL OR w.datastream_id = ANY (streams))
@@ -213,10 +238,10 @@ BEGIN
        SET part = excluded.part, group_type = excluded.group_type, group_id = excluded.group_id
      WHERE ROW(w.part, w.group_type, w.group_id)
            IS DISTINCT FROM ROW(excluded.part, excluded.group_type, excluded.group_id);
-    UPDATE city.datastream t SET ruled = x.ruled
-      FROM (SELECT s.id, EXISTS (SELECT FROM city.rule_watch w WHERE w.datastream_id = s.id) AS ruled
-              FROM city.datastream s WHERE streams IS NULL OR s.id = ANY (streams)) x
-     WHERE t.id = x.id AND t.ruled IS DISTINCT FROM x.ruled;
+    EXECUTE format($q$
+        UPDATE city.datastream t SET ruled = NOT t.ruled
+         WHERE t.ruled <> EXISTS (SELECT FROM city.rule_watch w WHERE w.datastream_id = t.id) %s $q$,
+        CASE WHEN streams IS NULL THEN '' ELSE 'AND t.id = ANY ($1)' END) USING streams;
     IF left_open IS NOT NULL THEN
         PERFORM city.end_alarms(left_open, array_fill(now(), ARRAY[cardinality(left_open)]),
             array_fill(NULL::float8, ARRAY[cardinality(left_open)]),
@@ -262,20 +287,37 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Streams that are made, a million at a time: no rule was another for one of them yet.
 CREATE OR REPLACE FUNCTION city.watch_streams() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    made bigint[] := ARRAY(SELECT id FROM fresh);
-BEGIN
-    INSERT INTO city.rule_watch (datastream_id, rule_id, part, group_type, group_id)
-    SELECT n.datastream_id, n.rule_id, n.part, n.group_type, n.group_id
-      FROM city.watched(made, NULL) n
-    ON CONFLICT DO NOTHING;
+AS $$ BEGIN
+    WITH own AS MATERIALIZED (
+        SELECT n.id, n.name, n.observed_property, d.id AS device_id, d.class_code, d.bind_type,
+            d.bind_id, d.building_id
+          FROM fresh n JOIN city.device d ON d.id = n.device_id AND d.ended_at IS NULL),
+    fitting AS MATERIALIZED (
+        SELECT k.*, p.rule_id, p.part, p.rest
+          FROM (SELECT DISTINCT class_code, observed_property FROM own) k
+          JOIN city.rule_parts() p ON (p.classes IS NULL OR p.classes ? k.class_code)
+           AND (p.properties IS NULL OR p.properties ? k.observed_property)
+           AND (p.part_classes IS NULL OR p.part_classes ? k.class_code)
+           AND (p.part_properties IS NULL OR p.part_properties ? k.observed_property)),
+    made AS (
+        INSERT INTO city.rule_watch (datastream_id, rule_id, part, group_type, group_id)
+        SELECT DISTINCT ON (o.id, f.rule_id) o.id, f.rule_id, f.part,
+            CASE WHEN f.part IS NOT NULL THEN coalesce(o.bind_type, 'device') END,
+            CASE WHEN f.part IS NOT NULL THEN coalesce(o.bind_id, o.device_id) END
+          FROM own o JOIN fitting f
+            ON f.class_code = o.class_code AND f.observed_property = o.observed_property
+         WHERE f.rest IS NULL OR city.in_scope(f.rest, o.device_id, o.class_code, o.bind_type,
+                o.bind_id, o.building_id, o.name, o.observed_property)
+         ORDER BY o.id, f.rule_id, f.part
+        ON CONFLICT DO NOTHING
+        RETURNING datastream_id)
     UPDATE city.datastream t SET ruled = true
-     WHERE t.id = ANY (made) AND NOT t.ruled
-       AND EXISTS (SELECT FROM city.rule_watch w WHERE w.datastream_id = t.id);
+      FROM (SELECT DISTINCT datastream_id FROM made) m
+     WHERE t.id = m.datastream_id AND NOT t.ruled;
     RETURN NULL;
 END $$;
 

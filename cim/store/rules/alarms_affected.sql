@@ -178,8 +178,7 @@ AS $$
          WHERE ev.affects = 'smoke' AND ev.storey_id IS NULL
            AND ev.object_type IN ('building', 'facility', 'entrance')
         UNION ALL
-        SELECT a.id, u.id, CASE WHEN abs(z.low - a.height) <= a.radius OR z.low IS NULL
-                OR a.height IS NULL THEN 'near' ELSE 'above' END, away, 4
+        SELECT a.id, u.id, CASE WHEN z.gap <= a.radius THEN 'near' ELSE 'above' END, away, 4
           FROM around a
           JOIN city.building b ON b.ended_at IS NULL AND b.footprint && ST_Expand(a.at,
                 a.radius / (111320 * greatest(cos(radians(ST_Y(ST_PointOnSurface(a.at)))), 0.01)),
@@ -188,11 +187,14 @@ AS $$
           JOIN city.storey s ON s.id = u.storey_id
           LEFT JOIN city.floor_slot fs ON fs.id = u.slot_id
           LEFT JOIN city.floor_plan fp ON fp.id = coalesce(fs.plan_id, s.plan_id)
-          CROSS JOIN LATERAL (SELECT b.ground_elev + coalesce(u.z_bottom, s.elev_bottom) AS low) z
+          -- How far up or down it is from the device to the unit; none where that is not known.
+          CROSS JOIN LATERAL (SELECT b.ground_elev + coalesce(u.z_bottom, s.elev_bottom) AS low,
+                greatest(0, b.ground_elev + coalesce(u.z_bottom, s.elev_bottom) - a.height,
+                    a.height - b.ground_elev - coalesce(u.z_top, s.elev_top)) AS gap) z
           CROSS JOIN LATERAL (SELECT ST_Distance(a.at::geography,
                 coalesce(u.outline, fs.outline, fp.outline, b.footprint)::geography) AS away) d
-         WHERE away <= a.radius AND (abs(z.low - a.height) <= a.radius OR z.low IS NULL
-               OR a.height IS NULL OR b.id = a.building_id AND z.low >= a.height)
+         WHERE away <= a.radius
+           AND (z.gap <= a.radius OR b.id = a.building_id AND z.low >= a.height)
         UNION ALL
         SELECT f.event_id, u.id, CASE WHEN f.point IS NULL AND f.bay IS NULL
                 AND f.storey IS NULL THEN 'building' ELSE 'facade' END,

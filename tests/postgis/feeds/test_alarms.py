@@ -188,7 +188,7 @@ def test_gas_affects_what_is_near_and_what_is_above(told: Teller) -> None:
     (begun,) = told.say((GAS, 0, 1))
     found = told.units(begun.event_id)
     assert found["own"] == [32]
-    assert found["near"] == [31, 33, 41, 42, 43]
+    assert found["near"] == [21, 22, 23, 31, 33, 41, 42, 43]
     assert found["above"] == [51, 52, 53]
     with told.engine.begin() as connection:
         connection.execute(text("UPDATE city.rule SET radius_m = 15 WHERE code = 'gas'"))
