@@ -43,8 +43,10 @@ SHORT = {
 def test_no_request_leads_to_a_fault_or_to_an_answer_that_is_not_described(
     address: str, document: str, holder: str | None, tmp_path: Path
 ) -> None:
-    """Both descriptions, by who may do much; in a long run by nobody and everybody."""
-    asked = ["--max-examples", str(EXAMPLES or 1), "--phases", "examples,coverage,fuzzing"]
+    """Both descriptions, by who may do much; in a long run by nobody and everybody, and one
+    question after the other with what the first was answered."""
+    phases = ["examples", "coverage", "fuzzing", *(["stateful"] if EXAMPLES else [])]
+    asked = ["--max-examples", str(EXAMPLES or 1), "--phases", ",".join(phases)]
     if not EXAMPLES:
         asked += ["--generation-deterministic", "--seed", "1", *SHORT[document]]
     if holder:
