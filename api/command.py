@@ -19,7 +19,7 @@ from api.access import is_loopback
 from api.app import create_app
 from api.serving.logs import configure
 from api.serving.metrics import answer_at
-from api.serving.protocol import Patient
+from api.serving.protocol import Patient, PatientSocket
 from cim import settings as configuration
 from cim.crs.geoid import geoid
 from cim.errors import CimError
@@ -32,6 +32,9 @@ from cim.store.engine import connect, open_engine, share
 
 GRACE = 5
 """Seconds that answers under way have after the service was told to stop."""
+
+MESSAGE = 100_000
+"""Bytes of a message over a socket: a subscription to thousands of ids."""
 
 STARTING = 60
 """Seconds that one of several processes has to start, and to say that it is alive."""
@@ -118,7 +121,9 @@ def configured(app: FastAPI | str, **more: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=Patient,
-        ws="none",
+        ws=PatientSocket,
+        ws_max_size=MESSAGE,
+        ws_per_message_deflate=False,  # its memory for each of a thousand sockets
         log_config=None,
         log_level="warning",
         access_log=False,

@@ -160,7 +160,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(CimError)
     async def deliberate(request: Request, error: CimError) -> Response:
-        status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+        status = status_of(error)
         if status >= 500:
             log.error("%s on %s", type(error).__name__, place(request))
         told = public(error)
@@ -194,6 +194,11 @@ def install(app: FastAPI) -> None:
         answer = problem(request, status, en, zh)
         answer.headers.update(headers)
         return answer
+
+
+def status_of(error: CimError) -> int:
+    """The status of a deliberate error: its own, or its nearest parent's."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
 
 
 def methods(request: Request) -> set[str]:

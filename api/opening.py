@@ -17,6 +17,8 @@ from api.database.feed import Pulse
 from api.database.people import People
 from api.database.replica import NearDirect, NearStore, Replica
 from api.database.store import Store
+from api.live.hub import Hub
+from api.live.tickets import Tickets
 from api.security.gate import Gate
 from api.serving.metrics import Measures
 from api.tilesets.making import Maker
@@ -50,6 +52,9 @@ GATE = "cim_gate"
 BY_KEY, SIGNING = 10.0, 10.0
 """Seconds that a statement by a key may take, and one about a caller; any other its 30."""
 
+
+LISTENING = 3
+"""Connections that live subscriptions have: one listens, the others read what there is."""
 
 IN_THREAD = 60.0
 """Seconds that a statement may take that is asked in a thread."""
@@ -106,6 +111,10 @@ async def opened(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         await read(app, pools)
         state.pulse = Pulse(state.store)
         stack.push_async_callback(state.pulse.stop)
+        state.tickets = Tickets(state.gate)
+        # What was read after it was told must not be older: the replica may be behind.
+        state.hub = Hub(Store(await pools.store(READER, size=LISTENING)))
+        stack.push_async_callback(state.hub.stop)
         state.intake_store = Store(await pools.store(INTAKE))
         state.intake_engine = pools.threads(INTAKE)
         state.sensing = await pools.direct(SENSING, size=SENSORS)
@@ -115,17 +124,20 @@ async def opened(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         state.geoid = await run_in_threadpool(geoid, settings)
         state.maker = Maker(pools.threads(READER), state.geoid, settings.tiles_dir)
         if state.measures:
-            counting = asyncio.create_task(count(pools, state.measures))
+            state.hub.dropped = state.measures.live_dropped.inc
+            counting = asyncio.create_task(count(pools, state.measures, state.hub))
             stack.callback(counting.cancel)
         yield
 
 
-async def count(pools: Pools, measures: Measures) -> None:
-    """Tell the metrics how full the pools are, every few seconds."""
+async def count(pools: Pools, measures: Measures, hub: Hub) -> None:
+    """Tell the metrics how full the pools are and how many read along, every few seconds."""
     while True:
         for name, engine in pools.named.items():
             for what, number in (("in use", engine.pool.checkedout()), ("most", pools.size)):
                 measures.pool.labels(name, what).set(number)
+        measures.live_readers.set(hub.readers)
+        measures.live_subscriptions.set(len(hub.groups))
         await asyncio.sleep(COUNTED)
 
 

@@ -90,8 +90,8 @@ class Gate:
         async with self._signing:
             return await run_in_threadpool(whole)
 
-    async def caller(self, request: Request) -> Caller:
-        """Who calls.
+    async def caller(self, request: Request, *, used: bool = True) -> Caller:
+        """Who calls. To ask is no use of a session where `used` is False.
 
         UnknownKey for a key that is none, NotAllowed for a change that a session's page did not
         ask for, InvalidQuery for a purpose that is not on the list.
@@ -103,7 +103,7 @@ class Gate:
                 raise UnknownKey("Only Bearer keys are accepted.", "仅接受 Bearer 密钥。")
             found = await self.bearer(secret.strip())
         else:
-            found = await self.signed_in(request) or await self.local(request)
+            found = await self.signed_in(request, used=used) or await self.local(request)
         request.state.who = found.number
         if "x-purpose" not in headers:
             return found
@@ -161,10 +161,10 @@ class Gate:
             await self.note(queries.used_key(row.id))
         return Caller(row.name, rights_of(row).only(row.scopes), proof=secret, key=row.id)
 
-    async def signed_in(self, request: Request) -> Caller | None:
+    async def signed_in(self, request: Request, *, used: bool = True) -> Caller | None:
         """Who is signed in by the cookie; None for nobody, or where the session is over."""
         token = session_of(request, self.settings)
-        found = await self.by_token(token) if token else None
+        found = await self.by_token(token, used=used) if token else None
         if found is not None and request.method not in SAFE:
             check_origin(request, self.settings)
             if not secrets.same(request.headers.get(CSRF, ""), str(found.csrf)):
@@ -175,13 +175,13 @@ class Gate:
                 )
         return found
 
-    async def by_token(self, token: str) -> Caller | None:
+    async def by_token(self, token: str, *, used: bool = True) -> Caller | None:
         """Whose session this is; None for one that is over."""
         digest = secrets.digest(token)
         row = await self.direct.row(queries.by_session(digest=digest))
         if row is None:
             return None
-        if row.stale:
+        if row.stale and used:
             await self.note(queries.used_session(digest))
         return Caller(
             row.name,

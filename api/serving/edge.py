@@ -41,7 +41,7 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._other(scope, receive, send)
             return
         begun, status, size = perf_counter(), LOST, 0
         state: dict[str, Any] = scope.setdefault("state", {})
@@ -85,6 +85,18 @@ class Edge:
                             "who": state.get("who"),
                         }
                     )
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A socket, which comes from where the proxies say, and to a host that is ours."""
+        if scope["type"] == "websocket":
+            scope.setdefault("state", {})["request_id"] = name_of(b"")
+            if self.proxies.networks and scope["client"]:
+                address, scope["scheme"] = self.proxies.origin(scope)
+                scope["client"] = (address, scope["client"][1])
+            if not self.proxies.answers_to(scope["headers"]):
+                await send({"type": "websocket.close", "code": 1008})
+                return
+        await self.app(scope, receive, send)
 
     def refusal(self, scope: Scope) -> ASGIApp | None:
         """What is answered to a request that is none of ours, or too long."""

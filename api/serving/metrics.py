@@ -63,6 +63,21 @@ class Measures:
             registry=registry,
         )
         self.reads = Counter("cim_reads", "Statements that only read", ["from"], registry=registry)
+        self.live_readers = Gauge(
+            "cim_live_readers",
+            "Who reads along by stream or socket",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.live_subscriptions = Gauge(
+            "cim_live_subscriptions",
+            "Subscriptions that differ",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.live_dropped = Counter(
+            "cim_live_dropped", "Readers dropped since they read too slowly", registry=registry
+        )
         self._known: dict[Label, tuple[Any, Any]] = {}
 
     def begun(self) -> None:

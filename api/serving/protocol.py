@@ -6,6 +6,7 @@ The server itself waits for ever for the first byte, for the rest of a head, and
 import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 HEAD_SECONDS = 15.0
 """Seconds in which the head of a request must have come, from its connection on."""
@@ -64,6 +65,14 @@ class Patient(HttpToolsProtocol):
         self._stop_stuck()
         super().resume_writing()
 
+    def shutdown(self) -> None:
+        """The server stops: an answer that goes on for as long as it is read ends now."""
+        super().shutdown()
+        if self.cycle is not None and not self.cycle.response_complete:
+            ending = self.cycle.scope.get("state", {}).get("ending")
+            if ending is not None:
+                ending()
+
     def _refuse(self) -> None:
         said = b"The head of the request is too large.\n"
         self.transport.write(
@@ -83,6 +92,33 @@ class Patient(HttpToolsProtocol):
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
+
+    def _stop_stuck(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
+
+
+class PatientSocket(WebSocketsSansIOProtocol):
+    """The same patience with who opened a socket and does not read it."""
+
+    _stuck: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        """Whoever listens takes nothing more for now."""
+        super().pause_writing()
+        if self._stuck is None:
+            self._stuck = self.loop.call_later(READ_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """They do again."""
+        self._stop_stuck()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        self._stop_stuck()
+        super().connection_lost(exc)
 
     def _stop_stuck(self) -> None:
         if self._stuck is not None:

@@ -43,6 +43,8 @@ COSTS: Final[tuple[tuple[str, float], ...]] = (
     ("/city", 2.0),
     ("/changes", 2.0),
     ("/uploads", 0.5),
+    ("/live", 5.0),
+    ("/feeds/", 0.05),
 )
 """What a request below an address counts for; one where nothing is said."""
 
@@ -92,6 +94,9 @@ class Rates:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is within the limits."""
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+            return
         cost = cost_of(scope) if scope["type"] == "http" else 0.0
         if not cost:
             await self.app(scope, receive, send)
@@ -129,6 +134,16 @@ class Rates:
             await send(message)
 
         await self._passed(shown, scope, receive, told)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sockets are counted by where they come from; what is said over them counts for itself."""
+        rate = self.rates["nobody"]
+        if rate and not begun_here(scope):
+            allowed, _ = self.buckets.take(place(scope), cost_of(scope), rate, monotonic())
+            if not allowed:
+                await send({"type": "websocket.close", "code": 1013})
+                return
+        await self.app(scope, receive, send)
 
     async def _passed(
         self, shown: bytes | None, scope: Scope, receive: Receive, send: Send

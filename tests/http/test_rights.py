@@ -23,6 +23,7 @@ DEVICES = "devices.write in the whole city"
 PERSON = "who is signed in, and no key"
 RESIDENTS = "residents.read there, for a purpose"
 REQUESTS = "residents.requests in the whole city"
+KNOWN = "who is known, whatever they may"
 
 RULE = {
     "name": "x",
@@ -153,6 +154,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "DELETE /sta/v1.1/{path:path}": (DEVICES, "/sta/v1.1/Things(8)"),
     "GET /changes": (PUBLIC, "/changes"),
     "GET /changes/stream": (PUBLIC, "/changes/stream?after=nothing"),
+    "GET /live": (PUBLIC, "/live?unit=nothing"),
+    "POST /live/ticket": (KNOWN, "/live/ticket"),
     "GET /datastreams/{id}/observations": (LIVING, "/datastreams/2/observations"),
     "GET /datastreams/{id}/series": (LIVING, "/datastreams/2/series"),
     "GET /alarms": (PUBLIC, "/alarms"),
@@ -225,8 +228,9 @@ RESIDENTS_HERE = {"residents", "residents-of-the-town", "residents-of-the-grid"}
 
 ALLOWED = {
     INTAKE: {"intake"}, RESIDENTS: RESIDENTS_HERE, REQUESTS: {"people-officer"}, EDITOR: set(),
-    ALARMS: {"devices", "devices-of-the-town"}, RULES: {"devices"},
     DEVICES: {"devices"},
+    ALARMS: {"devices", "devices-of-the-town"}, RULES: {"devices"},
+    KNOWN: set(CALLERS),
 }  # fmt: skip
 """Who may use routes that are for few."""
 

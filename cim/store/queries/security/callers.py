@@ -170,6 +170,11 @@ def take(name: bytes, burst: int, seconds: float) -> TextClause:
     )
 
 
+def sweep() -> TextClause:
+    """Forget what was counted a month ago, and not since: any bucket is full again by then."""
+    return text("DELETE FROM security.bucket WHERE at < now() - interval '31 days'")
+
+
 def identify(**settings: str) -> Select[Any]:
     """Say in the transaction who acts; each setting ends with it. Nothing is left from before."""
     names = ("account", "actor", "roles", "purpose", "areas", "grids", "address", "request")

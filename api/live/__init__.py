@@ -1,0 +1,1 @@
+"""What devices say, sent on as it comes: subscriptions, readers, and one ear at the database."""

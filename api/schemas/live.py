@@ -1,0 +1,12 @@
+"""What lets somebody listen."""
+
+from pydantic import Field
+
+from api.schemas.common import Answer
+
+
+class Ticket(Answer):
+    """Good once, for half a minute, and to listen only."""
+
+    ticket: str = Field(description="goes into `ticket=` of /live or /live/socket")
+    seconds: int = Field(description="how long it may be used")
