@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.database.feed import Pulse
 from api.database.people import People
+from api.database.pushing import Pushing
 from api.database.replica import NearDirect, NearStore, Replica
 from api.database.store import Store
 from api.live.hub import Hub
@@ -115,6 +116,8 @@ async def opened(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         # What was read after it was told must not be older: the replica may be behind.
         state.hub = Hub(Store(await pools.store(READER, size=LISTENING)))
         stack.push_async_callback(state.hub.stop)
+        state.pushing = Pushing(settings)
+        stack.push_async_callback(state.pushing.stop)
         state.intake_store = Store(await pools.store(INTAKE))
         state.intake_engine = pools.threads(INTAKE)
         state.sensing = await pools.direct(SENSING, size=SENSORS)

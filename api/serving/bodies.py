@@ -13,6 +13,9 @@ LARGEST_BODY = 1_000_000
 LARGER = {"/counts": 4_000_000, "/within": 4_000_000}
 """Addresses that take more: a polygon of 100,000 corners."""
 
+PUSHED, LARGEST_PUSH = "/feeds/", 4 << 20
+"""Addresses that devices' messages are pushed to, and how large one may be."""
+
 PATIENCE = 60.0
 """Seconds in which a body must have come that is read whole."""
 
@@ -40,6 +43,8 @@ class Limits:
             await self.app(scope, receive, send)
             return
         largest = LARGER.get(scope["path"], self.largest)
+        if scope["path"].startswith(PUSHED):
+            largest = max(largest, LARGEST_PUSH)
         try:
             body = await asyncio.wait_for(self._whole(receive, largest), self.patience)
         except TimeoutError:
