@@ -6,14 +6,16 @@ the store, with what of it could not be taken.
 """
 
 import ipaddress
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 
 from api.database.pushing import Pushing, message_of
 from api.deps import gate
-from api.routes import ABSENT, PROBLEM, json
+from api.params import Id
+from api.routes import ABSENT, PROBLEM, PROBLEMS, json
+from api.schemas.feeds import Taken
 from cim.errors import NotAllowed, NotFound, UnknownKey
 from cim.feeds import handshakes
 from cim.feeds.reading import Fault
@@ -22,25 +24,31 @@ from cim.feeds.sources import Feed
 from cim.security import secrets
 from cim.security.rights import DEVICES_WRITE
 
-router = APIRouter(tags=["feeds"])
+router = APIRouter(tags=["feeds"], responses=PROBLEMS | ABSENT)
 
 MOST_TOLD = 100
 """Faults that an answer names; how many there are is counted."""
 
-REFUSED: dict[int | str, dict[str, object]] = {
+REFUSED: dict[int | str, dict[str, Any]] = {
     401: {**PROBLEM, "description": "No key, or one that is not known"},
     403: {**PROBLEM, "description": "The key may not push here"},
-    **ABSENT,
+    413: {**PROBLEM, "description": "The payload is larger than 4 MiB"},
     503: {**PROBLEM, "description": "Cannot be taken in at the moment: send it again"},
 }
 NOBODY = UnknownKey(
     "Pushing needs a key: of the device, of the feed, or with the right devices.write.",
     "推送需要密钥：设备密钥、接入源密钥，或具有 devices.write 权限的密钥。",
 )
+Below = Annotated[str, Path(description="What formats read as a topic")]
 Name = Annotated[str, Path(description="Name of the feed", max_length=100)]
 
 
-@router.get("/feeds/{name}", responses=REFUSED)
+@router.get(
+    "/feeds/{name}",
+    summary="Answer a platform that tries an address",
+    response_class=PlainTextResponse,
+    responses=REFUSED,
+)
 async def opening(request: Request, name: Name) -> Response:
     """What a platform asks before it pushes, answered as it expects (OneNET: `msg`)."""
     feed = await _pushing(request).feed(name)
@@ -51,20 +59,30 @@ async def opening(request: Request, name: Name) -> Response:
     return Response(found.body, found.status, media_type=found.media_type)
 
 
-@router.post("/feeds/{name}", responses=REFUSED)
+@router.post("/feeds/{name}", summary="Push to a feed", response_model=Taken, responses=REFUSED)
 async def push(request: Request, name: Name) -> Response:
     """Take in a payload of the feed's format; sent twice, it is stored once."""
     return await _pushed(request, name, "")
 
 
-@router.post("/feeds/{name}/{path:path}", responses=REFUSED)
-async def push_below(request: Request, name: Name, path: str) -> Response:
-    """The same; what stands behind the name is read as a topic is."""
+@router.post(
+    "/feeds/{name}/{path:path}",
+    summary="Push to a feed, below its name",
+    response_model=Taken,
+    responses=REFUSED,
+)
+async def push_below(request: Request, name: Name, path: Below) -> Response:
+    """As a push to the feed; what stands behind the name is read as a topic is."""
     return await _pushed(request, name, path)
 
 
-@router.post("/devices/{id}/readings", responses=REFUSED)
-async def readings(request: Request, id: Annotated[int, Path(ge=1, lt=2**63)]) -> Response:
+@router.post(
+    "/devices/{id}/readings",
+    summary="Push readings of one device",
+    response_model=Taken,
+    responses=REFUSED,
+)
+async def readings(request: Request, id: Id) -> Response:
     """Take in readings of one device in our own JSON, which need not name it."""
     pushing = _pushing(request)
     sender = await _sender(request, None)
