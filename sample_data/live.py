@@ -4,13 +4,18 @@ Every value is a function of the device and the moment alone, so that a feed can
 sent twice, and go on after a pause: counters rise, and a lift is where its last trip left it.
 
 python -m sample_data.live feed.jsonl --minutes 10        a file to be replayed
+python -m sample_data.live --push URL --key KEY           said as time goes by, to a feed of a city
 """
 
+import contextlib
 import datetime as dt
 import json
 import math
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from zlib import crc32
 
@@ -23,8 +28,8 @@ from sample_data.things import Device, of_community
 TOPIC = "cim/v1/demo/{device}"
 """Where a device's messages are published: in our own JSON, through the gateway `demo`."""
 
-BREAKS, MENDED = 120, 240
-"""Seconds after the begin at which the lift of the story breaks, and is mended."""
+BREAKS, MENDED, AGAIN = 120, 240, 600
+"""Seconds after the begin at which the lift of the story breaks, is mended, and begins anew."""
 
 TRIP = 40
 """Seconds of a lift's trip, its stop included."""
@@ -75,7 +80,7 @@ def messages(plan: Plan, begin: dt.datetime, seconds: int) -> Iterator[Sent]:
             for device in turns.get((interval, second % interval), ()):
                 yield _sent(device, second, _stopped(device, story, second - start))
         # A fault is said when it happens, not when it is the device's turn.
-        if second - start in (BREAKS, MENDED):
+        if (second - start) % AGAIN in (BREAKS, MENDED):
             for device in _devices(plan):
                 if device.key == story:
                     yield _sent(device, second, _stopped(device, story, second - start))
@@ -93,6 +98,36 @@ def write(path: Path, plan: Plan, begin: dt.datetime, seconds: int) -> int:
     return count
 
 
+def speak(plan: Plan, post: Callable[[bytes], None], seconds: float = math.inf) -> None:
+    """Say everything when it is time, a list of messages a second; `post` sends it.
+
+    What cannot be sent is left: the devices will say what is true then.
+    """
+    begin = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    ending = begin.timestamp() + seconds
+    lasts = int(min(seconds, 10 * 365 * 86_400))
+    by_second = groupby(messages(plan, begin, lasts), key=lambda sent: sent.at // 1_000_000)
+    for second, said in by_second:
+        if (wait := second - time.time()) > 0:
+            time.sleep(wait)
+        with contextlib.suppress(OSError):
+            post(b"[" + b",".join(sent.payload for sent in said) + b"]")
+        if time.time() >= ending:
+            return
+
+
+def pusher(url: str, key: str) -> Callable[[bytes], None]:
+    """What posts to a feed with its key. Raises OSError where it is not taken."""
+
+    def post(body: bytes) -> None:
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        asked = urllib.request.Request(url, body, headers)
+        with urllib.request.urlopen(asked, timeout=10):
+            pass
+
+    return post
+
+
 def _devices(plan: Plan) -> list[Device]:
     """The devices of the first community, where the showcase estate is."""
     community = plan.communities[0]
@@ -101,8 +136,9 @@ def _devices(plan: Plan) -> list[Device]:
 
 def _stopped(device: Device, story: str, since: int) -> int | None:
     """Seconds for which a device has been standing; None where it runs."""
-    here = device.key == story and BREAKS <= since < MENDED
-    return since - BREAKS if here else None
+    now = since % AGAIN
+    here = device.key == story and BREAKS <= now < MENDED
+    return now - BREAKS if here else None
 
 
 def _sent(device: Device, second: int, stopped: int | None) -> Sent:
@@ -226,19 +262,36 @@ types of devices have them (`cim/codes/device_types.json`)."""
 
 
 @click.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--push", "url", help="Address of a feed: http://HOST:PORT/feeds/NAME.")
+@click.option("--key", envvar="CIM_FEED_KEY", default="", help="Key of the feed.")
 @click.option("--minutes", default=10, show_default=True, help="How long it lasts.")
 @click.option("--size", default=1600, show_default=True, help="Buildings of the sample city.")
 @click.option("--seed", default=7, show_default=True, help="Seed of the sample city.")
 @click.option(
     "--begin", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), help="First moment; now, if not said."
 )
-def main(file: Path, minutes: int, size: int, seed: int, begin: dt.datetime | None) -> None:
-    """Write what the sample city's devices say into FILE, a JSON object a line, to be replayed."""
-    start = begin or dt.datetime.now(dt.UTC)
+def main(
+    file: Path | None,
+    url: str | None,
+    key: str,
+    minutes: int,
+    size: int,
+    seed: int,
+    begin: dt.datetime | None,
+) -> None:
+    """Write what the sample city's devices say into FILE, a JSON object a line, to be replayed.
+
+    With --push it is said to a feed of a running city instead, as time goes by.
+    """
     plan = lay_out(size, seed)
-    count = write(file, plan, start, minutes * 60)
-    click.echo(f"{count:,} messages; the lift that breaks: {broken(plan)}")
+    if file is not None:
+        count = write(file, plan, begin or dt.datetime.now(dt.UTC), minutes * 60)
+        click.echo(f"{count:,} messages; the lift that breaks: {broken(plan)}")
+    elif url:
+        speak(plan, pusher(url, key), minutes * 60)
+    else:
+        raise click.UsageError("name a FILE, or --push URL / 请指定文件，或用 --push 指定地址")
 
 
 if __name__ == "__main__":

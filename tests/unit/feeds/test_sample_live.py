@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -88,3 +89,32 @@ def test_a_file_of_it_has_a_message_a_line(plan: Plan, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert len(lines) == count > 0
     assert set(lines[0]) == {"at", "topic", "payload"}
+
+
+def test_it_is_said_as_time_goes_by(plan: Plan) -> None:
+    said: list[bytes] = []
+
+    def post(body: bytes) -> None:
+        said.append(body)
+        if len(said) == 1:
+            raise ConnectionError("the city is not there yet")
+
+    began = time.time()
+    live.speak(plan, post, 3)
+    assert time.time() - began >= 1
+    assert len(said) >= 2
+    found = DECODERS["cim"].decode(said[-1], Message())
+    assert found.faults == [] and len({one.at for one in found.readings}) == 1
+
+
+def test_the_story_begins_anew(plan: Plan) -> None:
+    seconds = live.AGAIN + live.MENDED + 1
+    story = live.broken(plan).encode()
+    faults = [
+        sent.at // 1_000_000 - int(BEGIN.timestamp())
+        for sent in live.messages(plan, BEGIN, seconds)
+        if story in sent.payload and b"E32" in sent.payload
+    ]
+    assert min(faults) == live.BREAKS
+    assert live.AGAIN + live.BREAKS in faults
+    assert not [second for second in faults if live.MENDED <= second < live.AGAIN + live.BREAKS]
