@@ -4,10 +4,11 @@ Nothing is read when this module is imported; whoever composes the program calls
 """
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from cim.errors import BadSetting
@@ -161,6 +162,11 @@ class Settings(BaseSettings):
     upload_days: float = Field(
         7.0, gt=0, description="days that an upload is kept after it was last loaded"
     )
+    webhook_networks: str = Field(
+        "",
+        description="networks besides the world that webhooks may be sent to, with commas "
+        "between: 10.20.0.0/16; without encryption to these alone; empty: none",
+    )
     change_days: float = Field(
         400.0, gt=0, description="days that a change is kept in the change feed"
     )
@@ -170,11 +176,34 @@ class Settings(BaseSettings):
     load_days: float = Field(
         180.0, gt=0, description="days that the outcome of such a load can be looked up"
     )
+    mqtt_url: str = Field(
+        "",
+        pattern=r"^$|^mqtts?://",
+        description="the broker that devices publish to: mqtt://user:password@host:1883, or "
+        "mqtts://; empty: a Mosquitto of our own, beside the embedded database",
+    )
+    mqtt_listen: str = Field(
+        "127.0.0.1:18830",
+        pattern=r"^[\w.]+:\d+$",
+        description="host:port where our own Mosquitto listens; port 0: any free",
+    )
+    feed_rate: float = Field(
+        100.0,
+        ge=0,
+        description="readings a second that one device may send over ten seconds; 0: any number",
+    )
     demo: bool = Field(
         False,
         description="callers on this machine act as a housing and data officer "
         "(invented people only)",
     )
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _networks(cls, said: str) -> str:
+        for one in filter(str.strip, said.split(",")):
+            ip_network(one.strip())
+        return said
 
     @property
     def opened_at(self) -> str:

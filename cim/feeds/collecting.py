@@ -90,6 +90,7 @@ class Collector:
                 self._items = self._items[BATCH:]
                 await self._through(batch)
                 await self._tell()
+            await self._tell()
         finally:
             await self._leave()
 
@@ -171,7 +172,9 @@ class Collector:
 
     async def _tell(self) -> None:
         """Count fates in the database, now and then; what fails is told the next time."""
-        if not self._tallies or (time.monotonic() - self._told < TELLING and not self._ending):
+        if not self._tallies or self._connection is None:
+            return
+        if time.monotonic() - self._told < TELLING and not self._ending:
             return
         told = list(self._tallies.items())
         columns = (

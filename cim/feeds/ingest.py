@@ -84,6 +84,9 @@ class Ways(msgspec.Struct):
     correct: bool = False
     """Every reading replaces what is there."""
 
+    keeps_letters: bool = True
+    """What cannot come in becomes a dead letter; not where it is one already."""
+
     codecs: Pool | None = None
     """Where scripts of makers run; made when the first is needed. Whoever keeps this closes it."""
 
@@ -234,6 +237,8 @@ class _Batch:
         item = self.items[number]
         self.faults.setdefault(number, []).append(fault)
         self.fates[item.feed.id, fault.reason] += 1
+        if not self.ways.keeps_letters:
+            return None
         throttle = self.ways.throttle
         repeats = 0 if throttle is None else throttle.letter(item.feed.id, fault.reason)
         if repeats is None:

@@ -47,7 +47,9 @@ _ACK: Final = struct.Struct("!BBH").pack
 _PUBACK, _PUBREC, _PUBCOMP = 0x40, 0x50, 0x70
 
 log = logging.getLogger("cim.feeds")
-logging.getLogger("gmqtt").setLevel(logging.ERROR)
+_LIBRARY: Final = logging.getLogger("gmqtt")
+_LIBRARY.addHandler(logging.NullHandler())  # what it says of connections is said here, once
+_LIBRARY.propagate = False
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -140,6 +142,15 @@ class _Client(gmqtt.Client):  # type: ignore[misc]  # the library comes without 
             connection._last_data_out = time.monotonic()
             connection._transport.write(b"".join(said))
 
+    def pause(self, paused: bool) -> None:
+        """Read nothing for a while, or go on."""
+        if self._connection is not None and not self._connection.is_closing():
+            transport = self._connection._transport
+            if paused:
+                transport.pause_reading()
+            else:
+                transport.resume_reading()
+
     def leave(self) -> None:
         """Drop the connection as if it broke: the broker keeps what was not acknowledged."""
         if self._connection is not None:
@@ -154,9 +165,10 @@ class Subscriber:
         self.feed, self._where, self._name, self._hand = feed, where, name, taken
         self._client: _Client | None = None
         self._version = MQTTv50
-        self._stateful = False
         self.connected = False
         self.connects = 0
+        self.closed = False
+        """Nothing is taken any more; the broker keeps it."""
 
     async def run(self, stopping: asyncio.Event, gone: Callable[[], None]) -> None:
         """Stay connected until told to stop; `gone` is told whenever a connection was lost."""
@@ -219,14 +231,23 @@ class Subscriber:
     def _taken(
         self, client: _Client, topic: str, payload: bytes, qos: int, number: int, kind: str
     ) -> None:
+        if self.closed:
+            return
         feed = self.feed
         message = Message(topic, kind, time.time_ns() // 1000, feed.options)
         token = Token(client, number, qos)
         self._hand(Item(feed, payload, message, feed.sender(topic), None, token))
 
-    def leave(self) -> None:
-        """End the connection."""
+    def pause(self, paused: bool) -> None:
+        """Read nothing for a while, or go on: for brokers that know no window."""
         if self._client is not None:
+            self._client.pause(paused)
+
+    async def leave(self) -> None:
+        """Say goodbye; the broker keeps what was not acknowledged."""
+        if self._client is not None:
+            with contextlib.suppress(OSError, TimeoutError, AttributeError):
+                await asyncio.wait_for(self._client.disconnect(), 2)
             self._client.leave()
 
     def say(self, topic: str, payload: bytes) -> None:

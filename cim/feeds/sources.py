@@ -61,6 +61,8 @@ class Feed(msgspec.Struct, frozen=True):
             if not topic.startswith(ROOT):
                 return None
             level = SENDER_LEVEL
+        if level < 0:
+            return None
         parts = topic.split("/", level + 1)
         return parts[level] if len(parts) > level else ""
 

@@ -1,0 +1,250 @@
+"""`cim device`: devices registered, bound, and given keys."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy import Connection
+
+from cim.commands.acting import dry, moment, opened, say, until
+from cim.commands.health import health
+from cim.commands.listing import as_json, show
+from cim.errors import InvalidQuery
+from cim.feeds import devices, types
+from cim.load.pipeline import Request
+from cim.settings import Settings
+from cim.store.queries.feeds import keys as queries
+
+SOURCE = "registered"
+"""The system of devices that are registered by hand."""
+
+
+@click.group()
+def device() -> None:
+    """Devices: registered, bound to what they stand in, given keys. 设备登记、绑定与密钥。
+
+    DEVICE is its key in its source, or #ID as our own id.
+
+    \b
+    Example:
+      cim device register --class power_meter --id meter-7 --bind unit:U-1001
+      cim device register devices.csv --source 设备平台
+      cim device key meter-7
+    """
+
+
+@contextmanager
+def _writing(dry_run: bool) -> Iterator[tuple[Connection, Settings]]:
+    """One transaction; nothing is kept of a dry run."""
+    with opened() as (settings, engine), engine.connect() as connection:
+        yield connection, settings
+        if dry_run:
+            connection.rollback()
+            say("dry run: nothing was kept", "试运行：未保存任何内容")
+        else:
+            connection.commit()
+
+
+@device.command()
+@click.argument(
+    "path", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--class", "class_code", help="Its class, such as power_meter 设备类别.")
+@click.option("--id", "key", help="Its key, by which its messages name it 设备编号.")
+@click.option("--name", help="Name 名称.")
+@click.option("--bind", "to", metavar="KIND:KEY", help="What it is bound to 绑定对象.")
+@click.option("--gateway", help="The device that it speaks through 网关.")
+@click.option("--source", help="Name of the system that its key is of 来源系统.")
+@dry
+def register(path: Path | None, dry_run: bool, **said: str | None) -> None:
+    """Register one device, or a file of them as `cim load devices` takes it. 登记设备。
+
+    Each gets the streams that its class has (`cim device types`). Registering again is an update.
+
+    \b
+    Example:
+      cim device register --class lift --id lift-3 --bind entrance:#12
+      cim device register devices.csv --source 设备平台 --dry-run
+    """
+    source = said["source"] or SOURCE
+    with _writing(dry_run) as (connection, settings):
+        if path is not None:
+            asked = Request(source=said["source"])
+            report, streams = devices.register(connection, settings, path, asked)
+        elif said["class_code"] and said["key"]:
+            row = {"设备编号": said["key"], "类别": said["class_code"]}
+            if said["name"]:
+                row["名称"] = said["name"]
+            report, streams = devices.register_one(connection, settings, row, source, said["key"])
+            one = devices.find(connection, said["key"], source)
+            if said["to"]:
+                devices.bind(connection, one, said["to"])
+            if said["gateway"]:
+                devices.put_behind(connection, one, devices.find(connection, said["gateway"]))
+        else:
+            raise InvalidQuery(
+                "Name a file, or one device by --class and --id.",
+                "请给出文件，或用 --class 与 --id 指定一台设备。",
+            )
+        new, changed, aside = report.counts.new, report.counts.changed, report.set_aside
+        say(
+            f"{new} new, {changed} changed, {aside} set aside; {streams} streams made",
+            f"新增 {new}，变更 {changed}，待修 {aside}；新建数据流 {streams}",
+        )
+
+
+@device.command()
+@click.argument("device")
+@click.argument("to", required=False, metavar="[KIND:KEY]")
+@click.option("--source", help="Name of the system that its key is of 来源系统.")
+@click.option("--nothing", is_flag=True, help="Bind it to nothing 解除绑定.")
+@dry
+def bind(device: str, to: str | None, source: str | None, nothing: bool, dry_run: bool) -> None:
+    """Bind a device to KIND:KEY or KIND:#ID, or show what it was bound to. 绑定设备。
+
+    Kinds are unit, entrance, storey, building, estate, facility. Readings stay with what it was
+    bound to at their time.
+
+    \b
+    Example:
+      cim device bind meter-7 unit:U-1001
+      cim device bind lift-3 entrance:#12
+      cim device bind meter-7
+    """
+    with _writing(dry_run) as (connection, _):
+        one = devices.find(connection, device, source)
+        if to or nothing:
+            changed = devices.bind(connection, one, None if nothing else to)
+            say("bound" if changed else "as it was", "已绑定" if changed else "未变化")
+        for row in connection.execute(queries.BINDINGS, {"device": one.id}):
+            what = f"{row.bind_type}:#{row.bind_id}" if row.bind_type else "nothing 无"
+            until_ = f"{row.valid_to:%Y-%m-%d %H:%M}" if row.valid_to else "now 至今"
+            click.echo(f"{row.valid_from:%Y-%m-%d %H:%M} … {until_}  {what}")
+
+
+@device.command("types")
+@click.option("--class", "class_code", help="Of this class alone 仅该类别.")
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take over classes and streams from a JSON file 从文件载入.",
+)
+@as_json
+@dry
+def show_types(class_code: str | None, path: Path | None, as_json: bool, dry_run: bool) -> None:
+    """Show the streams that devices of each class have, or take over others. 设备类型。
+
+    A file is a JSON list as --json prints with --file's shape: class, streams [name, zh, en,
+    property, unit, type, kind, low, high, interval_s, retention].
+
+    \b
+    Example:
+      cim device types --class lift
+      cim device types --file our-types.json --dry-run
+    """
+    if path is not None:
+        with _writing(dry_run) as (connection, _):
+            number = types.take_over(connection, path)
+            say(f"{number} streams of classes", f"已载入 {number} 个类型数据流")
+        return
+    show(
+        lambda connection: connection.execute(queries.TYPES, {"class": class_code}).mappings(),
+        COLUMNS,
+        as_json=as_json,
+    )
+
+
+COLUMNS: dict[str, Any] = {
+    "class 类别": lambda row: row["class_code"],
+    "stream 数据流": lambda row: row["name"],
+    "名称": lambda row: row["name_zh"],
+    "unit 单位": lambda row: row["unit_ucum"] or "",
+    "type 类型": lambda row: f"{row['result_type']}, {row['kind']}",
+    "limits 范围": lambda row: (
+        "" if row["low"] is None and row["high"] is None else f"{row['low']} … {row['high']}"
+    ),
+    "every s 间隔": lambda row: str(row["interval_s"] or ""),
+    "kept 保存": lambda row: row["retention"],
+}
+"""What is shown of a stream of a class."""
+
+
+@device.command()
+@click.argument("device", required=False)
+@click.option("--source", help="Name of the system that its key is of 来源系统.")
+@click.option("--end", is_flag=True, help="End its key, make none 终止密钥.")
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="For each device of a file, a line each 批量.",
+)
+@until
+@dry
+def key(
+    device: str | None,
+    source: str | None,
+    end: bool,
+    path: Path | None,
+    until: datetime | None,
+    dry_run: bool,
+) -> None:
+    """Make a key for a device or a gateway and print it, once. 设备密钥。
+
+    The key it had ends. With it a device publishes below cim/v1/USER/ at the broker, or pushes over
+    HTTP; it writes its own streams alone, a gateway those of the devices behind it.
+
+    \b
+    Example:
+      cim device key meter-7 --until 2028-01-01
+      cim device key --file devices.txt > keys.jsonl
+      cim device key meter-7 --end
+    """
+    names = [device] if device else []
+    if path is not None:
+        names += [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+    if not names:
+        raise InvalidQuery("Name a device, or a file of them.", "请给出设备或设备清单文件。")
+    lines = []
+    with _writing(dry_run) as (connection, _):
+        for name in names:
+            one = devices.find(connection, name, source)
+            if end:
+                had = devices.end_key(connection, one)
+                lines.append(f"{name}: {'ended 已终止' if had else 'had none 没有密钥'}")
+                continue
+            made = devices.make_key(connection, one, moment(until))
+            told = {"device": name, "user": made.username, "key": made.key}
+            lines.append(json.dumps(told, ensure_ascii=False))
+    for line in lines if end or not dry_run else []:
+        click.echo(line)
+
+
+@device.command()
+@click.argument("device")
+@click.option("--source", help="Name of the system that its key is of 来源系统.")
+@click.option("--days", default=devices.CLAIM_DAYS, show_default=True, type=click.IntRange(1, 3650))
+@dry
+def claim(device: str, source: str | None, days: int, dry_run: bool) -> None:
+    """Make a code by which whoever puts a device up gets its key, once. 设备认领码。
+
+    Printed beside the device, or as a QR code on it: `POST /devices/claim` takes it.
+
+    \b
+    Example:
+      cim device claim meter-7 --days 90
+    """
+    with _writing(dry_run) as (connection, _):
+        one = devices.find(connection, device, source)
+        code = devices.make_claim(connection, one, days)
+    if not dry_run:
+        say("the code, shown this once:", "认领码仅显示这一次：")
+        click.echo(code)
+
+
+device.add_command(health)

@@ -1,0 +1,161 @@
+"""Feeds as people make them: what comes by which topic in which format, and what is where in it."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from cim.errors import BadMapping, InvalidQuery, NotFound, SourceError
+from cim.feeds.decoders import DECODERS
+from cim.feeds.units import is_unit
+from cim.security import secrets
+from cim.store.queries.feeds import keys, letters
+
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
+PROVISION: Final = ("none", "streams", "devices")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A feed that is to be."""
+
+    name: str
+    decoder: str
+    source: str
+    topic: str | None = None
+    provision: str = "none"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    places: Sequence[Mapping[str, Any]] = ()
+    keyed: bool = False
+    """Make a key that pushes into it."""
+
+
+def add(connection: Connection, wanted: Wanted) -> str | None:
+    """Make a feed, or make the one of that name so; its key, where one was asked for.
+
+    InvalidQuery, BadMapping say what is wrong.
+    """
+    _check(wanted)
+    source = connection.execute(keys.ADD_SOURCE, {"name": wanted.source}).scalar_one()
+    key, prefix = secrets.make_key() if wanted.keyed else (None, None)
+    feed = connection.execute(
+        letters.ADD,
+        {
+            "name": wanted.name,
+            "transport": "mqtt" if wanted.topic else "http",
+            "decoder": wanted.decoder,
+            "source": source,
+            "topic": wanted.topic,
+            "options": json.dumps(wanted.options, ensure_ascii=False),
+            "provision": wanted.provision,
+            "prefix": prefix,
+            "digest": secrets.digest(key) if key else None,
+        },
+    ).scalar_one()
+    connection.execute(letters.UNMAP, {"feed": feed})
+    for place in wanted.places:
+        connection.execute(letters.MAP, {"feed": feed, **_row(place)})
+    return key
+
+
+def switch(connection: Connection, name: str, enabled: bool) -> None:
+    """Have a feed taken in, or not. NotFound."""
+    if connection.execute(letters.SWITCH, {"name": name, "enabled": enabled}).first() is None:
+        raise NotFound(f"There is no feed {name}.", f"没有接入源 {name}。")
+
+
+def _check(wanted: Wanted) -> None:
+    if not NAME.fullmatch(wanted.name):
+        raise InvalidQuery(
+            "A feed's name is of small letters, digits, - and _: it stands in addresses.",
+            "接入源名称只能包含小写字母、数字、- 和 _。",
+        )
+    if wanted.decoder not in DECODERS:
+        known = ", ".join(sorted(DECODERS))
+        raise InvalidQuery(
+            f"There is no format {wanted.decoder}; there are {known}.",
+            f"没有格式 {wanted.decoder}；可用：{known}。",
+        )
+    if wanted.topic is not None and not topic_is_good(wanted.topic):
+        raise InvalidQuery(
+            f"{wanted.topic} cannot be subscribed to: + is a whole level, # the last one.",
+            f"无法订阅 {wanted.topic}：+ 须独占一级，# 只能在最后。",
+        )
+
+
+def topic_is_good(topic: str) -> bool:
+    """Whether a topic can be subscribed to.
+
+    >>> [topic_is_good(one) for one in ("cim/v1/#", "a/+/b", "a/b+", "#/a", "", "a\\x00")]
+    [True, True, False, False, False, False]
+    """
+    levels = topic.split("/")
+    return (
+        0 < len(topic.encode()) <= 1000
+        and "\x00" not in topic
+        and all(level in ("+", "#") or not set("+#") & set(level) for level in levels)
+        and "#" not in levels[:-1]
+    )
+
+
+def places(words: Sequence[str], path: Path | None) -> list[dict[str, Any]]:
+    """What is where: PATH=STREAM[:UNIT[:SCALE[:OFFSET]]] each, and entries of a JSON file.
+
+    >>> places(["data.P=power:W:0.1"], None)[0]["scale"]
+    0.1
+    """
+    found: list[dict[str, Any]] = []
+    for word in words:
+        at, is_, meant = word.partition("=")
+        stream, unit, scale, offset, *more = [*meant.split(":"), "", "", ""]
+        if not is_ or not at or any(more):
+            raise BadMapping(
+                f"{word}: write PATH=STREAM:UNIT:SCALE:OFFSET, what is last may be left out.",
+                f"{word}：写作 路径=数据流:单位:倍率:偏移，后面各项可省略。",
+            )
+        found.append(
+            {"path": at, "stream": stream or None, "unit": unit or None, "scale": scale or 1,
+             "offset": offset or 0}
+        )  # fmt: skip
+    if path is not None:
+        try:
+            given = json.loads(path.read_text("utf-8"))
+        except (ValueError, OSError) as error:
+            raise SourceError(
+                f"{path.name} is no JSON.", f"{path.name} 不是 JSON 文件。"
+            ) from error
+        found += [dict(one) for one in given]
+    for one in found:
+        _row(one)
+    return [{**one, "scale": float(one.get("scale", 1)), "offset": float(one.get("offset", 0))}
+            for one in found]  # fmt: skip
+
+
+def _row(place: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry of the map as a row."""
+    unit = place.get("unit")
+    if unit and not is_unit(str(unit)):
+        raise BadMapping(f"{unit} is no unit of UCUM.", f"{unit} 不是 UCUM 计量单位。")
+    try:
+        scale, offset = float(place.get("scale", 1)), float(place.get("offset", 0))
+        path = str(place["path"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadMapping(
+            f"An entry of the map needs a path, and scale and offset are numbers: {dict(place)}",
+            f"映射项须有 path，scale 和 offset 为数值：{dict(place)}",
+        ) from error
+    texts = place.get("texts")
+    return {
+        "class": place.get("class"),
+        "device": place.get("device"),
+        "path": path,
+        "stream": place.get("stream"),
+        "unit": unit,
+        "scale": scale,
+        "offset": offset,
+        "texts": json.dumps(texts, ensure_ascii=False) if texts else None,
+    }

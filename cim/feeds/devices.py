@@ -1,0 +1,195 @@
+"""Devices: registered, bound, let in by keys; each key and each code is shown once."""
+
+import csv
+import re
+import secrets as randomness
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from cim.errors import Conflict, InvalidQuery, NotFound
+from cim.feeds.broker import hashed
+from cim.load import pipeline
+from cim.load.kinds import KINDS
+from cim.load.pipeline import Request
+from cim.load.report import Report
+from cim.security import secrets
+from cim.settings import Settings
+from cim.store.queries.feeds import keys as queries
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""Names that may stand in a topic and in Mosquitto's file."""
+
+_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Characters of codes that people copy: none looks like another."""
+
+CLAIM_DAYS: Final = 30
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device as it is known here."""
+
+    id: int
+    key: str
+    class_code: str
+    source_id: int
+
+
+@dataclass(frozen=True)
+class Made:
+    """A key that was made: shown now, and never again."""
+
+    device: Device
+    username: str
+    key: str
+
+
+def find(connection: Connection, key: str, source: str | None = None) -> Device:
+    """The device of a key, or of our id as `#7`. NotFound; Conflict where several have it."""
+    found = connection.execute(queries.FIND, {"key": key, "source": source}).all()
+    if not found:
+        raise NotFound(f"There is no device {key}.", f"没有设备 {key}。")
+    if len(found) > 1:
+        raise Conflict(
+            f"Several systems have a device {key}: say which by its source, or take #ID.",
+            f"多个系统都有设备 {key}：请指明来源系统，或使用 #编号。",
+        )
+    row = found[0]
+    return Device(row.id, row.ext_id or f"#{row.id}", row.class_code, row.source_id or 0)
+
+
+def register(
+    connection: Connection,
+    settings: Settings,
+    path: Path,
+    request: Request,
+    key: str | None = None,
+) -> tuple[Report, int]:
+    """Register a file of devices by the road of all files, with the streams of their classes.
+
+    What was loaded, and how many streams were made. With `key` the file holds that device alone.
+    """
+    report = pipeline.load(connection, settings, KINDS["devices"], path, request)
+    source = connection.execute(queries.SOURCE, {"name": request.source or path.stem}).scalar()
+    made = connection.execute(queries.FURNISH, {"source": source, "key": key}).rowcount
+    return report, made
+
+
+def register_one(
+    connection: Connection, settings: Settings, row: Mapping[str, Any], source: str, key: str
+) -> tuple[Report, int]:
+    """Register one device, by the same road: a file of one row (`cim load --fields devices`)."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "device.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(row))
+            writer.writeheader()
+            writer.writerow(row)
+        return register(connection, settings, path, Request(source=source), key)
+
+
+def bind(connection: Connection, device: Device, to: str | None) -> bool:
+    """Bind a device to `kind:key` or `kind:#id`, or to nothing; whether that is anything new.
+
+    What it was bound to before is kept with its time. NotFound, InvalidQuery.
+    """
+    kind, object_id, building = None, None, None
+    if to is not None:
+        kind, _, key = to.partition(":")
+        if kind not in queries.OBJECTS or not key:
+            kinds = ", ".join(queries.OBJECTS)
+            raise InvalidQuery(
+                f"A device is bound to KIND:KEY or KIND:#ID; kinds are {kinds}.",
+                f"绑定对象写作 类别:编号 或 类别:#内部编号；类别有 {kinds}。",
+            )
+        object_id, building = _bound(connection, kind, key)
+    done = connection.execute(
+        queries.BIND,
+        {"kind": kind, "object": object_id, "building": building, "device": device.id},
+    )
+    return bool(done.rowcount)
+
+
+def _bound(connection: Connection, kind: str, key: str) -> tuple[int, int | None]:
+    coded = not re.fullmatch(r"#\d{1,18}", key)
+    if coded and kind not in queries.CODED:
+        raise InvalidQuery(
+            f"A device is bound to {kind} by our id: {kind}:#7.",
+            f"绑定到 {kind} 时使用内部编号：{kind}:#7。",
+        )
+    given = key if coded else key[1:]
+    found = connection.execute(queries.bindable(kind, coded=coded), {"key": given}).all()
+    if len(found) != 1:
+        several = bool(found)
+        raise (Conflict if several else NotFound)(
+            f"There {'are several' if several else 'is no'} {kind} {key}.",
+            f"{kind} {key} {'不唯一' if several else '不存在'}。",
+        )
+    return found[0].id, found[0].building_id
+
+
+def put_behind(connection: Connection, device: Device, gateway: Device | None) -> None:
+    """Have a device speak through a gateway, or for itself."""
+    if gateway is not None and gateway.id == device.id:
+        raise InvalidQuery("A device is not its own gateway.", "设备不能以自己为网关。")
+    gateway_id = gateway.id if gateway else None
+    connection.execute(queries.BEHIND, {"gateway": gateway_id, "device": device.id})
+
+
+def make_key(connection: Connection, device: Device, expires: datetime | None = None) -> Made:
+    """A new key for a device or a gateway; the one that it had ends."""
+    key, prefix = secrets.make_key()
+    username = device.key if _PLAIN.fullmatch(device.key) else f"device-{device.id}"
+    taken = {"username": username, "device": device.id}
+    if connection.execute(queries.TAKEN, taken).scalar_one():
+        username = f"device-{device.id}"
+    connection.execute(queries.END_KEYS, {"device": device.id})
+    connection.execute(
+        queries.ADD_KEY,
+        {
+            "device": device.id,
+            "username": username,
+            "prefix": prefix,
+            "digest": secrets.digest(key),
+            "broker_hash": hashed(key),
+            "expires_at": expires,
+        },
+    )
+    return Made(device, username, key)
+
+
+def end_key(connection: Connection, device: Device) -> bool:
+    """End the key of a device; whether it had one."""
+    return bool(connection.execute(queries.END_KEYS, {"device": device.id}).rowcount)
+
+
+def make_claim(connection: Connection, device: Device, days: int = CLAIM_DAYS) -> str:
+    """A code by which whoever puts the device up gets its key, once.
+
+    80 bits or so: `7K3M-…`, four groups of four characters.
+    """
+    letters = [randomness.choice(_ALPHABET) for _ in range(16)]
+    code = "-".join("".join(letters[n : n + 4]) for n in range(0, 16, 4))
+    values = {"digest": _digest(code), "device": device.id, "days": days}
+    connection.execute(queries.ADD_CLAIM, values)
+    return code
+
+
+def claim(connection: Connection, code: str) -> Made:
+    """The key of the device that a code is for; the code is of no use afterwards. NotFound."""
+    found = connection.execute(queries.USE_CLAIM, {"digest": _digest(code)}).scalar()
+    if found is None:
+        raise NotFound(
+            "This code is unknown, was used, or has run out.", "该认领码未知、已使用或已过期。"
+        )
+    return make_key(connection, find(connection, f"#{found}"))
+
+
+def _digest(code: str) -> bytes:
+    return secrets.digest(re.sub(r"[^0-9A-Z]", "", code.upper()))

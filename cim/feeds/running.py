@@ -1,0 +1,249 @@
+"""`cim feed run`: every feed of brokers, beside what happens by the clock, until told to stop."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from fcntl import LOCK_EX, LOCK_NB, flock
+from typing import IO, Any, Final
+
+from cim.feeds import broker, mqtt
+from cim.feeds.alarms import clock
+from cim.feeds.alarms.judge import judge
+from cim.feeds.book import Book
+from cim.feeds.collecting import Collector
+from cim.feeds.history.rolling import roll
+from cim.feeds.ingest import Item, Outcome, Ways
+from cim.feeds.sources import Feed, read
+from cim.feeds.throttle import Throttle
+from cim.settings import Settings
+from cim.store import feeding
+from cim.store.queries.feeds import keys as key_queries
+from cim.store.queries.feeds import resolving as queries
+
+ROUND: Final = 10.0
+"""Seconds between two summings up."""
+
+LOOK: Final = 60.0
+"""Seconds between two looks at feeds and keys, where nothing tells of them."""
+
+SETTLE: Final = 0.2
+"""Seconds in which several changes are taken as one."""
+
+LAST: Final = 10.0
+"""Seconds that batches under way have to be written when told to stop."""
+
+CROWD: Final = 4 * mqtt.WINDOW
+"""Messages that wait of one feed before its connection is not read any further."""
+
+HELD: Final = 1667853712
+"""The advisory lock, with a feed's id, of who alone takes in a feed that cannot be shared."""
+
+Say = Callable[[str, str], None]
+
+log = logging.getLogger("cim.feeds")
+
+
+class Taking:
+    """One feed being taken in."""
+
+    def __init__(self, runner: "Runner", feed: Feed, where: mqtt.Place) -> None:
+        """Its connection to the broker, and its batches."""
+        self.feed = feed
+        ways = Ways(book=runner.book, throttle=Throttle(runner.settings.feed_rate), judge=judge)
+        self.ways = ways
+        self.collector = Collector(runner.open, ways, self._acknowledge)
+        name = f"cim-{runner.slot}-{feed.name}"
+        self.subscriber = mqtt.Subscriber(feed, where, name, self._take)
+        self.stopping = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._paused = False
+
+    def start(self) -> None:
+        """Begin."""
+        run = self.subscriber.run(self.stopping, self.collector.forget)
+        self._tasks = [asyncio.ensure_future(self.collector.run()), asyncio.ensure_future(run)]
+
+    def _take(self, item: Item) -> None:
+        self.collector.put(item)
+        if not self._paused and len(self.collector) > CROWD:
+            self._paused = True
+            self.subscriber.pause(True)
+
+    def _acknowledge(self, items: Sequence[Item], outcome: Outcome) -> None:
+        mqtt.acknowledge(items, outcome)
+        for item in items:
+            if item.decoded is not None and item.decoded.replies:
+                for reply in item.decoded.replies:
+                    self.subscriber.say(reply.topic, reply.payload)
+        if self._paused and len(self.collector) < CROWD // 2:
+            self._paused = False
+            self.subscriber.pause(False)
+
+    async def end(self) -> None:
+        """Write what came, acknowledge it, leave."""
+        self.subscriber.closed = True
+        self.collector.end()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._tasks[0]), LAST)
+        self.stopping.set()
+        await asyncio.sleep(0)  # acknowledgements are on their way
+        await self.subscriber.leave()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.ways.codecs is not None:
+            await self.ways.codecs.close()
+
+
+class Runner:
+    """Takes in every feed until told to stop."""
+
+    def __init__(self, settings: Settings, say: Say) -> None:
+        """`say` takes a sentence in English and one in Chinese."""
+        self.settings, self._say = settings, say
+        self.book = Book()
+        self.stopping = asyncio.Event()
+        self.taking: dict[int, Taking] = {}
+        self.open = feeding.opener(settings)
+        self._changed = asyncio.Event()
+        self._changed.set()
+        self._own = not settings.mqtt_url
+        self._held: dict[int, Any] = {}
+        self._slot = _slot(settings)
+        self.slot = self._slot[0]
+
+    def stop(self) -> None:
+        """Finish what is under way, then end."""
+        self.stopping.set()
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Until told to stop; a database that goes away is waited for."""
+        clocks = [
+            asyncio.ensure_future(work)
+            for work in (self._listen(), self._roll(), clock.run(self.open, self.stopping))
+        ]
+        started = False
+        if self._own:
+            _, started = await asyncio.to_thread(broker.ensure, self.settings)
+        try:
+            while not self.stopping.is_set():
+                with contextlib.suppress(TimeoutError):  # keys run out without a word
+                    await asyncio.wait_for(self._changed.wait(), LOOK)
+                await asyncio.sleep(0 if self.stopping.is_set() else SETTLE)
+                self._changed.clear()
+                if not self.stopping.is_set():
+                    await self._look()
+        finally:
+            self.stopping.set()
+            await asyncio.gather(*(one.end() for one in self.taking.values()))
+            for task in clocks:
+                task.cancel()
+            await asyncio.gather(*clocks, return_exceptions=True)
+            for connection in self._held.values():
+                await feeding.close(connection)
+            if started:
+                await asyncio.to_thread(broker.end, self.settings)
+
+    async def _look(self) -> None:
+        """Take in the feeds that there are now, and no others; let in whose key is good."""
+        try:
+            connection = await self.open()
+            try:
+                feeds = read(await connection.fetch(queries.FEEDS))
+                if self._own:
+                    users = await connection.fetch(key_queries.USERS)
+                    told = [(row["username"], row["broker_hash"]) for row in users]
+                    await asyncio.to_thread(broker.let_in, self.settings, told)
+            finally:
+                await feeding.close(connection)
+        except feeding.DRIVER as error:
+            log.warning("feeds cannot be read: %s", feeding.kind_of(error))
+            self._later(2.0)
+            return
+        wanted = {one.id: one for one in feeds.values() if one.enabled and one.transport == "mqtt"}
+        for id in [id for id, one in self.taking.items() if wanted.get(id) != one.feed]:
+            await self.taking.pop(id).end()
+            if id in self._held:
+                await feeding.close(self._held.pop(id))
+        where = await asyncio.to_thread(self._where)
+        for id, feed in wanted.items():
+            if id not in self.taking and (feed.shared or await self._hold(feed)):
+                self.taking[id] = Taking(self, feed, where)
+                self.taking[id].start()
+                topic = self.taking[id].subscriber.topic
+                self._say(f"feed {feed.name}: {topic}", f"接入源 {feed.name}：{topic}")
+
+    def _where(self) -> mqtt.Place:
+        url = self.settings.mqtt_url or broker.ensure(self.settings)[0].url
+        return mqtt.place(url)
+
+    async def _hold(self, feed: Feed) -> bool:
+        """Be the one that takes in a feed whose messages need the ones before."""
+        connection = await self.open()
+        if await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", HELD & 0xFFFF, feed.id):
+            self._held[feed.id] = connection
+            return True
+        await feeding.close(connection)
+        self._later(5.0)
+        return False
+
+    def _later(self, seconds: float) -> None:
+        """Look again after some seconds."""
+        asyncio.get_running_loop().call_later(seconds, self._changed.set)
+
+    async def _listen(self) -> None:
+        """Forget what was looked up, and look at the feeds again, when the database says so."""
+        while not self.stopping.is_set():
+            with contextlib.suppress(*feeding.DRIVER, TimeoutError):
+                connection = await self.open()
+                try:
+                    await connection.add_listener(queries.LISTEN, self._told)
+                    self._told()
+                    while not self.stopping.is_set():
+                        await connection.fetchval("SELECT 1", timeout=10)
+                        await asyncio.sleep(5)
+                finally:
+                    await feeding.close(connection)
+            await asyncio.sleep(1)
+
+    def _told(self, *_: Any) -> None:
+        self.book.forget()
+        self._changed.set()
+
+    async def _roll(self) -> None:
+        """Sum readings up, now and then; one of several who do so does it."""
+        while not self.stopping.is_set():
+            with contextlib.suppress(*feeding.DRIVER, TimeoutError):
+                connection = await self.open()
+                try:
+                    while not self.stopping.is_set():
+                        await roll(connection, datetime.now(UTC))
+                        await asyncio.sleep(ROUND)
+                finally:
+                    await feeding.close(connection)
+            await asyncio.sleep(1)
+
+
+def _slot(settings: Settings) -> tuple[str, IO[str]]:
+    """A name for this ingester that is the same at its next start, and nobody else's meanwhile."""
+    folder = settings.data_dir / "feeds"
+    folder.mkdir(parents=True, exist_ok=True)
+    host = socket.gethostname()
+    number = 0
+    while True:
+        number += 1
+        held = (folder / f"{number}.lock").open("w")
+        try:
+            flock(held, LOCK_EX | LOCK_NB)
+        except OSError:
+            held.close()
+            continue
+        held.write(f"{os.getpid()} {time.time():.0f}\n")
+        held.flush()
+        return f"{host}-{number}", held
