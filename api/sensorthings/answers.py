@@ -1,7 +1,9 @@
 """Answers to what an address asks: sets page by page, entities, properties, references."""
 
+import asyncio
 import base64
 import binascii
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,9 +14,9 @@ from api.sensorthings.asking import Question
 from cim.errors import NotFound
 from cim.store.queries.sensorthings import pages
 from cim.store.queries.sensorthings.addresses import NOWHERE
-from cim.store.queries.sensorthings.asked import Address, Options, refused
+from cim.store.queries.sensorthings.asked import Address, Options, Path, refused
 from cim.store.queries.sensorthings.pages import ABSENT, Page, Target
-from cim.store.queries.sensorthings.shown import query
+from cim.store.queries.sensorthings.shown import MOST, query
 
 OWN = ("$skiptoken", "$skip")
 ARRAYED = ("phenomenonTime", "resultTime", "result")
@@ -154,21 +156,56 @@ async def part(by: Question, where: Target, address: Address) -> Any:
     return value
 
 
-SLICE = 5000
-"""Entities that are asked for at once where an answer is sent piece by piece."""
+SLICE, AT_ONCE = 5000, 2
+"""Entities of a slice, and slices that are asked for at a time, of an answer sent in pieces."""
+
+LONGEST = 2_000_000
+"""Entities of the longest answer."""
 
 
-async def pieces(by: Question, where: Target, options: Options, limit: int) -> AsyncIterator[bytes]:
-    """A long set, piece by piece: no more of it is in memory than a slice."""
-    yield b'{"value":['
-    sent, first = 0, True
-    while sent < limit:
-        page = pages.page(by.asking, where, options, min(SLICE, limit - sent))
-        rows = (await by.rows(page.asked))[: page.limit]
-        if rows:
-            yield (b"" if first else b",\n") + ",\n".join(row.j for row in rows).encode()
-        if len(rows) < page.limit:
-            break
-        first, sent = False, sent + len(rows)
-        options = replace(options, after=tuple(rows[-1].k), skip=0)
-    yield b"]}"
+def walked(where: Target, options: Options) -> bool:
+    """Whether a whole set is wanted, longer than a page, in the order of its ids."""
+    long = options.top is not None and options.top > MOST
+    by_id = not options.order or all(each.by == Path(("id",)) for each in options.order)
+    plain = options.filter is None and options.after is None and not options.skip
+    up = by_id and not any(each.descending for each in options.order)
+    return bool(long and up and plain and len(where.steps) == 1 and where.entity.key.number)
+
+
+async def pieces(by: Question, where: Target, options: Options, path: str) -> AsyncIterator[bytes]:
+    """A long set, piece by piece: no more of it is in memory than two slices."""
+    limit = min(options.top or 0, LONGEST)
+    head = b""
+    if options.count:
+        rows = await by.rows(pages.count(by.asking, where, options))
+        head = b'"@iot.count":%d,' % rows[0][0]
+    yield b"{" + head + b'"value":['
+    waiting: deque[asyncio.Task[Sequence[Any]]] = deque()
+    first, sent, after, more = True, 0, 0, True
+    try:
+        while more or waiting:
+            if more and len(waiting) < AT_ONCE:
+                wanted = min(SLICE, limit - sent)
+                last, n = (await by.rows(pages.bound(by.asking, where, after, wanted)))[0]
+                if n:
+                    asked = pages.slice_(by.asking, where, options, after, last)
+                    waiting.append(asyncio.create_task(by.rows(asked)))
+                    sent, after = sent + n, last
+                more = n == wanted and sent < limit
+                continue
+            text = (await waiting.popleft())[0].j
+            if text:
+                yield ("" if first else ",\n").encode() + text.encode()
+                first = False
+    finally:
+        for task in waiting:
+            task.cancel()
+    if sent == limit:
+        place = (
+            [str(after)]
+            if len(where.entity.key.columns) == 1
+            else [str(after >> 3), str(after & 7)]
+        )
+        yield b'],"@iot.nextLink":' + orjson.dumps(next_link(path, options, place)) + b"}"
+    else:
+        yield b"]}"

@@ -4,7 +4,7 @@ from urllib.parse import unquote_plus
 
 import orjson
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 
 from api.answers import tagged
 from api.sensorthings import answers, root
@@ -44,6 +44,9 @@ async def read(request: Request, path: str, by: QuestionDep) -> Response:
         raise NOWHERE
     if found.references:
         body = await answers.references(by, where, asked, here)
+    elif where.many and answers.walked(where, asked) and not asked.array:
+        whole = answers.pieces(by, where, asked, here)
+        return StreamingResponse(whole, media_type=JSON, headers=VARY)
     elif where.many:
         body = await answers.collection(by, where, asked, here)
     else:

@@ -251,7 +251,8 @@ DATASTREAM = Entity(
     streams,
     by_name(*_UPSTREAM, Property("unitOfMeasurement", "json", "{a}.unit", written="unit")),
     by_name(*_DOWNSTREAM, Link("ObservedProperty", "ObservedProperty", "{b}.code = {a}.property")),
-    lambda asking, a: f"NOT {a}.multi AND {_seen(asking, a)}",
+    lambda asking, a: f"CASE WHEN {a}.multi THEN false ELSE true END AND {_seen(asking, a)}",
+    walk="city.datastream",
 )
 
 MULTI_DATASTREAM = Entity(

@@ -77,6 +77,56 @@ def page(asking: Asking, where: Target, options: Options, limit: int | None = No
     return Page(asking.values.asked(sql), full)
 
 
+def bound(asking: Asking, where: Target, after: int, most: int) -> Asked:
+    """How far the next entities go behind a number of the key: the last of them, and how many.
+
+    Of a whole set in the order of its ids, walked slice by slice.
+    """
+    asking = asking.fresh()
+    if where.entity.walk:  # those that the caller does not see are counted along
+        tables, conditions, a = [f"(SELECT id AS key FROM {where.entity.walk}) t"], [], "t"
+    else:
+        tables, conditions, a = reached(asking, where)
+    number, order = _walked(where.entity, a)
+    conditions.append(_between(asking, where.entity, a, after, None))
+    sql = f"""SELECT max(q.number) AS last, count(*) AS n FROM (SELECT {number} AS number
+        FROM {" CROSS JOIN ".join(tables)} WHERE {" AND ".join(conditions)} ORDER BY {order}
+        LIMIT {asking.values.add(most, "int8")}) q"""
+    return asking.values.asked(sql)
+
+
+def slice_(asking: Asking, where: Target, options: Options, after: int, last: int) -> Asked:
+    """The entities behind one number and up to another, as one text."""
+    asking = asking.fresh()
+    tables, conditions, a = reached(asking, where)
+    _, order = _walked(where.entity, a)
+    conditions.append(_between(asking, where.entity, a, after, last))
+    sql = f"""SELECT string_agg(q.j, E',\\n') AS j FROM (
+        SELECT {shown(asking, where.entity, a, options)} AS j
+        FROM {" CROSS JOIN ".join(tables)} WHERE {" AND ".join(conditions)} ORDER BY {order}) q"""
+    return asking.values.asked(sql)
+
+
+def _walked(entity: Entity, a: str) -> tuple[str, str]:
+    """The key as one number, and what sorts by it."""
+    order = ", ".join(column.format(a=a) for column, _ in entity.key.columns)
+    return entity.key.number.format(a=a), order
+
+
+def _between(asking: Asking, entity: Entity, a: str, after: int, last: int | None) -> str:
+    """The condition of a key behind one number and up to another."""
+    paired = len(entity.key.columns) > 1
+    number, values = entity.key.number.format(a=a), asking.values
+    found = [f"{number} > {values.add(after, 'int8')}"]
+    if paired:  # the key alone is what an index knows
+        found.append(f"{a}.key >= {values.add(after >> 3, 'int8')}")
+    if last is not None:
+        found.append(f"{number} <= {values.add(last, 'int8')}")
+        if paired:
+            found.append(f"{a}.key <= {values.add(last >> 3, 'int8')}")
+    return " AND ".join(found)
+
+
 def one(asking: Asking, where: Target, options: Options) -> Asked:
     """The entity that an address leads to, as JSON."""
     asking = asking.fresh()

@@ -18,7 +18,8 @@ def inside(asking: Asking, place: Place, building: str) -> str:
 
 def cleared(asking: Asking, a: str) -> str:
     """Whether a device may be seen, with `secrecy` and `house` of an alias."""
-    found = [f"{a}.secrecy = 0"]
+    # Written so that the planner expects most to be public: it walks along the ids then.
+    found = [f"CASE WHEN {a}.secrecy > 0 THEN false ELSE true END"]
     for level, place in asking.sight:
         where = inside(asking, place, f"{a}.house")
         found.append(f"{a}.secrecy <= {asking.values.add(level, 'int4')} AND {where}")

@@ -172,6 +172,9 @@ class Entity:
     present: Callable[[Asking, str], str] = lambda _asking, _a: "true"
     """What holds of those that the caller may see, of an alias."""
 
+    walk: str = ""
+    """The table whose ids are walked along where the whole set is sent, if it is one."""
+
 
 def by_name(*each: Any) -> dict[str, Any]:
     """Properties or links by their names."""

@@ -9,7 +9,6 @@ from urllib.parse import quote, urlencode
 from cim.store.queries.sensorthings.asked import Options, Order, Path, refused, said
 from cim.store.queries.sensorthings.compiling import Compiler, joined
 from cim.store.queries.sensorthings.entities import ENTITIES
-from cim.store.queries.sensorthings.places import living
 from cim.store.queries.sensorthings.shape import Asking, Entity, Link, Property
 from cim.store.queries.sensorthings.streams import LATEST
 
@@ -89,7 +88,7 @@ def _expanded(asking: Asking, entity: Entity, a: str, link: Link, options: Optio
     there = ENTITIES[link.to]
     if latest_alone(entity, link, options):
         b = asking.values.alias()
-        found = f"{LATEST.format(a=a)} {b} WHERE {living(asking, a)}"
+        found = f"{LATEST.format(a=a)} {b} WHERE {b}.at IS NOT NULL"
         shown_one = shown(asking, there, b, options)
         return f"""',"{link.name}":[' || coalesce((SELECT {shown_one} FROM {found}), '') || ']'"""
     tables, where, b = joined(asking, there, link, a)

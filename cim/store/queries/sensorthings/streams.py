@@ -16,7 +16,10 @@ _HOUSE = f"""coalesce(v.building_id, CASE WHEN x.thing & 7 = {UNIT} THEN
     (SELECT u.building_id FROM city.unit u WHERE u.id = x.thing >> 3) END)"""
 _FROM = """city.datastream d LEFT JOIN city.device v ON v.id = d.device_id
     LEFT JOIN city.sta_datastream x ON x.datastream_id = d.id"""
-_SEEN = f"""{_HOME} AS home, {_HOUSE} AS house, coalesce(v.secrecy, 0)::int4 AS secrecy,
+_LAST = """LEFT JOIN city.sta_observation l
+    ON l.datastream_id = d.id AND l.phenomenon_time = d.last_at"""
+"""What is said of the latest reading; where nobody asks for it, the database leaves it out."""
+_SEEN = f"""{_HOME} AS home, {_HOUSE} AS house, v.secrecy::int4 AS secrecy,
     v.ended_at AS gone"""
 
 STREAMS = f"""SELECT d.id AS key, d.device_id AS device, {_THING} AS thing,
@@ -31,14 +34,18 @@ STREAMS = f"""SELECT d.id AS key, d.device_id AS device, {_THING} AS thing,
     coalesce(x.properties, jsonb_build_object('device', d.device_id, 'stream', d.name,
         'kind', d.kind, 'interval', d.interval_s)) AS properties,
     x.area AS area, x.multi IS NOT NULL AS multi, x.multi AS parts, d.result_type,
-    coalesce(d.first_at, d.last_at) AS first_at, d.last_at, d.last_value, d.last_text, d.quality AS last_quality, {_SEEN}
-    FROM {_FROM}"""
+    coalesce(d.first_at, d.last_at) AS first_at, d.last_at, d.last_value, d.last_text,
+    d.quality AS last_quality, l.until, l.result_time, l.result AS rich, l.result_quality,
+    l.valid_from, l.valid_to, l.parameters, l.feature, {_SEEN}
+    FROM {_FROM} {_LAST}"""
 
-_TIMES = ("first_at", "last_at", "last_value", "last_text", "last_quality")
+_TIMES = ("first_at", "last_at")
+"""Without these nothing of the latest reading is shown."""
 _PLAIN = (
     "key", "device", "thing", "sensor", "property", "name", "description", "observation_type",
     "unit", "properties", "area", "multi", "parts", "result_type", "home", "house", "secrecy",
-    "gone",
+    "gone", "last_value", "last_text", "last_quality", "until", "result_time", "rich",
+    "result_quality", "valid_from", "valid_to", "parameters", "feature",
 )  # fmt: skip
 
 
@@ -76,11 +83,9 @@ def observations(_asking: Asking) -> str:
     return OBSERVATIONS
 
 
-LATEST = f"""(SELECT {{a}}.key AS stream, {{a}}.last_at AS at, {{a}}.last_value AS number,
-    {{a}}.last_text AS words, {{a}}.last_quality AS quality, {{a}}.result_type, {{a}}.multi,
-    {_RICH.format(at="{a}.last_at")}, {{a}}.home, {{a}}.house, {{a}}.secrecy, {{a}}.gone,
-    coalesce(r.feature, CASE WHEN {{a}}.thing & 7 > 0 THEN {{a}}.thing END) AS feature
-    FROM (SELECT {{a}}.last_at WHERE {{a}}.last_at IS NOT NULL) one
-    LEFT JOIN city.sta_observation r
-        ON r.datastream_id = {{a}}.key AND r.phenomenon_time = {{a}}.last_at)"""
+LATEST = """(SELECT {a}.key AS stream, {a}.last_at AS at, {a}.last_value AS number,
+    {a}.last_text AS words, {a}.last_quality AS quality, {a}.result_type, {a}.multi,
+    coalesce({a}.until, {a}.last_at) AS until, {a}.result_time, {a}.rich, {a}.result_quality,
+    {a}.valid_from, {a}.valid_to, {a}.parameters, {a}.home, {a}.house, {a}.secrecy, {a}.gone,
+    coalesce({a}.feature, CASE WHEN {a}.thing & 7 > 0 THEN {a}.thing END) AS feature)"""
 """The latest reading of a stream `{a}`, out of what is kept of it: nothing is searched."""
