@@ -8,7 +8,7 @@ same once it is back: sent twice, it is stored once.
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -67,7 +67,7 @@ class Pushing:
     def __init__(self, settings: Settings) -> None:
         """Open nothing yet."""
         self.settings = settings
-        self.open = feeding.opener(settings)
+        self._opener: Callable[..., Awaitable[Any]] | None = None
         self.book = Book()
         self._ways: dict[int, _Way] = {}
         self._feeds: dict[str, Feed] = {}
@@ -75,6 +75,13 @@ class Pushing:
         self._looked = 0.0
         self._looking, self._asking = asyncio.Lock(), asyncio.Lock()
         self._connection: Any = None
+
+    async def open(self) -> Any:
+        """A connection of the ingester's. Raises what the driver does, and StoreError."""
+        if self._opener is None:
+            # The database is looked at first, by a driver that waits.
+            self._opener = await asyncio.to_thread(feeding.opener, self.settings)
+        return await self._opener()
 
     async def stop(self) -> None:
         """Write what waits, and close what was opened."""

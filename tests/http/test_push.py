@@ -1,5 +1,6 @@
 """Readings pushed over HTTP: whose key may, what is answered, and what a platform expects."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -10,7 +11,10 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
+from api.database.pushing import Pushing
+from cim.errors import StoreBusy
 from cim.security import secrets
+from cim.settings import Settings
 from tests.accounts import add_key
 from tests.feeding import NOW, furnish
 
@@ -187,13 +191,15 @@ def test_onenet_tries_the_address_and_then_pushes(pushed: TestClient, engine: En
     assert pushed.get("/feeds/nothing").status_code == 404
 
 
-def test_a_platform_without_a_key_is_known_by_where_it_is(pushed: TestClient) -> None:
+def test_a_platform_without_a_key_is_known_by_where_it_is(
+    pushed: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     body = {"messageType": "dataReport", "deviceId": "c-1", "payload": {"x": 1}}
-    near = TestClient(pushed.app, client=("192.0.2.7", 1))
-    far = TestClient(pushed.app, client=("198.51.100.7", 1))
-    found = near.post("/feeds/neighbour", json=body)
-    assert (found.status_code, found.json()) == (200, {"taken": 1, "faults": [], "faults_count": 0})
-    assert far.post("/feeds/neighbour", json=body).status_code == 401
+    assert pushed.post("/feeds/neighbour", json=body).status_code == 401
+    monkeypatch.setattr(pushed._transport, "client", ("192.0.2.7", 1))
+    assert pushed.post("/feeds/neighbour", json=body).json()["taken"] == 1
+    monkeypatch.setattr(pushed._transport, "client", ("198.51.100.7", 1))
+    assert pushed.post("/feeds/neighbour", json=body).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -209,3 +215,38 @@ def test_what_is_no_payload_is_told_and_kept(pushed: TestClient, body: bytes) ->
 def test_what_is_too_large_is_refused_before_it_is_read(pushed: TestClient) -> None:
     answer = pushed.post("/feeds/plain", content=b" " * (5 << 20), headers=key("key-devices"))
     assert answer.status_code == 413
+
+
+def test_a_connection_that_is_lost_is_made_anew(pushed: TestClient, engine: Engine) -> None:
+    body = reading(6, seconds=-20)
+    assert pushed.post("/feeds/plain", json=body, headers=key("key-meter-1")).status_code == 200
+    with engine.begin() as connection:
+        ended = connection.execute(
+            text("""SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid()
+                  AND query NOT LIKE 'LISTEN "cim_changes%'""")
+        ).scalar_one()
+    assert ended > 0
+    said = []
+    for value in range(7, 27):
+        body = reading(value, seconds=value - 100)
+        answer = pushed.post("/feeds/plain", json=body, headers=key("key-meter-1"))
+        said.append(answer.status_code)
+        if answer.status_code == 503:
+            assert answer.headers["Retry-After"]
+        else:
+            break
+    assert set(said[:-1]) <= {503} and said[-1] == 200
+    assert ("energy", float(value)) in stored(engine, "meter-1")
+
+
+def test_a_database_that_is_away_is_told_at_once() -> None:
+    away = Settings(database_url="postgresql://nobody@127.0.0.1:1/none")
+
+    async def ask() -> None:
+        pushing = Pushing(away)
+        with pytest.raises(StoreBusy):
+            await pushing.feed("plain")
+        await pushing.stop()
+
+    asyncio.run(ask())
