@@ -16,6 +16,7 @@ SPREAD = $(if $(filter-out 0 1,$(JOBS)),-n $(JOBS) --max-worker-restart=0)
 PATIENT = -o faulthandler_timeout=0
 
 DATABASE := postgresql postgresql-postgis
+BROKER := mosquitto mosquitto-clients
 BROWSER := chromium libgl1-mesa-dri libegl1 libegl-mesa0 libgles2 fonts-noto-cjk
 
 VIEWER_SOURCES := $(shell find viewer -path viewer/node_modules -prune -o -type f -print 2>/dev/null)
@@ -33,7 +34,7 @@ help:
 	@echo "                     and 2 GB once for a Debian 13 of its own (tests/clients/qgis/debian)"
 	@echo "make fuzz FUZZ=100       try the running service with what nobody would send, so many tries a route,"
 	@echo "                     and every decoder of messages, so many thousand tries"
-	@echo "make bench NAME=load SIZE=100000     measure: load, units, tiles, updates, api, parser, addresses"
+	@echo "make bench NAME=load SIZE=100000     measure: load, units, tiles, updates, api, parser, addresses, feeds"
 	@echo "make wheel           build the wheel, viewer included"
 	@echo "make clean           remove what was built; your data in .cim stay"
 
@@ -66,7 +67,11 @@ help:
 	@scripts/debian-packages $(DATABASE)
 	@touch $@
 
-.setup/browser: .setup/database
+.setup/broker: .setup/database
+	@scripts/debian-packages $(BROKER)
+	@touch $@
+
+.setup/browser: .setup/broker
 	@scripts/debian-packages $(BROWSER)
 	@touch $@
 
@@ -94,7 +99,7 @@ viewer: api/static/index.html
 
 # ---- the demo ------------------------------------------------------------------------------
 
-demo-city: .setup/database .setup/run api/static/index.html
+demo-city: .setup/broker .setup/run api/static/index.html
 	@CIM_DATA_DIR=$(DEMO) $(BIN)/python -m sample_data.demo
 
 demo: demo-city
@@ -117,7 +122,7 @@ test: .setup/browser .setup/validator .setup/provider .setup/clients .setup/benc
 	cd viewer && ../$(NODE) npm run --silent test
 	$(NODE) $(BIN)/pytest -q $(SPREAD) tests
 
-trial: .setup/database .setup/dev .setup/validator
+trial: .setup/broker .setup/dev .setup/validator
 	HYPOTHESIS_PROFILE=wide $(BIN)/pytest -q $(PATIENT) tests/unit tests/postgis/test_derive_again.py
 	$(NODE) $(BIN)/pytest -q $(PATIENT) -m trial
 
@@ -125,11 +130,11 @@ trial-qgis: .setup/database .setup/dev
 	@scripts/debian-packages debootstrap
 	$(BIN)/pytest -q $(PATIENT) -m qgis tests/clients/qgis
 
-fuzz: .setup/database .setup/dev
+fuzz: .setup/broker .setup/dev
 	CIM_FUZZ=$(FUZZ) $(BIN)/pytest -q -s $(PATIENT) tests/http/test_fuzz.py tests/unit/feeds/test_fuzzed.py
 
-bench: .setup/database .setup/dev .setup/bench
-	@test -n "$(NAME)" || { echo "make bench NAME=load|units|tiles|updates|api SIZE=100000" >&2; exit 2; }
+bench: .setup/broker .setup/dev .setup/bench
+	@test -n "$(NAME)" || { echo "make bench NAME=load|units|tiles|updates|api|feeds SIZE=100000" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.run $(NAME) --size $(SIZE)
 
 wheel: .setup/dev api/static/index.html

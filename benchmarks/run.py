@@ -7,7 +7,7 @@ import click
 
 from benchmarks.measures import Measure, keep
 
-SUBJECTS = ("load", "units", "tiles", "updates", "api", "parser", "addresses")
+SUBJECTS = ("load", "units", "tiles", "updates", "api", "parser", "addresses", "feeds")
 """A subject is a module of this package with `measure(size)`."""
 
 
