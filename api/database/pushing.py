@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -18,13 +18,17 @@ from cim.feeds.alarms.judge import judge
 from cim.feeds.book import Book
 from cim.feeds.collecting import Collector, now
 from cim.feeds.ingest import Item, Outcome, Ways
+from cim.feeds.keys import Found, find
 from cim.feeds.reading import Fault, Message
 from cim.feeds.sources import Feed, read
 from cim.feeds.throttle import Throttle
+from cim.security import secrets
 from cim.settings import Settings
 from cim.store import feeding
-from cim.store.queries.feeds import pushing as queries
 from cim.store.queries.feeds import resolving
+from cim.store.queries.feeds.pushing import DEVICE
+
+Done = TypeVar("Done")
 
 CROWD: Final = 4_000
 """Messages of one feed that wait; whoever sends more is told to come again."""
@@ -47,13 +51,6 @@ BUSY: Final = StoreBusy(
 )
 
 
-class Holder(msgspec.Struct, frozen=True):
-    """Whose key it is."""
-
-    username: str
-    device_id: int
-
-
 class _Way(msgspec.Struct):
     """One feed's batches, and the task that writes them."""
 
@@ -71,7 +68,7 @@ class Pushing:
         self.book = Book()
         self._ways: dict[int, _Way] = {}
         self._feeds: dict[str, Feed] = {}
-        self._keys: dict[bytes, Holder | None] = {}
+        self._keys: dict[bytes, Found | None] = {}
         self._looked = 0.0
         self._looking, self._asking = asyncio.Lock(), asyncio.Lock()
         self._connection: Any = None
@@ -102,14 +99,16 @@ class Pushing:
             raise NotFound("No feed of that name takes pushes.", "没有该名称的推送接入源。")
         return found
 
-    async def holder(self, digest: bytes) -> Holder | None:
-        """Whose key has that digest; None where it is no device's, or has ended. StoreBusy."""
+    async def holder(self, key: str) -> Found | None:
+        """Whose key it is; None where it is no device's, or has ended. StoreBusy."""
         await self._look()
+        digest = secrets.digest(key)
         if digest not in self._keys:
-            row = await self._ask("fetchrow", queries.KEY, digest)
+            found = await self._ask(lambda connection: find(connection, key))
             if len(self._keys) >= KEYS:
                 self._keys.clear()
-            self._keys[digest] = None if row is None else Holder(*row)
+            self._keys[digest] = found
+            return found
         return self._keys[digest]
 
     async def device(self, id: int) -> tuple[str, Feed]:
@@ -118,7 +117,7 @@ class Pushing:
         Raises NotFound, StoreBusy.
         """
         await self._look()
-        row = await self._ask("fetchrow", queries.DEVICE, id)
+        row = await self._ask(lambda connection: connection.fetchrow(DEVICE, id))
         feeds = [
             feed
             for feed in self._feeds.values()
@@ -167,7 +166,7 @@ class Pushing:
             if self._feeds and time.monotonic() - self._looked < LOOK and self._hears():
                 return
             self._keys.clear()
-            rows = await self._ask("fetch", resolving.FEEDS)
+            rows = await self._ask(lambda connection: connection.fetch(resolving.FEEDS))
             self._feeds = read(rows)
             self._looked = time.monotonic()
 
@@ -180,7 +179,7 @@ class Pushing:
         self._keys.clear()
         self._looked = -LOOK
 
-    async def _ask(self, how: str, sql: str, *values: Any) -> Any:
+    async def _ask(self, question: Callable[[Any], Awaitable[Done]]) -> Done:
         """Ask on a connection that listens too; it is made anew where it was lost."""
         try:
             # One question at a time: a connection answers one after the other.
@@ -189,7 +188,7 @@ class Pushing:
                     self._connection = await self.open()
                     await self._connection.add_listener(resolving.LISTEN, self._told)
                     self.book.forget()
-                return await getattr(self._connection, how)(sql, *values)
+                return await question(self._connection)
         except feeding.DRIVER:
             if self._connection is not None:
                 await feeding.close(self._connection)

@@ -124,10 +124,10 @@ async def _sender(request: Request, feed: Feed | None) -> str | None:
     """
     kind, _, key = request.headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and key:
-        digest = secrets.digest(key.strip())
-        if feed is not None and feed.opened_by(digest):
+        key = key.strip()
+        if feed is not None and feed.opened_by(secrets.digest(key)):
             return None
-        if holder := await _pushing(request).holder(digest):
+        if holder := await _pushing(request).holder(key):
             request.state.who = f"device {holder.device_id}"
             return holder.username
     elif feed is not None and await _vouched(request, feed):
