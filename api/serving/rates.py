@@ -45,6 +45,7 @@ COSTS: Final[tuple[tuple[str, float], ...]] = (
     ("/uploads", 0.5),
     ("/live", 5.0),
     ("/feeds/", 0.05),
+    ("/devices/", 20.0),
 )
 """What a request below an address counts for; one where nothing is said."""
 

@@ -19,7 +19,7 @@ NOBODYS_GROUP = "00000000-0000-4000-8000-000000000000"
 PUBLIC, LIVING, INTAKE = "anybody", "living.read there", "intake in the whole city"
 EDITOR = "features.write there"
 ALARMS, RULES = "alarms.write there", "alarms.write in the whole city"
-DEVICES = "devices.write in the whole city"
+DEVICES, FLEET = "devices.write in the whole city", "devices.write there"
 PERSON = "who is signed in, and no key"
 RESIDENTS = "residents.read there, for a purpose"
 REQUESTS = "residents.requests in the whole city"
@@ -162,6 +162,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "POST /live/ticket": (KNOWN, "/live/ticket"),
     "GET /datastreams/{id}/observations": (LIVING, "/datastreams/2/observations"),
     "GET /datastreams/{id}/series": (LIVING, "/datastreams/2/series"),
+    "GET /devices/inspection": (FLEET, "/devices/inspection"),
+    "GET /devices/health": (FLEET, "/devices/health"),
     "GET /alarms": (PUBLIC, "/alarms"),
     "GET /alarms/{id}": (PUBLIC, "/alarms/1"),
     "POST /alarms/{id}/acknowledge": (ALARMS, "/alarms/1/acknowledge"),
@@ -232,7 +234,7 @@ RESIDENTS_HERE = {"residents", "residents-of-the-town", "residents-of-the-grid"}
 
 ALLOWED = {
     INTAKE: {"intake"}, RESIDENTS: RESIDENTS_HERE, REQUESTS: {"people-officer"}, EDITOR: set(),
-    DEVICES: {"devices"},
+    DEVICES: {"devices"}, FLEET: {"devices", "devices-of-the-town"},
     ALARMS: {"devices", "devices-of-the-town"}, RULES: {"devices"},
     KNOWN: set(CALLERS),
 }  # fmt: skip

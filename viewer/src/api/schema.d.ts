@@ -788,6 +788,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/feeds/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Answer a platform that tries an address
+         * @description What a platform asks before it pushes, answered as it expects (OneNET: `msg`).
+         */
+        get: operations["opening"];
+        put?: never;
+        /**
+         * Push to a feed
+         * @description Take in a payload of the feed's format; sent twice, it is stored once.
+         */
+        post: operations["push"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/feeds/{name}/{path}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Push to a feed, below its name
+         * @description As a push to the feed; what stands behind the name is read as a topic is.
+         */
+        post: operations["push_below"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/devices/{id}/readings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Push readings of one device
+         * @description Take in readings of one device in our own JSON, which need not name it.
+         */
+        post: operations["readings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/changes": {
         parameters: {
             query?: never;
@@ -1115,6 +1179,100 @@ export interface paths {
         get: operations["series"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/devices/inspection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Devices inspected from afar
+         * @description A device passes when it spoke within `hours`, its latest values are within the limits of
+         *     their streams, and no alarm of it is open.
+         *
+         *     One whose streams are expected less often has twice their interval. Needs the right
+         *     `devices.write`, and counts devices where it was given for.
+         */
+        get: operations["fleet_inspection"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/devices/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How reliable devices have been
+         * @description Online rate, what came of what was expected, delay, batteries, false alarms and time of
+         *     repair, of all, by class, by vendor and by area; and the devices that did worst.
+         *
+         *     Needs the right `devices.write`, and counts devices where it was given for.
+         */
+        get: operations["fleet_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Readings and alarms as they come
+         * @description Server-sent events: `streams` says what is subscribed to, `readings` are `[id, ms, value]`
+         *     (and the quality where it is not good), first the latest of each, then what comes, twice a
+         *     second at most. `alarms` are those that are open, `alarm` is what happens to them.
+         *
+         *     Everything that is named is sent; `class`, `property` and `bbox` narrow it. At most 5,000
+         *     datastreams. A client that was cut off sends the last id it saw in `Last-Event-ID` and misses
+         *     no alarm. Readings of devices in homes need `living.read` there.
+         */
+        get: operations["live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/live/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A ticket to listen with, good once
+         * @description For pages whose browser sends no `Authorization` along. It lets its holder hear what the
+         *     caller may hear, for five minutes, and nothing else.
+         */
+        post: operations["ticket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1957,6 +2115,16 @@ export interface components {
             name: string;
             /** Level */
             level: number;
+        };
+        /**
+         * Bound
+         * @description What a device is bound to.
+         */
+        Bound: {
+            /** Type */
+            type: string;
+            /** Id */
+            id: number;
         };
         /**
          * BuildingCounts
@@ -3067,6 +3235,77 @@ export interface components {
             text: string | null;
         };
         /**
+         * FleetHealth
+         * @description How reliable devices have been in some whole days.
+         * @example {
+         *       "since": "2026-11-12T16:00:00Z",
+         *       "until": "2026-11-19T16:00:00Z",
+         *       "groups": [
+         *         {
+         *           "by": "class",
+         *           "key": {
+         *             "code": "smoke",
+         *             "zh": "烟感",
+         *             "en": "smoke detector"
+         *           },
+         *           "devices": 2,
+         *           "online_now": 1,
+         *           "delay_p95_s": 1.2,
+         *           "batteries": 2,
+         *           "batteries_low": 1,
+         *           "online_rate": 0.93,
+         *           "completeness": 0.91,
+         *           "offline_hours": 23.5,
+         *           "delay_s": 0.4,
+         *           "alarms": 2,
+         *           "false_alarms": 1,
+         *           "faults": 1,
+         *           "repair_hours": 5.25
+         *         }
+         *       ],
+         *       "worst": [
+         *         {
+         *           "id": 4,
+         *           "name": "3层烟感",
+         *           "class": "smoke",
+         *           "vendor": 2,
+         *           "bound_to": {
+         *             "type": "storey",
+         *             "id": 3
+         *           },
+         *           "building_id": 1,
+         *           "heard": "2026-11-20T03:00:00Z",
+         *           "online_now": false,
+         *           "battery": 12,
+         *           "online_rate": 0.93,
+         *           "completeness": 0.91,
+         *           "offline_hours": 23.5,
+         *           "delay_s": 0.4,
+         *           "alarms": 2,
+         *           "false_alarms": 1,
+         *           "faults": 1,
+         *           "repair_hours": 5.25
+         *         }
+         *       ]
+         *     }
+         */
+        FleetHealth: {
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /** Groups */
+            groups: components["schemas"]["HealthGroup"][];
+            /** Worst */
+            worst: components["schemas"]["HealthDevice"][];
+        };
+        /**
          * FloorGrid
          * @description The floor × unit grid (楼盘表): top storey first, units by entrance and room.
          * @example {
@@ -3300,6 +3539,143 @@ export interface components {
             version: string;
         };
         /**
+         * HealthDevice
+         * @description How reliable one device has been.
+         */
+        HealthDevice: {
+            /**
+             * Online Rate
+             * @description share of the hours with a reading; of devices that speak less than hourly, share of the readings expected; 0 to 1
+             */
+            online_rate: number | null;
+            /**
+             * Completeness
+             * @description readings that came of those expected, where an interval is known; 0 to 1
+             */
+            completeness: number | null;
+            /** Offline Hours */
+            offline_hours: number | null;
+            /**
+             * Delay S
+             * @description from the measurement of the latest reading to its arrival; median of a group
+             */
+            delay_s: number | null;
+            /** Alarms */
+            alarms: number;
+            /**
+             * False Alarms
+             * @description of these, found to be nothing
+             */
+            false_alarms: number;
+            /**
+             * Faults
+             * @description alarms of the kind 故障 that were none of these
+             */
+            faults: number;
+            /**
+             * Repair Hours
+             * @description mean time from a fault to its end
+             */
+            repair_hours: number | null;
+            /** Id */
+            id: number;
+            /** Name */
+            name: string | null;
+            /**
+             * Class
+             * @description code of list device_class
+             */
+            class: string;
+            /**
+             * Vendor
+             * @description id of the organisation
+             */
+            vendor: number | null;
+            bound_to: components["schemas"]["Bound"] | null;
+            /** Building Id */
+            building_id: number | null;
+            /**
+             * Heard
+             * @description when it spoke last
+             */
+            heard: string | null;
+            /** Online Now */
+            online_now: boolean;
+            /**
+             * Battery
+             * @description per cent
+             */
+            battery: number | null;
+        };
+        /**
+         * HealthGroup
+         * @description How reliable devices of a group have been.
+         */
+        HealthGroup: {
+            /**
+             * Online Rate
+             * @description share of the hours with a reading; of devices that speak less than hourly, share of the readings expected; 0 to 1
+             */
+            online_rate: number | null;
+            /**
+             * Completeness
+             * @description readings that came of those expected, where an interval is known; 0 to 1
+             */
+            completeness: number | null;
+            /** Offline Hours */
+            offline_hours: number | null;
+            /**
+             * Delay S
+             * @description from the measurement of the latest reading to its arrival; median of a group
+             */
+            delay_s: number | null;
+            /** Alarms */
+            alarms: number;
+            /**
+             * False Alarms
+             * @description of these, found to be nothing
+             */
+            false_alarms: number;
+            /**
+             * Faults
+             * @description alarms of the kind 故障 that were none of these
+             */
+            faults: number;
+            /**
+             * Repair Hours
+             * @description mean time from a fault to its end
+             */
+            repair_hours: number | null;
+            /**
+             * By
+             * @enum {string}
+             */
+            by: "all" | "class" | "vendor" | "area";
+            /**
+             * Key
+             * @description code and names of the class, or id and name of the vendor or the area
+             */
+            key: {
+                [key: string]: unknown;
+            } | null;
+            /** Devices */
+            devices: number;
+            /** Online Now */
+            online_now: number;
+            /** Delay P95 S */
+            delay_p95_s: number | null;
+            /**
+             * Batteries
+             * @description devices whose battery is known
+             */
+            batteries: number;
+            /**
+             * Batteries Low
+             * @description of these, below 20 %
+             */
+            batteries_low: number;
+        };
+        /**
          * Holding
          * @description A right in a unit that is in force.
          */
@@ -3480,128 +3856,68 @@ export interface components {
             heights?: ("1985" | "ellipsoid" | "egm96" | "egm2008") | null;
         };
         /**
-         * Inspection
-         * @description What a look into a file shows; nothing was loaded.
-         * @example {
-         *       "file": "楼栋.shp",
-         *       "layer": null,
-         *       "layers": [
-         *         "楼栋"
-         *       ],
-         *       "format": "ESRI Shapefile",
-         *       "encoding": "GB18030",
-         *       "rows": 118000,
-         *       "crs": null,
-         *       "crs_proposals": [
-         *         {
-         *           "code": "EPSG:4547",
-         *           "sure": 80,
-         *           "en": "CGCS2000, 114° E",
-         *           "zh": "CGCS2000，中央经线 114°"
-         *         }
-         *       ],
-         *       "extent": [
-         *         113.8,
-         *         22.9,
-         *         113.9,
-         *         23
-         *       ],
-         *       "geometry": {
-         *         "Polygon": 118000
-         *       },
-         *       "kinds": [
-         *         {
-         *           "name": "buildings",
-         *           "score": 97
-         *         }
-         *       ],
-         *       "kind": "buildings",
-         *       "columns": [],
-         *       "mapping": [],
-         *       "missing": [],
-         *       "oddities": [],
-         *       "preview": {
-         *         "columns": [
-         *           "层数"
-         *         ],
-         *         "rows": [
-         *           [
-         *             "6"
-         *           ]
-         *         ],
-         *         "numbers": [
-         *           1
-         *         ]
-         *       },
-         *       "footprints": null,
-         *       "sampled": false,
-         *       "notes": []
-         *     }
+         * Inspected
+         * @description One device that did not pass.
          */
-        Inspection: {
-            /** File */
-            file: string;
-            /** Layer */
-            layer: string | null;
-            /** Layers */
-            layers: string[];
-            /** Format */
-            format: string;
-            /** Encoding */
-            encoding: string | null;
-            /** Rows */
-            rows: number | null;
+        Inspected: {
+            /** Id */
+            id: number;
+            /** Name */
+            name: string | null;
             /**
-             * Crs
-             * @description what the file says of itself
+             * Class
+             * @description code of list device_class
              */
-            crs: string | null;
-            /** Crs Proposals */
-            crs_proposals: components["schemas"]["Crs"][];
-            /** Extent */
-            extent: [
-                number,
-                number,
-                number,
-                number
-            ] | null;
+            class: string;
             /**
-             * Geometry
-             * @description how many of each type
+             * Vendor
+             * @description id of the organisation
              */
-            geometry: {
-                [key: string]: number;
-            } | null;
-            /** Kinds */
-            kinds: components["schemas"]["Scored"][];
-            /** Kind */
-            kind: string | null;
-            /** Columns */
-            columns: components["schemas"]["Column"][];
-            /** Mapping */
-            mapping: components["schemas"]["Mapped"][];
+            vendor: number | null;
+            bound_to: components["schemas"]["Bound"] | null;
+            /** Building Id */
+            building_id: number | null;
             /**
-             * Missing
-             * @description required fields that no column was found for
+             * Heard
+             * @description when it spoke last
              */
-            missing: string[];
-            /** Oddities */
-            oddities: components["schemas"]["Oddity"][];
-            preview: components["schemas"]["Preview"];
+            heard: string | null;
             /**
-             * Footprints
-             * @description GeoJSON FeatureCollection in CRS84, at most 500 features, property `row`
+             * State
+             * @description an alarm is open; latest value out of range; nothing in time; nothing ever
+             * @enum {string}
              */
-            footprints: {
+            state: "alarm" | "outside" | "silent" | "never";
+        };
+        /**
+         * InspectedGroup
+         * @description What an inspection found of them.
+         */
+        InspectedGroup: {
+            /**
+             * By
+             * @enum {string}
+             */
+            by: "all" | "class" | "vendor" | "area";
+            /**
+             * Key
+             * @description code and names of the class, or id and name of the vendor or the area
+             */
+            key: {
                 [key: string]: unknown;
             } | null;
-            /**
-             * Sampled
-             * @description only some of the rows were looked at
-             */
-            sampled: boolean;
-            /** Notes */
-            notes: components["schemas"]["Sentence"][];
+            /** Devices */
+            devices: number;
+            /** Passed */
+            passed: number;
+            /** Silent */
+            silent: number;
+            /** Never */
+            never: number;
+            /** Outside */
+            outside: number;
+            /** Alarm */
+            alarm: number;
         };
         /**
          * Job
@@ -5325,6 +5641,31 @@ export interface components {
             items: components["schemas"]["Suggestion"][];
         };
         /**
+         * Taken
+         * @description What became of a push, now that it is in the store.
+         * @example {
+         *       "taken": 2,
+         *       "faults": [
+         *         {
+         *           "reason": "not_a_number",
+         *           "en": "the stream takes numbers, and this is none",
+         *           "zh": "数据流为数值型，该值不是数值",
+         *           "detail": "meter-7, power: much",
+         *           "path": ""
+         *         }
+         *       ],
+         *       "faults_count": 1
+         *     }
+         */
+        Taken: {
+            /** Taken */
+            taken: number;
+            /** Faults */
+            faults: components["schemas"]["Unused"][];
+            /** Faults Count */
+            faults_count: number;
+        };
+        /**
          * Tally
          * @description How many rows for one reason.
          */
@@ -5375,6 +5716,22 @@ export interface components {
              * @description changes with the content
              */
             version: string;
+        };
+        /**
+         * Ticket
+         * @description Good once, for half a minute, and to listen only.
+         */
+        Ticket: {
+            /**
+             * Ticket
+             * @description goes into `ticket=` of /live or /live/socket
+             */
+            ticket: string;
+            /**
+             * Seconds
+             * @description how long it may be used
+             */
+            seconds: number;
         };
         /**
          * Tileset
@@ -5975,6 +6332,22 @@ export interface components {
             unknown: number[];
         };
         /**
+         * Unused
+         * @description What of a push could not be taken, and why; it is kept among the dead letters.
+         */
+        Unused: {
+            /** Reason */
+            reason: string;
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
+            /** Detail */
+            detail: string;
+            /** Path */
+            path: string;
+        };
+        /**
          * Uploaded
          * @description A file that was sent, or is being sent.
          * @example {
@@ -6396,6 +6769,179 @@ export interface components {
              * @description whether the polygon crossed itself and was made whole
              */
             mended: boolean;
+        };
+        /**
+         * Inspection
+         * @description An inspection from afar (设施设备远程巡检), now.
+         * @example {
+         *       "at": "2026-11-20T04:00:00Z",
+         *       "groups": [
+         *         {
+         *           "alarm": 0,
+         *           "by": "class",
+         *           "devices": 2,
+         *           "key": {
+         *             "code": "smoke",
+         *             "en": "smoke detector",
+         *             "zh": "烟感"
+         *           },
+         *           "never": 0,
+         *           "outside": 0,
+         *           "passed": 1,
+         *           "silent": 1
+         *         }
+         *       ],
+         *       "hours": 24,
+         *       "worst": [
+         *         {
+         *           "bound_to": {
+         *             "id": 3,
+         *             "type": "storey"
+         *           },
+         *           "building_id": 1,
+         *           "class": "smoke",
+         *           "heard": "2026-11-20T03:00:00Z",
+         *           "id": 4,
+         *           "name": "3层烟感",
+         *           "state": "silent",
+         *           "vendor": 2
+         *         }
+         *       ]
+         *     }
+         */
+        api__schemas__fleet__Inspection: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Hours */
+            hours: number;
+            /** Groups */
+            groups: components["schemas"]["InspectedGroup"][];
+            /** Worst */
+            worst: components["schemas"]["Inspected"][];
+        };
+        /**
+         * Inspection
+         * @description What a look into a file shows; nothing was loaded.
+         * @example {
+         *       "columns": [],
+         *       "crs_proposals": [
+         *         {
+         *           "code": "EPSG:4547",
+         *           "en": "CGCS2000, 114° E",
+         *           "sure": 80,
+         *           "zh": "CGCS2000，中央经线 114°"
+         *         }
+         *       ],
+         *       "encoding": "GB18030",
+         *       "extent": [
+         *         113.8,
+         *         22.9,
+         *         113.9,
+         *         23
+         *       ],
+         *       "file": "楼栋.shp",
+         *       "format": "ESRI Shapefile",
+         *       "geometry": {
+         *         "Polygon": 118000
+         *       },
+         *       "kind": "buildings",
+         *       "kinds": [
+         *         {
+         *           "name": "buildings",
+         *           "score": 97
+         *         }
+         *       ],
+         *       "layers": [
+         *         "楼栋"
+         *       ],
+         *       "mapping": [],
+         *       "missing": [],
+         *       "notes": [],
+         *       "oddities": [],
+         *       "preview": {
+         *         "columns": [
+         *           "层数"
+         *         ],
+         *         "numbers": [
+         *           1
+         *         ],
+         *         "rows": [
+         *           [
+         *             "6"
+         *           ]
+         *         ]
+         *       },
+         *       "rows": 118000,
+         *       "sampled": false
+         *     }
+         */
+        api__schemas__imports__Inspection: {
+            /** File */
+            file: string;
+            /** Layer */
+            layer: string | null;
+            /** Layers */
+            layers: string[];
+            /** Format */
+            format: string;
+            /** Encoding */
+            encoding: string | null;
+            /** Rows */
+            rows: number | null;
+            /**
+             * Crs
+             * @description what the file says of itself
+             */
+            crs: string | null;
+            /** Crs Proposals */
+            crs_proposals: components["schemas"]["Crs"][];
+            /** Extent */
+            extent: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+            /**
+             * Geometry
+             * @description how many of each type
+             */
+            geometry: {
+                [key: string]: number;
+            } | null;
+            /** Kinds */
+            kinds: components["schemas"]["Scored"][];
+            /** Kind */
+            kind: string | null;
+            /** Columns */
+            columns: components["schemas"]["Column"][];
+            /** Mapping */
+            mapping: components["schemas"]["Mapped"][];
+            /**
+             * Missing
+             * @description required fields that no column was found for
+             */
+            missing: string[];
+            /** Oddities */
+            oddities: components["schemas"]["Oddity"][];
+            preview: components["schemas"]["Preview"];
+            /**
+             * Footprints
+             * @description GeoJSON FeatureCollection in CRS84, at most 500 features, property `row`
+             */
+            footprints: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Sampled
+             * @description only some of the rows were looked at
+             */
+            sampled: boolean;
+            /** Notes */
+            notes: components["schemas"]["Sentence"][];
         };
     };
     responses: never;
@@ -9917,6 +10463,388 @@ export interface operations {
             };
         };
     };
+    opening: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the feed */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not push here */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The payload is larger than 4 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Cannot be taken in at the moment: send it again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    push: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the feed */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Taken"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not push here */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The payload is larger than 4 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Cannot be taken in at the moment: send it again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    push_below: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the feed */
+                name: string;
+                /** @description What formats read as a topic */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Taken"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not push here */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The payload is larger than 4 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Cannot be taken in at the moment: send it again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Taken"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not push here */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The payload is larger than 4 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Cannot be taken in at the moment: send it again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     changes: {
         parameters: {
             query?: {
@@ -11900,6 +12828,350 @@ export interface operations {
             };
         };
     };
+    fleet_inspection: {
+        parameters: {
+            query?: {
+                /** @description hours in which a device must have spoken */
+                hours?: number;
+                /** @description most devices listed, the worst first */
+                limit?: number;
+                /** @description class of devices */
+                class?: string | null;
+                /** @description id of their vendor */
+                vendor?: number | null;
+                /** @description in this area, or one below it */
+                area?: number | null;
+            };
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["api__schemas__fleet__Inspection"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fleet_health: {
+        parameters: {
+            query?: {
+                /** @description whole days of China, until today */
+                days?: number;
+                /** @description most devices listed, the worst first */
+                limit?: number;
+                /** @description class of devices */
+                class?: string | null;
+                /** @description id of their vendor */
+                vendor?: number | null;
+                /** @description in this area, or one below it */
+                area?: number | null;
+            };
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetHealth"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    live: {
+        parameters: {
+            query?: {
+                /** @description of POST /live/ticket */
+                ticket?: string | null;
+                /** @description the same as Last-Event-ID, in the address */
+                after?: string | null;
+                /** @description ids with commas between */
+                datastream?: string | null;
+                /** @description ids with commas between */
+                unit?: string | null;
+                /** @description ids with commas between */
+                building?: string | null;
+                /** @description ids with commas between */
+                estate?: string | null;
+                /** @description ids with commas between */
+                grid?: string | null;
+                /** @description with commas between */
+                class?: string | null;
+                /** @description with commas between */
+                property?: string | null;
+                /** @description west,south,east,north in degrees */
+                bbox?: string | null;
+                /** @description all, those of what is subscribed to, or none */
+                alarms?: "all" | "here" | "none";
+            };
+            header?: {
+                /** @description where the stream before ended */
+                "last-event-id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events: streams, readings, alarms, alarm */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key, cookie or ticket is none */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many read along */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ticket: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ticket"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key, cookie or ticket is none */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many read along */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     quality: {
         parameters: {
             query?: never;
@@ -13156,7 +14428,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Inspection"];
+                    "application/json": components["schemas"]["api__schemas__imports__Inspection"];
                 };
             };
             /** @description The request could not be understood */
