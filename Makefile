@@ -142,5 +142,6 @@ wheel: .setup/dev api/static/index.html
 	@ls -l dist
 
 clean:
+	@-[ ! -x $(BIN)/cim ] || CIM_DATA_DIR=$(DEMO) $(BIN)/cim feed broker --end 2>/dev/null
 	@-[ ! -x $(BIN)/cim ] || CIM_DATA_DIR=$(DEMO) $(BIN)/cim db stop 2>/dev/null
 	rm -rf $(DEMO) .venv .setup api/static dist viewer/node_modules tests/golden/validator/node_modules tests/clients/node_modules tests/http/provider/node_modules

@@ -212,6 +212,32 @@ def replay(path: Path, name: str, speed: float, shift: bool, correct: bool) -> N
     tell(replaying.replay(settings_module.load(), name, path, how))
 
 
+@feed.command("broker")
+@click.option("--end", "ending", is_flag=True, help="End it 停止.")
+def show_broker(ending: bool) -> None:
+    """Say where devices publish to, or end the broker of our own. 消息代理地址。
+
+    \b
+    Example:
+      cim feed broker
+      cim feed broker --end
+    """
+    from cim.feeds import broker  # noqa: PLC0415 - for this alone
+
+    settings = settings_module.load()
+    if ending:
+        up = broker.end(settings)
+        say("ended" if up else "it was not up", "已停止" if up else "未在运行")
+        return
+    found = broker.running(settings)
+    if settings.mqtt_url:
+        click.echo(settings.mqtt_url.rpartition("@")[2] or settings.mqtt_url)
+    elif found is None:
+        say("it is not up: cim feed run starts it", "未运行：cim feed run 会启动它")
+    else:
+        click.echo(f"{found.host}:{found.port}")
+
+
 feed.add_command(dead)
 feed.add_command(rollup)
 feed.add_command(retention)

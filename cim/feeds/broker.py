@@ -2,8 +2,8 @@
 
 Made when it is first asked for and started when it is not up, as the embedded PostGIS is; a real
 deployment names its own by CIM_MQTT_URL. Who may connect is in a file of salted hashes, made from
-the keys of devices: each may publish below `cim/v1/` and its own name, and read nothing. Debian's
-own service is neither used nor touched.
+the keys of devices: each may publish below `cim/v1/` and its own name, and read its own receipts.
+Debian's own service is neither used nor touched.
 """
 
 import base64
@@ -27,6 +27,7 @@ import msgspec
 import psutil
 
 from cim.errors import NeighbourError, StoreMissing
+from cim.feeds import receipts
 from cim.feeds.decoders.own import ROOT
 from cim.settings import Settings
 from cim.store.server import embedded
@@ -64,6 +65,10 @@ class Running(msgspec.Struct, frozen=True):
     def url(self) -> str:
         """Where the ingester connects."""
         return f"mqtt://{USER}:{self.password}@{self.host}:{self.port}"
+
+
+_CHILDREN: Final[dict[int, "subprocess.Popen[bytes]"]] = {}
+"""Those that this process started, which it hears of when they end."""
 
 
 def hashed(password: str, salt: bytes | None = None) -> str:
@@ -110,6 +115,8 @@ def end(settings: Settings) -> bool:
                 process.wait(PATIENCE)
             except psutil.TimeoutExpired:
                 process.kill()
+        if found.pid in _CHILDREN:
+            _CHILDREN.pop(found.pid).wait()
         (folder(settings) / "running.json").unlink(missing_ok=True)
         return True
 
@@ -206,7 +213,8 @@ def _start(settings: Settings) -> Running:
         account = _account()
         os.chown(home, account.pw_uid, account.pw_gid)
     host, _, wished = settings.mqtt_listen.rpartition(":")
-    port = int(wished) or _free(host)
+    port = int(wished) or _former(home) or _free(host)
+    _see_free(host, port)
     password = _password(home)
     known = home / "passwords"
     if not known.exists():
@@ -225,6 +233,7 @@ def _start(settings: Settings) -> Running:
     log.close()
     found = Running(process.pid, host, port, password)
     _await(found, process, home)
+    _CHILDREN[process.pid] = process
     path = home / "running.json"
     path.touch(0o600)
     path.chmod(0o600)
@@ -246,6 +255,7 @@ user {USER}
 topic readwrite #
 
 pattern write {ROOT}%u/#
+pattern read {receipts.ROOT}%u
 """
 
 
@@ -272,6 +282,27 @@ def _configuration(home: Path, host: str, port: int) -> str:
     if os.geteuid() == 0:
         said["user"] = _account().pw_name
     return "".join(f"{name} {value}\n" for name, value in said.items())
+
+
+def _former(home: Path) -> int:
+    """The port of the one that died here, where devices still look for it; 0 without one."""
+    try:
+        return msgspec.json.decode((home / "running.json").read_bytes(), type=Running).port
+    except (OSError, msgspec.DecodeError):
+        return 0
+
+
+def _see_free(host: str, port: int) -> None:
+    """Raise NeighbourError where somebody else listens there already."""
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise NeighbourError(
+            f"our own broker cannot listen at {host}:{port} ({error.strerror}): name another "
+            "place by CIM_MQTT_LISTEN, or a broker by CIM_MQTT_URL",
+            f"自带消息代理无法监听 {host}:{port}（{error.strerror}）：请用 CIM_MQTT_LISTEN "
+            "另选地址，或用 CIM_MQTT_URL 指定消息代理",
+        ) from error
 
 
 def _free(host: str) -> int:

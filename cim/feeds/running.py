@@ -3,15 +3,12 @@
 import asyncio
 import contextlib
 import logging
-import os
-import socket
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from fcntl import LOCK_EX, LOCK_NB, flock
-from typing import IO, Any, Final
+from typing import Any, Final
 
-from cim.feeds import broker, mqtt
+from cim.errors import CimError
+from cim.feeds import broker, heirs, mqtt
 from cim.feeds.alarms import clock
 from cim.feeds.alarms.judge import judge
 from cim.feeds.book import Book
@@ -57,7 +54,7 @@ class Taking:
         ways = Ways(book=runner.book, throttle=Throttle(runner.settings.feed_rate), judge=judge)
         self.ways = ways
         self.collector = Collector(runner.open, ways, self._acknowledge)
-        name = f"cim-{runner.slot}-{feed.name}"
+        name = heirs.name(runner.slot, feed.name)
         self.subscriber = mqtt.Subscriber(feed, where, name, self._take)
         self.stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -113,9 +110,10 @@ class Runner:
         self._changed = asyncio.Event()
         self._changed.set()
         self._own = not settings.mqtt_url
+        self._started = False
         self._held: dict[int, Any] = {}
-        self._slot = _slot(settings)
-        self.slot = self._slot[0]
+        self._slots = settings.data_dir / "feeds"
+        self.slot, self._lock = heirs.slot(self._slots)
 
     def stop(self) -> None:
         """Finish what is under way, then end."""
@@ -128,9 +126,6 @@ class Runner:
             asyncio.ensure_future(work)
             for work in (self._listen(), self._roll(), clock.run(self.open, self.stopping))
         ]
-        started = False
-        if self._own:
-            _, started = await asyncio.to_thread(broker.ensure, self.settings)
         try:
             while not self.stopping.is_set():
                 with contextlib.suppress(TimeoutError):  # keys run out without a word
@@ -147,7 +142,8 @@ class Runner:
             await asyncio.gather(*clocks, return_exceptions=True)
             for connection in self._held.values():
                 await feeding.close(connection)
-            if started:
+            self._slot[1].close()
+            if self._started:
                 await asyncio.to_thread(broker.end, self.settings)
 
     async def _look(self) -> None:
@@ -156,32 +152,42 @@ class Runner:
             connection = await self.open()
             try:
                 feeds = read(await connection.fetch(queries.FEEDS))
-                if self._own:
+                where = await self._broker(feeds.values())
+                if self._own and where is not None:
                     users = await connection.fetch(key_queries.USERS)
                     told = [(row["username"], row["broker_hash"]) for row in users]
                     await asyncio.to_thread(broker.let_in, self.settings, told)
             finally:
                 await feeding.close(connection)
-        except feeding.DRIVER as error:
-            log.warning("feeds cannot be read: %s", feeding.kind_of(error))
+        except (*feeding.DRIVER, CimError) as error:
+            log.warning("feeds cannot be taken in: %s", _said(error))
             self._later(2.0)
             return
-        wanted = {one.id: one for one in feeds.values() if one.enabled and one.transport == "mqtt"}
+        wanted = {one.id: one for one in feeds.values() if _subscribed(one)}
         for id in [id for id, one in self.taking.items() if wanted.get(id) != one.feed]:
             await self.taking.pop(id).end()
             if id in self._held:
                 await feeding.close(self._held.pop(id))
-        where = await asyncio.to_thread(self._where)
         for id, feed in wanted.items():
-            if id not in self.taking and (feed.shared or await self._hold(feed)):
+            if (
+                where is not None
+                and id not in self.taking
+                and (feed.shared or await self._hold(feed))
+            ):
                 self.taking[id] = Taking(self, feed, where)
                 self.taking[id].start()
                 topic = self.taking[id].subscriber.topic
                 self._say(f"feed {feed.name}: {topic}", f"接入源 {feed.name}：{topic}")
 
-    def _where(self) -> mqtt.Place:
-        url = self.settings.mqtt_url or broker.ensure(self.settings)[0].url
-        return mqtt.place(url)
+    async def _broker(self, feeds: Iterable[Feed]) -> mqtt.Place | None:
+        """Where the broker is; our own is started once there is a feed for it."""
+        if not any(map(_subscribed, feeds)):
+            return None
+        if not self._own:
+            return mqtt.place(self.settings.mqtt_url)
+        found, started = await asyncio.to_thread(broker.ensure, self.settings)
+        self._started = self._started or started
+        return mqtt.place(found.url)
 
     async def _hold(self, feed: Feed) -> bool:
         """Be the one that takes in a feed whose messages need the ones before."""
@@ -230,20 +236,9 @@ class Runner:
             await asyncio.sleep(1)
 
 
-def _slot(settings: Settings) -> tuple[str, IO[str]]:
-    """A name for this ingester that is the same at its next start, and nobody else's meanwhile."""
-    folder = settings.data_dir / "feeds"
-    folder.mkdir(parents=True, exist_ok=True)
-    host = socket.gethostname()
-    number = 0
-    while True:
-        number += 1
-        held = (folder / f"{number}.lock").open("w")
-        try:
-            flock(held, LOCK_EX | LOCK_NB)
-        except OSError:
-            held.close()
-            continue
-        held.write(f"{os.getpid()} {time.time():.0f}\n")
-        held.flush()
-        return f"{host}-{number}", held
+def _subscribed(feed: Feed) -> bool:
+    return feed.enabled and feed.transport == "mqtt"
+
+
+def _said(error: BaseException) -> str:
+    return str(error) if isinstance(error, CimError) else feeding.kind_of(error)
