@@ -45,7 +45,8 @@ COSTS: Final[tuple[tuple[str, float], ...]] = (
     ("/uploads", 0.5),
     ("/live", 5.0),
     ("/feeds/", 0.05),
-    ("/devices/", 20.0),
+    ("/devices/health", 20.0),
+    ("/devices/inspection", 20.0),
 )
 """What a request below an address counts for; one where nothing is said."""
 
