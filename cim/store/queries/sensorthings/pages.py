@@ -83,8 +83,9 @@ def bound(asking: Asking, where: Target, after: int, most: int) -> Asked:
     Of a whole set in the order of its ids, walked slice by slice.
     """
     asking = asking.fresh()
+    conditions: list[str] = []
     if where.entity.walk:  # those that the caller does not see are counted along
-        tables, conditions, a = [f"(SELECT id AS key FROM {where.entity.walk}) t"], [], "t"
+        tables, a = [f"(SELECT id AS key FROM {where.entity.walk}) t"], "t"
     else:
         tables, conditions, a = reached(asking, where)
     number, order = _walked(where.entity, a)
