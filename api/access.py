@@ -8,6 +8,7 @@ from hashlib import blake2b, sha256
 
 from cim.errors import InvalidQuery
 from cim.security.rights import (
+    ALARMS_WRITE,
     CITY_READ,
     INTAKE,
     LIVING_READ,
@@ -47,6 +48,7 @@ DEMO = Rights(
             (RESIDENTS, LIVING_READ),
             (RESIDENTS, RESIDENTS_READ),
             ("intake", INTAKE),
+            ("devices", ALARMS_WRITE),
         )
     )
 )

@@ -52,10 +52,14 @@ class Alarms:
         self._reading: asyncio.Task[None] | None = None
         self._open: dict[Audience, list[Alarm]] = {}
 
-    def ring(self) -> None:
-        """Something happened: read it, and once more where it is being read already."""
+    def forget(self) -> None:
+        """What is known of open alarms is not true any more."""
         self._rings += 1
         self._open.clear()
+
+    def ring(self) -> None:
+        """Something happened: read it, and once more where it is being read already."""
+        self.forget()
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read())
 

@@ -194,6 +194,7 @@ class Hub:
             await driver.add_listener(queries.ALARMS, self._ring)
             try:
                 before = self.mark
+                self._alarms.forget()
                 await self._look(connection)
                 self._marks = (self._marks[1], self._marks[1])
                 self._ready.set()
@@ -247,7 +248,8 @@ class Hub:
                 known[id] = (ms, line)
 
     def _ring(self, *_: object) -> None:
-        """Look what happened to alarms."""
+        """Look what happened to alarms; what is known of them is old, whoever listens."""
+        self._alarms.forget()
         if self.groups:
             self._alarms.ring()
 

@@ -43,6 +43,16 @@ export const KIND: Readonly<Record<string, string>> = {
 export const SELECTED = '#d6006e'
 export const SELECTED_STOREY = '#f6bcd6'
 
+/** Units that an open alarm affects, and a building with such units that is seen from afar. */
+export const AFFECTED = '#e5142d'
+export const AFFECTED_BLOCK = '#ee7f8b'
+
+/** A device by its state. */
+export const DEVICE = { online: '#2e9e5b', silent: '#8795a1', faulty: '#e08600', alarm: '#d7263d', unknown: '#5b7ea6' } as const
+
+/** Classes of numbers from the least on, for what is measured; the last is also what is above it. */
+export const MEASURED = ['#fef0c7', '#fdc86b', '#f79044', '#dd5126', '#9c1f12'] as const
+
 /** What stands on the ground, by theme. */
 export const GROUND = {
   light: {

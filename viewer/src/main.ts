@@ -2,12 +2,14 @@
 import { effect } from '@preact/signals'
 import { h, render } from 'preact'
 import { createClient } from './api/client'
+import { throughSockets } from './live'
 import { App } from './panels/app'
 import { decode, encode, INITIAL, type State } from './state'
 import { createStore } from './store'
 import './style/tokens.css'
 import './style/panels.css'
 import './style/grid.css'
+import './style/alarms.css'
 import './style/sign-in.css'
 
 const options = new URLSearchParams(location.search)
@@ -18,14 +20,16 @@ const initial: State = {
 }
 const carried = new URLSearchParams(location.hash.slice(1)).get('link')
 const link = (state: State): string => location.pathname + location.search + encode(state, initial)
+const client = createClient(new URL('.', location.href).href, (input, init) => fetch(input, init))
 const store = createStore(
-  createClient(new URL('.', location.href).href, (input, init) => fetch(input, init)),
+  client,
   decode(location.hash, initial),
   {
     push: (state) => history.pushState(null, '', link(state)),
     replace: (state) => history.replaceState(null, '', link(state)),
   },
   carried,
+  throughSockets(client),
 )
 // What sets a password stays neither in the address nor in the history.
 if (carried) history.replaceState(null, '', link(store.state.value))

@@ -2,7 +2,7 @@
 
 export const LANGUAGES = ['zh-CN', 'en'] as const
 export const THEMES = ['light', 'dark'] as const
-export const SCHEMES = ['use', 'height', 'none'] as const
+export const SCHEMES = ['use', 'height', 'live', 'none'] as const
 export const LAYERS = ['buildings', 'planned', 'points', 'streets', 'estates', 'devices', 'shadows'] as const
 export const ISOLATIONS = ['all', 'upto', 'only'] as const
 export const PAGES = ['city', 'intake', 'quality'] as const
@@ -34,6 +34,10 @@ export interface State {
   readonly selection: Selection
   readonly layers: Readonly<Record<LayerName, boolean>>
   readonly scheme: Scheme
+  /** What was measured that the scheme `live` colours by; the most frequent where null. */
+  readonly observed: string | null
+  /** Whether the list of alarms is open. */
+  readonly alarms: boolean
   readonly isolation: Isolation
   /** The storey number that the isolation is about; basements are negative. */
   readonly storey: number
@@ -52,6 +56,8 @@ export const INITIAL: State = {
   selection: { building: null, unit: null },
   layers: { buildings: true, planned: true, points: true, streets: true, estates: true, devices: true, shadows: false },
   scheme: 'use',
+  observed: null,
+  alarms: false,
   isolation: 'all',
   storey: 1,
   underground: false,
@@ -102,6 +108,8 @@ export function encode(state: State, initial: State = INITIAL): string {
   if (state.selection.unit !== null) link.push(`u=${state.selection.unit}`)
   if (state.isolation !== 'all') link.push(`s=${state.isolation}:${state.storey}`)
   if (state.scheme !== initial.scheme) link.push(`c=${state.scheme}`)
+  if (state.scheme === 'live' && state.observed !== null) link.push(`o=${encodeURIComponent(state.observed)}`)
+  if (state.alarms) link.push('a=1')
   const changed = LAYERS.filter((name) => state.layers[name] !== initial.layers[name])
   if (changed.length > 0) {
     link.push(`l=${changed.map((name) => (state.layers[name] ? name : `-${name}`)).join(',')}`)
@@ -130,6 +138,8 @@ export function decode(hash: string, initial: State = INITIAL): State {
     selection: { building, unit: building === null ? null : unit },
     layers: parseLayers(said.get('l'), initial.layers),
     scheme: member(SCHEMES, said.get('c')) ?? initial.scheme,
+    observed: said.get('c') === 'live' ? observed(said.get('o')) : null,
+    alarms: said.get('a') === '1',
     isolation,
     storey: isolation === 'all' ? initial.storey : storey,
     underground: said.get('g') === '1',
@@ -142,6 +152,17 @@ export function decode(hash: string, initial: State = INITIAL): State {
 
 function member<T extends string>(allowed: readonly T[], value: string | undefined): T | null {
   return allowed.find((one) => one === value) ?? null
+}
+
+/** Characters of what is measured, at most. */
+const LONGEST = 100
+
+function observed(text: string | undefined): string | null {
+  try {
+    return text ? [...decodeURIComponent(text)].slice(0, LONGEST).join('') : null
+  } catch {
+    return null // half an escape
+  }
 }
 
 function id(text: string | undefined): number | null {

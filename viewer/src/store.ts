@@ -5,6 +5,7 @@ import {
 import { type Client, Refusal } from './api/client'
 import type { Building, Card, City, FeatureCollection, FloorGrid, FoundItem, Session } from './api/types'
 import { type Isolation, type LayerName, type Selection, type State, type View } from './state'
+import { createLiveStore, type Listen, type LiveStore, SILENCE } from './live'
 import { type Words, WORDS } from './words'
 
 export interface Message { readonly en: string; readonly zh: string; readonly kind: 'info' | 'error' }
@@ -25,6 +26,7 @@ export type Tab = 'layers' | 'floors' | 'card' | 'none'
 
 export interface Store {
   readonly client: Client
+  readonly live: LiveStore
   readonly state: ReadonlySignal<State>
   readonly t: ReadonlySignal<Words>
   readonly city: Signal<City | null>
@@ -59,6 +61,8 @@ export interface Store {
   /** Select what stands at a point: the building that was hit, and the unit if one is there. */
   selectAt(building: number, lon: number, lat: number, h: number): Promise<void>
   go(found: FoundItem): Promise<void>
+  /** Look at a place: degrees, metres above the ellipsoid, and from how far. */
+  look(lon: number, lat: number, h: number, range: number): void
   say(en: string, zh: string, kind?: Message['kind']): void
   /** Say what went wrong, in the service's own sentence where it gave one. */
   complain(error: unknown): void
@@ -74,6 +78,7 @@ export interface Trail { push(state: State): void; replace(state: State): void }
 
 export function createStore(
   client: Client, initial: State, trail: Trail, carried: string | null = null,
+  listen: Listen = SILENCE,
 ): Store {
   const state = signal(initial)
   const t = computed(() => WORDS[state.value.language])
@@ -194,7 +199,7 @@ export function createStore(
   })
 
   return {
-    client, state, t, city, session, building, floors, card, purpose, message, wish, tab,
+    client, live: createLiveStore(client, state, turn, listen), look, state, t, city, session, building, floors, card, purpose, message, wish, tab,
     hover: signal(null),
     help: signal(false),
     signing: signal(false),

@@ -1,7 +1,7 @@
 /** The service, asked. Errors come back as the sentence the service gives, in both languages. */
 import type {
   Building, Card, City, FloorGrid, FeatureCollection, Found, Inspection, Job, Jobs, Kinds, Located,
-  Findings, Match, Matches, Observations, Order, Quality, Question, Session, Uploads,
+  Findings, Match, Matches, Order, Quality, Question, Series, Session, Uploads, WholeAlarm,
 } from './types'
 
 /** A question the service did not answer; `zh` and `en` are fit to show. */
@@ -27,8 +27,12 @@ export interface Client {
   locate(lon: number, lat: number, h: number, signal?: AbortSignal): Promise<Located>
   /** What may be meant by what was typed so far. */
   suggest(q: string, limit: number, signal?: AbortSignal): Promise<Found>
-  observations(id: number, signal?: AbortSignal): Promise<Observations>
+  /** A day of a datastream, in as many points as a chart is wide. */
+  series(id: number, points: number, signal?: AbortSignal): Promise<Series>
   features(collection: string, box: readonly number[], limit: number): Promise<FeatureCollection>
+  alarm(id: number): Promise<WholeAlarm>
+  /** Take an alarm on. */
+  acknowledge(id: number): Promise<WholeAlarm>
   kinds(): Promise<Kinds>
   uploads(group: string): Promise<Uploads>
   inspect(question: Question, signal?: AbortSignal): Promise<Inspection>
@@ -103,10 +107,11 @@ export function createClient(base: string, ask: typeof fetch): Client {
     locate: (lon, lat, h, signal) =>
       get('locate', { lon, lat, h, datum: 'ellipsoid' }, aborted(signal)),
     suggest: (q, limit, signal) => get('addresses/suggest', { q, limit }, aborted(signal)),
-    observations: (id, signal) =>
-      get(`datastreams/${id}/observations`, { limit: 2000 }, aborted(signal)),
+    series: (id, points, signal) => get(`datastreams/${id}/series`, { points }, aborted(signal)),
     features: (collection, box, limit) =>
       get(`features/${collection}`, { bbox: box.join(','), limit }),
+    alarm: (id) => get(`alarms/${id}`),
+    acknowledge: (id) => post(`alarms/${id}/acknowledge`),
     kinds: () => get('kinds'),
     uploads: (group) => get('uploads', { group }),
     inspect: (question, signal) => post('imports/inspect', question, aborted(signal)),

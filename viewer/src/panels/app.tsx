@@ -3,6 +3,7 @@ import type { ComponentType } from 'preact'
 import { useEffect } from 'preact/hooks'
 import { useSignal } from '@preact/signals'
 import type { Store, Tab } from '../store'
+import { Alarms } from './alarms'
 import { Card } from './card'
 import { Floors } from './floors'
 import { Help } from './help'
@@ -34,6 +35,7 @@ export function App({ store }: { store: Store }) {
         <Floors store={store} />
       </div>
       <aside class="right" aria-label={store.t.value.properties}>
+        <Alarms store={store} />
         <Card store={store} />
       </aside>
       <Intake store={store} open={open} />
@@ -132,6 +134,8 @@ function shortcut(event: KeyboardEvent, store: Store): void {
     return
   } else if (event.key === '?') {
     store.help.value = true
+  } else if (event.key === 'a') {
+    store.change({ alarms: !store.state.value.alarms })
   } else if (event.key === '/') {
     document.getElementById('search')?.focus()
     event.preventDefault()

@@ -1,11 +1,14 @@
 /** Devices of the unit and of what serves it, with their latest readings. */
 import { useSignal } from '@preact/signals'
+import { useEffect } from 'preact/hooks'
 import type { Card, Datastream, Device } from '../api/types'
 import type { Store } from '../store'
 import { inWords, measure, moment, unitOfMeasure } from '../words'
 import { Chart } from './chart'
 
 export function Devices({ card, store }: { card: Card; store: Store }) {
+  const streams = card.devices.flatMap((one) => (one.withheld ? [] : one.datastreams.map(({ id }) => id)))
+  useEffect(() => store.live.watch(streams), [streams.join()])
   if (card.devices.length === 0) return null
   return (
     <>
@@ -37,14 +40,19 @@ function Stream({ stream, store }: { stream: Datastream; store: Store }) {
   const open = useSignal(false)
   const t = store.t.value
   const { language } = store.state.value
-  const value = stream.value !== null ? measure(stream.value, unitOfMeasure(stream.unit), language, 2) : stream.text
+  void store.live.pulse.value
+  // What came since the card was asked for takes the place of what it said.
+  const [, ms, told] = store.live.watched.values.get(stream.id) ?? []
+  const at = ms === undefined ? stream.at : new Date(ms).toISOString()
+  const known = told === undefined ? stream.value ?? stream.text : told
+  const value = typeof known === 'number' ? measure(known, unitOfMeasure(stream.unit), language, 2) : known
   return (
     <div class="stream">
       <span>{stream.name}</span>
       <output>{value ?? t.noReading}</output>
-      <time dateTime={stream.at ?? ''}>{moment(stream.at, language)}</time>
+      <time dateTime={at ?? ''}>{moment(at, language)}</time>
       <button
-        type="button" class="icon" aria-expanded={open.value} disabled={stream.at === null}
+        type="button" class="icon" aria-expanded={open.value} disabled={at === null}
         aria-label={`${open.value ? t.hideChart : t.chart}: ${stream.name}`}
         title={open.value ? t.hideChart : t.chart} onClick={() => { open.value = !open.value }}
       >

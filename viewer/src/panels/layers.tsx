@@ -1,8 +1,9 @@
 /** Layers, the colour scheme and its legend. */
 import { HEIGHT, PAPER, USE } from '../colours'
+import { classes, measured } from '../live/classes'
 import { LAYERS, type LayerName, type Scheme, SCHEMES } from '../state'
 import type { Store } from '../store'
-import { codeName } from '../words'
+import { codeName, measure, unitOfMeasure } from '../words'
 
 export function Layers({ store }: { store: Store }) {
   const t = store.t.value
@@ -44,8 +45,42 @@ export function Layers({ store }: { store: Store }) {
           </button>
         ))}
       </div>
-      <Legend store={store} scheme={scheme} />
+      {scheme === 'live' ? <Measured store={store} /> : <Legend store={store} scheme={scheme} />}
     </section>
+  )
+}
+
+/** What is measured around here, and its classes. */
+function Measured({ store }: { store: Store }) {
+  const t = store.t.value
+  const { language, observed } = store.state.value
+  const { around, pulse } = store.live
+  void pulse.value
+  const known = around.properties()
+  const shown = observed ?? known[0]
+  if (shown === undefined) return <p class="hint">{t.nothingMeasured}</p>
+  const of = (place: 'unit' | 'building'): number[] => [...around.byPlace(shown, place).values()]
+  const unit = [...around.about.values()].find((one) => one.property === shown)?.unit ?? null
+  const inUnits = of('unit')
+  const steps = classes(inUnits.length > 0 ? inUnits : of('building'))
+  const said = (value: number | undefined): string => measure(value ?? null, unitOfMeasure(unit), language, 2)
+  return (
+    <>
+      <label class="field">
+        {t.observed}
+        <select value={shown} onChange={(event) => store.change({ observed: event.currentTarget.value })}>
+          {[...new Set([shown, ...known])].map((name) => <option key={name}>{name}</option>)}
+        </select>
+      </label>
+      <ul class="legend" aria-label={t.legend}>
+        {[undefined, ...steps].map((from, at) => (
+          <li key={from ?? 'least'}>
+            <i style={{ background: measured(from ?? Number.NEGATIVE_INFINITY, steps) }} aria-hidden="true" />
+            {from === undefined ? `< ${said(steps[0])}` : `≥ ${said(steps[at - 1])}`}
+          </li>
+        ))}
+      </ul>
+    </>
   )
 }
 

@@ -1,5 +1,6 @@
 /** The bar at the top: whose city, the search, and what concerns the whole page. */
 import type { Store } from '../store'
+import { AlarmsButton } from './alarms'
 import { Search } from './search'
 import { SignInButton } from './sign-in'
 
@@ -16,6 +17,7 @@ export function Title({ store }: { store: Store }) {
       <h1>{store.city.value?.name || t.title}</h1>
       <Search store={store} />
       <nav aria-label={t.help} class="buttons">
+        <AlarmsButton store={store} />
         {store.mayLoad.value && (
           <button
             type="button" id="open-intake" aria-expanded={store.state.value.page === 'intake'}

@@ -3,10 +3,11 @@ import {
   type Cesium3DTile, type Cesium3DTileFeature, type Cesium3DTileset, Cesium3DTileStyle, Color,
 } from '@cesium/engine'
 import { effect } from '@preact/signals'
-import { HEIGHT, KIND, PAPER, PLANNED, SELECTED_STOREY, USE } from '../colours'
+import { AFFECTED_BLOCK, HEIGHT, KIND, PAPER, PLANNED, SELECTED_STOREY, USE } from '../colours'
+import { classes, measured } from '../live/classes'
 import type { Scheme, State } from '../state'
 import type { Layer, Stage } from './layer'
-import { FeatureIndex, openTileset } from './tileset'
+import { colour, FeatureIndex, openTileset } from './tileset'
 
 /** What Cesium is told of a scheme; the legend lists the same colours. */
 export function styleOf(scheme: Scheme): { color: unknown } {
@@ -46,6 +47,7 @@ export const BELOW: Blocks = {
 }
 
 const MARK = Color.fromCssColorString(SELECTED_STOREY)
+const ALARMED = Color.fromCssColorString(AFFECTED_BLOCK)
 
 /** What a style's colour can do; the published types say only that there is one. */
 interface StyleColour { evaluateColor(feature: Cesium3DTileFeature, result: Color): Color }
@@ -56,7 +58,10 @@ export class Buildings implements Layer {
   private readonly marked = new Set<Cesium3DTileFeature>()
   private scheme: Scheme | null = null
   private selected: number | null = null
-  private opened: number | null = null
+  private observed: string | null = null
+  private opened: ReadonlySet<number> = new Set()
+  /** Of those that are not opened, what each is coloured with instead of its scheme's colour. */
+  private marks: ReadonlyMap<number, Color> = new Map()
   private stage: Stage | null = null
   private readonly undo: (() => void)[] = []
 
@@ -73,8 +78,12 @@ export class Buildings implements Layer {
       tileset.tileVisible.addEventListener((tile: Cesium3DTile) => this.mark(tile)),
       effect(() => {
         this.opened = stage.opened.value
-        this.unmark()
-        stage.redraw()
+        void stage.live.affected.value
+        this.remark()
+      }),
+      effect(() => {
+        void stage.live.pulse.value
+        if (this.scheme === 'live') this.remark()
       }),
     )
   }
@@ -87,11 +96,9 @@ export class Buildings implements Layer {
       this.marked.clear()
       this.tileset.style = new Cesium3DTileStyle(this.blocks.style(state.scheme))
     }
-    if (state.selection.building !== this.selected) {
-      this.selected = state.selection.building
-      this.unmark()
-    }
-    this.stage?.redraw()
+    this.observed = state.observed
+    this.selected = state.selection.building
+    this.remark()
   }
 
   remove(): void {
@@ -100,14 +107,37 @@ export class Buildings implements Layer {
     this.tileset = null
   }
 
+  /** Which buildings wear a colour of their own now; frames that follow are marked anew. */
+  private remark(): void {
+    const { stage } = this
+    if (!stage || this.blocks !== THERE) return this.unmark()
+    const marks = new Map<number, Color>()
+    if (this.scheme === 'live') {
+      const values = stage.live.around.byPlace(this.observed ?? stage.live.around.properties()[0] ?? '', 'building')
+      const steps = classes([...values.values()])
+      values.forEach((value, id) => marks.set(id, colour(measured(value, steps))))
+    }
+    stage.live.affected.peek().forEach((_, id) => marks.set(id, ALARMED))
+    if (this.selected !== null) marks.set(this.selected, MARK)
+    this.marks = marks
+    this.unmark()
+    stage.redraw()
+  }
+
   /** Called for every visible tile, every frame, after its style was applied. */
   private mark(tile: Cesium3DTile): void {
-    if (this.selected === null) return
-    for (const feature of this.index.of(tile, this.selected)) {
-      const show = this.opened !== this.selected
-      if (feature.show !== show) feature.show = show
-      if (show && !Color.equals(feature.color, MARK)) feature.color = MARK
-      this.marked.add(feature)
+    for (const id of this.opened) {
+      for (const feature of this.index.of(tile, id)) {
+        if (feature.show) feature.show = false
+        this.marked.add(feature)
+      }
+    }
+    for (const [id, paint] of this.marks) {
+      if (this.opened.has(id)) continue
+      for (const feature of this.index.of(tile, id)) {
+        if (!Color.equals(feature.color, paint)) feature.color = paint
+        this.marked.add(feature)
+      }
     }
   }
 

@@ -1,43 +1,84 @@
-/** Devices that stand somewhere of their own, as points near the camera. */
-import { Cartesian3, Color, PointPrimitive, PointPrimitiveCollection } from '@cesium/engine'
+/** Devices as symbols with their state, near the camera one by one; and open alarms as signs above their places. */
+import {
+  Billboard, BillboardCollection, Cartesian3, HorizontalOrigin, NearFarScalar, VerticalOrigin,
+} from '@cesium/engine'
+import { effect } from '@preact/signals'
 import type { Feature } from '../api/types'
+import { AFFECTED, DEVICE } from '../colours'
+import { cellAt, clustered, type Placed } from '../live/clusters'
 import type { State, View } from '../state'
 import type { Layer, Stage } from './layer'
+import { bunch, pin, symbol } from './symbols'
 
-const NORMAL = '#2e9e5b'
-const ALARM = '#d7263d'
 const FARTHEST_M = 2500
 const CELL_DEGREES = 0.02
 const AT_MOST = 1000
+const DRAWN_EVERY_MS = 1000
+/** Nothing of the city hides what is nearer than this, metres. */
+const SEEN_THROUGH_M = 60
+const ABOVE_M = 3
 
-export interface DeviceMark { readonly name: string; readonly kind: string; readonly building: number | null }
+export type DeviceState = keyof typeof DEVICE
+const WORSE: Readonly<Record<DeviceState, number>> = { unknown: 0, online: 1, silent: 2, faulty: 3, alarm: 4 }
+
+export interface DeviceMark {
+  readonly name: string
+  readonly kind: string
+  readonly building: number | null
+  readonly state: DeviceState
+  /** How many devices the symbol stands for. */
+  readonly many: number
+  /** The alarm that the sign is of, where it is one. */
+  readonly alarm: number | null
+}
+
+interface Device extends Placed { readonly id: number; readonly name: string; readonly kind: string; readonly building: number | null; readonly faulty: boolean }
 
 export class Devices implements Layer {
   private stage: Stage | null = null
-  private points: PointPrimitiveCollection | null = null
+  private symbols: BillboardCollection | null = null
+  private signs: BillboardCollection | null = null
+  private devices: readonly Device[] = []
   private cell = ''
+  private apart = -1
+  private undo: (() => void)[] = []
+  private timer = 0
 
   async add(stage: Stage): Promise<void> {
     this.stage = stage
-    this.points = new PointPrimitiveCollection()
-    stage.widget.scene.primitives.add(this.points)
+    const collection = (): BillboardCollection => stage.widget.scene.primitives.add(
+      new BillboardCollection({ scene: stage.widget.scene }),
+    ) as BillboardCollection
+    this.symbols = collection()
+    this.signs = collection()
+    this.undo = [
+      effect(() => { void stage.live.pulse.value; this.soon() }),
+      effect(() => { void stage.live.alarming.value; this.draw() }),
+      effect(() => { void stage.live.alarms.value; this.sign() }),
+    ]
   }
 
   update(state: State): void {
-    if (!this.points) return
-    this.points.show = state.layers.devices
-    if (state.layers.devices && state.view) this.follow(state.view)
+    if (!this.symbols || !this.stage) return
+    this.symbols.show = state.layers.devices
+    if (!state.layers.devices || !state.view) return
+    this.follow(state.view)
+    const { lon, lat, h } = state.view
+    const apart = cellAt(h - this.stage.level(lon, lat))
+    if (apart !== this.apart) { this.apart = apart; this.draw() }
   }
 
   remove(): void {
-    if (this.points) this.stage?.widget.scene.primitives.remove(this.points)
-    this.points = null
+    this.undo.forEach((one) => one())
+    clearTimeout(this.timer)
+    for (const one of [this.symbols, this.signs]) if (one) this.stage?.widget.scene.primitives.remove(one)
+    this.symbols = this.signs = null
   }
 
-  /** The mark behind a picked primitive, if it is one of these points. */
+  /** The mark behind a picked primitive, if it is one of these. */
   markOf(picked: unknown): DeviceMark | null {
     const found = picked as { primitive?: unknown; id?: DeviceMark } | undefined
-    return found?.primitive instanceof PointPrimitive && found.id ? found.id : null
+    return found?.primitive instanceof Billboard && found.id ? found.id : null
   }
 
   private follow(view: View): void {
@@ -47,30 +88,69 @@ export class Devices implements Layer {
     const d = CELL_DEGREES * 1.2
     const box = [view.lon - d, view.lat - d, view.lon + d, view.lat + d].map((value) => Number(value.toFixed(6)))
     this.stage?.client.features('devices', box, AT_MOST).then(
-      (found) => this.draw(found.features),
+      (found) => { this.devices = found.features.flatMap((one) => this.placed(one)); this.draw() },
       () => { this.cell = '' },
     )
   }
 
-  private draw(features: readonly Feature[]): void {
-    const { points, stage } = this
-    if (!points || !stage) return
-    points.removeAll()
-    for (const { geometry, properties } of features) {
-      if (geometry?.type !== 'Point' || properties['placed'] === false) continue
-      const [lon = 0, lat = 0] = geometry.coordinates as number[]
-      const up = Number(properties['elevation'] ?? 0) || 3
-      points.add({
+  private placed({ id, geometry, properties }: Feature): Device[] {
+    const { stage } = this
+    if (!stage || geometry?.type !== 'Point' || properties['placed'] === false) return []
+    const [lon = 0, lat = 0] = geometry.coordinates as number[]
+    return [{
+      id: Number(id), lon, lat, h: stage.level(lon, lat) + (Number(properties['elevation'] ?? 0) || ABOVE_M),
+      name: String(properties['name'] ?? properties['class']), kind: String(properties['class']),
+      building: Number(properties['building_id']) || null, faulty: properties['status'] === 'faulty',
+    }]
+  }
+
+  private stateOf(device: Device, stage: Stage): DeviceState {
+    if (stage.live.alarming.peek().has(device.id)) return 'alarm'
+    return device.faulty ? 'faulty' : stage.live.around.condition(device.id, Date.now())
+  }
+
+  /** Readings come often; states change seldom. */
+  private soon(): void {
+    if (this.timer === 0) this.timer = window.setTimeout(() => { this.timer = 0; this.draw() }, DRAWN_EVERY_MS)
+  }
+
+  private draw(): void {
+    const { symbols, stage } = this
+    if (!symbols || !stage) return
+    symbols.removeAll()
+    const states = new Map(this.devices.map((one) => [one.id, this.stateOf(one, stage)]))
+    const worse = (one: Device): number => WORSE[states.get(one.id) ?? 'unknown']
+    for (const [first, ...rest] of clustered(this.devices, Math.max(0, this.apart), worse)) {
+      if (!first) continue
+      const state = states.get(first.id) ?? 'unknown'
+      const many = rest.length + 1
+      symbols.add({
+        id: { name: first.name, kind: first.kind, building: first.building, state, many, alarm: null } satisfies DeviceMark,
+        position: Cartesian3.fromDegrees(first.lon, first.lat, first.h),
+        image: many > 1 ? bunch(many, DEVICE[state]) : symbol(first.kind, DEVICE[state]),
+        scale: 0.5, scaleByDistance: new NearFarScalar(150, 1, FARTHEST_M, 0.6),
+        disableDepthTestDistance: SEEN_THROUGH_M,
+      })
+    }
+    stage.redraw()
+  }
+
+  private sign(): void {
+    const { signs, stage } = this
+    if (!signs || !stage) return
+    signs.removeAll()
+    for (const alarm of stage.live.alarms.peek()) {
+      const { lon, lat, height, building_id: building } = alarm.place
+      if (lon === null || lat === null) continue
+      const ground = stage.level(lon, lat)
+      signs.add({
         id: {
-          name: String(properties['name'] ?? properties['class']),
-          kind: String(properties['class']),
-          building: Number(properties['building_id']) || null,
+          name: alarm.message?.zh ?? alarm.kind, kind: alarm.device?.class.code ?? '', building, state: 'alarm', many: 1, alarm: alarm.id,
         } satisfies DeviceMark,
-        position: Cartesian3.fromDegrees(lon, lat, stage.level(lon, lat) + up),
-        pixelSize: 9,
-        color: Color.fromCssColorString(properties['status'] === 'faulty' ? ALARM : NORMAL),
-        outlineColor: Color.WHITE,
-        outlineWidth: 2,
+        position: Cartesian3.fromDegrees(lon, lat, Math.max(ground, height ?? ground) + ABOVE_M),
+        image: pin(AFFECTED), scale: 0.75, scaleByDistance: new NearFarScalar(150, 1, FARTHEST_M * 2, 0.5),
+        horizontalOrigin: HorizontalOrigin.CENTER, verticalOrigin: VerticalOrigin.BOTTOM,
+        disableDepthTestDistance: Number.POSITIVE_INFINITY,
       })
     }
     stage.redraw()

@@ -36,7 +36,8 @@ export async function createScene(store: Store, options: StageOptions): Promise<
   const level = levelOf(city.grounds)
   const widget = createWidget(options, level, store.t.value.canvas)
   const stage: Stage = {
-    widget, city, level, client: store.client, opened: signal(null), lite: options.lite,
+    widget, city, level, client: store.client, live: store.live, lite: options.lite,
+    opened: signal<ReadonlySet<number>>(new Set()),
     redraw: () => widget.scene.requestRender(),
   }
   const layers = {
@@ -151,7 +152,11 @@ function listen(store: Store, widget: CesiumWidget, at: (x: number, y: number) =
 function act(store: Store, hit: Hit): void {
   store.hover.value = null
   if (hit.what === 'unit') store.select({ building: hit.building, unit: hit.unit })
-  else if (hit.what === 'device' && hit.device.building !== null) store.select({ building: hit.device.building, unit: null })
+  else if (hit.what === 'device' && hit.device.alarm !== null) {
+    store.live.focus.value = hit.device.alarm
+    store.change({ alarms: true })
+    if (hit.device.building !== null) store.select({ building: hit.device.building, unit: null })
+  } else if (hit.what === 'device' && hit.device.building !== null) store.select({ building: hit.device.building, unit: null })
   else if (hit.what === 'building' && hit.place) void store.selectAt(hit.building, hit.place.lon, hit.place.lat, hit.place.h)
   else if (hit.what === 'building') store.select({ building: hit.building, unit: null })
   else if (hit.what === 'ground') store.select({ building: null, unit: null })
@@ -161,8 +166,10 @@ function label(store: Store, hit: Hit): string | null {
   const { language } = store.state.value
   const legend = store.city.value?.legend
   if (hit.what === 'device') {
+    if (hit.device.many > 1) return store.t.value.devicesHere(hit.device.many)
     const kind = codeName(legend?.['device_class'], hit.device.kind, language)
-    return hit.device.name === kind ? kind : `${kind} · ${hit.device.name}`
+    const state = store.t.value.deviceStates[hit.device.state]
+    return [kind, hit.device.name === kind ? '' : hit.device.name, state].filter(Boolean).join(' · ')
   }
   if (hit.what === 'unit') {
     const units = store.floors.value?.storeys.flatMap((storey) => storey.units)

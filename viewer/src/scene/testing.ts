@@ -21,6 +21,8 @@ export interface TestHooks {
   /** Whether ground and each tileset have all they need. */
   ready(): boolean[]
   opened(): number | null
+  /** Buildings with the units that open alarms affect in them. */
+  lit(): [number, number[]][]
 }
 
 declare global {
@@ -81,5 +83,6 @@ export function hookForTests(
     state: () => store.state.value,
     ready: () => [scene.globe.tilesLoaded, ...tilesets.map((one) => one.tilesLoaded)],
     opened: () => (tilesets.some((one) => one.show) ? store.state.value.selection.building : null),
+    lit: () => [...store.live.affected.value].map(([building, units]) => [building, [...units]]),
   }
 }

@@ -1,7 +1,7 @@
 /** A tileset of the city, opened; and its features found by one of their properties. */
 import {
   Cartesian3, Cesium3DTileColorBlendMode, Cesium3DTileset, type Cesium3DTile, type Cesium3DTileContent, type Cesium3DTileFeature,
-  ImageBasedLighting, ShadowMode,
+  Color, ImageBasedLighting, ShadowMode,
 } from '@cesium/engine'
 import type { Stage } from './layer'
 
@@ -28,6 +28,15 @@ export async function openTileset(
   tileset.colorBlendMode = Cesium3DTileColorBlendMode.REPLACE
   stage.widget.scene.primitives.add(tileset)
   return tileset
+}
+
+const colours = new Map<string, Color>()
+
+/** A colour of CSS, read once. */
+export function colour(css: string): Color {
+  const known = colours.get(css) ?? Color.fromCssColorString(css)
+  colours.set(css, known)
+  return known
 }
 
 /** A property as a number; ids may come as 64-bit integers. */

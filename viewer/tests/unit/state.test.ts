@@ -21,6 +21,8 @@ const states: fc.Arbitrary<State> = fc.record({
   layers: fc.record(Object.fromEntries(LAYERS.map((name) => [name, fc.boolean()]))) as
     fc.Arbitrary<State['layers']>,
   scheme: fc.constantFrom(...SCHEMES),
+  observed: fc.option(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })),
+  alarms: fc.boolean(),
   isolation: fc.constantFrom(...ISOLATIONS),
   storey: fc.integer({ min: -9, max: 200 }),
   underground: fc.boolean(),
@@ -32,6 +34,7 @@ const states: fc.Arbitrary<State> = fc.record({
   ...state,
   storey: state.isolation === 'all' ? INITIAL.storey : state.storey,
   job: state.page === 'intake' ? state.job : null,
+  observed: state.scheme === 'live' && state.observed !== null ? [...state.observed].slice(0, 100).join('') : null,
 }))
 
 describe('a link', () => {

@@ -16,7 +16,7 @@ it('takes the unit for the feature of units, whichever set of ids comes first in
     widget: { scene: { primitives: { add: (one: Cesium3DTileset) => shown.push(one) } } },
     client: { address: (path: string) => path },
     city: { tilesets: [{ name: 'units', url }] },
-    opened: signal(null), redraw: () => undefined, lite: false,
+    opened: signal(new Set()), live: { affected: signal(new Map()), pulse: signal(0) }, redraw: () => undefined, lite: false,
   } as unknown as Stage
   await new Units().add(stage)
   expect(shown.map((one) => one.featureIdLabel)).toEqual(['unit'])
