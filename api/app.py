@@ -40,6 +40,7 @@ from api.routes import (
     units,
     values,
     viewer,
+    webhooks,
     within,
 )
 from api.routes.intake import address_files, imports, quality, uploads
@@ -85,6 +86,7 @@ ROUTERS = (
     observations,
     alarms,
     alarm_rules,
+    webhooks,
     series,
     fleet,
     live,

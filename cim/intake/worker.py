@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -274,16 +274,24 @@ async def _enqueue(app: App, id: int) -> None:
         await task.defer_async(id=id)
 
 
-def work(settings: Settings, jobs: int, say: Say) -> None:
+Beside = Callable[[Settings, asyncio.Event], Coroutine[Any, Any, None]]
+"""What goes on beside the loads, until the event says stop."""
+
+
+def work(settings: Settings, jobs: int, say: Say, beside: Sequence[Beside] = ()) -> None:
     """Work until the process is told to stop."""
     engine = engines.connect(settings)
     try:
         with engine.begin() as connection:
             jobs_store.bring_up(connection)
-        asyncio.run(_run(settings, engine, jobs, say))
+        asyncio.run(_run(Worker(settings, engine, say), jobs, beside))
     finally:
         engine.dispose()
 
 
-async def _run(settings: Settings, engine: Engine, jobs: int, say: Say) -> None:
-    await Worker(settings, engine, say).run(jobs)
+async def _run(worker: Worker, jobs: int, beside: Sequence[Beside]) -> None:
+    others = [asyncio.create_task(run(worker.settings, worker.stopping)) for run in beside]
+    try:
+        await worker.run(jobs)
+    finally:
+        await asyncio.gather(*others, return_exceptions=True)

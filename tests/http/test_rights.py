@@ -19,6 +19,7 @@ NOBODYS_GROUP = "00000000-0000-4000-8000-000000000000"
 PUBLIC, LIVING, INTAKE = "anybody", "living.read there", "intake in the whole city"
 EDITOR = "features.write there"
 ALARMS, RULES = "alarms.write there", "alarms.write in the whole city"
+SYSTEM = "the system administrator, signed in"
 DEVICES, FLEET = "devices.write in the whole city", "devices.write there"
 PERSON = "who is signed in, and no key"
 RESIDENTS = "residents.read there, for a purpose"
@@ -41,6 +42,8 @@ BODIES = {
     "POST /people/export": {"id_no": "000000", "reference": "1"},
     "POST /people/erase": {"id_no": "000000", "reference": "1"},
     "POST /alarm-rules": RULE,
+    "POST /webhooks": {"name": "x", "url": "https://a.example/"},
+    "PATCH /webhooks/{id}": {"enabled": False},
     "PUT /alarm-rules/{id}": RULE,
     "POST /alarm-rules/try": {"rule": RULE},
     "PUT /alarm-rules/{id}/streams/{datastream}": {"enabled": False},
@@ -179,6 +182,12 @@ TABLE: dict[str, tuple[str, str]] = {
     "DELETE /alarm-rules/{id}": (RULES, "/alarm-rules/999"),
     "PUT /alarm-rules/{id}/streams/{datastream}": (RULES, "/alarm-rules/999/streams/1"),
     "DELETE /alarm-rules/{id}/streams/{datastream}": (RULES, "/alarm-rules/999/streams/1"),
+    "GET /webhooks": (SYSTEM, "/webhooks"),
+    "POST /webhooks": (SYSTEM, "/webhooks"),
+    "GET /webhooks/dead": (SYSTEM, "/webhooks/dead"),
+    "PATCH /webhooks/{id}": (SYSTEM, "/webhooks/1"),
+    "DELETE /webhooks/{id}": (SYSTEM, "/webhooks/1"),
+    "POST /webhooks/{id}/again": (SYSTEM, "/webhooks/1/again"),
     "GET /quality": (INTAKE, "/quality"),
     "GET /quality/{name}": (INTAKE, "/quality/duplicate_addresses"),
     "GET /matches": (INTAKE, "/matches"),
@@ -235,7 +244,7 @@ RESIDENTS_HERE = {"residents", "residents-of-the-town", "residents-of-the-grid"}
 ALLOWED = {
     INTAKE: {"intake"}, RESIDENTS: RESIDENTS_HERE, REQUESTS: {"people-officer"}, EDITOR: set(),
     DEVICES: {"devices"}, FLEET: {"devices", "devices-of-the-town"},
-    ALARMS: {"devices", "devices-of-the-town"}, RULES: {"devices"},
+    ALARMS: {"devices", "devices-of-the-town"}, RULES: {"devices"}, SYSTEM: set(),
     KNOWN: set(CALLERS),
 }  # fmt: skip
 """Who may use routes that are for few."""

@@ -558,6 +558,9 @@ GRANT SELECT, INSERT, UPDATE ON city.rule TO cim_editor;
 GRANT SELECT, INSERT, UPDATE, DELETE ON city.rule_override TO cim_editor;
 GRANT SELECT ON city.event, city.event_unit, city.event_building, city.event_entry,
     city.rule_watch, city.datastream, city.observation TO cim_editor;
--- Addresses of others, and how what is sent to them is signed, are nobody's to read.
+-- Addresses of others, and how what is sent to them is signed (encrypted), are nobody's to read but
+-- that login's, by which the administrator keeps them.
 REVOKE ALL ON platform.webhook, platform.webhook_delivery
     FROM cim_reader, cim_resident_reader, cim_intake, cim_editor, cim_feeder;
+GRANT SELECT, INSERT, UPDATE ON platform.webhook TO cim_editor;
+GRANT SELECT, UPDATE, DELETE ON platform.webhook_delivery TO cim_editor;

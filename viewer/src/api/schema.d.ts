@@ -796,13 +796,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Opening
+         * Answer a platform that tries an address
          * @description What a platform asks before it pushes, answered as it expects (OneNET: `msg`).
          */
         get: operations["opening"];
         put?: never;
         /**
-         * Push
+         * Push to a feed
          * @description Take in a payload of the feed's format; sent twice, it is stored once.
          */
         post: operations["push"];
@@ -822,8 +822,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Push Below
-         * @description The same; what stands behind the name is read as a topic is.
+         * Push to a feed, below its name
+         * @description As a push to the feed; what stands behind the name is read as a topic is.
          */
         post: operations["push_below"];
         delete?: never;
@@ -842,7 +842,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Readings
+         * Push readings of one device
          * @description Take in readings of one device in our own JSON, which need not name it.
          */
         post: operations["readings"];
@@ -1161,6 +1161,97 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who is told of alarms
+         * @description With how many messages wait, and how many were given up; never a secret.
+         */
+        get: operations["webhooks"];
+        put?: never;
+        /**
+         * Tell somebody of alarms
+         * @description From now on. The secret is in this answer alone.
+         *
+         *     Messages are signed as Standard Webhooks has it, sent in order, at least once, and for a day and
+         *     a half again where they fail. Into networks of our own only those go that the settings name.
+         */
+        post: operations["add_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webhooks/dead": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Messages that were given up
+         * @description Oldest first; they can be sent again.
+         */
+        get: operations["dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Tell somebody no more
+         * @description What waits for them is dropped.
+         */
+        delete: operations["end_webhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook
+         * @description What is not said stays; with `secret` it gets a new one, which is in this answer alone.
+         */
+        patch: operations["change_webhook"];
+        trace?: never;
+    };
+    "/webhooks/{id}/again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send what was given up again
+         * @description One message, or all of this webhook.
+         */
+        post: operations["send_again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/datastreams/{id}/series": {
         parameters: {
             query?: never;
@@ -1177,6 +1268,53 @@ export interface paths {
          *     `living.read` there.
          */
         get: operations["series"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/devices/inspection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Devices inspected from afar
+         * @description A device passes when it spoke within `hours`, its latest values are within the limits of
+         *     their streams, and no alarm of it is open.
+         *
+         *     One whose streams are expected less often has twice their interval. Needs the right
+         *     `devices.write`, and counts devices where it was given for.
+         */
+        get: operations["fleet_inspection"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/devices/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How reliable devices have been
+         * @description Online rate, what came of what was expected, delay, batteries, false alarms and time of
+         *     repair, of all, by class, by vendor and by area; and the devices that did worst.
+         *
+         *     Needs the right `devices.write`, and counts devices where it was given for.
+         */
+        get: operations["fleet_health"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1905,6 +2043,17 @@ export interface components {
             affected_still: boolean;
         };
         /**
+         * Again
+         * @description How many wait again.
+         * @example {
+         *       "waiting": 1
+         *     }
+         */
+        Again: {
+            /** Waiting */
+            waiting: number;
+        };
+        /**
          * Alarm
          * @description An alarm that is open.
          */
@@ -2068,6 +2217,16 @@ export interface components {
             name: string;
             /** Level */
             level: number;
+        };
+        /**
+         * Bound
+         * @description What a device is bound to.
+         */
+        Bound: {
+            /** Type */
+            type: string;
+            /** Id */
+            id: number;
         };
         /**
          * BuildingCounts
@@ -2930,6 +3089,65 @@ export interface components {
             revision: string | null;
         };
         /**
+         * Dead
+         * @description A message that was given up.
+         */
+        Dead: {
+            /** Id */
+            id: number;
+            /** Webhook Id */
+            webhook_id: number;
+            /** Name */
+            name: string;
+            /** Event Id */
+            event_id: number;
+            /** Kind */
+            kind: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Tries */
+            tries: number;
+            /**
+             * Status
+             * @description HTTP status of the last answer
+             */
+            status: number | null;
+            /** Error */
+            error: string | null;
+            /**
+             * Dead At
+             * Format: date-time
+             */
+            dead_at: string;
+        };
+        /**
+         * DeadLetters
+         * @description Messages that were given up, oldest first.
+         * @example {
+         *       "dead": [
+         *         {
+         *           "id": 17,
+         *           "webhook_id": 1,
+         *           "name": "电梯安检平台",
+         *           "event_id": 7,
+         *           "kind": "begin",
+         *           "at": "2026-11-20T08:00:00Z",
+         *           "tries": 12,
+         *           "status": 503,
+         *           "error": "HTTP 503",
+         *           "dead_at": "2026-11-21T20:00:00Z"
+         *         }
+         *       ]
+         *     }
+         */
+        DeadLetters: {
+            /** Dead */
+            dead: components["schemas"]["Dead"][];
+        };
+        /**
          * Decided
          * @description What was decided of a pair; `proposed` takes it back.
          */
@@ -3178,6 +3396,77 @@ export interface components {
             text: string | null;
         };
         /**
+         * FleetHealth
+         * @description How reliable devices have been in some whole days.
+         * @example {
+         *       "since": "2026-11-12T16:00:00Z",
+         *       "until": "2026-11-19T16:00:00Z",
+         *       "groups": [
+         *         {
+         *           "by": "class",
+         *           "key": {
+         *             "code": "smoke",
+         *             "zh": "烟感",
+         *             "en": "smoke detector"
+         *           },
+         *           "devices": 2,
+         *           "online_now": 1,
+         *           "delay_p95_s": 1.2,
+         *           "batteries": 2,
+         *           "batteries_low": 1,
+         *           "online_rate": 0.93,
+         *           "completeness": 0.91,
+         *           "offline_hours": 23.5,
+         *           "delay_s": 0.4,
+         *           "alarms": 2,
+         *           "false_alarms": 1,
+         *           "faults": 1,
+         *           "repair_hours": 5.25
+         *         }
+         *       ],
+         *       "worst": [
+         *         {
+         *           "id": 4,
+         *           "name": "3层烟感",
+         *           "class": "smoke",
+         *           "vendor": 2,
+         *           "bound_to": {
+         *             "type": "storey",
+         *             "id": 3
+         *           },
+         *           "building_id": 1,
+         *           "heard": "2026-11-20T03:00:00Z",
+         *           "online_now": false,
+         *           "battery": 12,
+         *           "online_rate": 0.93,
+         *           "completeness": 0.91,
+         *           "offline_hours": 23.5,
+         *           "delay_s": 0.4,
+         *           "alarms": 2,
+         *           "false_alarms": 1,
+         *           "faults": 1,
+         *           "repair_hours": 5.25
+         *         }
+         *       ]
+         *     }
+         */
+        FleetHealth: {
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /** Groups */
+            groups: components["schemas"]["HealthGroup"][];
+            /** Worst */
+            worst: components["schemas"]["HealthDevice"][];
+        };
+        /**
          * FloorGrid
          * @description The floor × unit grid (楼盘表): top storey first, units by entrance and room.
          * @example {
@@ -3393,11 +3682,6 @@ export interface components {
                 number
             ][];
         };
-        /** HTTPValidationError */
-        HTTPValidationError: {
-            /** Detail */
-            detail?: components["schemas"]["ValidationError"][];
-        };
         /**
          * Health
          * @description That the process answers.
@@ -3414,6 +3698,143 @@ export interface components {
             status: string;
             /** Version */
             version: string;
+        };
+        /**
+         * HealthDevice
+         * @description How reliable one device has been.
+         */
+        HealthDevice: {
+            /**
+             * Online Rate
+             * @description share of the hours with a reading; of devices that speak less than hourly, share of the readings expected; 0 to 1
+             */
+            online_rate: number | null;
+            /**
+             * Completeness
+             * @description readings that came of those expected, where an interval is known; 0 to 1
+             */
+            completeness: number | null;
+            /** Offline Hours */
+            offline_hours: number | null;
+            /**
+             * Delay S
+             * @description from the measurement of the latest reading to its arrival; median of a group
+             */
+            delay_s: number | null;
+            /** Alarms */
+            alarms: number;
+            /**
+             * False Alarms
+             * @description of these, found to be nothing
+             */
+            false_alarms: number;
+            /**
+             * Faults
+             * @description alarms of the kind 故障 that were none of these
+             */
+            faults: number;
+            /**
+             * Repair Hours
+             * @description mean time from a fault to its end
+             */
+            repair_hours: number | null;
+            /** Id */
+            id: number;
+            /** Name */
+            name: string | null;
+            /**
+             * Class
+             * @description code of list device_class
+             */
+            class: string;
+            /**
+             * Vendor
+             * @description id of the organisation
+             */
+            vendor: number | null;
+            bound_to: components["schemas"]["Bound"] | null;
+            /** Building Id */
+            building_id: number | null;
+            /**
+             * Heard
+             * @description when it spoke last
+             */
+            heard: string | null;
+            /** Online Now */
+            online_now: boolean;
+            /**
+             * Battery
+             * @description per cent
+             */
+            battery: number | null;
+        };
+        /**
+         * HealthGroup
+         * @description How reliable devices of a group have been.
+         */
+        HealthGroup: {
+            /**
+             * Online Rate
+             * @description share of the hours with a reading; of devices that speak less than hourly, share of the readings expected; 0 to 1
+             */
+            online_rate: number | null;
+            /**
+             * Completeness
+             * @description readings that came of those expected, where an interval is known; 0 to 1
+             */
+            completeness: number | null;
+            /** Offline Hours */
+            offline_hours: number | null;
+            /**
+             * Delay S
+             * @description from the measurement of the latest reading to its arrival; median of a group
+             */
+            delay_s: number | null;
+            /** Alarms */
+            alarms: number;
+            /**
+             * False Alarms
+             * @description of these, found to be nothing
+             */
+            false_alarms: number;
+            /**
+             * Faults
+             * @description alarms of the kind 故障 that were none of these
+             */
+            faults: number;
+            /**
+             * Repair Hours
+             * @description mean time from a fault to its end
+             */
+            repair_hours: number | null;
+            /**
+             * By
+             * @enum {string}
+             */
+            by: "all" | "class" | "vendor" | "area";
+            /**
+             * Key
+             * @description code and names of the class, or id and name of the vendor or the area
+             */
+            key: {
+                [key: string]: unknown;
+            } | null;
+            /** Devices */
+            devices: number;
+            /** Online Now */
+            online_now: number;
+            /** Delay P95 S */
+            delay_p95_s: number | null;
+            /**
+             * Batteries
+             * @description devices whose battery is known
+             */
+            batteries: number;
+            /**
+             * Batteries Low
+             * @description of these, below 20 %
+             */
+            batteries_low: number;
         };
         /**
          * Holding
@@ -3596,128 +4017,68 @@ export interface components {
             heights?: ("1985" | "ellipsoid" | "egm96" | "egm2008") | null;
         };
         /**
-         * Inspection
-         * @description What a look into a file shows; nothing was loaded.
-         * @example {
-         *       "file": "楼栋.shp",
-         *       "layer": null,
-         *       "layers": [
-         *         "楼栋"
-         *       ],
-         *       "format": "ESRI Shapefile",
-         *       "encoding": "GB18030",
-         *       "rows": 118000,
-         *       "crs": null,
-         *       "crs_proposals": [
-         *         {
-         *           "code": "EPSG:4547",
-         *           "sure": 80,
-         *           "en": "CGCS2000, 114° E",
-         *           "zh": "CGCS2000，中央经线 114°"
-         *         }
-         *       ],
-         *       "extent": [
-         *         113.8,
-         *         22.9,
-         *         113.9,
-         *         23
-         *       ],
-         *       "geometry": {
-         *         "Polygon": 118000
-         *       },
-         *       "kinds": [
-         *         {
-         *           "name": "buildings",
-         *           "score": 97
-         *         }
-         *       ],
-         *       "kind": "buildings",
-         *       "columns": [],
-         *       "mapping": [],
-         *       "missing": [],
-         *       "oddities": [],
-         *       "preview": {
-         *         "columns": [
-         *           "层数"
-         *         ],
-         *         "rows": [
-         *           [
-         *             "6"
-         *           ]
-         *         ],
-         *         "numbers": [
-         *           1
-         *         ]
-         *       },
-         *       "footprints": null,
-         *       "sampled": false,
-         *       "notes": []
-         *     }
+         * Inspected
+         * @description One device that did not pass.
          */
-        Inspection: {
-            /** File */
-            file: string;
-            /** Layer */
-            layer: string | null;
-            /** Layers */
-            layers: string[];
-            /** Format */
-            format: string;
-            /** Encoding */
-            encoding: string | null;
-            /** Rows */
-            rows: number | null;
+        Inspected: {
+            /** Id */
+            id: number;
+            /** Name */
+            name: string | null;
             /**
-             * Crs
-             * @description what the file says of itself
+             * Class
+             * @description code of list device_class
              */
-            crs: string | null;
-            /** Crs Proposals */
-            crs_proposals: components["schemas"]["Crs"][];
-            /** Extent */
-            extent: [
-                number,
-                number,
-                number,
-                number
-            ] | null;
+            class: string;
             /**
-             * Geometry
-             * @description how many of each type
+             * Vendor
+             * @description id of the organisation
              */
-            geometry: {
-                [key: string]: number;
-            } | null;
-            /** Kinds */
-            kinds: components["schemas"]["Scored"][];
-            /** Kind */
-            kind: string | null;
-            /** Columns */
-            columns: components["schemas"]["Column"][];
-            /** Mapping */
-            mapping: components["schemas"]["Mapped"][];
+            vendor: number | null;
+            bound_to: components["schemas"]["Bound"] | null;
+            /** Building Id */
+            building_id: number | null;
             /**
-             * Missing
-             * @description required fields that no column was found for
+             * Heard
+             * @description when it spoke last
              */
-            missing: string[];
-            /** Oddities */
-            oddities: components["schemas"]["Oddity"][];
-            preview: components["schemas"]["Preview"];
+            heard: string | null;
             /**
-             * Footprints
-             * @description GeoJSON FeatureCollection in CRS84, at most 500 features, property `row`
+             * State
+             * @description an alarm is open; latest value out of range; nothing in time; nothing ever
+             * @enum {string}
              */
-            footprints: {
+            state: "alarm" | "outside" | "silent" | "never";
+        };
+        /**
+         * InspectedGroup
+         * @description What an inspection found of them.
+         */
+        InspectedGroup: {
+            /**
+             * By
+             * @enum {string}
+             */
+            by: "all" | "class" | "vendor" | "area";
+            /**
+             * Key
+             * @description code and names of the class, or id and name of the vendor or the area
+             */
+            key: {
                 [key: string]: unknown;
             } | null;
-            /**
-             * Sampled
-             * @description only some of the rows were looked at
-             */
-            sampled: boolean;
-            /** Notes */
-            notes: components["schemas"]["Sentence"][];
+            /** Devices */
+            devices: number;
+            /** Passed */
+            passed: number;
+            /** Silent */
+            silent: number;
+            /** Never */
+            never: number;
+            /** Outside */
+            outside: number;
+            /** Alarm */
+            alarm: number;
         };
         /**
          * Job
@@ -4268,6 +4629,23 @@ export interface components {
             new: string;
         };
         /**
+         * NewWebhook
+         * @description A webhook that was added, or got a new secret.
+         * @example {
+         *       "id": 1,
+         *       "secret": "whsec_bm90IGEgc2VjcmV0LCBhbiBleGFtcGxlIG9ubHk="
+         *     }
+         */
+        NewWebhook: {
+            /** Id */
+            id: number;
+            /**
+             * Secret
+             * @description what messages are signed with; shown this once
+             */
+            secret: string | null;
+        };
+        /**
          * NormalAddress
          * @description An address in its one spelling.
          */
@@ -4769,6 +5147,48 @@ export interface components {
             address: boolean;
             /** Name */
             name: boolean;
+        };
+        /**
+         * Receiver
+         * @description Somebody who is told of alarms over HTTP.
+         */
+        Receiver: {
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
+            /** Url */
+            url: string;
+            /** Filter */
+            filter: {
+                [key: string]: unknown;
+            };
+            /** Enabled */
+            enabled: boolean;
+            /** Made By */
+            made_by: string | null;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /**
+             * Waiting
+             * @description messages that wait to be sent
+             */
+            waiting: number;
+            /**
+             * Dead
+             * @description messages that were given up
+             */
+            dead: number;
+            /** Last Sent */
+            last_sent: string | null;
+            /**
+             * Failing
+             * @description why the first that waits failed
+             */
+            failing: string | null;
         };
         /**
          * Redeem
@@ -5441,6 +5861,31 @@ export interface components {
             items: components["schemas"]["Suggestion"][];
         };
         /**
+         * Taken
+         * @description What became of a push, now that it is in the store.
+         * @example {
+         *       "taken": 2,
+         *       "faults": [
+         *         {
+         *           "reason": "not_a_number",
+         *           "en": "the stream takes numbers, and this is none",
+         *           "zh": "数据流为数值型，该值不是数值",
+         *           "detail": "meter-7, power: much",
+         *           "path": ""
+         *         }
+         *       ],
+         *       "faults_count": 1
+         *     }
+         */
+        Taken: {
+            /** Taken */
+            taken: number;
+            /** Faults */
+            faults: components["schemas"]["Unused"][];
+            /** Faults Count */
+            faults_count: number;
+        };
+        /**
          * Tally
          * @description How many rows for one reason.
          */
@@ -6107,6 +6552,22 @@ export interface components {
             unknown: number[];
         };
         /**
+         * Unused
+         * @description What of a push could not be taken, and why; it is kept among the dead letters.
+         */
+        Unused: {
+            /** Reason */
+            reason: string;
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
+            /** Detail */
+            detail: string;
+            /** Path */
+            path: string;
+        };
+        /**
          * Uploaded
          * @description A file that was sent, or is being sent.
          * @example {
@@ -6164,19 +6625,6 @@ export interface components {
         Uploads: {
             /** Uploads */
             uploads: components["schemas"]["Uploaded"][];
-        };
-        /** ValidationError */
-        ValidationError: {
-            /** Location */
-            loc: (string | number)[];
-            /** Message */
-            msg: string;
-            /** Error Type */
-            type: string;
-            /** Input */
-            input?: unknown;
-            /** Context */
-            ctx?: Record<string, never>;
         };
         /**
          * Values
@@ -6271,6 +6719,84 @@ export interface components {
              * @default []
              */
             expand: string[];
+        };
+        /**
+         * WebhookChange
+         * @description What of a webhook is to be another; what is not said stays.
+         */
+        WebhookChange: {
+            /** Url */
+            url?: string | null;
+            /** Filter */
+            filter?: {
+                [key: string]: unknown;
+            } | null;
+            /** Enabled */
+            enabled?: boolean | null;
+            /**
+             * Secret
+             * @description true: it gets a new one
+             * @default false
+             */
+            secret: boolean;
+        };
+        /**
+         * WebhookIn
+         * @description Who is to be told, and of what.
+         * @example {
+         *       "filter": {
+         *         "classes": [
+         *           "lift"
+         *         ],
+         *         "severity": 3
+         *       },
+         *       "name": "电梯安检平台",
+         *       "url": "https://regulator.example/alarms"
+         *     }
+         */
+        WebhookIn: {
+            /** Name */
+            name: string;
+            /** Url */
+            url: string;
+            /**
+             * Filter
+             * @description kinds, classes, entries, severity, area, estate, homes, secrecy
+             * @default {}
+             */
+            filter: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * Webhooks
+         * @description All of them.
+         * @example {
+         *       "webhooks": [
+         *         {
+         *           "id": 1,
+         *           "name": "电梯安检平台",
+         *           "url": "https://regulator.example/alarms",
+         *           "filter": {
+         *             "classes": [
+         *               "lift"
+         *             ],
+         *             "severity": 3
+         *           },
+         *           "enabled": true,
+         *           "made_by": "system",
+         *           "made_at": "2026-11-20T08:00:00Z",
+         *           "waiting": 0,
+         *           "dead": 0,
+         *           "last_sent": "2026-11-20T09:00:00Z",
+         *           "failing": null
+         *         }
+         *       ]
+         *     }
+         */
+        Webhooks: {
+            /** Webhooks */
+            webhooks: components["schemas"]["Receiver"][];
         };
         /**
          * WholeAlarm
@@ -6541,6 +7067,179 @@ export interface components {
              * @description whether the polygon crossed itself and was made whole
              */
             mended: boolean;
+        };
+        /**
+         * Inspection
+         * @description An inspection from afar (设施设备远程巡检), now.
+         * @example {
+         *       "at": "2026-11-20T04:00:00Z",
+         *       "groups": [
+         *         {
+         *           "alarm": 0,
+         *           "by": "class",
+         *           "devices": 2,
+         *           "key": {
+         *             "code": "smoke",
+         *             "en": "smoke detector",
+         *             "zh": "烟感"
+         *           },
+         *           "never": 0,
+         *           "outside": 0,
+         *           "passed": 1,
+         *           "silent": 1
+         *         }
+         *       ],
+         *       "hours": 24,
+         *       "worst": [
+         *         {
+         *           "bound_to": {
+         *             "id": 3,
+         *             "type": "storey"
+         *           },
+         *           "building_id": 1,
+         *           "class": "smoke",
+         *           "heard": "2026-11-20T03:00:00Z",
+         *           "id": 4,
+         *           "name": "3层烟感",
+         *           "state": "silent",
+         *           "vendor": 2
+         *         }
+         *       ]
+         *     }
+         */
+        api__schemas__fleet__Inspection: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Hours */
+            hours: number;
+            /** Groups */
+            groups: components["schemas"]["InspectedGroup"][];
+            /** Worst */
+            worst: components["schemas"]["Inspected"][];
+        };
+        /**
+         * Inspection
+         * @description What a look into a file shows; nothing was loaded.
+         * @example {
+         *       "columns": [],
+         *       "crs_proposals": [
+         *         {
+         *           "code": "EPSG:4547",
+         *           "en": "CGCS2000, 114° E",
+         *           "sure": 80,
+         *           "zh": "CGCS2000，中央经线 114°"
+         *         }
+         *       ],
+         *       "encoding": "GB18030",
+         *       "extent": [
+         *         113.8,
+         *         22.9,
+         *         113.9,
+         *         23
+         *       ],
+         *       "file": "楼栋.shp",
+         *       "format": "ESRI Shapefile",
+         *       "geometry": {
+         *         "Polygon": 118000
+         *       },
+         *       "kind": "buildings",
+         *       "kinds": [
+         *         {
+         *           "name": "buildings",
+         *           "score": 97
+         *         }
+         *       ],
+         *       "layers": [
+         *         "楼栋"
+         *       ],
+         *       "mapping": [],
+         *       "missing": [],
+         *       "notes": [],
+         *       "oddities": [],
+         *       "preview": {
+         *         "columns": [
+         *           "层数"
+         *         ],
+         *         "numbers": [
+         *           1
+         *         ],
+         *         "rows": [
+         *           [
+         *             "6"
+         *           ]
+         *         ]
+         *       },
+         *       "rows": 118000,
+         *       "sampled": false
+         *     }
+         */
+        api__schemas__imports__Inspection: {
+            /** File */
+            file: string;
+            /** Layer */
+            layer: string | null;
+            /** Layers */
+            layers: string[];
+            /** Format */
+            format: string;
+            /** Encoding */
+            encoding: string | null;
+            /** Rows */
+            rows: number | null;
+            /**
+             * Crs
+             * @description what the file says of itself
+             */
+            crs: string | null;
+            /** Crs Proposals */
+            crs_proposals: components["schemas"]["Crs"][];
+            /** Extent */
+            extent: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+            /**
+             * Geometry
+             * @description how many of each type
+             */
+            geometry: {
+                [key: string]: number;
+            } | null;
+            /** Kinds */
+            kinds: components["schemas"]["Scored"][];
+            /** Kind */
+            kind: string | null;
+            /** Columns */
+            columns: components["schemas"]["Column"][];
+            /** Mapping */
+            mapping: components["schemas"]["Mapped"][];
+            /**
+             * Missing
+             * @description required fields that no column was found for
+             */
+            missing: string[];
+            /** Oddities */
+            oddities: components["schemas"]["Oddity"][];
+            preview: components["schemas"]["Preview"];
+            /**
+             * Footprints
+             * @description GeoJSON FeatureCollection in CRS84, at most 500 features, property `row`
+             */
+            footprints: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Sampled
+             * @description only some of the rows were looked at
+             */
+            sampled: boolean;
+            /** Notes */
+            notes: components["schemas"]["Sentence"][];
         };
     };
     responses: never;
@@ -10080,7 +10779,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "text/plain": string;
                 };
             };
             /** @description The request could not be understood */
@@ -10119,13 +10818,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Validation Error */
+            /** @description The payload is larger than 4 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Too many requests of late */
@@ -10166,7 +10874,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Taken"];
                 };
             };
             /** @description The request could not be understood */
@@ -10205,13 +10913,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Validation Error */
+            /** @description The payload is larger than 4 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Too many requests of late */
@@ -10241,6 +10958,7 @@ export interface operations {
             path: {
                 /** @description Name of the feed */
                 name: string;
+                /** @description What formats read as a topic */
                 path: string;
             };
             cookie?: never;
@@ -10253,7 +10971,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Taken"];
                 };
             };
             /** @description The request could not be understood */
@@ -10292,13 +11010,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Validation Error */
+            /** @description The payload is larger than 4 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Too many requests of late */
@@ -10326,6 +11053,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description its id */
                 id: number;
             };
             cookie?: never;
@@ -10338,7 +11066,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Taken"];
                 };
             };
             /** @description The request could not be understood */
@@ -10377,13 +11105,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Validation Error */
+            /** @description The payload is larger than 4 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Too many requests of late */
@@ -12291,6 +13028,590 @@ export interface operations {
             };
         };
     };
+    webhooks: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhooks"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewWebhook"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is one of that name already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dead_letters: {
+        parameters: {
+            query?: {
+                /** @description of the webhook of that id */
+                webhook?: number | null;
+                /** @description most messages answered */
+                limit?: number;
+            };
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetters"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewWebhook"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_again: {
+        parameters: {
+            query?: {
+                /** @description one message alone, by its id */
+                delivery?: number | null;
+            };
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Again"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     series: {
         parameters: {
             query?: {
@@ -12353,6 +13674,182 @@ export interface operations {
             };
             /** @description Nothing by that id */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fleet_inspection: {
+        parameters: {
+            query?: {
+                /** @description hours in which a device must have spoken */
+                hours?: number;
+                /** @description most devices listed, the worst first */
+                limit?: number;
+                /** @description class of devices */
+                class?: string | null;
+                /** @description id of their vendor */
+                vendor?: number | null;
+                /** @description in this area, or one below it */
+                area?: number | null;
+            };
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["api__schemas__fleet__Inspection"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fleet_health: {
+        parameters: {
+            query?: {
+                /** @description whole days of China, until today */
+                days?: number;
+                /** @description most devices listed, the worst first */
+                limit?: number;
+                /** @description class of devices */
+                class?: string | null;
+                /** @description id of their vendor */
+                vendor?: number | null;
+                /** @description in this area, or one below it */
+                area?: number | null;
+            };
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetHealth"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key where one is needed, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the right, or has it for a part of the city */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13813,7 +15310,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Inspection"];
+                    "application/json": components["schemas"]["api__schemas__imports__Inspection"];
                 };
             };
             /** @description The request could not be understood */

@@ -1,0 +1,120 @@
+"""Webhooks: who is told of alarms over HTTP; for the system administrator."""
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
+
+from api.access import Caller
+from api.deps import CallerDep, SettingsDep
+from api.params import LARGEST_ID, Id
+from api.routes import ABSENT, PROBLEM, PROBLEMS, json
+from api.routes.alarms import changed
+from api.schemas.webhooks import (
+    Again,
+    DeadLetters,
+    NewWebhook,
+    WebhookChange,
+    WebhookIn,
+    Webhooks,
+)
+from cim.errors import NotAllowed, UnknownKey
+from cim.feeds.webhooks import hooks
+from cim.privacy import open_vault
+from cim.security.rights import SYSTEM
+
+router = APIRouter(prefix="/webhooks", tags=["alarms"], responses=PROBLEMS | ABSENT)
+CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {**PROBLEM, "description": "There is one of that name already"}
+}
+SECRET = {"Cache-Control": "no-store"}
+
+
+async def administrator(caller: CallerDep) -> Caller:
+    """The system administrator; UnknownKey or NotAllowed for any other."""
+    if not caller.known:
+        raise UnknownKey("Webhooks need signing in.", "管理推送需要登录。")
+    if not caller.may(SYSTEM):
+        raise NotAllowed("That is for the system administrator.", "此操作仅限系统管理员。")
+    return caller
+
+
+AdminDep = Annotated[Caller, Depends(administrator)]
+
+
+@router.get("", summary="Who is told of alarms", response_model=Webhooks)
+async def webhooks(request: Request, caller: AdminDep) -> Response:
+    """With how many messages wait, and how many were given up; never a secret."""
+    return json({"webhooks": await changed(request, caller, hooks.listed)})
+
+
+@router.post(
+    "", summary="Tell somebody of alarms", response_model=NewWebhook, status_code=201,
+    responses=CONFLICT,
+)  # fmt: skip
+async def add_webhook(
+    request: Request, caller: AdminDep, settings: SettingsDep, hook: WebhookIn
+) -> Response:
+    """From now on. The secret is in this answer alone.
+
+    Messages are signed as Standard Webhooks has it, sent in order, at least once, and for a day and
+    a half again where they fail. Into networks of our own only those go that the settings name.
+    """
+    vault = await run_in_threadpool(open_vault, settings)
+
+    def work(connection: Connection) -> dict[str, Any]:
+        id, secret = hooks.add(connection, vault, hook.name, hook.url, hook.filter, caller.actor)
+        return {"id": id, "secret": secret}
+
+    made = await changed(request, caller, work)
+    headers = SECRET | {"Location": f"/webhooks/{made['id']}"}
+    return Response(orjson.dumps(made), 201, headers, "application/json")
+
+
+@router.get("/dead", summary="Messages that were given up", response_model=DeadLetters)
+async def dead_letters(
+    request: Request,
+    caller: AdminDep,
+    webhook: Annotated[
+        int | None, Query(ge=1, le=LARGEST_ID, description="of the webhook of that id")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="most messages answered")] = 100,
+) -> Response:
+    """Oldest first; they can be sent again."""
+    found = await changed(request, caller, lambda c: hooks.dead(c, webhook, limit))
+    return json({"dead": found})
+
+
+@router.patch("/{id}", summary="Change a webhook", response_model=NewWebhook)
+async def change_webhook(
+    id: Id, request: Request, caller: AdminDep, settings: SettingsDep, change: WebhookChange
+) -> Response:
+    """What is not said stays; with `secret` it gets a new one, which is in this answer alone."""
+    vault = await run_in_threadpool(open_vault, settings)
+    said = change.model_dump()
+    fresh = await changed(request, caller, lambda c: hooks.change(c, vault, id, said))
+    return json({"id": id, "secret": fresh}, **SECRET)
+
+
+@router.delete("/{id}", summary="Tell somebody no more", status_code=204)
+async def end_webhook(id: Id, request: Request, caller: AdminDep) -> Response:
+    """What waits for them is dropped."""
+    await changed(request, caller, lambda c: hooks.end(c, id))
+    return Response(status_code=204)
+
+
+@router.post("/{id}/again", summary="Send what was given up again", response_model=Again)
+async def send_again(
+    id: Id,
+    request: Request,
+    caller: AdminDep,
+    delivery: Annotated[
+        int | None, Query(ge=1, le=LARGEST_ID, description="one message alone, by its id")
+    ] = None,
+) -> Response:
+    """One message, or all of this webhook."""
+    count = await changed(request, caller, lambda c: hooks.again(c, id, delivery))
+    return json({"waiting": count})

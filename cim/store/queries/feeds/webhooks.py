@@ -1,0 +1,109 @@
+"""Statements on webhooks: who is told, what waits for them, what was given up."""
+
+from typing import Any, Final
+
+from sqlalchemy import TextClause, text
+
+from cim.store.queries.feeds.told import ITEM
+
+ANY: Final = text(
+    "SELECT EXISTS (SELECT FROM platform.webhook WHERE enabled AND ended_at IS NULL)"
+)
+"""Whether there is one in use."""
+
+DUE: Final = text("""
+    SELECT h.id FROM platform.webhook h
+    CROSS JOIN LATERAL (SELECT d.next_at FROM platform.webhook_delivery d
+        WHERE d.webhook_id = h.id AND d.sent_at IS NULL AND d.dead_at IS NULL
+        ORDER BY d.id LIMIT 1) first
+    WHERE h.enabled AND h.ended_at IS NULL AND first.next_at <= now() ORDER BY h.id""")
+"""Webhooks for which something waits whose time has come."""
+
+HOOK: Final = text("""
+    SELECT id, name, url, secret_enc FROM platform.webhook
+    WHERE id = :id AND enabled AND ended_at IS NULL""")
+
+# What an alarm was when the entry was written is told by the entry; the alarm is as it is now.
+NEXT: Final = text(
+    f"""SELECT x.id AS delivery, x.key, x.tries, x.next_at <= now() AS due,
+        json_build_object('type', 'alarm.' || n.kind, 'timestamp', n.at, 'data', json_build_object(
+            'entry', json_build_object('id', n.id, 'kind', n.kind, 'at', n.at,
+                'noted', n.noted_at, 'value', n.value, 'text', n.value_text, 'chain', n.lane,
+                'no', n.no, 'previous', encode(n.previous, 'hex'),
+                'digest', encode(n.digest, 'hex')),
+            'alarm', {ITEM},
+            'units', (SELECT coalesce(json_agg(y.unit_id ORDER BY y.unit_id), '[]')
+                FROM (SELECT u.unit_id FROM city.event_unit u WHERE u.event_id = e.id
+                    ORDER BY u.unit_id LIMIT 2000) y)))::text AS body
+    FROM platform.webhook_delivery x JOIN city.event_entry n ON n.id = x.entry_id
+    JOIN city.event e ON e.id = n.event_id LEFT JOIN city.rule r ON r.id = e.rule_id
+    LEFT JOIN city.device d ON d.id = e.device_id
+    LEFT JOIN city.code_item i ON i.list_code = 'device_class' AND i.code = d.class_code
+    WHERE x.webhook_id = :id AND x.sent_at IS NULL AND x.dead_at IS NULL
+    ORDER BY x.id LIMIT 1"""
+)
+"""The first that waits for a webhook, with what it says."""
+
+SENT: Final = text("""
+    UPDATE platform.webhook_delivery
+    SET sent_at = now(), tries = tries + 1, status = :status, error = NULL WHERE id = :id""")
+
+FAILED: Final = text("""
+    UPDATE platform.webhook_delivery SET tries = tries + 1, status = :status, error = :error,
+        next_at = now() + make_interval(secs => :wait),
+        dead_at = CASE WHEN :dead THEN now() END WHERE id = :id""")
+
+LIST: Final = text("""
+    SELECT h.id, h.name, h.url, h.filter, h.enabled, h.made_by, h.made_at,
+        (SELECT count(*) FROM platform.webhook_delivery d WHERE d.webhook_id = h.id
+            AND d.sent_at IS NULL AND d.dead_at IS NULL) AS waiting,
+        (SELECT count(*) FROM platform.webhook_delivery d
+            WHERE d.webhook_id = h.id AND d.dead_at IS NOT NULL) AS dead,
+        (SELECT max(d.sent_at) FROM platform.webhook_delivery d WHERE d.webhook_id = h.id)
+            AS last_sent,
+        (SELECT d.error FROM platform.webhook_delivery d WHERE d.webhook_id = h.id
+            AND d.sent_at IS NULL AND d.dead_at IS NULL ORDER BY d.id LIMIT 1) AS failing
+    FROM platform.webhook h WHERE h.ended_at IS NULL ORDER BY h.name""")
+
+ADD: Final = text("""
+    INSERT INTO platform.webhook (name, url, secret_enc, filter, made_by)
+    VALUES (:name, :url, :secret, CAST(:filter AS jsonb), :by) RETURNING id""")
+
+CHANGE: Final = text("""
+    UPDATE platform.webhook SET url = coalesce(:url, url),
+        filter = coalesce(CAST(:filter AS jsonb), filter), enabled = coalesce(:enabled, enabled),
+        secret_enc = coalesce(:secret, secret_enc)
+    WHERE id = :id AND ended_at IS NULL RETURNING id""")
+
+END: Final = text("""
+    WITH gone AS (UPDATE platform.webhook SET ended_at = now(), enabled = false
+        WHERE id = :id AND ended_at IS NULL RETURNING id),
+    dropped AS (DELETE FROM platform.webhook_delivery d USING gone g
+        WHERE d.webhook_id = g.id AND d.sent_at IS NULL)
+    SELECT id FROM gone""")
+
+DEAD: Final = text("""
+    SELECT d.id, d.webhook_id, h.name, n.event_id, n.kind, n.at, d.tries, d.status, d.error,
+        d.dead_at
+    FROM platform.webhook_delivery d JOIN platform.webhook h ON h.id = d.webhook_id
+    JOIN city.event_entry n ON n.id = d.entry_id
+    WHERE d.dead_at IS NOT NULL AND (CAST(:webhook AS bigint) IS NULL OR d.webhook_id = :webhook)
+    ORDER BY d.id LIMIT :limit""")
+
+AGAIN: Final = text("""
+    UPDATE platform.webhook_delivery SET dead_at = NULL, tries = 0, next_at = now()
+    WHERE dead_at IS NOT NULL AND webhook_id = :webhook
+        AND (CAST(:id AS bigint) IS NULL OR id = :id) RETURNING id""")
+
+FORGET: Final = text("""
+    DELETE FROM platform.webhook_delivery
+    WHERE id IN (SELECT id FROM platform.webhook_delivery
+        WHERE sent_at < now() - make_interval(days => :days) LIMIT 10000)""")
+"""What was sent long ago."""
+
+
+def by_name(name: str) -> TextClause:
+    """The webhook of a name."""
+    asked: Any = text("SELECT id FROM platform.webhook WHERE name = :name AND ended_at IS NULL")
+    found: TextClause = asked.bindparams(name=name)
+    return found
