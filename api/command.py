@@ -69,8 +69,15 @@ class Server(uvicorn.Server):
     is_flag=True,
     help="Load nothing here, nor keep tiles true; `cim worker` and `cim tile follow` do elsewhere.",
 )
-def serve(host: str, port: int, demo: bool, workers: int | None, no_worker: bool) -> None:
-    """Serve the viewer, the API and the tiles, and load what is handed in.
+@click.option(
+    "--no-feeds",
+    is_flag=True,
+    help="Take in no messages of devices from brokers; `cim feed run` does elsewhere.",
+)
+def serve(
+    host: str, port: int, demo: bool, workers: int | None, no_worker: bool, no_feeds: bool
+) -> None:
+    """Serve the viewer, the API and the tiles, load what is handed in, take in what devices say.
 
     Residents are shown, masked, only to callers who may see them, and files are taken only from
     such: `cim user first` makes the first accounts, `cim key add` keys for machines. A terminal
@@ -107,6 +114,8 @@ def serve(host: str, port: int, demo: bool, workers: int | None, no_worker: bool
             if not no_worker:
                 stack.enter_context(attached("worker"))
                 stack.enter_context(attached("tile", "follow"))
+            if not no_feeds:
+                stack.enter_context(attached("feed", "run"))
             run = alone if settings.workers == 1 else together
             started = run(settings, listener, address)
     finally:

@@ -20,9 +20,10 @@ def environment(settings: Settings) -> dict[str, str]:
 
 @contextmanager
 def serving(
-    settings: Settings, *words: str, **variables: str
+    settings: Settings, *words: str, feeds: bool = False, **variables: str
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A running service on any free port, and its address as it announced it."""
+    words = words if feeds else (*words, "--no-feeds")
     process = subprocess.Popen(
         [sys.executable, "-m", "cim", "serve", "--port", "0", *words],
         env=environment(settings) | variables,
