@@ -303,24 +303,29 @@ HOLDS: Final[dict[Type, Callable[[Condition, Sample], Held]]] = {
 def combined(condition: Condition, parts: Iterable[tuple[bool, int | None]], at: int) -> Sample:
     """What the parts of a combination come to, as a reading of the combination at a time.
 
-    Each part is whether it holds now, and when it held last.  The combination holds where every
-    part held within `within_s` of the others, and is over once none holds.
+    Each part is whether it holds now, and when it held last.  The combination holds while all parts
+    do; with `within_s`, where one does and each of the others held within so many seconds of it:
+    then it is over only once none holds.
 
     >>> near = Condition(within_s=60)
     >>> combined(near, [(True, 5), (False, 20 * SECOND)], 20 * SECOND).value
     1.0
     >>> combined(near, [(True, 5), (False, None)], 9).value
     0.0
+    >>> [combined(Condition(), [(True, 5), (b, 5)], 5).value for b in (True, False)]
+    [1.0, 0.0]
     """
     known = list(parts)
+    now = [holding for holding, _ in known]
+    if condition.within_s is None:
+        holds = bool(now) and all(now)
+        return Sample(at=at, value=float(holds), text=None if holds else "over")
     # What holds still has held until now.
-    moments = [at if holds else last for holds, last in known]
-    holds = bool(known) and all(moment is not None for moment in moments)
-    if holds and condition.within_s is not None:
-        times = [moment for moment in moments if moment is not None]
-        holds = max(times) - min(times) <= condition.within_s * SECOND
-    over = not any(holding for holding, _ in known)
-    return Sample(at=at, value=1.0 if holds and not over else 0.0, text="over" if over else None)
+    times = [at if holding else last for holding, last in known]
+    held = [moment for moment in times if moment is not None]
+    near = bool(held) and max(held) - min(held) <= condition.within_s * SECOND
+    holds = any(now) and len(held) == len(known) and near
+    return Sample(at=at, value=float(holds), text=None if any(now) else "over")
 
 
 def silent(condition: Condition, interval_s: float | None) -> float | None:

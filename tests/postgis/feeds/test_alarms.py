@@ -129,6 +129,17 @@ def test_somebody_in_a_lift_that_has_a_fault_is_shut_in_once_it_has_lasted(told:
     assert told.rows("SELECT count(*) FROM city.event WHERE ended_at IS NULL") == [(0,)]
 
 
+def test_who_was_in_the_lift_while_it_broke_is_not_shut_in_once_it_is_mended(told: Teller) -> None:
+    told.say((LIFT1, 0, "E32"), (LIFT1_PEOPLE, 1, 1))
+    told.say((LIFT1, 200, "0"))
+    assert kinds(told) == ["lift_fault"]
+    told.say((LIFT1, 300, "E32"))
+    told.tick(331)
+    assert kinds(told) == ["lift_fault", "lift_fault", "lift_trapped"]
+    told.say((LIFT1, 400, "0"))
+    assert told.rows("SELECT count(*) FROM city.event WHERE ended_at IS NULL") == [(0,)]
+
+
 def test_every_thrown_object_is_told_of_and_joins_the_open_alarm(told: Teller) -> None:
     (begun,) = told.say((THROWN, 0, 1))
     assert [one.kind for one in told.say((THROWN, 90, 1))] == ["again"]
