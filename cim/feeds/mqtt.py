@@ -21,6 +21,7 @@ import msgspec
 from gmqtt.mqtt.constants import MQTTCommands, MQTTv50, MQTTv311
 
 from cim.errors import BadSetting
+from cim.feeds import receipts
 from cim.feeds.collecting import BATCH
 from cim.feeds.ingest import Item, Outcome
 from cim.feeds.reading import Message
@@ -86,6 +87,7 @@ class Token(msgspec.Struct, frozen=True, gc=False):
     client: Any
     number: int
     qos: int
+    receipt: receipts.Wanted | None = None
 
 
 class _Client(gmqtt.Client):  # type: ignore[misc]  # the library comes without types
@@ -95,6 +97,9 @@ class _Client(gmqtt.Client):  # type: ignore[misc]  # the library comes without 
         super().__init__(name, clean_session=False, optimistic_acknowledgement=False, **properties)
         self._taken = taken
         self.lost = asyncio.Event()
+        self.came = self.under_way = 0
+        """Messages that came, and those of them that are not acknowledged yet."""
+
         # By its kind of packet the library looks up who handles it: see MqttPackageHandler.
         self._package_handler._handler_cache[int(MQTTCommands.PUBLISH)] = self._published
 
@@ -109,6 +114,8 @@ class _Client(gmqtt.Client):  # type: ignore[misc]  # the library comes without 
 
     def _published(self, command: int, packet: bytes) -> None:
         """A message: topic, number where it has one, properties, payload."""
+        self.came += 1
+        self.under_way += 1
         size = packet[0] << 8 | packet[1]
         at = 2 + size
         topic = packet[2:at].decode("utf-8", "replace")
@@ -117,19 +124,26 @@ class _Client(gmqtt.Client):  # type: ignore[misc]  # the library comes without 
         if qos:
             number = packet[at] << 8 | packet[at + 1]
             at += 2
-        kind = ""
+        kind, asked = "", None
         if self.version == MQTTv50:
             length = packet[at]
             if length == 0:
                 at += 1
             else:
                 found, rest = self._package_handler._parse_properties(packet[at:])
-                kind = (found or {}).get("content_type", [""])[0]
+                found = found or {}
+                kind = found.get("content_type", [""])[0]
+                if "response_topic" in found:
+                    asked = (found["response_topic"][0], found.get("correlation_data", [b""])[0])
                 at = len(packet) - len(rest or b"")
-        self._taken(self, topic, packet[at:], qos, number, kind)
+        self._taken(self, topic, packet[at:], qos, number, kind, asked)
 
-    def acknowledge(self, tokens: Sequence[Token]) -> None:
-        """Acknowledge messages of this connection, in the order in which they came."""
+    def acknowledge(self, tokens: Sequence[Token], told: Sequence[bytes] = ()) -> None:
+        """Acknowledge messages of this connection, in the order in which they came.
+
+        `told` are packets to be sent besides.
+        """
+        self.under_way -= len(tokens)
         connection = self._connection
         if connection is None or connection.is_closing() or self.lost.is_set():
             return
@@ -138,6 +152,7 @@ class _Client(gmqtt.Client):  # type: ignore[misc]  # the library comes without 
             for token in tokens
             if token.qos
         ]
+        said += told
         if said:
             connection._last_data_out = time.monotonic()
             connection._transport.write(b"".join(said))
@@ -174,7 +189,7 @@ class Subscriber:
         """Stay connected until told to stop; `gone` is told whenever a connection was lost."""
         pause = FIRST_PAUSE
         while not stopping.is_set():
-            client = self._made()
+            client = self._client = self._made(self._name)
             try:
                 await self._connect(client)
                 pause = FIRST_PAUSE
@@ -189,7 +204,7 @@ class Subscriber:
                     await asyncio.wait_for(stopping.wait(), pause * random.uniform(0.5, 1.5))
                 pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _made(self) -> _Client:
+    def _made(self, name: str) -> _Client:
         properties: dict[str, Any] = {}
         if self._version == MQTTv50:
             properties = {
@@ -197,12 +212,12 @@ class Subscriber:
                 "session_expiry_interval": SESSION,
                 "maximum_packet_size": LARGEST,
             }
-        self._client = client = _Client(self._name, self._taken, **properties)
+        client = _Client(name, self._taken, **properties)
         if self._where.user:
             client.set_auth_credentials(self._where.user, self._where.password)
         return client
 
-    async def _connect(self, client: _Client) -> None:
+    async def _connect(self, client: _Client, subscribe: bool = True) -> None:
         where = self._where
         made = client.connect(
             where.host, where.port, ssl=where.tls, keepalive=KEEPALIVE, version=self._version
@@ -215,8 +230,9 @@ class Subscriber:
             raise
         if client.version != self._version:
             self._version = client.version
-        subscription = gmqtt.Subscription(self.topic, qos=1)
-        client.subscribe(subscription)
+        if not subscribe:
+            return
+        client.subscribe(gmqtt.Subscription(self.topic, qos=1))
         self.connected = True
         self.connects += 1
 
@@ -229,14 +245,26 @@ class Subscriber:
         return f"$share/cim/{topic}"
 
     def _taken(
-        self, client: _Client, topic: str, payload: bytes, qos: int, number: int, kind: str
+        self,
+        client: _Client,
+        topic: str,
+        payload: bytes,
+        qos: int,
+        number: int,
+        kind: str,
+        asked: tuple[str, bytes] | None,
     ) -> None:
         if self.closed:
             return
+        if topic.startswith(receipts.ROOT):  # our own words, where a feed takes in everything
+            client.acknowledge([Token(client, number, qos)])
+            return
         feed = self.feed
         message = Message(topic, kind, time.time_ns() // 1000, feed.options)
-        token = Token(client, number, qos)
-        self._hand(Item(feed, payload, message, feed.sender(topic), None, token))
+        sender = feed.sender(topic)
+        receipt = receipts.wanted(sender, *asked) if asked else None
+        token = Token(client, number, qos, receipt)
+        self._hand(Item(feed, payload, message, sender, None, token))
 
     def pause(self, paused: bool) -> None:
         """Read nothing for a while, or go on: for brokers that know no window."""
@@ -250,6 +278,28 @@ class Subscriber:
                 await asyncio.wait_for(self._client.disconnect(), 2)
             self._client.leave()
 
+    async def inherit(self, name: str, quiet: float) -> int:
+        """Take in what the broker keeps for somebody of this name, and have it keep nothing more.
+
+        How many messages that were, once all are acknowledged. Raises what connecting does.
+        """
+        if self._version != MQTTv50 or not self.feed.shared:
+            return 0
+        client = self._made(name)
+        try:
+            await self._connect(client, subscribe=False)
+            client.unsubscribe(self.topic)
+            before = -1
+            while before != client.came or client.under_way:
+                before = client.came
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(client.lost.wait(), quiet)
+                    raise ConnectionResetError("the broker went away")
+            await asyncio.wait_for(client.disconnect(session_expiry_interval=0), 5)
+            return client.came
+        finally:
+            client.leave()
+
     def say(self, topic: str, payload: bytes) -> None:
         """Publish a reply to who sent."""
         if self._client is not None and self.connected:
@@ -258,12 +308,26 @@ class Subscriber:
 
 
 def acknowledge(items: Sequence[Item], outcome: Outcome) -> None:
-    """Acknowledge a batch that is in the store, each message on the connection it came on."""
+    """Acknowledge a batch that is in the store, each message on the connection it came on, and
+    give receipts to those who asked for them."""
     tokens: dict[int, list[Token]] = {}
-    for item in items:
-        tokens.setdefault(id(item.token.client), []).append(item.token)
-    for of_one in tokens.values():
-        of_one[0].client.acknowledge(of_one)
+    told: dict[int, list[bytes]] = {}
+    for place, item in enumerate(items):
+        token: Token = item.token
+        of = id(token.client)
+        tokens.setdefault(of, []).append(token)
+        if token.receipt is not None:
+            told.setdefault(of, []).append(_receipt(item, token.receipt, outcome, place))
+    for of, of_one in tokens.items():
+        of_one[0].client.acknowledge(of_one, told.get(of, ()))
+
+
+def _receipt(item: Item, asked: receipts.Wanted, outcome: Outcome, place: int) -> bytes:
+    faults = outcome.faults.get(place, [])
+    decoded = item.decoded
+    assert decoded is not None
+    lost = len(faults) - len(decoded.faults)
+    return receipts.packet(asked, len(decoded.readings) - lost, faults)
 
 
 async def _first(*events: asyncio.Event) -> None:

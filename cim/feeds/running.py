@@ -124,7 +124,13 @@ class Runner:
         """Until told to stop; a database that goes away is waited for."""
         clocks = [
             asyncio.ensure_future(work)
-            for work in (self._listen(), self._roll(), clock.run(self.open, self.stopping))
+            for work in (
+                self._listen(),
+                self._roll(),
+                clock.run(self.open, self.stopping),
+                heirs.watch(self._slots, self.slot, self._subscribers),
+                heirs.tend(self._revive),
+            )
         ]
         try:
             while not self.stopping.is_set():
@@ -142,7 +148,7 @@ class Runner:
             await asyncio.gather(*clocks, return_exceptions=True)
             for connection in self._held.values():
                 await feeding.close(connection)
-            self._slot[1].close()
+            self._lock.close()
             if self._started:
                 await asyncio.to_thread(broker.end, self.settings)
 
@@ -188,6 +194,15 @@ class Runner:
         found, started = await asyncio.to_thread(broker.ensure, self.settings)
         self._started = self._started or started
         return mqtt.place(found.url)
+
+    def _revive(self) -> None:
+        """Have our own broker up again where it died under us."""
+        if self._own and self.taking and broker.running(self.settings) is None:
+            log.warning("our own broker is gone: it is started again")
+            self._started = broker.ensure(self.settings)[1] or self._started
+
+    def _subscribers(self) -> list[mqtt.Subscriber]:
+        return [one.subscriber for one in self.taking.values()]
 
     async def _hold(self, feed: Feed) -> bool:
         """Be the one that takes in a feed whose messages need the ones before."""

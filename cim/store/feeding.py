@@ -20,14 +20,22 @@ ROLE: Final = "cim_feeder"
 TIMEOUT: Final = 60.0
 """Seconds a statement may take."""
 
-DRIVER: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError, StoreError)
-"""What comes out of the driver; it says ValueError of what it cannot send."""
+DRIVER: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    ValueError,
+    StoreError,
+)
+"""What comes out of the driver; it says ValueError of what it cannot send, and
+InternalClientError of a server that ended in the middle of an answer."""
 
 _OF_A_ROW: Final = ("22", "23")
 """Classes of SQLSTATE: data exception, integrity constraint violation."""
 
-_OF_THE_MOMENT: Final = ("40001", "40P01", "55P03")
-"""Serialization failure, deadlock, lock not available."""
+_OF_THE_MOMENT: Final = ("40001", "40P01", "55P03", "42P07")
+"""Serialization failure, deadlock, lock not available; a partition that another has just made."""
 
 
 def opener(settings: Settings) -> Callable[..., Awaitable[asyncpg.Connection]]:
