@@ -44,6 +44,7 @@ from api.routes import (
     within,
 )
 from api.routes.intake import address_files, imports, quality, uploads
+from api.sensorthings import batch
 from api.sensorthings import routes as sensorthings
 from api.sensorthings import writing as sensing
 from api.serving.finding import find_by_first_word
@@ -66,6 +67,7 @@ ROUTERS = (
     nearest,
     ogc,
     sensorthings,
+    batch,
     sensing,
     health,
     session,

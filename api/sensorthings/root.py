@@ -42,8 +42,9 @@ CONFORMANCE = [
         *_READ,
         *(f"create-update-delete/{name}" for name in _WRITTEN),
         "multi-datastream/constraints",
+        "batch-request/batch-request",
     )
-]  # fmt: skip
+] + ["https://fraunhoferiosb.github.io/FROST-Server/extensions/JsonBatchRequest.html"]  # fmt: skip
 
 
 def document(root: str) -> dict[str, Any]:

@@ -48,17 +48,21 @@ class Writer:
         """Do something in a transaction; what the database cannot work with is refused."""
 
         async def inside(connection: Any) -> Done:
-            caller = self.by.caller
-            account = "" if caller.account is None else str(caller.account)
-            roles = ",".join(sorted(caller.roles))
-            who = (caller.actor or "", account, roles, self.address, self.request)
-            await connection.execute(queries.STAND, *who)
-            return await work(Maker(connection, self.by.asking, readings.observe))
+            return await work(await self.maker(connection))
 
         try:
             return await self.direct.within(inside)
         except asyncpg.PostgresError as error:
             raise refusal(error) or error from None
+
+    async def maker(self, connection: Any) -> Maker:
+        """What makes entities in this transaction, in the name of who calls."""
+        caller = self.by.caller
+        account = "" if caller.account is None else str(caller.account)
+        roles = ",".join(sorted(caller.roles))
+        who = (caller.actor or "", account, roles, self.address, self.request)
+        await connection.execute(queries.STAND, *who)
+        return Maker(connection, self.by.asking, readings.observe)
 
     async def log(self, maker: Maker, event: str, entity: str, id: Any) -> None:
         """A line in the audit log; readings are no lines of it."""

@@ -154,6 +154,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "GET /sta/v1.1": (PUBLIC, "/sta/v1.1"),
     "GET /sta/v1.1/": (PUBLIC, "/sta/v1.1/"),
     "GET /sta/v1.1/{path:path}": (PUBLIC, "/sta/v1.1/Things"),
+    "POST /sta/v1.1/$batch": (PUBLIC, "/sta/v1.1/$batch"),
     "POST /sta/v1.1/CreateObservations": (DEVICES, "/sta/v1.1/CreateObservations"),
     "POST /sta/v1.1/{path:path}": (DEVICES, "/sta/v1.1/Things"),
     "PATCH /sta/v1.1/{path:path}": (DEVICES, "/sta/v1.1/Things(1610)"),
