@@ -12,7 +12,7 @@ from cim.feeds.webhooks import delivery, guard, hooks
 from cim.feeds.webhooks.signing import key_of, new_secret
 from cim.privacy import open_vault
 from cim.settings import Settings
-from tests.alarming import Teller, furnish
+from tests.alarming import Teller, forget, furnish
 from tests.receiving import Receiver
 
 LIFT1, LIFT2, GAS, SMOKE_STOREY = 1011, 1021, 1061, 1101
@@ -43,17 +43,7 @@ def told(city: Engine, settings: Settings) -> Iterator[Teller]:
     teller = Teller(city, settings)
     yield teller
     teller.close()
-    with city.begin() as connection:
-        connection.execute(text("SET LOCAL session_replication_role = replica"))
-        connection.execute(
-            text("""
-            DELETE FROM platform.webhook_delivery; DELETE FROM platform.webhook;
-            DELETE FROM city.event_entry; DELETE FROM city.event_unit;
-            DELETE FROM city.event_building; DELETE FROM city.event;
-            UPDATE city.rule_watch SET event_id = NULL, judged_at = NULL, since_at = NULL,
-                due_at = NULL, done_at = NULL;
-            UPDATE city.datastream SET last_at = NULL""")
-        )
+    forget(city)
 
 
 def add(told: Teller, settings: Settings, url: str, name: str = "安检平台", **said: Any) -> int:
