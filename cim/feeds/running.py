@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from cim.errors import CimError
+from cim.errors import CimError, StoreError, StoreLocale, StoreVersion
 from cim.feeds import broker, heirs, mqtt
 from cim.feeds.alarms import clock
 from cim.feeds.alarms.judge import judge
@@ -33,6 +34,9 @@ SETTLE: Final = 0.2
 
 LAST: Final = 10.0
 """Seconds that batches under way have to be written when told to stop."""
+
+COMING_UP: Final = 30.0
+"""Seconds that a database may take to come up when this begins."""
 
 CROWD: Final = 4 * mqtt.WINDOW
 """Messages that wait of one feed before its connection is not read any further."""
@@ -106,7 +110,7 @@ class Runner:
         self.book = Book()
         self.stopping = asyncio.Event()
         self.taking: dict[int, Taking] = {}
-        self.open = feeding.opener(settings)
+        self.open = _opener(settings)
         self._changed = asyncio.Event()
         self._changed.set()
         self._own = not settings.mqtt_url
@@ -249,6 +253,21 @@ class Runner:
                 finally:
                     await feeding.close(connection)
             await asyncio.sleep(1)
+
+
+def _opener(settings: Settings) -> Callable[..., Awaitable[Any]]:
+    """Opens connections; a database that is on its way up is waited for, and said to be."""
+    end = time.monotonic() + COMING_UP
+    while True:
+        try:
+            return feeding.opener(settings)
+        except (StoreVersion, StoreLocale):
+            raise
+        except StoreError as error:
+            if time.monotonic() > end:
+                raise
+            log.warning("waiting for the database: %s", error)
+            time.sleep(1)
 
 
 def _subscribed(feed: Feed) -> bool:
