@@ -177,6 +177,9 @@ class Alarm(Answer):
     state: str | None
     since: datetime
     device_id: int | None
+    affects: str | None = Field(
+        description="how it affects the unit: own, lift, near, above …; null where it does not"
+    )
 
 
 class ObjectCode(Answer):
@@ -285,6 +288,7 @@ class UnitCard(Answer):
                     "state": "open",
                     "since": "2026-11-20T07:41:00Z",
                     "device_id": 52,
+                    "affects": "lift",
                 }
             ],
         }

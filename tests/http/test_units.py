@@ -167,3 +167,31 @@ def test_who_holds_a_unit_is_told_to_those_who_see_its_residents(
     for headers in ({}, key("statistics"), key("housing-desk")):
         hidden = asked("/units/201?expand=tenure", **headers)["tenure"]
         assert hidden["shown"] is False and hidden["items"] == [] and hidden["reason"]["zh"]
+
+
+def test_alarms_elsewhere_that_affect_a_unit_are_on_its_card(
+    asked: Any, key: Any, engine: Engine
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text("""
+            INSERT INTO city.event (id, kind, object_type, object_id, place, state, severity,
+                started_at) VALUES (950, '告警', 'unit', 302, '3栋 302', 'open', 4, '2026-11-20Z'),
+                (951, '消防占道', 'facility', 77, '东侧通道', 'open', 3, '2026-11-20Z'),
+                (952, '告警', 'facility', 77, '东侧通道', 'open', 3, '2026-11-20Z');
+            INSERT INTO city.event_unit (event_id, unit_id, how, open) VALUES
+                (950, 301, 'near', true), (951, 301, 'lane', true), (952, 301, 'gone', false),
+                ((SELECT id FROM city.event WHERE object_type = 'facility' AND object_id = 1
+                    AND ended_at IS NULL LIMIT 1), 301, 'lift', true)""")
+        )
+
+    def found(**headers: str) -> list[tuple[str, str, str | None]]:
+        alarms = asked("/units/301?expand=alarms", **headers)["alarms"]
+        return [(one["about"]["type"], one["about"]["label"], one["affects"]) for one in alarms]
+
+    with engine.begin() as connection:  # it has not ended
+        connection.execute(text("UPDATE city.event SET state = 'open' WHERE id = 951"))
+    public = [("facility", "东侧通道", "lane"), ("facility", "1单元电梯", "lift")]
+    assert found() == public
+    # Gas next door is told to those who may know who is at home.
+    assert found(**key("statistics")) == [("unit", "3栋 302", "near"), *public]

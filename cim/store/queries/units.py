@@ -46,7 +46,7 @@ PARTS: dict[str, str] = {
     "organisations": pieces.organisations("l.unit_id = h.id"),
     "facilities": pieces.FACILITIES,
     "devices": pieces.DEVICES,
-    "alarms": pieces.alarms(),
+    "alarms": pieces.alarms(unit="h.id"),
 }
 """Each part of an answer and the SQL of its JSON, of `h`, which is the unit."""
 

@@ -2080,6 +2080,11 @@ export interface components {
             since: string;
             /** Device Id */
             device_id: number | null;
+            /**
+             * Affects
+             * @description how it affects the unit: own, lift, near, above …; null where it does not
+             */
+            affects: string | null;
         };
         /**
          * AlarmDevice
@@ -6311,7 +6316,8 @@ export interface components {
          *           "severity": 3,
          *           "state": "open",
          *           "since": "2026-11-20T07:41:00Z",
-         *           "device_id": 52
+         *           "device_id": 52,
+         *           "affects": "lift"
          *         }
          *       ]
          *     }

@@ -74,16 +74,36 @@ DEVICES = f"""(SELECT coalesce(json_agg(json_build_object('id', d.id, 'name', d.
 """Devices with their latest readings; those of a unit itself by right."""
 
 
-def alarms(bound: str = BOUND) -> str:
-    """Alarms that are open, of what is `bound`; those of a unit itself by right."""
+_AFFECTED = """(SELECT x.how FROM city.event_unit x
+        WHERE x.unit_id = {unit} AND x.open AND x.event_id = e.id)"""
+"""How an alarm affects a unit."""
+
+_ELSEWHERE = f"""
+        UNION ALL SELECT e.id, e.object_type, e.place FROM city.event_unit x
+        JOIN city.event e ON e.id = x.event_id AND {ALARM}
+        WHERE x.unit_id = {{unit}} AND x.open
+            AND (e.object_type IS DISTINCT FROM 'unit' OR h.living)
+            AND NOT EXISTS (SELECT FROM {BOUND} k
+                WHERE k.type = e.object_type AND k.id = e.object_id)"""
+"""Alarms of what a unit does not stand in, which affect it all the same: gas next door."""
+
+
+def alarms(bound: str = BOUND, unit: str | None = None) -> str:
+    """Alarms that are open, of what is `bound`; those of a unit itself by right.
+
+    Where `unit` is the SQL of a unit's id, those that affect it too, and how each does.
+    """
+    more = "" if unit is None else _ELSEWHERE.format(unit=unit)
+    how = "NULL" if unit is None else _AFFECTED.format(unit=unit)
     return f"""(SELECT coalesce(json_agg(json_build_object('id', e.id, 'kind', e.kind,
-            'about', json_build_object('type', k.type, 'label', k.label),
+            'about', json_build_object('type', a.type, 'label', a.label),
             'severity', e.severity, 'state', e.state, 'since', e.started_at,
-            'device_id', e.device_id)
+            'device_id', e.device_id, 'affects', {how})
             ORDER BY e.severity DESC NULLS LAST, e.started_at, e.id), '[]')
-        FROM {bound} k
-        JOIN city.event e ON e.object_type = k.type AND e.object_id = k.id AND {ALARM}
-        WHERE NOT {_HIDDEN} AND {PUBLIC})"""
+        FROM (SELECT e.id, k.type, k.label FROM {bound} k
+            JOIN city.event e ON e.object_type = k.type AND e.object_id = k.id AND {ALARM}
+            WHERE NOT {_HIDDEN}{more}) a
+        JOIN city.event e ON e.id = a.id WHERE {PUBLIC})"""
 
 
 def codes(kind: str, key: str) -> str:
