@@ -10,7 +10,9 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 SIZE ?= 100000
 FUZZ ?= 100
+SECONDS ?= 600
 DEMO := .cim/demo
+LIVE ?= 1
 JOBS ?= $(shell [ "$$(nproc 2>/dev/null || echo 1)" -gt 1 ] && echo 2 || echo 1)
 SPREAD = $(if $(filter-out 0 1,$(JOBS)),-n $(JOBS) --max-worker-restart=0)
 PATIENT = -o faulthandler_timeout=0
@@ -21,10 +23,11 @@ BROWSER := chromium libgl1-mesa-dri libegl1 libegl-mesa0 libgles2 fonts-noto-cjk
 
 VIEWER_SOURCES := $(shell find viewer -path viewer/node_modules -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help demo demo-check demo-city test check trial trial-qgis fuzz bench wheel viewer packages clean
+.PHONY: help demo demo-check demo-city test check trial trial-qgis fuzz chaos bench wheel viewer packages clean
 
 help:
 	@echo "make demo            set up, make a sample city, open it at http://$(HOST):$(PORT)"
+	@echo "                     its devices speak, and a lift breaks now and then; LIVE=0 keeps them silent"
 	@echo "make demo-check      the same, then ask the running server and stop"
 	@echo "make test            set up, run every check and every test, on two processes where there"
 	@echo "                     are two cores; JOBS=1 one after the other, JOBS=4 on four"
@@ -34,6 +37,8 @@ help:
 	@echo "                     and 2 GB once for a Debian 13 of its own (tests/clients/qgis/debian)"
 	@echo "make fuzz FUZZ=100       try the running service with what nobody would send, so many tries a route,"
 	@echo "                     and every decoder of messages, so many thousand tries"
+	@echo "make chaos SECONDS=600   kill ingesters, database, broker, service and gateways under load, for so"
+	@echo "                     long; SEED=7 as the run of that seed did"
 	@echo "make bench NAME=load SIZE=100000     measure: load, units, tiles, updates, api, parser, addresses, feeds"
 	@echo "make wheel           build the wheel, viewer included"
 	@echo "make clean           remove what was built; your data in .cim stay"
@@ -51,10 +56,12 @@ help:
 	@mkdir -p .setup
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@rm -rf .venv/lib/python3*/site-packages/tests  # gmqtt brings its own, which would hide ours
 	@touch $@
 
 .setup/dev: .setup/run requirements/dev.txt
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@rm -rf .venv/lib/python3*/site-packages/tests  # as above
 	@touch $@
 
 .setup/bench: .venv/made requirements/bench.txt
@@ -103,7 +110,8 @@ demo-city: .setup/broker .setup/run api/static/index.html
 	@CIM_DATA_DIR=$(DEMO) $(BIN)/python -m sample_data.demo
 
 demo: demo-city
-	CIM_DATA_DIR=$(DEMO) $(BIN)/cim serve --demo --host $(HOST) --port $(PORT)
+	@export CIM_DATA_DIR=$(DEMO); [ "$(LIVE)" = 0 ] || $(BIN)/python -m sample_data.playing & \
+	exec $(BIN)/cim serve --demo --host $(HOST) --port $(PORT)
 
 demo-check: demo-city
 	CIM_DATA_DIR=$(DEMO) $(BIN)/python -m sample_data.demo --check --port $(PORT)
