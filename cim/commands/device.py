@@ -218,7 +218,7 @@ def key(
                 had = devices.end_key(connection, one)
                 lines.append(f"{name}: {'ended 已终止' if had else 'had none 没有密钥'}")
                 continue
-            made = devices.make_key(connection, one, moment(until))
+            made = devices.make_key(connection, one.id, moment(until))
             told = {"device": name, "user": made.username, "key": made.key}
             lines.append(json.dumps(told, ensure_ascii=False))
     for line in lines if end or not dry_run else []:

@@ -22,9 +22,6 @@ from cim.security import secrets
 from cim.settings import Settings
 from cim.store.queries.feeds import keys as queries
 
-_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""Names that may stand in a topic and in Mosquitto's file."""
-
 _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Characters of codes that people copy: none looks like another."""
 
@@ -45,7 +42,7 @@ class Device:
 class Made:
     """A key that was made: shown now, and never again."""
 
-    device: Device
+    device_id: int
     username: str
     key: str
 
@@ -142,26 +139,21 @@ def put_behind(connection: Connection, device: Device, gateway: Device | None) -
     connection.execute(queries.BEHIND, {"gateway": gateway_id, "device": device.id})
 
 
-def make_key(connection: Connection, device: Device, expires: datetime | None = None) -> Made:
-    """A new key for a device or a gateway; the one that it had ends."""
-    key, prefix = secrets.make_key()
-    username = device.key if _PLAIN.fullmatch(device.key) else f"device-{device.id}"
-    taken = {"username": username, "device": device.id}
-    if connection.execute(queries.TAKEN, taken).scalar_one():
-        username = f"device-{device.id}"
-    connection.execute(queries.END_KEYS, {"device": device.id})
-    connection.execute(
-        queries.ADD_KEY,
-        {
-            "device": device.id,
-            "username": username,
-            "prefix": prefix,
-            "digest": secrets.digest(key),
-            "broker_hash": hashed(key),
-            "expires_at": expires,
-        },
-    )
+def make_key(connection: Connection, device: int, expires: datetime | None = None) -> Made:
+    """A new key for a device or a gateway; the one that it had ends. NotFound."""
+    key, hashes = _new()
+    values = {**hashes, "device": device, "expires_at": expires}
+    username = connection.execute(queries.GIVE_KEY, values).scalar_one()
+    if username is None:
+        raise NotFound(f"There is no device #{device}.", f"没有设备 #{device}。")
     return Made(device, username, key)
+
+
+def _new() -> tuple[str, dict[str, Any]]:
+    """A key, and what is kept of it."""
+    key, prefix = secrets.make_key()
+    digest = secrets.digest(key)
+    return key, {"prefix": prefix, "digest": digest, "broker_hash": hashed(key)}
 
 
 def end_key(connection: Connection, device: Device) -> bool:
@@ -183,12 +175,13 @@ def make_claim(connection: Connection, device: Device, days: int = CLAIM_DAYS) -
 
 def claim(connection: Connection, code: str) -> Made:
     """The key of the device that a code is for; the code is of no use afterwards. NotFound."""
-    found = connection.execute(queries.USE_CLAIM, {"digest": _digest(code)}).scalar()
-    if found is None:
+    key, hashes = _new()
+    row = connection.execute(queries.USE_CLAIM, {**hashes, "code": _digest(code)}).first()
+    if row is None:
         raise NotFound(
             "This code is unknown, was used, or has run out.", "该认领码未知、已使用或已过期。"
         )
-    return make_key(connection, find(connection, f"#{found}"))
+    return Made(row.device_id, row.username, key)
 
 
 def _digest(code: str) -> bytes:

@@ -46,7 +46,7 @@ def home(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def keys(city: Engine, home: Settings) -> dict[str, str]:
     with city.begin() as connection:
         return {
-            name: devices.make_key(connection, devices.find(connection, name)).key
+            name: devices.make_key(connection, devices.find(connection, name).id).key
             for name in ("meter-1", "gateway-1")
         }
 
@@ -195,7 +195,7 @@ def test_who_is_new_is_let_in_at_once_and_who_ended_no_more(
         async with taking_in(home):
             with city.begin() as connection:
                 lift = devices.find(connection, "lift-1")
-                key = devices.make_key(connection, lift).key
+                key = devices.make_key(connection, lift.id).key
             await becomes(key, True)
             with city.begin() as connection:
                 devices.end_key(connection, lift)

@@ -145,7 +145,7 @@ def test_a_claim_is_good_once(cim: Callable[..., Result], city: Engine) -> None:
     code = cim("device", "claim", "meter-1").output.splitlines()[-1]
     with city.begin() as connection:
         made = devices.claim(connection, code.lower())
-        assert made.device.key == "meter-1"
+        assert (made.device_id, made.username) == (7001, "meter-1")
         with pytest.raises(NotFound, match="used"):
             devices.claim(connection, code)
 

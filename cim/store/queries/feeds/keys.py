@@ -33,14 +33,10 @@ END_KEYS: Final = text("""
     UPDATE platform.device_key SET ended_at = now()
     WHERE device_id = :device AND ended_at IS NULL""")
 
-ADD_KEY: Final = text("""
-    INSERT INTO platform.device_key (device_id, username, prefix, digest, broker_hash, expires_at)
-    VALUES (:device, :username, :prefix, :digest, :broker_hash, :expires_at)""")
-
-TAKEN: Final = text("""
-    SELECT EXISTS (SELECT FROM platform.device_key
-        WHERE username = :username AND ended_at IS NULL AND device_id <> :device)""")
-"""Whether somebody else calls itself that."""
+GIVE_KEY: Final = text("""
+    SELECT platform.give_device_key(:device, :prefix, :digest, :broker_hash,
+        CAST(:expires_at AS timestamptz))""")
+"""The name that it has at the broker; NULL where there is no such device."""
 
 KEYS: Final = text("""
     SELECT d.id AS device_id, d.ext_id AS device, d.class_code, k.username, k.prefix, k.made_at,
@@ -54,8 +50,8 @@ ADD_CLAIM: Final = text("""
     VALUES (:digest, :device, now() + make_interval(days => :days))""")
 
 USE_CLAIM: Final = text("""
-    UPDATE platform.device_claim SET used_at = now()
-    WHERE digest = :digest AND used_at IS NULL AND expires_at > now() RETURNING device_id""")
+    SELECT device_id, username
+    FROM platform.claim_device(:code, :prefix, :digest, :broker_hash)""")
 """A code is good once."""
 
 OBJECTS: Final = {
