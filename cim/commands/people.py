@@ -144,9 +144,9 @@ def keys() -> None:
 def rotate(batch: int, who: str, dry_run: bool) -> None:
     """Seal all personal data with a new key. 更换密钥。
 
-    Names, numbers and phones, the hashes they are found by, rows set aside, and secrets of one-time
-    codes. May be stopped and run again at any time; the service goes on meanwhile, loads of people
-    wait. The old key stays beside the new one: backups made before need it.
+    Names, numbers and phones, the hashes they are found by, rows set aside, secrets of one-time
+    codes and of webhooks. May be stopped and run again at any time; the service goes on meanwhile,
+    loads of people wait. The old key stays beside the new one: backups made before need it.
 
     \b
     Example:

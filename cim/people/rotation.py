@@ -18,6 +18,7 @@ from cim.errors import PrivacyError
 from cim.load.kind import SEALED
 from cim.privacy import Vault, plain_id, plain_phone
 from cim.privacy.keys import key_file, new_secret, open_vault, read_keys, replace_keys
+from cim.security.secrets import WEBHOOK
 from cim.security.signing import CODES
 from cim.settings import Settings
 from cim.store import keys as store_keys
@@ -219,6 +220,13 @@ def _codes(connection: Connection, vault: Vault, rows: list[Any]) -> int:
     return 0
 
 
+def _hooks(connection: Connection, vault: Vault, rows: list[Any]) -> int:
+    clear = vault.decrypt([row.secret_enc for row in rows], WEBHOOK)
+    new = {"id": [row.id for row in rows], "secret": vault.encrypt(clear, WEBHOOK)}
+    connection.execute(bound(statements.SEAL_HOOKS), new)
+    return 0
+
+
 PARTS = (
     Part(
         "person",
@@ -228,5 +236,6 @@ PARTS = (
     ),
     Part("aside", statements.ASIDE, {"record_enc": SEALED}, _aside),
     Part("codes", statements.CODES, {"totp": CODES}, _codes),
+    Part("hooks", statements.HOOKS, {"secret_enc": WEBHOOK}, _hooks),
 )
 """Everything that is sealed; what is written most often comes last."""

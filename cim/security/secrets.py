@@ -8,6 +8,9 @@ from typing import Final
 BRAND: Final = "cim"
 """How every key begins, so that one that was published by mistake can be looked for."""
 
+WEBHOOK: Final = "webhook.secret"
+"""What secrets that messages to others are signed with are encrypted for; these are kept whole."""
+
 
 def make_key() -> tuple[str, str]:
     """A new key, and the prefix by which people know it: `cim_a1b2c3d4`."""

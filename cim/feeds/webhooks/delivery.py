@@ -20,9 +20,9 @@ from sqlalchemy import Engine, Executable
 
 from cim.errors import CimError
 from cim.feeds.webhooks.guard import networks, target
-from cim.feeds.webhooks.hooks import SECRET
 from cim.feeds.webhooks.signing import headers, key_of
 from cim.privacy import Vault, open_vault
+from cim.security.secrets import WEBHOOK
 from cim.settings import Settings
 from cim.store import engine as engines
 from cim.store import jobs
@@ -108,7 +108,7 @@ class Sender:
         """Send one; the status of the answer, and why it failed, None where it did not."""
         body = row.body.encode()
         try:
-            secret = self.vault.decrypt([hook.secret_enc], SECRET)[0] or ""
+            secret = self.vault.decrypt([hook.secret_enc], WEBHOOK)[0] or ""
             to = await target(hook.url, self.allowed)
             said = headers(key_of(secret), row.key, int(time.time()), body)
             async with self.http.stream(

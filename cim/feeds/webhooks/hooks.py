@@ -12,11 +12,9 @@ from cim.feeds.alarms.rules import KINDS
 from cim.feeds.webhooks.guard import check
 from cim.feeds.webhooks.signing import key_of, new_secret
 from cim.privacy import Vault
+from cim.security.secrets import WEBHOOK
 from cim.store.queries.feeds import webhooks as queries
 from cim.store.queries.security.callers import record
-
-SECRET: Final = "webhook.secret"
-"""What a secret is encrypted for."""
 
 ENTRIES: Final = ("begin", "again", "acknowledge", "note", "end", "false", "reopen")
 
@@ -100,7 +98,7 @@ def add(
     chosen = secret or new_secret()
     key_of(chosen)
     values = {"name": kept, "url": url, "by": by, "filter": json.dumps(filter_of(said))}
-    sealed = vault.encrypt([chosen], SECRET)[0]
+    sealed = vault.encrypt([chosen], WEBHOOK)[0]
     id: int = connection.execute(queries.ADD, values | {"secret": sealed}).scalar_one()
     _log(connection, "add", id, ["name", "url", "filter"])
     return id, chosen
@@ -118,7 +116,7 @@ def change(
     chosen = new_secret() if said.get("secret") else None
     kept = None if said.get("filter") is None else json.dumps(filter_of(said["filter"]))
     values = {"id": id, "url": said.get("url"), "enabled": said.get("enabled"), "filter": kept}
-    sealed = None if chosen is None else vault.encrypt([chosen], SECRET)[0]
+    sealed = None if chosen is None else vault.encrypt([chosen], WEBHOOK)[0]
     if connection.execute(queries.CHANGE, values | {"secret": sealed}).first() is None:
         raise absent(id)
     _log(connection, "change", id, sorted(name for name in said if said[name] is not None))

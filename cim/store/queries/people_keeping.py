@@ -33,10 +33,18 @@ SEAL_CODES: Final = """
 UPDATE security.account AS a SET totp = n.totp
 FROM unnest(CAST(:id AS bigint[]), CAST(:totp AS bytea[])) AS n (id, totp) WHERE a.id = n.id"""
 
+HOOKS: Final = """
+SELECT id, secret_enc FROM platform.webhook WHERE id > :last ORDER BY id LIMIT :most"""
+
+SEAL_HOOKS: Final = """
+UPDATE platform.webhook AS h SET secret_enc = n.secret
+FROM unnest(CAST(:id AS bigint[]), CAST(:secret AS bytea[])) AS n (id, secret) WHERE h.id = n.id"""
+
 COUNTS: Final = """
 SELECT (SELECT count(*) FROM pii.person) AS person,
     (SELECT count(*) FROM platform.quarantine WHERE record_enc IS NOT NULL) AS aside,
-    (SELECT count(*) FROM security.account WHERE totp IS NOT NULL) AS codes"""
+    (SELECT count(*) FROM security.account WHERE totp IS NOT NULL) AS codes,
+    (SELECT count(*) FROM platform.webhook) AS hooks"""
 
 STATE: Final = "SELECT value FROM platform.setting WHERE name = :name"
 KEEP_STATE: Final = """

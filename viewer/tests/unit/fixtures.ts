@@ -63,7 +63,7 @@ export function card(id: number, shown = true): Card {
     spaces: [{ id: 71, name: '主卧', kind: '室', area: 14.6, storey: '2' }, { id: 72, name: '厨房', kind: '厨', area: null, storey: '2' }],
     organisations: [], facilities: [],
     alarms: id !== 304 ? [] : [{
-      id: 8, kind: '故障', about: { type: 'facility', label: '2单元电梯' }, severity: 2, state: 'open', since: '2026-03-20T07:30:00Z', device_id: 3,
+      id: 8, kind: '故障', about: { type: 'facility', label: '2单元电梯' }, severity: 2, state: 'open', since: '2026-03-20T07:30:00Z', device_id: 3, affects: 'lift',
     }],
     devices: [{
       id: 3, name: '1号电梯', class: { code: 'lift', zh: '电梯', en: 'lift' }, bound_to: { type: 'entrance', label: '1单元' }, status: 'active', withheld: false,
