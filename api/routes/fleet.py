@@ -11,7 +11,7 @@ from api.access import Caller
 from api.deps import CallerDep, DirectDep
 from api.params import LARGEST_ID
 from api.routes import PROBLEMS, json
-from api.schemas.fleet import FleetHealth, Inspection
+from api.schemas.fleet import FleetHealth, FleetInspection
 from cim.errors import NotAllowed, UnknownKey
 from cim.security.rights import CITY_READ, DEVICES_WRITE, LIVING_READ
 from cim.store.queries.feeds import fleet as queries
@@ -66,7 +66,7 @@ def seen(caller: Caller) -> dict[str, Any]:
     )
 
 
-@router.get("/inspection", summary="Devices inspected from afar", response_model=Inspection)
+@router.get("/inspection", summary="Devices inspected from afar", response_model=FleetInspection)
 async def fleet_inspection(
     direct: DirectDep,
     asked: Asked,

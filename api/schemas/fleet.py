@@ -68,7 +68,7 @@ class InspectedGroup(FleetGroup):
     alarm: int
 
 
-class Inspection(Answer):
+class FleetInspection(Answer):
     """An inspection from afar (设施设备远程巡检), now."""
 
     model_config = example(

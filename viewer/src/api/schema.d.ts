@@ -3472,6 +3472,58 @@ export interface components {
             worst: components["schemas"]["HealthDevice"][];
         };
         /**
+         * FleetInspection
+         * @description An inspection from afar (设施设备远程巡检), now.
+         * @example {
+         *       "at": "2026-11-20T04:00:00Z",
+         *       "hours": 24,
+         *       "groups": [
+         *         {
+         *           "by": "class",
+         *           "key": {
+         *             "code": "smoke",
+         *             "zh": "烟感",
+         *             "en": "smoke detector"
+         *           },
+         *           "devices": 2,
+         *           "passed": 1,
+         *           "silent": 1,
+         *           "never": 0,
+         *           "outside": 0,
+         *           "alarm": 0
+         *         }
+         *       ],
+         *       "worst": [
+         *         {
+         *           "id": 4,
+         *           "name": "3层烟感",
+         *           "class": "smoke",
+         *           "vendor": 2,
+         *           "bound_to": {
+         *             "type": "storey",
+         *             "id": 3
+         *           },
+         *           "building_id": 1,
+         *           "heard": "2026-11-20T03:00:00Z",
+         *           "state": "silent"
+         *         }
+         *       ]
+         *     }
+         */
+        FleetInspection: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Hours */
+            hours: number;
+            /** Groups */
+            groups: components["schemas"]["InspectedGroup"][];
+            /** Worst */
+            worst: components["schemas"]["Inspected"][];
+        };
+        /**
          * FloorGrid
          * @description The floor × unit grid (楼盘表): top storey first, units by entrance and room.
          * @example {
@@ -4084,6 +4136,130 @@ export interface components {
             outside: number;
             /** Alarm */
             alarm: number;
+        };
+        /**
+         * Inspection
+         * @description What a look into a file shows; nothing was loaded.
+         * @example {
+         *       "file": "楼栋.shp",
+         *       "layer": null,
+         *       "layers": [
+         *         "楼栋"
+         *       ],
+         *       "format": "ESRI Shapefile",
+         *       "encoding": "GB18030",
+         *       "rows": 118000,
+         *       "crs": null,
+         *       "crs_proposals": [
+         *         {
+         *           "code": "EPSG:4547",
+         *           "sure": 80,
+         *           "en": "CGCS2000, 114° E",
+         *           "zh": "CGCS2000，中央经线 114°"
+         *         }
+         *       ],
+         *       "extent": [
+         *         113.8,
+         *         22.9,
+         *         113.9,
+         *         23
+         *       ],
+         *       "geometry": {
+         *         "Polygon": 118000
+         *       },
+         *       "kinds": [
+         *         {
+         *           "name": "buildings",
+         *           "score": 97
+         *         }
+         *       ],
+         *       "kind": "buildings",
+         *       "columns": [],
+         *       "mapping": [],
+         *       "missing": [],
+         *       "oddities": [],
+         *       "preview": {
+         *         "columns": [
+         *           "层数"
+         *         ],
+         *         "rows": [
+         *           [
+         *             "6"
+         *           ]
+         *         ],
+         *         "numbers": [
+         *           1
+         *         ]
+         *       },
+         *       "footprints": null,
+         *       "sampled": false,
+         *       "notes": []
+         *     }
+         */
+        Inspection: {
+            /** File */
+            file: string;
+            /** Layer */
+            layer: string | null;
+            /** Layers */
+            layers: string[];
+            /** Format */
+            format: string;
+            /** Encoding */
+            encoding: string | null;
+            /** Rows */
+            rows: number | null;
+            /**
+             * Crs
+             * @description what the file says of itself
+             */
+            crs: string | null;
+            /** Crs Proposals */
+            crs_proposals: components["schemas"]["Crs"][];
+            /** Extent */
+            extent: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+            /**
+             * Geometry
+             * @description how many of each type
+             */
+            geometry: {
+                [key: string]: number;
+            } | null;
+            /** Kinds */
+            kinds: components["schemas"]["Scored"][];
+            /** Kind */
+            kind: string | null;
+            /** Columns */
+            columns: components["schemas"]["Column"][];
+            /** Mapping */
+            mapping: components["schemas"]["Mapped"][];
+            /**
+             * Missing
+             * @description required fields that no column was found for
+             */
+            missing: string[];
+            /** Oddities */
+            oddities: components["schemas"]["Oddity"][];
+            preview: components["schemas"]["Preview"];
+            /**
+             * Footprints
+             * @description GeoJSON FeatureCollection in CRS84, at most 500 features, property `row`
+             */
+            footprints: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Sampled
+             * @description only some of the rows were looked at
+             */
+            sampled: boolean;
+            /** Notes */
+            notes: components["schemas"]["Sentence"][];
         };
         /**
          * Job
@@ -7073,179 +7249,6 @@ export interface components {
              * @description whether the polygon crossed itself and was made whole
              */
             mended: boolean;
-        };
-        /**
-         * Inspection
-         * @description An inspection from afar (设施设备远程巡检), now.
-         * @example {
-         *       "at": "2026-11-20T04:00:00Z",
-         *       "groups": [
-         *         {
-         *           "alarm": 0,
-         *           "by": "class",
-         *           "devices": 2,
-         *           "key": {
-         *             "code": "smoke",
-         *             "en": "smoke detector",
-         *             "zh": "烟感"
-         *           },
-         *           "never": 0,
-         *           "outside": 0,
-         *           "passed": 1,
-         *           "silent": 1
-         *         }
-         *       ],
-         *       "hours": 24,
-         *       "worst": [
-         *         {
-         *           "bound_to": {
-         *             "id": 3,
-         *             "type": "storey"
-         *           },
-         *           "building_id": 1,
-         *           "class": "smoke",
-         *           "heard": "2026-11-20T03:00:00Z",
-         *           "id": 4,
-         *           "name": "3层烟感",
-         *           "state": "silent",
-         *           "vendor": 2
-         *         }
-         *       ]
-         *     }
-         */
-        api__schemas__fleet__Inspection: {
-            /**
-             * At
-             * Format: date-time
-             */
-            at: string;
-            /** Hours */
-            hours: number;
-            /** Groups */
-            groups: components["schemas"]["InspectedGroup"][];
-            /** Worst */
-            worst: components["schemas"]["Inspected"][];
-        };
-        /**
-         * Inspection
-         * @description What a look into a file shows; nothing was loaded.
-         * @example {
-         *       "columns": [],
-         *       "crs_proposals": [
-         *         {
-         *           "code": "EPSG:4547",
-         *           "en": "CGCS2000, 114° E",
-         *           "sure": 80,
-         *           "zh": "CGCS2000，中央经线 114°"
-         *         }
-         *       ],
-         *       "encoding": "GB18030",
-         *       "extent": [
-         *         113.8,
-         *         22.9,
-         *         113.9,
-         *         23
-         *       ],
-         *       "file": "楼栋.shp",
-         *       "format": "ESRI Shapefile",
-         *       "geometry": {
-         *         "Polygon": 118000
-         *       },
-         *       "kind": "buildings",
-         *       "kinds": [
-         *         {
-         *           "name": "buildings",
-         *           "score": 97
-         *         }
-         *       ],
-         *       "layers": [
-         *         "楼栋"
-         *       ],
-         *       "mapping": [],
-         *       "missing": [],
-         *       "notes": [],
-         *       "oddities": [],
-         *       "preview": {
-         *         "columns": [
-         *           "层数"
-         *         ],
-         *         "numbers": [
-         *           1
-         *         ],
-         *         "rows": [
-         *           [
-         *             "6"
-         *           ]
-         *         ]
-         *       },
-         *       "rows": 118000,
-         *       "sampled": false
-         *     }
-         */
-        api__schemas__imports__Inspection: {
-            /** File */
-            file: string;
-            /** Layer */
-            layer: string | null;
-            /** Layers */
-            layers: string[];
-            /** Format */
-            format: string;
-            /** Encoding */
-            encoding: string | null;
-            /** Rows */
-            rows: number | null;
-            /**
-             * Crs
-             * @description what the file says of itself
-             */
-            crs: string | null;
-            /** Crs Proposals */
-            crs_proposals: components["schemas"]["Crs"][];
-            /** Extent */
-            extent: [
-                number,
-                number,
-                number,
-                number
-            ] | null;
-            /**
-             * Geometry
-             * @description how many of each type
-             */
-            geometry: {
-                [key: string]: number;
-            } | null;
-            /** Kinds */
-            kinds: components["schemas"]["Scored"][];
-            /** Kind */
-            kind: string | null;
-            /** Columns */
-            columns: components["schemas"]["Column"][];
-            /** Mapping */
-            mapping: components["schemas"]["Mapped"][];
-            /**
-             * Missing
-             * @description required fields that no column was found for
-             */
-            missing: string[];
-            /** Oddities */
-            oddities: components["schemas"]["Oddity"][];
-            preview: components["schemas"]["Preview"];
-            /**
-             * Footprints
-             * @description GeoJSON FeatureCollection in CRS84, at most 500 features, property `row`
-             */
-            footprints: {
-                [key: string]: unknown;
-            } | null;
-            /**
-             * Sampled
-             * @description only some of the rows were looked at
-             */
-            sampled: boolean;
-            /** Notes */
-            notes: components["schemas"]["Sentence"][];
         };
     };
     responses: never;
@@ -13745,7 +13748,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["api__schemas__fleet__Inspection"];
+                    "application/json": components["schemas"]["FleetInspection"];
                 };
             };
             /** @description The request could not be understood */
@@ -15316,7 +15319,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["api__schemas__imports__Inspection"];
+                    "application/json": components["schemas"]["Inspection"];
                 };
             };
             /** @description The request could not be understood */
