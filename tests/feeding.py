@@ -6,11 +6,13 @@ import time
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
+from cim.feeds.broker import hashed
 from cim.feeds.ingest import Item, Outcome, Ways, ingest
 from cim.feeds.reading import Message
 from cim.feeds.sources import Feed, read
+from cim.security import secrets
 from cim.settings import Settings
 from cim.store import feeding
 from cim.store.queries.feeds import resolving
@@ -51,6 +53,23 @@ def furnish(engine: Engine) -> None:
                 (705, 'lift', 'st', 'running', NULL, 1, 0, '{"1": "up", "2": "down"}');
             """)
         )
+
+
+def give_key(connection: Connection, device: int, username: str) -> str:
+    """A key that a device opens the broker and pushes with."""
+    key, prefix = secrets.make_key()
+    connection.execute(
+        text("""INSERT INTO platform.device_key (device_id, username, prefix, digest, broker_hash)
+            VALUES (:device, :name, :prefix, :digest, :hash)"""),
+        {
+            "device": device,
+            "name": username,
+            "prefix": prefix,
+            "digest": secrets.digest(key),
+            "hash": hashed(key),
+        },
+    )
+    return key
 
 
 class Ingester:

@@ -18,11 +18,11 @@ import psutil
 from sqlalchemy import Engine, text
 
 from cim.feeds import broker
-from cim.feeds.devices import find, make_key
 from cim.settings import Settings
 from cim.store.engine import connect
 from cim.store.server import embedded
 from tests.chaos.publishing import Plan
+from tests.feeding import give_key
 
 METERS, DETECTORS = 20, 60
 """Behind each gateway."""
@@ -71,12 +71,12 @@ class City:
         base = (time.time_ns() // 1_000_000 - 3 * 3_600_000) // 1000 * 1000
         with self.engine.begin() as connection:
             connection.execute(text(FURNITURE))
-            keys = [make_key(connection, find(connection, f"gateway-{n}")) for n in range(3)]
+            keys = [give_key(connection, 9000 + n, f"gateway-{n}") for n in range(3)]
         self.plans = {
             kind: Plan(
                 kind,
                 f"gateway-{n}",
-                keys[n].key,
+                keys[n],
                 0,
                 [f"meter-{n}-{one}" for one in range(METERS)],
                 [f"smoke-{n}-{one}" for one in range(DETECTORS)],
@@ -204,8 +204,9 @@ class City:
     def tear_down(self) -> None:
         """End what still runs, and take the city away."""
         for process in self.processes.values():
-            for child in psutil.Process(process.pid).children(recursive=True):
-                with_luck(child.kill)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    with_luck(child.kill)
             process.kill()
             process.wait()
         self.engine.dispose()
