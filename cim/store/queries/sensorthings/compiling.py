@@ -45,12 +45,16 @@ class Leaf:
             return sql
         return f"EXISTS (SELECT FROM {' CROSS JOIN '.join(self.tables)} WHERE {self._all(sql)})"
 
-    def value(self, sql: str, *, descending: bool) -> str:
+    def value(self, sql: str, type_: str, *, descending: bool) -> str:
         """A value to sort by: the only one, or of many the greatest or the least."""
         if not self.tables:
             return sql
-        chosen = f"{'max' if descending else 'min'}({sql})" if self.many else sql
-        limit = "" if self.many else " LIMIT 1"
+        chosen, limit = sql, " LIMIT 1"
+        if self.many and type_ in ("jsonb", "bool"):  # these have an order, and no greatest
+            way = "DESC" if descending else "ASC"
+            chosen, limit = f"(array_agg({sql} ORDER BY {sql} {way} NULLS LAST))[1]", ""
+        elif self.many:
+            chosen, limit = f"{'max' if descending else 'min'}({sql})", ""
         return (
             f"(SELECT {chosen} FROM {' CROSS JOIN '.join(self.tables)} WHERE {self._all()}{limit})"
         )
@@ -110,7 +114,8 @@ class Compiler:
             found = [(term.sql, TYPES[term.kind])]
         else:
             raise refused("$orderby", f"{term.kind} has no order", f"{term.kind} 不能排序")
-        return [(leaf.value(sql, descending=order.descending), type_) for sql, type_ in found]
+        down = order.descending
+        return [(leaf.value(sql, type_, descending=down), type_) for sql, type_ in found]
 
     def term(self, node: Node, leaf: Leaf) -> Term:
         """A piece of a filter that has a value."""

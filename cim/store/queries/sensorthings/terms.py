@@ -165,7 +165,7 @@ def _ids(op: str, left: Term, right: Term, values: Values) -> str:
         turned = {"gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}
         return _ids(turned.get(op, op), right, left, values)
     if right.kind == "id":
-        if len(left.key) != len(right.key):
+        if len(left.key) != len(right.key) or left.made != right.made:
             raise kinds(op, left, right)
         sides = f"({', '.join(left.key)})", f"({', '.join(right.key)})"
         return f"({sides[0]} {SIGNS[op].replace('IS DISTINCT FROM', '<>')} {sides[1]})"
