@@ -35,6 +35,7 @@ RULE = {
 }
 
 BODIES = {
+    "POST /devices/claim": {"code": "0000-0000-0000-0000"},
     "PUT /session/password": {"old": "x", "new": "y"},
     "PUT /session/codes": {"secret": "x", "code": "y"},
     "POST /session/codes/end": {"name": "x", "password": "y"},
@@ -150,6 +151,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "GET /feeds/{name}": (PUBLIC, "/feeds/nothing"),
     "POST /feeds/{name}": (DEVICES, "/feeds/nothing"),
     "POST /feeds/{name}/{path:path}": (DEVICES, "/feeds/nothing/up"),
+    "POST /devices/claim": (PUBLIC, "/devices/claim"),
+    "POST /devices/{id}/key": (DEVICES, "/devices/1/key"),
     "POST /devices/{id}/readings": (DEVICES, "/devices/1/readings"),
     "GET /sta/v1.1": (PUBLIC, "/sta/v1.1"),
     "GET /sta/v1.1/": (PUBLIC, "/sta/v1.1/"),
