@@ -90,18 +90,22 @@ def _put(table: str, source: str, columns: str = _COLUMNS) -> str:
 
 
 def _rolled(readings: str) -> str:
-    """Sums of five minutes and hours of some readings, written; how many hours there were."""
+    """Sums of five minutes and hours of some readings, written; how many hours there were.
+
+    Hours with few readings are made of these at once, the others of their five minutes.
+    """
+    hour = f"date_bin('1 hour', r.at, {_START})"
+    of_busy = f"""SELECT FROM busy b WHERE b.datastream_id = r.datastream_id AND b.hour = {hour}"""
+    many = f"SELECT r.* FROM ({readings}) r WHERE EXISTS ({of_busy})"
+    few = f"SELECT r.* FROM ({readings}) r WHERE NOT EXISTS ({of_busy})"
     return f"""
-    WITH fine AS MATERIALIZED ({_merged(readings, "5min")}),
-    whole AS MATERIALIZED ({_merged("SELECT * FROM fine", "hour")}),
+    WITH busy AS MATERIALIZED (SELECT r.datastream_id, {hour} AS hour FROM ({readings}) r
+        GROUP BY 1, 2 HAVING sum(r.n) > {FINE}),
+    fine AS MATERIALIZED ({_merged(many, "5min")}),
+    whole AS MATERIALIZED ({_merged("SELECT * FROM fine", "hour")}
+        UNION ALL {_merged(few, "hour")}),
     hours AS ({_put("rollup_hour", "whole")} RETURNING 1),
-    minutes AS ({
-        _put(
-            "rollup_5min",
-            f'''fine f WHERE EXISTS (SELECT FROM whole w WHERE w.datastream_id = f.datastream_id
-            AND w.at = date_bin('1 hour', f.at, {_START}) AND w.n > {FINE})''',
-        )
-    } RETURNING 1)
+    minutes AS ({_put("rollup_5min", "fine")} RETURNING 1)
     SELECT (SELECT count(*) FROM hours) AS hours, (SELECT count(*) FROM minutes) AS minutes,
         coalesce((SELECT sum(n + texts) FROM whole), 0)::bigint AS readings"""
 
