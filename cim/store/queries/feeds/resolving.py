@@ -31,9 +31,9 @@ SENT: Final = """
         AND k.device IN (own.ext_id, k.username)
     LEFT JOIN LATERAL (
         SELECT d.id, d.class_code FROM city.device d
-        WHERE d.gateway_id = s.device_id AND d.ext_id = k.device AND d.ended_at IS NULL
-        ORDER BY d.id LIMIT 1) led ON own.id IS NULL"""
-"""Devices that senders name: themselves, or one that speaks through them."""
+        WHERE d.source_id = $1 AND d.ext_id = k.device AND d.gateway_id = s.device_id
+          AND d.ended_at IS NULL) led ON own.id IS NULL"""
+"""Devices that senders name: themselves, or one of the feed's source that speaks through them."""
 
 STREAMS: Final = """
     SELECT k.n::int AS n, t.id, t.result_type, t.unit_ucum, t.low, t.high, t.ruled, c.days
