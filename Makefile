@@ -141,6 +141,9 @@ trial-qgis: .setup/database .setup/dev
 fuzz: .setup/broker .setup/dev
 	CIM_FUZZ=$(FUZZ) $(BIN)/pytest -q -s $(PATIENT) tests/http/test_fuzz.py tests/unit/feeds/test_fuzzed.py
 
+chaos: .setup/broker .setup/dev
+	CIM_CHAOS=$(SECONDS) CIM_CHAOS_SEED=$(SEED) $(BIN)/pytest -q $(PATIENT) tests/flow/test_chaos.py
+
 bench: .setup/broker .setup/dev .setup/bench
 	@test -n "$(NAME)" || { echo "make bench NAME=load|units|tiles|updates|api|feeds SIZE=100000" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.run $(NAME) --size $(SIZE)
