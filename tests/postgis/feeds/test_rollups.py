@@ -1,6 +1,7 @@
 """In whatever order readings come in, late or corrected: sums are as if made from scratch."""
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -232,3 +233,110 @@ def test_sums_are_those_from_scratch_whatever_the_order_of_arrival(
             assert await marks(feeder) == 0
 
     loop.run_until_complete(live())
+
+
+# ── many at once, and what breaks ─────────────────────────────────────────────────────────────────
+
+
+def some(n: int) -> Arrival:
+    """Readings around the time n minutes after the start: some in time, some hours late."""
+    rows = [
+        (
+            stream,
+            START + timedelta(minutes=max(0, n - late), seconds=n % 7),
+            float(n % 50),
+            0,
+            False,
+        )
+        for stream in KINDS
+        for late in (0, 1, 61, 400)
+    ]
+    return Arrival(timedelta(minutes=n), tuple(rows))
+
+
+def test_nothing_falls_between_while_writers_write_and_hours_close(
+    loop: Any, feeder: Any, database_url: str
+) -> None:
+    kept: Kept = {}
+    clock = [0]
+
+    async def write_all(numbers: range) -> None:
+        connection = await asyncpg.connect(database_url)
+        for n in numbers:
+            await write(connection, some(n), kept)
+            clock[0] = max(clock[0], n)
+        await connection.close()
+
+    async def go() -> None:
+        await begin(feeder)
+        writers = [asyncio.ensure_future(write_all(range(k, MINUTES, 4 * 5))) for k in range(4)]
+        while not all(writer.done() for writer in writers):
+            assert await roll(feeder, START + timedelta(minutes=clock[0])) is not None
+        await asyncio.gather(*writers)
+        end = START + timedelta(minutes=MINUTES, hours=2)
+        await roll(feeder, end)
+        for level in WIDTHS:
+            assert await rows(feeder, level) == from_scratch(kept, bin_of(end, "hour"), level)
+
+    loop.run_until_complete(go())
+
+
+def test_who_is_killed_while_summing_up_leaves_the_old_sums_or_the_new(
+    loop: Any, feeder: Any, database_url: str
+) -> None:
+    async def go() -> None:
+        kept: Kept = {}
+        await begin(feeder)
+        for n in range(0, MINUTES, 30):
+            await write(feeder, some(n), kept)
+        end = START + timedelta(minutes=MINUTES, hours=2)
+        for patience in (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15):
+            other = await asyncpg.connect(database_url)
+            working = asyncio.ensure_future(roll(other, end))
+            await asyncio.sleep(patience)
+            await feeder.execute("SELECT pg_terminate_backend($1)", other.get_server_pid())
+            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await working
+            other.terminate()
+            until = await feeder.fetchval(
+                "SELECT rolled_until FROM city.rollup_level WHERE level = 'hour'"
+            )
+            if not await marks(feeder):
+                for level in ("5min", "hour"):
+                    assert await rows(feeder, level) == from_scratch(kept, until, level)
+            await write(feeder, some(MINUTES - int(patience * 1000)), kept)
+        while await roll(feeder, end) is None:
+            await asyncio.sleep(0.05)
+        for level in WIDTHS:
+            assert await rows(feeder, level) == from_scratch(kept, bin_of(end, "hour"), level)
+
+    loop.run_until_complete(go())
+
+
+def test_one_sums_up_at_a_time(loop: Any, feeder: Any, database_url: str) -> None:
+    async def go() -> None:
+        other = await asyncpg.connect(database_url)
+        await other.execute("SELECT pg_advisory_lock(1667853704)")
+        assert await roll(feeder, START) is None
+        await other.close()
+
+    loop.run_until_complete(go())
+
+
+def test_an_hour_is_not_closed_while_somebody_writes_who_does_not_know(
+    loop: Any, feeder: Any, database_url: str
+) -> None:
+    async def go() -> None:
+        await begin(feeder)
+        other = await asyncpg.connect(database_url)
+        transaction = other.transaction()
+        await transaction.start()
+        await other.execute("SELECT city.mark_rollups(ARRAY[1::bigint], ARRAY[now()])")
+        done = await roll(feeder, START + timedelta(hours=3))
+        assert done is not None and done.hours == 0
+        await transaction.commit()
+        done = await roll(feeder, START + timedelta(hours=3, minutes=1))
+        assert done is not None and done.hours == 3
+        await other.close()
+
+    loop.run_until_complete(go())
