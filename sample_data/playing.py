@@ -6,6 +6,9 @@ python -m sample_data.playing --skip 118 --seconds 8     the story from its 118t
 
 import asyncio
 import datetime as dt
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,11 +17,9 @@ from urllib.parse import unquote, urlsplit
 
 import click
 import gmqtt
-from sqlalchemy import text
 
 from cim.feeds import broker
 from cim.settings import Settings, load
-from cim.store.engine import connect
 from sample_data import live
 from sample_data.live import Sent
 from sample_data.places import lay_out
@@ -29,22 +30,19 @@ STORY: Final = 600
 PATIENCE: Final = 60.0
 """Seconds that the broker may take to come up: the service starts it."""
 
-FEED: Final = """
-INSERT INTO platform.feed (name, transport, decoder, source_id, topic, options, provision)
-SELECT 'demo', 'mqtt', 'cim', source_id, 'cim/v1/demo/#', '{"sender_level": -1}', 'streams'
-FROM city.device GROUP BY source_id ORDER BY count(*) DESC LIMIT 1
-ON CONFLICT DO NOTHING"""
-"""The feed of the sample city's devices, whose keys are those of their rows."""
+FEED: Final = (
+    *("feed", "add", "demo", "--decoder", "cim", "--topic", "cim/v1/demo/#"),
+    *("--source", "sample", "--provision", "streams", "--option", "sender_level=-1"),
+)
+"""What a user would type for the ingester to take the sample city's messages in: trusted as a
+whole, for the broker of the demo lets nobody in but us."""
 
 
-def prepare(settings: Settings) -> None:
-    """Have the ingester take the messages in."""
-    engine = connect(settings)
-    try:
-        with engine.begin() as connection:
-            connection.execute(text(FEED))
-    finally:
-        engine.dispose()
+def prepare() -> None:
+    """Have the feed stand; it is made once."""
+    done = subprocess.run([sys.executable, "-m", "cim", *FEED], capture_output=True, check=False)
+    if done.returncode != 0:
+        raise click.ClickException(done.stderr.decode("utf-8", "replace").strip())
 
 
 def told(skip: int, seconds: int, size: int, seed: int) -> Iterator[Sent]:
@@ -68,9 +66,11 @@ async def publish(where: str, messages: Iterator[Sent]) -> int:
     client = gmqtt.Client(f"cim-demo-{time.time_ns()}")
     client.set_auth_credentials(unquote(parts.username or ""), unquote(parts.password or ""))
     await client.connect(parts.hostname or "", parts.port or 1883)
-    count = 0
+    count, parent = 0, os.getppid()
     try:
         for sent in messages:
+            if os.getppid() != parent:  # the demo has ended, whose we are
+                break
             pause = sent.at / 1e6 - time.time()
             await asyncio.sleep(max(0.0, pause))
             client.publish(sent.topic, sent.payload, qos=1)
@@ -106,7 +106,7 @@ def found(settings: Settings) -> str:
 def main(skip: int, seconds: int, size: int, seed: int) -> None:
     """Have the sample city's devices speak."""
     settings = load()
-    prepare(settings)
+    prepare()
     where = found(settings)
     with suppress(KeyboardInterrupt):
         count = asyncio.run(publish(where, told(skip, seconds, size, seed)))

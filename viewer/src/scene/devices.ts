@@ -17,6 +17,8 @@ const DRAWN_EVERY_MS = 1000
 /** Nothing of the city hides what is nearer than this, metres. */
 const SEEN_THROUGH_M = 60
 const ABOVE_M = 3
+/** Towards the eye, metres: a wall beside a device does not cut its symbol in half. */
+const BEFORE = new Cartesian3(0, 0, -5)
 
 export type DeviceState = keyof typeof DEVICE
 const WORSE: Readonly<Record<DeviceState, number>> = { unknown: 0, online: 1, silent: 2, faulty: 3, alarm: 4 }
@@ -129,7 +131,7 @@ export class Devices implements Layer {
         position: Cartesian3.fromDegrees(first.lon, first.lat, first.h),
         image: many > 1 ? bunch(many, DEVICE[state]) : symbol(first.kind, DEVICE[state]),
         scale: 0.5, scaleByDistance: new NearFarScalar(150, 1, FARTHEST_M, 0.6),
-        disableDepthTestDistance: SEEN_THROUGH_M,
+        disableDepthTestDistance: SEEN_THROUGH_M, eyeOffset: BEFORE,
       })
     }
     stage.redraw()
