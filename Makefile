@@ -13,7 +13,8 @@ FUZZ ?= 100
 SECONDS ?= 600
 DEMO := .cim/demo
 LIVE ?= 1
-JOBS ?= $(shell [ "$$(nproc 2>/dev/null || echo 1)" -gt 1 ] && echo 2 || echo 1)
+# One more than there are cores, as tests often wait: for a server to start, a key to expire.
+JOBS ?= $(shell [ "$$(nproc 2>/dev/null || echo 1)" -gt 1 ] && echo 3 || echo 1)
 SPREAD = $(if $(filter-out 0 1,$(JOBS)),-n $(JOBS) --max-worker-restart=0)
 PATIENT = -o faulthandler_timeout=0
 
@@ -29,7 +30,7 @@ help:
 	@echo "make demo            set up, make a sample city, open it at http://$(HOST):$(PORT)"
 	@echo "                     its devices speak, and a lift breaks now and then; LIVE=0 keeps them silent"
 	@echo "make demo-check      the same, then ask the running server and stop"
-	@echo "make test            set up, run every check and every test, on two processes where there"
+	@echo "make test            set up, run every check and every test, on three processes where there"
 	@echo "                     are two cores; JOBS=1 one after the other, JOBS=4 on four"
 	@echo "make check           style, types, import contracts (part of make test)"
 	@echo "make trial           load the large real data sets, try properties on new examples (minutes)"
