@@ -9,16 +9,20 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
-from cim.feeds.ingest import Item, Outcome, Ways, ingest
+from cim.feeds import measures
+from cim.feeds.ingest import Item, Outcome, Ways, decode, ingest
 from cim.feeds.reading import Decoded, Fault
 from cim.store import feeding
 from cim.store.queries.feeds import writing as queries
 
 BATCH: Final = 1_000
-"""Messages that are written together."""
+"""Messages that are written together, and readings, but for those of one message."""
+
+CROWD, CROWD_BYTES = 8 * BATCH, 64 << 20
+"""Messages, and bytes of them, that wait of one feed before no more of it is read."""
 
 WAIT: Final = 0.05
 """Seconds that a message waits for others."""
@@ -44,6 +48,7 @@ class Collector:
         """`acknowledge` is told of each batch once it is in the store."""
         self._open, self.ways, self._acknowledge, self._wait = open_one, ways, acknowledge, wait
         self._items: list[Item] = []
+        self._bytes = 0
         self._some, self._many = asyncio.Event(), asyncio.Event()
         self._ending = False
         self._connection: Any = None
@@ -52,16 +57,26 @@ class Collector:
         self.away = False
         """The database does not answer."""
 
-        self.batches = 0
         self.messages = 0
 
     def __len__(self) -> int:
         """Messages that wait, those under way left out."""
         return len(self._items)
 
+    @property
+    def crowded(self) -> bool:
+        """Whether so much waits that no more should be read."""
+        return len(self._items) > CROWD or self._bytes > CROWD_BYTES
+
+    @property
+    def roomy(self) -> bool:
+        """Whether more may be read again."""
+        return len(self._items) < CROWD // 2 and self._bytes < CROWD_BYTES // 2
+
     def put(self, item: Item) -> None:
         """Take a message; it is acknowledged when its batch is."""
         self._items.append(item)
+        self._bytes += len(item.payload)
         if len(self._items) == 1:
             self._some.set()
         if len(self._items) >= BATCH:
@@ -70,6 +85,7 @@ class Collector:
     def forget(self) -> None:
         """Drop what waits: whoever sent it has gone and will send it again."""
         self._items.clear()
+        self._bytes = 0
         self._some.clear()
         self._many.clear()
 
@@ -88,8 +104,11 @@ class Collector:
                 if not batch:
                     continue
                 self._items = self._items[BATCH:]
-                await self._through(batch)
-                await self._tell()
+                self._bytes -= sum(len(item.payload) for item in batch)
+                await decode(batch, self.ways)
+                for some in parted(batch):
+                    await self._through(some)
+                    await self._tell()
             await self._tell()
         finally:
             await self._leave()
@@ -126,8 +145,8 @@ class Collector:
                 return
             self.away = False
             self._count(outcome)
-            self.batches += 1
             self.messages += len(batch)
+            measures.batch(batch, outcome, now())
             self._acknowledge(batch, outcome)
             return
 
@@ -148,7 +167,11 @@ class Collector:
         item = batch[0]
         said = Fault("refused", feeding.kind_of(error))
         if item.decoded is not None and item.decoded.faults == [said]:
-            raise error  # not even its letter can be written
+            # Not even its letter can be written: without what it held, then, or later.
+            log.error("a message of feed %s cannot be set aside: %s", item.feed.name, said.detail)
+            if not item.payload:
+                await self._pause(error, LONGEST_PAUSE)
+            item.payload = b""
         item.decoded = Decoded(faults=[said])
         await self._through([item])
 
@@ -157,6 +180,7 @@ class Collector:
         if not self.away:
             log.warning("the database is away, messages wait: %s", feeding.kind_of(error))
         self.away = True
+        measures.AWAY.inc()
         await self._leave()
         await asyncio.sleep(pause)
         return min(2 * pause, LONGEST_PAUSE)
@@ -186,6 +210,18 @@ class Collector:
         with contextlib.suppress(*feeding.DRIVER):
             await self._connection.execute(queries.TALLY, *columns)
             self._tallies.clear()
+
+
+def parted(batch: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Decoded messages in parts of so many readings as are written together, each message whole."""
+    begin, held = 0, 0
+    for place, item in enumerate(batch):
+        many = len(item.decoded.readings) if item.decoded is not None else 1
+        if place > begin and held + many > BATCH:
+            yield batch[begin:place]
+            begin, held = place, 0
+        held += many
+    yield batch[begin:]
 
 
 def now() -> int:

@@ -8,7 +8,10 @@ import asyncpg
 import pytest
 from sqlalchemy import Engine, text
 
+from cim.feeds import ingest as ingesting
 from cim.feeds import writing
+from cim.feeds.collecting import Collector, parted
+from cim.feeds.ingest import decode
 from cim.feeds.throttle import Throttle
 from cim.settings import Settings
 from tests.feeding import DAY, MINUTE, NOW, Ingester, furnish, reading
@@ -333,3 +336,36 @@ def test_a_new_limit_holds_for_the_next_reading(sender: Ingester, city: Engine) 
     sender.send(reading(50.0, NOW + 1, stream="power"))
     sender.run(listening.close())
     assert [quality for *_, quality in stored(city, 7102)] == [0, 4]
+
+
+def test_a_batch_is_no_more_readings_than_are_written_together(sender: Ingester) -> None:
+    many = [{"device": "meter-1", "stream": "energy", "value": n, "at": NOW} for n in range(700)]
+    items = [sender.item("plain", many), sender.item("plain", many), sender.item("plain", b"1")]
+    sender.run(decode(items, sender.ways))
+    assert [len(part) for part in parted(items)] == [1, 2]
+    assert [len(part) for part in parted(items[:1])] == [1]
+
+
+def test_what_no_letter_can_be_written_of_harms_no_other(
+    sender: Ingester, city: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of the program's own in one message: the others of its batch come in all the same."""
+    usual = ingesting._Batch._row
+
+    def odd(self: Any, number: int, item: Any, reading: Any, start: str) -> Any:
+        if reading.value == 13:
+            raise RuntimeError("a bug")
+        return usual(self, number, item, reading, start)
+
+    monkeypatch.setattr(ingesting._Batch, "_row", odd)
+    done: list[Any] = []
+    collector = Collector(sender.open, sender.ways, lambda items, _: done.extend(items), wait=0)
+    for n in range(20):
+        collector.put(sender.item("plain", reading(float(n), NOW + n)))
+    collector.end()
+    sender.run(collector.run())
+    assert len(done) == 20
+    assert [value for _, value, *_ in stored(city)] == [n for n in range(20) if n != 13]
+    assert [(reason, detail) for reason, detail, _ in letters(city)] == [
+        ("refused", "RuntimeError")
+    ]
