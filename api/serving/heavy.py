@@ -8,6 +8,7 @@ as its statements may take; then nobody else had one.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ CHEAP: Final = frozenset(
 )
 """Parameters of a collection's pages that an index answers; others may read all of it."""
 
+
+WHOLE: Final = re.compile(rb"(?:\$|%24)(?:filter|orderby|expand|count|skip=|top=\d{5})")
+"""Options of SensorThings that may read a whole set."""
 
 PATIENCE: Final = 15.0
 """Seconds that one waits for those before it."""
@@ -112,8 +116,14 @@ def costly(scope: Scope) -> bool:
     [False, True]
     >>> costly({"path": "/within", "query_string": b""})
     True
+    >>> [costly({"path": f"/sta/v1.1/{path}", "query_string": b"$filter=name eq 'x'"})
+    ...     for path in ("Things", "Things(1)/Datastreams")]
+    [True, False]
     """
     path: str = scope["path"]
+    if path.startswith("/sta/"):
+        # Of one entity an index answers all that is asked; of a whole set any option may read it.
+        return "(" not in path and bool(WHOLE.search(scope["query_string"]))
     if path.startswith("/ogc/") and path.endswith("/items"):
         asked = {part.partition(b"=")[0] for part in scope["query_string"].split(b"&")}
         return not asked <= CHEAP
