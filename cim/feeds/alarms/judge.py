@@ -46,12 +46,11 @@ async def judge(connection: Any, changed: Sequence[Changed]) -> list[AlarmEvent]
     rules = sorted({watch.rule.id for watch in touched})
     told: Told = []
     asked = queries.locked(streams, rules)
-    rows = [watch_of(row) for row in await connection.fetch(asked.sql, *asked.values)]
-    single = [watch for watch in rows if watch.part is None]
+    single = [watch_of(row) for row in await connection.fetch(asked.sql, *asked.values)]
     for watch in single:
         told += _run(watch, series[watch.stream])
     joined: list[Watch] = []
-    if len(single) < len(rows):
+    if any(watch.part is not None for watch in touched):
         asked = queries.groups(streams, rules)
         joined = [watch_of(row) for row in await connection.fetch(asked.sql, *asked.values)]
         told += _joined(joined, series)

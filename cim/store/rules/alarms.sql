@@ -443,6 +443,7 @@ AS $$
 DECLARE
     over bigint[];
 BEGIN
+    PERFORM city.lock_lifts(events);
     WITH said AS (SELECT * FROM unnest(events, ats, vals, texts) AS u(event, at, value, said)),
     done AS (
         UPDATE city.event e SET ended_at = greatest(e.started_at, s.at), state = 'closed'
@@ -487,6 +488,7 @@ DECLARE
     here city.event;
     moment timestamptz := clock_timestamp();
 BEGIN
+    PERFORM city.lock_lifts(ARRAY[event]);
     SELECT * INTO here FROM city.event e WHERE e.id = event FOR UPDATE;
     IF here.id IS NULL THEN
         RETURN 'none';

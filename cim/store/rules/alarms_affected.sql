@@ -244,6 +244,18 @@ AS $$
     UNION SELECT x.event_id, u.building_id
       FROM city.event_unit x JOIN city.unit u ON u.id = x.unit_id WHERE x.event_id = ANY (events) $$;
 
+-- Alarms of lifts of one building are written by one transaction after the other, each of which sees
+-- what the one before wrote: whether a lift was the last depends on all of them.
+CREATE OR REPLACE FUNCTION city.lock_lifts(events bigint[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$ BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('lifts of building', b.id))
+       FROM (SELECT DISTINCT e.building_id AS id FROM city.event e
+              JOIN city.rule r ON r.id = e.rule_id AND r.affects = 'lift'
+             WHERE e.id = ANY (events) AND e.building_id IS NOT NULL ORDER BY 1) b;
+END $$;
+
 -- Write down whom alarms affect. Units that are not affected any more stay, as no longer so; those
 -- that an object may have been thrown from stay candidates while the alarm is open.
 CREATE OR REPLACE FUNCTION city.affect(events bigint[]) RETURNS void
@@ -253,6 +265,7 @@ AS $$
 DECLARE
     every bigint[];
 BEGIN
+    PERFORM city.lock_lifts(events);
     -- Whether a lift is the last of its entrance is another for each of them.
     SELECT array_agg(DISTINCT o.id) INTO every
       FROM city.event e JOIN city.rule r ON r.id = e.rule_id

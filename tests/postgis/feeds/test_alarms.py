@@ -1,6 +1,7 @@
 """Readings that begin and end alarms, whom these affect, and a history that nobody changes."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Engine, text
@@ -143,6 +144,40 @@ def test_a_device_that_does_not_speak_is_offline_until_it_does(told: Teller) -> 
         connection.execute(text("UPDATE city.datastream SET received_at = now() WHERE id = 1012"))
     (ended,) = told.listen(1010)
     assert ended.event_id == begun.event_id and told.state(begun.event_id) == "closed"
+
+
+def test_two_who_ingest_at_once_begin_one_alarm_of_a_combination(
+    told: Teller, settings: Settings
+) -> None:
+    others = [Teller(told.engine, settings) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        for n in range(10):
+            said = [(SMOKE, 60 * n, 1), (GAS, 60 * n, 1)]
+            list(pool.map(lambda one, reading: one.say(reading), others, said))
+            open_ = """SELECT count(*) FROM city.event e JOIN city.rule r ON r.id = e.rule_id
+                WHERE r.code = 'smoke_and_gas' AND e.ended_at IS NULL"""
+            assert told.rows(open_) == [(1,)]
+            said = [(SMOKE, 60 * n + 30, 0), (GAS, 60 * n + 30, 0)]
+            list(pool.map(lambda one, reading: one.say(reading), others, said))
+            with told.engine.begin() as connection:  # no cool-down between two rounds
+                connection.execute(text("UPDATE city.rule_watch SET done_at = NULL"))
+    for one in others:
+        one.close()
+
+
+def test_two_lifts_that_stop_at_once_are_both_seen(told: Teller, settings: Settings) -> None:
+    others = [Teller(told.engine, settings) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        for n in range(10):
+            said = [(LIFT3, 60 * n, "E07"), (LIFT4, 60 * n, "E07")]
+            begun = list(pool.map(lambda one, reading: one.say(reading), others, said))
+            for (event,) in begun:
+                assert told.units(event.event_id) == {"lift": [34, 44, 54]}
+            said = [(LIFT3, 60 * n + 30, "0"), (LIFT4, 60 * n + 30, "0")]
+            list(pool.map(lambda one, reading: one.say(reading), others, said))
+            assert told.rows("SELECT count(*) FROM city.event_unit WHERE open") == [(0,)]
+    for one in others:
+        one.close()
 
 
 # ── whom it affects ──────────────────────────────────────────────────────────────────────────────

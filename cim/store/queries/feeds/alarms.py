@@ -18,7 +18,8 @@ _WATCHES = Ready(
 
 _LOCKED = Ready(
     f"""SELECT {_STATE} FROM {_OF} WHERE w.datastream_id = ANY (:streams)
-        AND w.rule_id = ANY (:rules) ORDER BY w.rule_id, w.datastream_id FOR UPDATE OF w""",
+        AND w.rule_id = ANY (:rules) AND w.part IS NULL
+    ORDER BY w.rule_id, w.datastream_id FOR UPDATE OF w""",
     streams="bigint[]",
     rules="bigint[]",
 )
@@ -97,7 +98,10 @@ def watches(streams: Sequence[int]) -> Asked:
 
 
 def locked(streams: Sequence[int], rules: Sequence[int]) -> Asked:
-    """The same of these streams and rules, kept from others until the transaction ends."""
+    """The same of these streams and rules, kept from others until the transaction ends.
+
+    Without combinations, whose streams are locked together, in one order: `groups`.
+    """
     return _LOCKED(streams=list(streams), rules=list(rules))
 
 

@@ -6,9 +6,7 @@ from sqlalchemy import TextClause, text
 
 from cim.store.queries.feeds.told import ITEM
 
-ANY: Final = text(
-    "SELECT EXISTS (SELECT FROM platform.webhook WHERE enabled AND ended_at IS NULL)"
-)
+ANY: Final = text("SELECT EXISTS (SELECT FROM platform.webhook WHERE enabled AND ended_at IS NULL)")
 """Whether there is one in use."""
 
 DUE: Final = text("""
