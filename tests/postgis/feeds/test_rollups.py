@@ -294,10 +294,15 @@ def test_who_is_killed_while_summing_up_leaves_the_old_sums_or_the_new(
             other = await asyncpg.connect(database_url)
             working = asyncio.ensure_future(roll(other, end))
             await asyncio.sleep(patience)
-            await feeder.execute("SELECT pg_terminate_backend($1)", other.get_server_pid())
+            killed = other.get_server_pid()
+            await feeder.execute("SELECT pg_terminate_backend($1)", killed)
             with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                 await working
             other.terminate()
+            while await feeder.fetchval(
+                "SELECT count(*) FROM pg_stat_activity WHERE pid = $1", killed
+            ):
+                await asyncio.sleep(0.01)  # it may have been committing
             until = await feeder.fetchval(
                 "SELECT rolled_until FROM city.rollup_level WHERE level = 'hour'"
             )
