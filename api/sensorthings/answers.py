@@ -91,7 +91,8 @@ async def check_parent(by: Question, where: Target) -> None:
 
 async def arrays(by: Question, where: Target, options: Options, path: str) -> bytes:
     """Readings as rows of columns, a block for each datastream."""
-    names = list(options.select or ("id", *ARRAYED))
+    usual = where.entity.properties if where.entity.nameless else ("id", *ARRAYED)
+    names = list(options.select or usual)
     inner = replace(options, select=(*names, "Datastream"), expand={})
     page, rows, more = await fetched(by, where, inner)
     head = await heading(by, where, options, more and path, page, rows)

@@ -14,7 +14,7 @@ from cim.store.queries.sensorthings.addresses import NOWHERE, address
 from cim.store.queries.sensorthings.asked import Options
 from cim.store.queries.sensorthings.entities import NAMES
 from cim.store.queries.sensorthings.options import options
-from cim.store.queries.sensorthings.pages import target
+from cim.store.queries.sensorthings.pages import summed, target
 
 router = APIRouter(prefix="/sta", include_in_schema=False)
 """Described by its root document; the standard says what may be asked."""
@@ -36,6 +36,7 @@ async def read(request: Request, path: str, by: QuestionDep) -> Response:
     found = address(path, NAMES)
     where = target(found)
     asked = answers.unpacked(options_of(request))
+    where = summed(where, asked)
     here = f"{by.asking.root}/{path.strip('/')}"
     if found.property:
         value = await answers.part(by, where, found)

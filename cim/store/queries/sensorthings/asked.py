@@ -62,6 +62,9 @@ class Options:
     array: bool = False
     """Whether readings are to come as `dataArray`."""
 
+    rollup: str | None = None
+    """Whether readings are wanted summed up: by the `hour` or the `day`."""
+
     given: tuple[tuple[str, str], ...] = ()
     """The options as they were written, for the link to the next page."""
 

@@ -16,7 +16,7 @@ from cim.store.queries.sensorthings.shape import (
     iso,
     period,
 )
-from cim.store.queries.sensorthings.streams import observations, streams
+from cim.store.queries.sensorthings.streams import observations, rollups, streams
 
 NUMBER_OF_A = "({a}.key * 8 + {a}.kind)"
 
@@ -316,6 +316,28 @@ OBSERVATION = Entity(
     ),
     _reading,
 )  # fmt: skip
+
+
+def _rolled(level: str) -> Entity:
+    return Entity(
+        "Observation",
+        "Observations",
+        MOMENT,
+        lambda _asking: rollups(level),
+        by_name(
+            OBSERVATION.properties["phenomenonTime"],
+            Property("result", "any", "{a}.number", "coalesce({a}.number::text, "
+                "to_json({a}.words)::text)", other="{a}.words"),
+            OBSERVATION.properties["parameters"],
+        ),
+        by_name(OBSERVATION.links["Datastream"]),
+        _reading,
+        nameless=True,
+    )  # fmt: skip
+
+
+ROLLED = {level: _rolled(level) for level in ("hour", "day")}
+"""Readings summed up: what the standard has not, at the addresses that it has."""
 
 FEATURE_OF_INTEREST = Entity(
     "FeatureOfInterest",

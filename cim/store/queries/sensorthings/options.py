@@ -14,7 +14,7 @@ DEEPEST, MOST = 6, 40
 _ITEM = re.compile(r"([\w@./]+)\s*(?:\((.*)\))?", re.S)
 KNOWN = (
     "$filter", "$orderby", "$select", "$expand", "$top", "$skip", "$count", "$skiptoken",
-    "$resultFormat",
+    "$resultFormat", "rollup",
 )  # fmt: skip
 
 
@@ -130,7 +130,13 @@ def _inner(text: str, depth: int, total: list[int]) -> Options:
     return _read(given, depth, total)
 
 
-_CALLED = {"$orderby": "order", "$resultFormat": "array"}
+def _rollup(text: str) -> str:
+    if text not in ("hour", "day"):
+        raise refused("rollup", "must be hour or day", "必须为 hour 或 day")
+    return text
+
+
+_CALLED = {"rollup": "rollup", "$orderby": "order", "$resultFormat": "array"}
 _READ: dict[str, Callable[[str], Any]] = {
     "$filter": expression,
     "$orderby": ordering,
@@ -139,4 +145,5 @@ _READ: dict[str, Callable[[str], Any]] = {
     "$skip": partial(number, "$skip"),
     "$count": _count,
     "$resultFormat": _format,
+    "rollup": _rollup,
 }

@@ -10,7 +10,7 @@ from cim.store.queries.sensorthings.asked import Address, Options, Step, refused
 from cim.store.queries.sensorthings.compiling import Compiler, joined
 from cim.store.queries.sensorthings.entities import ENTITIES, SETS
 from cim.store.queries.sensorthings.shape import Asking, Entity, Link, Values
-from cim.store.queries.sensorthings.shown import length, shown, sorts
+from cim.store.queries.sensorthings.shown import length, rolled, shown, sorts
 from cim.store.queries.sensorthings.terms import Term, parts_of
 
 ABSENT = NotFound("There is no entity of that id.", "没有该编号的实体。")
@@ -44,6 +44,17 @@ def target(address: Address) -> Target:
         found.append((ENTITIES[link.to], link, step))
         many = link.many and step.id is None
     return Target(tuple(found), many)
+
+
+def summed(where: Target, options: Options) -> Target:
+    """The same, of readings summed up where that is asked; NotFound for one such by an id."""
+    if options.rollup is None:
+        return where
+    entity, link, step = where.steps[-1]
+    found = rolled(entity, options)
+    if step.id is not None:
+        raise NOWHERE
+    return Target((*where.steps[:-1], (found, link, step)), where.many)
 
 
 @dataclass(frozen=True)

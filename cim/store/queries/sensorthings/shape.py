@@ -172,6 +172,9 @@ class Entity:
     present: Callable[[Asking, str], str] = lambda _asking, _a: "true"
     """What holds of those that the caller may see, of an alias."""
 
+    nameless: bool = False
+    """Whether its entities are worked out, and have no id to be asked by."""
+
     walk: str = ""
     """The table whose ids are walked along where the whole set is sent, if it is one."""
 

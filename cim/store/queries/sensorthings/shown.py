@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from cim.store.queries.sensorthings.asked import Options, Order, Path, refused, said
 from cim.store.queries.sensorthings.compiling import Compiler, joined
-from cim.store.queries.sensorthings.entities import ENTITIES
+from cim.store.queries.sensorthings.entities import ENTITIES, ROLLED
 from cim.store.queries.sensorthings.shape import Asking, Entity, Link, Property
 from cim.store.queries.sensorthings.streams import LATEST
 
@@ -22,6 +22,8 @@ IDS = ("id", "@iot.id")
 def shown(asking: Asking, entity: Entity, a: str, options: Options) -> str:
     """SQL of an entity's JSON as text."""
     names = chosen(entity, options)
+    if names is None and entity.nameless:
+        names = set(entity.properties)
     parts = []
     if names is None or any(each in names for each in IDS):
         parts.append(f"""',"@iot.id":' || {entity.key.json.format(a=a)}""")
@@ -79,13 +81,22 @@ def value(each: Property, a: str) -> str:
     return f"({sql})::text"
 
 
+def rolled(entity: Entity, options: Options) -> Entity:
+    """The entity, or its readings summed up; BadParameter where it has none."""
+    if options.rollup is None:
+        return entity
+    if entity.name != "Observation":
+        raise refused("rollup", "only Observations are summed up", "仅 Observations 支持汇总")
+    return ROLLED[options.rollup]
+
+
 def length(options: Options) -> int:
     """How many entities a page holds."""
     return USUAL if options.top is None else min(options.top, MOST)
 
 
 def _expanded(asking: Asking, entity: Entity, a: str, link: Link, options: Options) -> str:
-    there = ENTITIES[link.to]
+    there = rolled(ENTITIES[link.to], options)
     if latest_alone(entity, link, options):
         b = asking.values.alias()
         found = f"{LATEST.format(a=a)} {b} WHERE {b}.at IS NOT NULL"
@@ -134,6 +145,7 @@ def latest_alone(entity: Entity, link: Link, options: Options) -> bool:
         and options.skip == 0
         and not options.count
         and options.filter is None
+        and options.rollup is None
         and options.order[:1] == newest
         and options.expand.keys() <= set()
     )

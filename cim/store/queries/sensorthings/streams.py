@@ -83,6 +83,17 @@ def observations(_asking: Asking) -> str:
     return OBSERVATIONS
 
 
+def rollups(level: str) -> str:
+    """Readings summed up by the hour or day: mean, and what else there is of each."""
+    return f"""(SELECT r.datastream_id AS stream, r.at, r.at + interval '1 {level}' AS until,
+    r.sum / nullif(r.n, 0) AS number, r.last_text AS words, NULL::jsonb AS rich,
+    jsonb_strip_nulls(jsonb_build_object('count', r.n + r.texts, 'min', r.min, 'max', r.max,
+        'first', r.first, 'last', r.last, 'sum', r.sum, 'increase', r.increase,
+        'timeWeightedMean', r.area / nullif(extract(epoch FROM r.last_at - r.first_at), 0)
+        )) AS parameters, {_SEEN}
+    FROM city.rollup_{level} r JOIN ({_FROM}) ON d.id = r.datastream_id)"""
+
+
 LATEST = """(SELECT {a}.key AS stream, {a}.last_at AS at, {a}.last_value AS number,
     {a}.last_text AS words, {a}.last_quality AS quality, {a}.result_type, {a}.multi,
     coalesce({a}.until, {a}.last_at) AS until, {a}.result_time, {a}.rich, {a}.result_quality,
