@@ -157,6 +157,7 @@ class Run:
                     found.append(await self.one(part, asking, joined))
                     if found[-1].status >= 400:
                         raise UndoneError(found[-1])
+            await maker.tell()
             return found
 
         try:

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from cim.feeds import broker
+from cim.feeds.mqtt import place
+from cim.settings import Settings
 from cim.store.queries.sensorthings.entities import SETS
 
 VERSION = "v1.1"
@@ -47,9 +50,27 @@ CONFORMANCE = [
 ] + ["https://fraunhoferiosb.github.io/FROST-Server/extensions/JsonBatchRequest.html"]  # fmt: skip
 
 
-def document(root: str) -> dict[str, Any]:
-    """The root document for callers that reach it at this address."""
+MQTT = [
+    _SPEC + "create-observations-via-mqtt/observations-creation",
+    _SPEC + "receive-updates-via-mqtt/receive-updates",
+]
+"""What holds besides where there is a broker."""
+
+
+def at_broker(settings: Settings) -> str | None:
+    """Where SensorThings is spoken over MQTT, without what lets in; None where no broker is up."""
+    found = None if settings.mqtt_url else broker.running(settings)
+    url = found.url if found else settings.mqtt_url
+    if not url:
+        return None
+    where = place(url)
+    return f"mqtt{'s' if where.tls else ''}://{where.host}:{where.port}"
+
+
+def document(root: str, mqtt: str | None = None) -> dict[str, Any]:
+    """The root document for callers that reach it at this address, and a broker at that."""
+    more = {uri: {"endpoints": [mqtt]} for uri in MQTT} if mqtt else {}
     return {
         "value": [{"name": name, "url": f"{root}/{name}"} for name in SETS],
-        "serverSettings": {"conformance": CONFORMANCE},
+        "serverSettings": {"conformance": CONFORMANCE + list(more), **more},
     }

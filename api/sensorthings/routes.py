@@ -1,5 +1,6 @@
 """The addresses of SensorThings, all below /sta/v1.1."""
 
+import asyncio
 from urllib.parse import unquote_plus
 
 import orjson
@@ -27,7 +28,9 @@ VARY = {"Vary": "Authorization, Cookie"}
 @router.get("/v1.1/")
 async def document(request: Request) -> Response:
     """The root: every entity set, and what holds."""
-    return Response(orjson.dumps(root.document(await root_of(request))), media_type=JSON)
+    mqtt = await asyncio.to_thread(root.at_broker, request.app.state.settings)
+    said = root.document(await root_of(request), mqtt)
+    return Response(orjson.dumps(said), media_type=JSON)
 
 
 @router.get("/v1.1/{path:path}")

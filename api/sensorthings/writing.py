@@ -48,7 +48,10 @@ class Writer:
         """Do something in a transaction; what the database cannot work with is refused."""
 
         async def inside(connection: Any) -> Done:
-            return await work(await self.maker(connection))
+            maker = await self.maker(connection)
+            done = await work(maker)
+            await maker.tell()
+            return done
 
         try:
             return await self.direct.within(inside)
@@ -67,6 +70,8 @@ class Writer:
     async def log(self, maker: Maker, event: str, entity: str, id: Any) -> None:
         """A line in the audit log; readings are no lines of it."""
         if entity != "Observation":
+            if event in ("update", "replace"):
+                maker.told.append(f"{entity} {id}")
             detail = orjson.dumps({"entity": entity, "id": id}).decode()
             number = id if isinstance(id, int) else None
             await maker.connection.execute(

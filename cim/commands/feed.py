@@ -240,6 +240,21 @@ def show_broker(ending: bool) -> None:
         click.echo(f"{found.host}:{found.port}")
 
 
+@feed.command()
+def sensorthings() -> None:
+    """Show where programs speak SensorThings over MQTT. 显示 SensorThings 的 MQTT 地址。
+
+    With its password: who has it reads and writes as the role `devices` does in the whole city.
+
+    \b
+    Example:
+      cim feed sensorthings
+    """
+    from cim.feeds import broker  # noqa: PLC0415 - sockets and processes, for this alone
+
+    click.echo(broker.sensorthings(settings_module.load()))
+
+
 feed.add_command(dead)
 feed.add_command(rollup)
 feed.add_command(retention)

@@ -38,6 +38,9 @@ PLACES: Final = ("/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin")
 USER: Final = "cim-ingest"
 """Who takes messages in, and may read and publish everything."""
 
+SENSORTHINGS: Final = "cim-sensorthings"
+"""Who speaks SensorThings for the whole city: trusted as the role `devices` is over HTTP."""
+
 ROUNDS: Final = 101
 """Rounds of PBKDF2: what is hashed are 32 random bytes, which nobody can try."""
 
@@ -127,7 +130,7 @@ def let_in(settings: Settings, users: Iterable[tuple[str, str]]) -> bool:
         found = running(settings)
         if found is None:
             return False
-        lines = [f"{USER}:{hashed(found.password, _salt(found.password))}"]
+        lines = _ours(folder(settings), found.password)
         lines += [f"{name}:{word}" for name, word in users]
         path = folder(settings) / "passwords"
         told = "\n".join(lines) + "\n"
@@ -218,7 +221,7 @@ def _start(settings: Settings) -> Running:
     password = _password(home)
     known = home / "passwords"
     if not known.exists():
-        _write(known, f"{USER}:{hashed(password, _salt(password))}\n")
+        _write(known, "\n".join(_ours(home, password)) + "\n")
     _write(home / "acl", _ACL)
     _write(home / "mosquitto.conf", _configuration(home, host, port))
     log = (home / "log").open("ab")
@@ -241,9 +244,22 @@ def _start(settings: Settings) -> Running:
     return found
 
 
-def _password(home: Path) -> str:
-    """Ours, made once."""
-    path = home / "password"
+def sensorthings(settings: Settings) -> str:
+    """Where programs connect that speak SensorThings for the whole city, with what lets them in."""
+    found, _ = ensure(settings)
+    word = _password(folder(settings), "password-sensorthings")
+    return f"mqtt://{SENSORTHINGS}:{word}@{found.host}:{found.port}"
+
+
+def _ours(home: Path, password: str) -> list[str]:
+    """Who is always known, by name and hash."""
+    words = ((USER, password), (SENSORTHINGS, _password(home, "password-sensorthings")))
+    return [f"{name}:{hashed(word, _salt(word))}" for name, word in words]
+
+
+def _password(home: Path, name: str = "password") -> str:
+    """One of ours, made once."""
+    path = home / name
     if not path.exists():
         path.touch(0o600)
         path.write_text(secrets.token_urlsafe(32), "utf-8")
@@ -253,6 +269,10 @@ def _password(home: Path) -> str:
 _ACL: Final = f"""\
 user {USER}
 topic readwrite #
+topic read $SYS/broker/log/M/#
+
+user {SENSORTHINGS}
+topic readwrite v1.1/#
 
 pattern write {ROOT}%u/#
 pattern read {receipts.ROOT}%u
@@ -276,7 +296,7 @@ def _configuration(home: Path, host: str, port: int) -> str:
         "max_packet_size": LARGEST,
         "set_tcp_nodelay": "true",
         "log_dest": "stdout",
-        "log_type": "error",
+        "log_type": "error\nlog_type subscribe\nlog_type unsubscribe\nlog_dest topic",
         "listener": f"{port} {host}",
     }
     if os.geteuid() == 0:

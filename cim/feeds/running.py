@@ -16,6 +16,7 @@ from cim.feeds.book import Book
 from cim.feeds.collecting import Collector
 from cim.feeds.history.rolling import roll
 from cim.feeds.ingest import Item, Outcome, Ways
+from cim.feeds.sensorthings.bridge import Bridge
 from cim.feeds.sources import Feed, read
 from cim.feeds.throttle import Throttle
 from cim.settings import Settings
@@ -116,6 +117,7 @@ class Runner:
         self._own = not settings.mqtt_url
         self._started = False
         self._held: dict[int, Any] = {}
+        self.sensorthings = Bridge(settings, self._where, self.stopping)
         self._slots = settings.data_dir / "feeds"
         self.slot, self._lock = heirs.slot(self._slots)
 
@@ -134,6 +136,7 @@ class Runner:
                 clock.run(self.open, self.stopping),
                 heirs.watch(self._slots, self.slot, self._subscribers),
                 heirs.tend(self._revive),
+                self.sensorthings.run(),
             )
         ]
         try:
@@ -198,6 +201,12 @@ class Runner:
         found, started = await asyncio.to_thread(broker.ensure, self.settings)
         self._started = self._started or started
         return mqtt.place(found.url)
+
+    def _where(self) -> mqtt.Place | None:
+        """Where the broker is, if one is up."""
+        found = broker.running(self.settings) if self._own else None
+        url = found.url if found else self.settings.mqtt_url
+        return mqtt.place(url) if url else None
 
     def _revive(self) -> None:
         """Have our own broker up again where it died under us."""

@@ -232,6 +232,7 @@ async def _follow(
 ) -> None:
     """What follows from readings: the latest, alarms, sums that are behind, news."""
     lines: list[str] = []
+    unheard: list[Row] = []
     if rows:
         before = await _before(connection, rows, watched) if judge else {}
         last = _last(rows)
@@ -239,6 +240,7 @@ async def _follow(
         lines += _news(last, told["ids"])
         if len(told["ids"]) < len(last) or len(last) < len(rows):
             await _late(connection, rows, last, set(told["ids"]), made)
+            unheard += _others(rows, last, set(told["ids"]))
         if judge and told["ruled"]:
             changed = _changed(rows, set(told["ruled"]), before)
             if changed:
@@ -247,8 +249,12 @@ async def _follow(
         last = _last(corrections)
         told = await connection.fetchrow(queries.LATEST_CORRECTED, *zip(*last, strict=True))
         lines += _news(last, told["ids"])
+        unheard += _others(corrections, last, set(told["ids"]))
     if lines:
         await connection.execute(queries.NOTIFY, chunks(lines))
+    others = [f"Observation {row[0]}_{row[1]}" for row in unheard]
+    if others:
+        await connection.execute(queries.NOTIFY_OTHERS, chunks(others))
 
 
 Latest = tuple[int, int, float | None, str | None, int, int]
@@ -273,6 +279,12 @@ async def _late(
         await connection.execute(
             queries.EARLIER, [row[0] for row in older], [row[1] for row in older]
         )
+
+
+def _others(rows: Sequence[Row], last: list[Latest], newer: set[int]) -> list[Row]:
+    """Rows that are not the latest of their streams."""
+    heard = {row[:2] for row in last if row[0] in newer}
+    return [row for row in rows if row[:2] not in heard]
 
 
 def _repeated(rows: Sequence[Row]) -> set[int]:

@@ -9,6 +9,7 @@ import orjson
 
 from cim.errors import BadParameter, Conflict, NotAllowed
 from cim.feeds.sensorthings.fields import Body, fields, wrong
+from cim.feeds.writing import chunks
 from cim.store.queries.sensorthings import pages
 from cim.store.queries.sensorthings import writing as queries
 from cim.store.queries.sensorthings.asked import Options, Step, said
@@ -57,6 +58,9 @@ class Maker:
     """What takes readings in."""
 
     made: int = 0
+    told: list[str] = field(default_factory=list)
+    """What was made or changed: `Thing 8`."""
+
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     async def create(self, entity: str, body: Any) -> Any:
@@ -67,7 +71,15 @@ class Maker:
         if entity == "Observation":
             return (await self.observe(self, [body]))[0]
         found, links = fields(entity, body, ENTITIES[entity].links, whole=True)
-        return await MAKERS[entity](self, found, links)
+        id = await MAKERS[entity](self, found, links)
+        self.told.append(f"{entity} {id}")
+        return id
+
+    async def tell(self) -> None:
+        """Have who listens told of it, when the transaction is through."""
+        if self.told:
+            await self.connection.execute(queries.TELL, chunks(self.told))
+            self.told.clear()
 
     async def linked(self, entity: str, given: Any, *, new: bool = True) -> Any:
         """The id of an entity that is named by its id, or made; BadParameter for neither."""
@@ -125,6 +137,7 @@ class Maker:
         if at is None and locations:
             sql = queries.insert("HistoricalLocation", ("thing_id", "time"))
             history = await self.connection.fetchval(sql, thing, self.now)
+            self.told.append(f"HistoricalLocation {history * 8}")
             await self.connection.execute(queries.REMEMBER, history, locations)
 
     async def insert(self, entity: str, found: Body) -> int:

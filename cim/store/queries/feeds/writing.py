@@ -86,6 +86,9 @@ MARK: Final = f"""
 NOTIFY: Final = "SELECT pg_notify('cim_readings', line) FROM unnest($1::text[]) AS line"
 """Who listens is told when the transaction is through."""
 
+NOTIFY_OTHERS: Final = "SELECT pg_notify('cim_sensorthings', line) FROM unnest($1::text[]) AS line"
+"""The same of readings that are the latest of no datastream."""
+
 LETTERS: Final = f"""
     INSERT INTO platform.dead_letter
         (received_at, feed_id, topic, content_type, payload, reason, detail, repeats)

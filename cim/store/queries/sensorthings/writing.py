@@ -169,6 +169,15 @@ END_READINGS: Final = (
 READINGS_OF_FEATURE: Final = """SELECT datastream_id AS id, phenomenon_time AS at
     FROM city.sta_observation WHERE feature = $1 * 8"""
 
+WITHIN: Final = """SELECT (extract(epoch FROM phenomenon_time) * 1000000)::int8 AS us
+    FROM city.observation WHERE datastream_id = $1
+        AND phenomenon_time >= to_timestamp(0) + $2::int8 * interval '1 millisecond'
+        AND phenomenon_time < to_timestamp(0) + ($2::int8 + 1) * interval '1 millisecond'"""
+"""The readings of a millisecond."""
+
+TELL: Final = "SELECT pg_notify('cim_sensorthings', line) FROM unnest($1::text[]) AS line"
+"""Who listens is told what was made or changed when the transaction is through."""
+
 PARTS: Final = """SELECT multi::text AS multi, (SELECT count(*) FROM city.sta_part p
     WHERE p.datastream_id = x.datastream_id)::int4 AS parts
     FROM city.sta_datastream x WHERE datastream_id = $1"""
