@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Engine, text
+
+from tests.accounts import add_key
 
 ROOT = "http://testserver/sta/v1.1"
 UNIT_201, TOWER, LIFT, WATER_METER = 201 * 8 + 2, 1 * 8 + 3, 1 * 8 + 4, 2 * 8 + 1
@@ -139,3 +142,59 @@ def test_what_is_not_there_is_not_found(client: TestClient, path: str) -> None:
     answer = client.get(f"/sta/v1.1/{path}")
     assert answer.status_code == 404, answer.text
     assert answer.json()["message"]
+
+
+@pytest.fixture(scope="module")
+def towns(city: Any, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO city.admin_area (id, code, level, name, parent_id) "
+                "VALUES (6, '441900002', 4, '别镇', 3)"
+            )
+        )
+    add_key(engine, "sta-town", "key-sta-town", ["residents"], at="441900001")
+    add_key(engine, "sta-grid", "key-sta-grid", ["residents"], at="G01")
+    add_key(engine, "sta-far", "key-sta-far", ["residents"], at="441900002")
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"), [("key-sta-town", True), ("key-sta-grid", True), ("key-sta-far", False)]
+)
+def test_a_role_for_a_part_of_the_city_reads_homes_there(
+    towns: None, client: TestClient, name: str, allowed: bool
+) -> None:
+    who = {"Authorization": f"Bearer {name}"}
+    for address in (
+        "Datastreams(2)/Observations",
+        "Observations?$filter=result gt 0",
+        "Things(1610)/Datastreams?$filter=Observations/result gt 0",
+        "Datastreams?$filter=phenomenonTime ge 2000-01-01T00:00:00Z",
+        "FeaturesOfInterest(1610)/Observations",
+    ):
+        found = client.get(f"/sta/v1.1/{address}", headers=who).json()["value"]
+        assert bool(found) is allowed, address
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "", 405),
+        ("PUT", "/", 401),
+        ("HEAD", "/Things", 200),
+        ("GET", "/Things(%FF)", 404),
+        ("GET", "/Things(1)%2F..%2F..", 404),
+        ("GET", "/Things('')", 404),
+        ("GET", "/$metadata", 404),
+        ("GET", "/Things/$count", 404),
+        ("GET", "/Things(-8)", 404),
+        ("GET", "/Things(170141183460469231731687303715884105727)", 404),
+        ("GET", "/Observations('1_99999999999999999')", 404),
+        ("GET", "/Observations('1_-99999999999999999')", 404),
+        ("GET", "/Things?$skip=99999999999999999999", 200),
+    ],
+)
+def test_odd_addresses_and_methods_have_an_answer(
+    client: TestClient, method: str, path: str, status: int
+) -> None:
+    assert client.request(method, f"/sta/v1.1{path}").status_code == status
