@@ -218,30 +218,49 @@ def test_nothing_is_asked_for_who_has_gone(
 
 
 def test_a_device_neither_hears_nor_makes_what_is_not_its_own(
-    home: Settings, engine: Engine
+    client: TestClient, home: Settings, stream: int
 ) -> None:
+    at = f"v1.1/Datastreams({stream})/Observations"
+    where = place(broker.sensorthings(home))
+    url = f"mqtt://meter-9:secret@{where.host}:{where.port}"
+
+    async def go() -> Program:
+        async with bridged(home) as runner, Program(broker.sensorthings(home)) as program:
+            broker.let_in(home, [("meter-9", broker.hashed("secret"))])
+            await asyncio.sleep(0.3)
+            await program.subscribe(runner, at)
+            async with Program(url) as device:
+                device.client.subscribe("v1.1/#", qos=1)
+                await device.publish(at, {"phenomenonTime": "2026-11-20T09:00:00Z", "result": 99})
+                await program.publish(at, {"phenomenonTime": "2026-11-20T09:30:00Z", "result": 7})
+                await until(lambda: any("@iot.id" in body for body in program.of(at)))
+                await asyncio.sleep(0.3)
+                return device
+
+    assert asyncio.run(go()).heard == []
+    found = client.get(f"{STA}/Datastreams({stream})/Observations?$select=result").json()["value"]
+    assert [each["result"] for each in found] == [21.5, 22, 7]
+
+
+def test_nobody_is_let_in_with_another_password(home: Settings) -> None:
+    where = place(broker.sensorthings(home))
+
     async def go() -> None:
-        where = place(broker.sensorthings(home))
-        for user in ("cim-sensorthings", "somebody"):
-            client = gmqtt.Client(f"wrong-{user}")
-            client.set_auth_credentials(user, "wrong")
-            with pytest.raises(gmqtt.mqtt.handler.MQTTConnectError):
-                await client.connect(where.host, where.port)
-
-        found = client_root()["serverSettings"]
-        uris = [uri for uri in found["conformance"] if "mqtt" in uri]
-        assert len(uris) == 2
-        assert all(
-            found[uri] == {"endpoints": [f"mqtt://{where.host}:{where.port}"]} for uri in uris
-        )
-
-    def client_root() -> Any:
-        return document("http://root", at_broker(home))
+        wrong = gmqtt.Client("wrong")
+        wrong.set_auth_credentials(where.user, "wrong")
+        with pytest.raises(gmqtt.mqtt.handler.MQTTConnectError):
+            await wrong.connect(where.host, where.port)
 
     asyncio.run(go())
-    assert not any(
-        "mqtt" in uri for uri in document("http://root")["serverSettings"]["conformance"]
+
+
+def test_the_root_says_where_the_broker_is(home: Settings) -> None:
+    where = place(broker.sensorthings(home))
+    found = document("http://root", at_broker(home))["serverSettings"]
+    uris = [uri for uri in found["conformance"] if "mqtt" in uri]
+    assert len(uris) == 2
+    assert all(found[uri] == {"endpoints": [f"mqtt://{where.host}:{where.port}"]} for uri in uris)
+    without = document(
+        "http://root", at_broker(home.model_copy(update={"data_dir": home.data_dir / "x"}))
     )
-    rules = (broker.folder(home) / "acl").read_text()
-    mine = rules.split("user cim-sensorthings\n")[1].split("\n\n")[0]
-    assert mine == "topic readwrite v1.1/#"
+    assert not any("mqtt" in uri for uri in without["serverSettings"]["conformance"])
