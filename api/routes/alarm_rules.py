@@ -20,7 +20,7 @@ from cim.feeds.alarms import rules
 from cim.feeds.alarms.trial import tried
 from cim.security.rights import ALARMS_WRITE
 
-router = APIRouter(prefix="/alarm-rules", tags=["alarms"], responses=PROBLEMS | ABSENT)
+router = APIRouter(tags=["alarms"], responses=PROBLEMS | ABSENT)
 
 SHOWN = tuple(Rule.model_fields)
 WEEK = timedelta(days=7)
@@ -50,14 +50,16 @@ def _whole(connection: Connection, id: int) -> dict[str, Any]:
     return shown(row) | {"overrides": rules.overrides(connection, id)}
 
 
-@router.get("", summary="The rules there are", response_model=RuleList)
+@router.get("/alarm-rules", summary="The rules there are", response_model=RuleList)
 async def alarm_rules(request: Request, caller: RulerDep) -> Response:
     """Those that come with the program, as the city has made them, and its own."""
     found = await changed(request, caller, lambda c: [shown(row) for row in rules.listed(c)])
     return json({"rules": found})
 
 
-@router.post("/try", summary="How often a rule would have fired", response_model=Tried)
+@router.post(
+    "/alarm-rule-trials", summary="How often a rule would have fired", response_model=Tried
+)
 async def try_rule(request: Request, caller: RulerDep, trial: TrialIn) -> Response:
     """Judges the readings that are kept of a time, a week unless said; nothing is written.
 
@@ -71,7 +73,7 @@ async def try_rule(request: Request, caller: RulerDep, trial: TrialIn) -> Respon
     return json({"since": since, "until": until} | vars(found))
 
 
-@router.post("", summary="Add a rule", response_model=WholeRule, status_code=201)
+@router.post("/alarm-rules", summary="Add a rule", response_model=WholeRule, status_code=201)
 async def add_rule(request: Request, caller: RulerDep, rule: RuleIn) -> Response:
     """The next reading of each stream is judged by it."""
 
@@ -84,13 +86,13 @@ async def add_rule(request: Request, caller: RulerDep, rule: RuleIn) -> Response
     return Response(orjson.dumps(made), 201, headers, "application/json")
 
 
-@router.get("/{id}", summary="One rule", response_model=WholeRule)
+@router.get("/alarm-rules/{id}", summary="One rule", response_model=WholeRule)
 async def alarm_rule(id: Id, request: Request, caller: RulerDep) -> Response:
     """With the streams for which it is another."""
     return json(await changed(request, caller, lambda c: _whole(c, id)))
 
 
-@router.put("/{id}", summary="Make a rule another", response_model=WholeRule)
+@router.put("/alarm-rules/{id}", summary="Make a rule another", response_model=WholeRule)
 async def put_rule(id: Id, request: Request, caller: RulerDep, rule: RuleIn) -> Response:
     """The next reading is judged by what it is then; what is open ends by that, or goes on."""
 
@@ -101,14 +103,18 @@ async def put_rule(id: Id, request: Request, caller: RulerDep, rule: RuleIn) -> 
     return json(await changed(request, caller, work))
 
 
-@router.delete("/{id}", summary="Take a rule away", status_code=204)
+@router.delete("/alarm-rules/{id}", summary="Take a rule away", status_code=204)
 async def end_rule(id: Id, request: Request, caller: RulerDep) -> Response:
     """Its alarms end; what they were stays in their history."""
     await changed(request, caller, lambda c: rules.end(c, id, caller.actor))
     return Response(status_code=204)
 
 
-@router.put("/{id}/streams/{datastream}", summary="Another limit for one stream", status_code=204)
+@router.put(
+    "/alarm-rules/{id}/streams/{datastream}",
+    summary="Another limit for one stream",
+    status_code=204,
+)
 async def override_rule(
     id: Id, datastream: Id, request: Request, caller: RulerDep, override: Override
 ) -> Response:
@@ -121,7 +127,9 @@ async def override_rule(
     return Response(status_code=204)
 
 
-@router.delete("/{id}/streams/{datastream}", summary="As for all again", status_code=204)
+@router.delete(
+    "/alarm-rules/{id}/streams/{datastream}", summary="As for all again", status_code=204
+)
 async def settle_rule(id: Id, datastream: Id, request: Request, caller: RulerDep) -> Response:
     """The rule is for this stream what it is for all."""
     await changed(request, caller, lambda c: rules.settle(c, id, datastream))

@@ -26,7 +26,7 @@ from cim.feeds.webhooks import hooks
 from cim.privacy import open_vault
 from cim.security.rights import SYSTEM
 
-router = APIRouter(prefix="/webhooks", tags=["alarms"], responses=PROBLEMS | ABSENT)
+router = APIRouter(tags=["alarms"], responses=PROBLEMS | ABSENT)
 CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {**PROBLEM, "description": "There is one of that name already"}
 }
@@ -45,16 +45,19 @@ async def administrator(caller: CallerDep) -> Caller:
 AdminDep = Annotated[Caller, Depends(administrator)]
 
 
-@router.get("", summary="Who is told of alarms", response_model=Webhooks)
+@router.get("/webhooks", summary="Who is told of alarms", response_model=Webhooks)
 async def webhooks(request: Request, caller: AdminDep) -> Response:
     """With how many messages wait, and how many were given up; never a secret."""
     return json({"webhooks": await changed(request, caller, hooks.listed)})
 
 
 @router.post(
-    "", summary="Tell somebody of alarms", response_model=NewWebhook, status_code=201,
+    "/webhooks",
+    summary="Tell somebody of alarms",
+    response_model=NewWebhook,
+    status_code=201,
     responses=CONFLICT,
-)  # fmt: skip
+)
 async def add_webhook(
     request: Request, caller: AdminDep, settings: SettingsDep, hook: WebhookIn
 ) -> Response:
@@ -74,7 +77,7 @@ async def add_webhook(
     return Response(orjson.dumps(made), 201, headers, "application/json")
 
 
-@router.get("/dead", summary="Messages that were given up", response_model=DeadLetters)
+@router.get("/dead-webhooks", summary="Messages that were given up", response_model=DeadLetters)
 async def dead_letters(
     request: Request,
     caller: AdminDep,
@@ -88,7 +91,7 @@ async def dead_letters(
     return json({"dead": found})
 
 
-@router.patch("/{id}", summary="Change a webhook", response_model=NewWebhook)
+@router.patch("/webhooks/{id}", summary="Change a webhook", response_model=NewWebhook)
 async def change_webhook(
     id: Id, request: Request, caller: AdminDep, settings: SettingsDep, change: WebhookChange
 ) -> Response:
@@ -99,14 +102,14 @@ async def change_webhook(
     return json({"id": id, "secret": fresh}, **SECRET)
 
 
-@router.delete("/{id}", summary="Tell somebody no more", status_code=204)
+@router.delete("/webhooks/{id}", summary="Tell somebody no more", status_code=204)
 async def end_webhook(id: Id, request: Request, caller: AdminDep) -> Response:
     """What waits for them is dropped."""
     await changed(request, caller, lambda c: hooks.end(c, id))
     return Response(status_code=204)
 
 
-@router.post("/{id}/again", summary="Send what was given up again", response_model=Again)
+@router.post("/webhooks/{id}/again", summary="Send what was given up again", response_model=Again)
 async def send_again(
     id: Id,
     request: Request,

@@ -295,11 +295,11 @@ def test_a_rule_is_tried_on_the_readings_that_are_kept(client: TestClient, told:
                 FROM generate_series(0, 11) n""")
         )
     asked = {"rule": RULE, "since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}
-    found = client.post("/alarm-rules/try", headers=key("duty"), json=asked).json()
+    found = client.post("/alarm-rule-trials", headers=key("duty"), json=asked).json()
     # Four in twelve are above, one of them is not good; the last has not ended.
     assert (found["readings"], found["streams"], found["alarms"], found["open"]) == (11, 1, 2, 1)
     assert found["first"][0]["begun"] == "2026-11-20T03:00:00+00:00"
     count = told.rows("SELECT count(*) FROM city.rule WHERE name = '水压过高' AND enabled")
     assert count == [(0,)]
     silence = asked | {"rule": RULE | {"type": "silence", "condition": {}}}
-    assert client.post("/alarm-rules/try", headers=key("duty"), json=silence).status_code == 422
+    assert client.post("/alarm-rule-trials", headers=key("duty"), json=silence).status_code == 422

@@ -46,7 +46,7 @@ BODIES = {
     "POST /webhooks": {"name": "x", "url": "https://a.example/"},
     "PATCH /webhooks/{id}": {"enabled": False},
     "PUT /alarm-rules/{id}": RULE,
-    "POST /alarm-rules/try": {"rule": RULE},
+    "POST /alarm-rule-trials": {"rule": RULE},
     "PUT /alarm-rules/{id}/streams/{datastream}": {"enabled": False},
 }
 """What must be sent along, or what is sent is refused before who sends it."""
@@ -180,7 +180,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "POST /alarms/{id}/reopen": (ALARMS, "/alarms/1/reopen"),
     "GET /alarm-rules": (RULES, "/alarm-rules"),
     "POST /alarm-rules": (RULES, "/alarm-rules"),
-    "POST /alarm-rules/try": (RULES, "/alarm-rules/try"),
+    "POST /alarm-rule-trials": (RULES, "/alarm-rule-trials"),
     "GET /alarm-rules/{id}": (RULES, "/alarm-rules/1"),
     "PUT /alarm-rules/{id}": (RULES, "/alarm-rules/999"),
     "DELETE /alarm-rules/{id}": (RULES, "/alarm-rules/999"),
@@ -188,7 +188,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "DELETE /alarm-rules/{id}/streams/{datastream}": (RULES, "/alarm-rules/999/streams/1"),
     "GET /webhooks": (SYSTEM, "/webhooks"),
     "POST /webhooks": (SYSTEM, "/webhooks"),
-    "GET /webhooks/dead": (SYSTEM, "/webhooks/dead"),
+    "GET /dead-webhooks": (SYSTEM, "/dead-webhooks"),
     "PATCH /webhooks/{id}": (SYSTEM, "/webhooks/1"),
     "DELETE /webhooks/{id}": (SYSTEM, "/webhooks/1"),
     "POST /webhooks/{id}/again": (SYSTEM, "/webhooks/1/again"),

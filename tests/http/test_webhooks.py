@@ -72,8 +72,8 @@ def test_what_was_given_up_is_sent_again(admin: TestClient, engine: Engine) -> N
             SELECT city.add_entry(900, 'begin', '2026-11-20Z', NULL, 'E07');
             UPDATE platform.webhook_delivery SET dead_at = now(), tries = 12, error = 'HTTP 503'""")
         )
-    (dead,) = admin.get(f"/webhooks/dead?webhook={id}").json()["dead"]
+    (dead,) = admin.get(f"/dead-webhooks?webhook={id}").json()["dead"]
     assert (dead["event_id"], dead["error"], dead["tries"]) == (900, "HTTP 503", 12)
     assert admin.post(f"/webhooks/{id}/again?delivery={dead['id']}").json() == {"waiting": 1}
-    assert admin.get("/webhooks/dead").json() == {"dead": []}
+    assert admin.get("/dead-webhooks").json() == {"dead": []}
     assert admin.get("/webhooks").json()["webhooks"][0]["waiting"] == 1

@@ -1127,7 +1127,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/alarm-rules/try": {
+    "/alarm-rule-trials": {
         parameters: {
             query?: never;
             header?: never;
@@ -1228,7 +1228,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/webhooks/dead": {
+    "/dead-webhooks": {
         parameters: {
             query?: never;
             header?: never;
