@@ -31,7 +31,8 @@ def feed() -> None:
 
 @feed.command()
 @click.option("--attached", is_flag=True, hidden=True, help="End with the standard input.")
-def run(attached: bool) -> None:
+@click.option("--metrics", metavar="HOST:PORT", help="Answer Prometheus there 监控指标地址.")
+def run(attached: bool, metrics: str | None) -> None:
     """Take in the messages of every feed until stopped. 持续接入消息。
 
     A message is acknowledged once it is in the store. Several may run at once, here or on other
@@ -41,10 +42,11 @@ def run(attached: bool) -> None:
     \b
     Example:
       cim serve --no-feeds
-      cim feed run
+      cim feed run --metrics 127.0.0.1:9465
     """
     import uvloop  # noqa: PLC0415 - for this alone: a fifth of the time of a message
 
+    from cim.feeds import measures  # noqa: PLC0415 - where it runs alone
     from cim.feeds.running import Runner  # noqa: PLC0415 - asyncio and drivers, for this alone
     from cim.intake.attached import end_with_input  # noqa: PLC0415 - only where it is started so
 
@@ -52,6 +54,8 @@ def run(attached: bool) -> None:
         end_with_input()
     else:
         say("taking in messages; stop it with Ctrl-C", "正在接入消息；按 Ctrl-C 停止")
+    if metrics:
+        measures.answer(metrics)
     runner = Runner(settings_module.load(), lambda *said: None if attached else say(*said))
 
     async def go() -> None:

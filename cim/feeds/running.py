@@ -39,9 +39,6 @@ LAST: Final = 10.0
 COMING_UP: Final = 30.0
 """Seconds that a database may take to come up when this begins."""
 
-CROWD: Final = 4 * mqtt.WINDOW
-"""Messages that wait of one feed before its connection is not read any further."""
-
 HELD: Final = 1667853712
 """The advisory lock, with a feed's id, of who alone takes in a feed that cannot be shared."""
 
@@ -72,7 +69,7 @@ class Taking:
 
     def _take(self, item: Item) -> None:
         self.collector.put(item)
-        if not self._paused and len(self.collector) > CROWD:
+        if not self._paused and self.collector.crowded:
             self._paused = True
             self.subscriber.pause(True)
 
@@ -82,7 +79,7 @@ class Taking:
             if item.decoded is not None and item.decoded.replies:
                 for reply in item.decoded.replies:
                     self.subscriber.say(reply.topic, reply.payload)
-        if self._paused and len(self.collector) < CROWD // 2:
+        if self._paused and self.collector.roomy:
             self._paused = False
             self.subscriber.pause(False)
 

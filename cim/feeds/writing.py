@@ -161,16 +161,12 @@ async def _together(
         if needed:
             wanted = [_FIRST + timedelta(days=day) for day in needed]
             await connection.execute(queries.PREPARE_DAYS, wanted)
-        if rows:
-            await _insert(connection, rows, made)
         if corrections:
             told = await connection.execute(queries.CORRECT, *_columns(corrections))
             made.corrected = int(told.rpartition(" ")[2])
             made.duplicates += len(corrections) - made.corrected
+            await connection.execute(queries.MARK, *_columns(corrections)[:2])
         await _follow(connection, rows, corrections, lot.watched, ways.judge, made)
-        if made.stored or made.corrected:
-            streams, times = _columns([*rows, *corrections])[:2]
-            await connection.execute(queries.MARK, streams, times)
         for row in made.differing:
             if letter := ways.explain(row, "differs", f"stream {row[0]}"):
                 letters.append(letter)
@@ -211,12 +207,18 @@ def _columns(rows: Sequence[Row]) -> list[tuple[Any, ...]]:
 
 
 async def _insert(connection: Any, rows: list[Row], made: Written) -> None:
-    """Insert what is not there; where some are, find those that say something else."""
-    columns = _columns(rows)
-    told = await connection.execute(queries.INSERT, *columns)
+    """Insert what is not there."""
+    told = await connection.execute(queries.INSERT, *_columns(rows))
     made.stored = int(told.rpartition(" ")[2])
+    if made.stored:
+        await connection.execute(queries.MARK, *_columns(rows)[:2])
+
+
+async def _compare(connection: Any, rows: list[Row], made: Written) -> None:
+    """Find those that say something else than what is there."""
     if made.stored == len(rows):
         return
+    columns = _columns(rows)
     different = await connection.fetch(queries.DIFFERENT, *columns[:4])
     made.differing += [rows[row[0] - 1] for row in different]
     made.duplicates += len(rows) - made.stored - len(different)
@@ -230,13 +232,19 @@ async def _follow(
     judge: Judge | None,
     made: Written,
 ) -> None:
-    """What follows from readings: the latest, alarms, sums that are behind, news."""
+    """Write readings and what follows: the latest, alarms, sums that are behind, news."""
     lines: list[str] = []
     unheard: list[Row] = []
     if rows:
         before = await _before(connection, rows, watched) if judge else {}
         last = _last(rows)
-        told = await connection.fetchrow(queries.LATEST, *zip(*last, strict=True))
+        if len(last) == len(rows):
+            told = await connection.fetchrow(queries.ONCE, *zip(*last, strict=True))
+            made.stored = told["stored"]
+        else:
+            await _insert(connection, rows, made)
+            told = await connection.fetchrow(queries.LATEST, *zip(*last, strict=True))
+        await _compare(connection, rows, made)
         lines += _news(last, told["ids"])
         if len(told["ids"]) < len(last) or len(last) < len(rows):
             await _late(connection, rows, last, set(told["ids"]), made)

@@ -68,6 +68,28 @@ def latest(*, correcting: bool) -> str:
         coalesce(array_agg(id) FILTER (WHERE ruled), '{{}}') AS ruled FROM told"""
 
 
+ONCE: Final = f"""
+    WITH f AS MATERIALIZED (
+        SELECT f.id, {_at("f.us")} AS at, f.value, f.txt, f.quality, {_at("f.got")} AS got
+        FROM unnest($1::bigint[], $2::bigint[], $3::float8[], $4::text[], $5::smallint[],
+            $6::bigint[]) AS f(id, us, value, txt, quality, got)),
+    stored AS (
+        INSERT INTO city.observation (datastream_id, phenomenon_time, result, result_text, quality)
+        SELECT id, at, value, txt, quality FROM f
+        ON CONFLICT (datastream_id, phenomenon_time) DO NOTHING RETURNING 1),
+    told AS (
+        UPDATE city.datastream t
+        SET last_value = f.value, last_text = f.txt, last_at = f.at, quality = f.quality,
+            received_at = f.got, first_at = coalesce(t.first_at, f.at)
+        FROM f WHERE t.id = f.id AND (t.last_at IS NULL OR t.last_at < f.at)
+        RETURNING t.id, t.ruled)
+    SELECT (SELECT count(*) FROM stored)::int AS stored,
+        coalesce(array_agg(id), '{{}}') AS ids,
+        coalesce(array_agg(id) FILTER (WHERE ruled), '{{}}') AS ruled,
+        (SELECT city.mark_rollups(array_agg(f.id), array_agg(f.at)) FROM f) AS marked
+    FROM told"""
+"""All of INSERT, LATEST and MARK, of streams with one reading each: what travels, travels once."""
+
 LATEST: Final = latest(correcting=False)
 LATEST_CORRECTED: Final = latest(correcting=True)
 
@@ -79,8 +101,8 @@ EARLIER: Final = f"""
 """Readings that came late may be the oldest."""
 
 MARK: Final = f"""
-    SELECT city.mark_rollups($1::bigint[],
-        ARRAY(SELECT {_at("us")} FROM unnest($2::bigint[]) WITH ORDINALITY AS f(us, n) ORDER BY n))"""
+    SELECT city.mark_rollups(array_agg(f.id), array_agg({_at("f.us")}))
+    FROM unnest($1::bigint[], $2::bigint[]) AS f(id, us)"""
 """Sums of hours that are closed are behind where one of these came in; it sees to which."""
 
 NOTIFY: Final = "SELECT pg_notify('cim_readings', line) FROM unnest($1::text[]) AS line"
