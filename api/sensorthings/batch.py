@@ -7,6 +7,7 @@ entity is named by its `@iot.id`. Who sends the batch sends every request of it.
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, unquote
 
@@ -15,7 +16,7 @@ import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
-from api.errors import problem, public, status_of
+from api.errors import BUSY, problem, public, status_of
 from api.sensorthings import routes, writing
 from api.sensorthings.asking import Question, QuestionDep, refusal
 from api.sensorthings.multipart import (
@@ -29,6 +30,7 @@ from api.sensorthings.multipart import (
     wrong,
 )
 from api.sensorthings.writing import Writer
+from api.serving.deadline import LONGEST
 from cim.errors import BadParameter, CimError, TooLarge
 from cim.feeds.sensorthings.making import Maker
 from cim.store.queries.ready import Asked
@@ -132,6 +134,8 @@ class Run:
     """What the requests so far led to, by their ids; None where one failed or found nothing."""
 
     room: int = ROOM
+    until: float = field(default_factory=lambda: monotonic() + LONGEST)
+    """None is begun after that."""
 
     async def group(self, group: Group) -> list[Answer]:
         """The answers of requests that belong together; of those that were left out there is none.
@@ -181,6 +185,8 @@ class Run:
     async def one(self, part: Part, by: Question, writer: Writer | None) -> Answer:
         """The answer to one request."""
         try:
+            if monotonic() > self.until:
+                raise BUSY
             path, query = located(self.led(part.url))
             request = self.asked(part, path, query)
         except CimError as error:

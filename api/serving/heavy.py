@@ -119,9 +119,11 @@ def costly(scope: Scope) -> bool:
     >>> [costly({"path": f"/sta/v1.1/{path}", "query_string": b"$filter=name eq 'x'"})
     ...     for path in ("Things", "Things(1)/Datastreams")]
     [True, False]
+    >>> costly({"path": "/sta/v1.1/$batch", "query_string": b""})
+    True
     """
     path: str = scope["path"]
-    if path.startswith("/sta/"):
+    if path.startswith("/sta/") and not path.endswith("/$batch"):
         # Of one entity an index answers all that is asked; of a whole set any option may read it.
         return "(" not in path and bool(WHOLE.search(scope["query_string"]))
     if path.startswith("/ogc/") and path.endswith("/items"):

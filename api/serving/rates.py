@@ -45,6 +45,7 @@ COSTS: Final[tuple[tuple[str, float], ...]] = (
     ("/uploads", 0.5),
     ("/live", 5.0),
     ("/feeds/", 0.05),
+    ("/sta/v1.1/$batch", 20.0),
     ("/sta/", 2.0),
     ("/devices/health", 20.0),
     ("/devices/inspection", 20.0),

@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
+from api.sensorthings import batch
 from tests.accounts import add_key
 
 STA = "/sta/v1.1"
@@ -181,6 +182,16 @@ def test_the_others_of_a_group_that_failed_are_told_so(
     told = {each["id"]: each["status"] for each in answer.json()["responses"]}
     assert told == {"1": 424, "2": 403, "3": 400}
     assert things(client, "grouped") == 0
+
+
+def test_no_request_is_begun_when_the_time_is_over(
+    client: TestClient, office: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "LONGEST", -1.0)
+    late = http("POST Things", '{"name": "late", "description": "x"}', "1")
+    told = send(client, office, http("GET Things?$top=1"), change_set(late))
+    assert statuses(told) == [503, 503]
+    assert things(client, "late") == 0
 
 
 def test_reading_needs_no_key_and_writing_does(client: TestClient) -> None:
