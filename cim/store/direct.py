@@ -123,11 +123,14 @@ class Direct:
             async with one.transaction():
                 return await work(one)
 
-        done: Done = await self._run(ask, tries=1)
+        done: Done = await self._tried(ask, 1)
         return done
 
-    async def _run(self, ask: Callable[[Any], Awaitable[Any]], tries: int = 2) -> Any:
+    async def _run(self, ask: Callable[[Any], Awaitable[Any]]) -> Any:
         """Ask on a connection that is free, and once more on another where that one has gone."""
+        return await self._tried(ask, 2)
+
+    async def _tried(self, ask: Callable[[Any], Awaitable[Any]], tries: int) -> Any:
         try:
             try:
                 return await self._once(ask)
