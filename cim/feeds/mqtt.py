@@ -179,7 +179,7 @@ class Subscriber:
         """`name` is the same at every start, so that the broker knows its session again."""
         self.feed, self._where, self._name, self._hand = feed, where, name, taken
         self._client: _Client | None = None
-        self._version = MQTTv50
+        self._version = MQTTv311 if feed.options.get("mqtt") == 3 else MQTTv50
         self.connected = False
         self.connects = 0
         self.closed = False

@@ -222,6 +222,36 @@ def test_what_comes_while_nobody_takes_it_in_waits_at_the_broker(
     asyncio.run(go())
 
 
+def test_a_broker_that_speaks_mqtt_3_alone_gets_its_acknowledgements_after_the_commit_too(
+    city: Engine, home: Settings, sender: Sender
+) -> None:
+    word = sender.where.password
+    option = "UPDATE platform.feed SET options = options {} WHERE name = 'plain'"
+    with city.begin() as connection:
+        connection.execute(text(option.format("""|| '{"mqtt"\\:3}'""")))
+
+    async def go() -> None:
+        mine = [{"device": "meter-1", "stream": "energy", **one} for one in messages(0, 40)]
+        async with taking_in(home) as runner:
+            with city.begin() as connection:
+                connection.execute(text("REVOKE INSERT ON city.observation FROM cim_feeder"))
+            await sender.publish(broker.USER, word, "trusted/x", *mine)
+            await until(lambda: any(one.collector.away for one in runner.taking.values()))
+            versions = {one.feed.name: one.subscriber._version for one in runner.taking.values()}
+            assert (versions["plain"], versions["own"]) == (4, 5)
+        with city.begin() as connection:
+            connection.execute(text("GRANT INSERT ON city.observation TO cim_feeder"))
+        async with taking_in(home):  # nothing was acknowledged, so the broker sends it again
+            await until(lambda: count(city) == 40)
+
+    broker.ensure(home)
+    try:
+        asyncio.run(go())
+    finally:
+        with city.begin() as connection:
+            connection.execute(text(option.format("- 'mqtt'")))
+
+
 def test_while_the_database_refuses_nothing_is_acknowledged_and_nothing_lost(
     city: Engine, home: Settings, sender: Sender
 ) -> None:
