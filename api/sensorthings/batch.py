@@ -30,7 +30,6 @@ from api.sensorthings.multipart import (
     wrong,
 )
 from api.sensorthings.writing import Writer
-from api.serving.deadline import LONGEST
 from cim.errors import BadParameter, CimError, TooLarge
 from cim.feeds.sensorthings.making import Maker
 from cim.store.queries.ready import Asked
@@ -44,6 +43,9 @@ router = APIRouter(prefix="/sta", include_in_schema=False)
 Done = TypeVar("Done")
 JSON: Final = "application/json"
 MIXED: Final = "multipart/mixed"
+
+LONGEST: Final = 30.0
+"""Seconds after which no other request of a batch is begun: as long as one may take."""
 
 ROOM: Final = 64 << 20
 """Bytes of all answers of a batch."""
