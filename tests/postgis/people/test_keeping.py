@@ -14,7 +14,6 @@ from sqlalchemy import Engine, insert, text
 from cim.cli import main
 from cim.commands.acting import CONSOLE
 from cim.errors import PrivacyError
-from cim.feeds.webhooks import hooks
 from cim.load.kind import SEALED
 from cim.model import buildings, people, platform, reference
 from cim.people import requests, retention, rotation
@@ -132,23 +131,6 @@ def test_another_key_seals_everything_and_the_old_one_opens_nothing(
     assert read_keys(aside) == old and aside.stat().st_mode & 0o077 == 0
     with engine.begin() as connection:
         store_keys.held(connection, running)
-
-
-def test_messages_to_others_are_signed_as_before_after_the_key_was_changed(
-    engine: Engine, kept: Settings
-) -> None:
-    with engine.begin() as connection:
-        vault = open_vault(kept)
-        where = "https://regulator.example/"
-        id, secret = hooks.add(connection, vault, "安检", where, {}, "system")
-    done = rotation.rotate(engine, kept, lambda _: None, batch=7)
-    assert done.sealed["hooks"] == 1
-    sealed = text("SELECT secret_enc FROM platform.webhook WHERE id = :id")
-    fresh = Vault(read_keys(key_file(kept))[0])
-    with engine.begin() as connection:
-        value = bytes(connection.execute(sealed, {"id": id}).scalar_one())
-        assert fresh.decrypt([value], "webhook.secret") == [secret]
-        connection.execute(text("DELETE FROM platform.webhook"))  # what follows counts none
 
 
 def test_who_signs_in_by_codes_does_so_after_the_key_was_changed(
