@@ -16,7 +16,7 @@ from cim.errors import BadParameter, CimError, Conflict
 from cim.feeds import writing
 from cim.feeds.alarms.judge import judge
 from cim.feeds.biometric import named
-from cim.feeds.fitting import Shape, fit, limits, timely
+from cim.feeds.fitting import EARLIEST, Shape, fit, limits, timely
 from cim.feeds.reading import Fault, Reading
 from cim.feeds.reasons import REASONS
 from cim.feeds.sensorthings.fields import Body, json, members, text, wrong
@@ -33,6 +33,9 @@ KNOWN = {
     "phenomenonTime", "resultTime", "result", "resultQuality", "validTime", "parameters",
     "Datastream", "MultiDatastream", "FeatureOfInterest",
 }  # fmt: skip
+AHEAD = 7 * 86_400_000_000
+"""Microseconds ahead of our clock that a client's own stream may be: days are made so far ahead."""
+
 EXACT = 2**53
 """Whole numbers up to which a double says them exactly."""
 
@@ -189,7 +192,7 @@ async def take(maker: Maker, found: list[Said], *, correct: bool = False) -> lis
 def fitted(each: Said, stream: Any, now: int) -> CimError | None:
     """Hold a reading of a device against its stream; one of a client's stays as it came."""
     if stream["free"]:
-        return _several(each, stream)
+        return _kept(microseconds(each.at), now) or _several(each, stream)
     if named(stream["observed_property"]):
         return refusal(Fault("biometric"))
     fault = timely(microseconds(each.at), now, stream["days"])
@@ -206,6 +209,17 @@ def fitted(each: Said, stream: Any, now: int) -> CimError | None:
     each.value, each.words, each.quality = kept
     each.rich = None
     return None
+
+
+def _kept(at: int, now: int) -> CimError | None:
+    """BadParameter for a time that no reading is kept of."""
+    if EARLIEST <= at <= now + AHEAD:
+        return None
+    return wrong(
+        "phenomenonTime",
+        "must lie between the year 2000 and seven days from now",
+        "须在 2000 年至七天之后之间",
+    )
 
 
 def _several(each: Said, stream: Any) -> CimError | None:

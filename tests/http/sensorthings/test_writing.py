@@ -149,6 +149,19 @@ def test_many_readings_come_as_rows_and_each_has_its_outcome(
     assert [row[3] for row in found["dataArray"]] == [21.5, 22, 23, True]
 
 
+@pytest.mark.parametrize("when", ["1999-12-31T23:59:59Z", "2099-06-01T00:00:00Z"])
+def test_a_time_that_no_reading_is_kept_of_is_refused(
+    client: TestClient, office: dict[str, str], station: str, when: str
+) -> None:
+    stream = client.get(f"{station}/Datastreams").json()["value"][0]["@iot.selfLink"]
+    body = {"phenomenonTime": when, "result": 1}
+    answer = client.post(f"{stream}/Observations", json=body, headers=office)
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith("phenomenonTime must lie between the year 2000")
+    fine = {"phenomenonTime": "2000-01-01T00:00:00Z", "result": 1}
+    assert client.post(f"{stream}/Observations", json=fine, headers=office).status_code == 201
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
