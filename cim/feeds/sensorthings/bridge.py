@@ -40,7 +40,7 @@ LOCK: Final = 1667853713
 READINGS, CHANGES = "cim_readings", "cim_sensorthings"
 """Channels of the database: latest readings; others, and entities, as `kind id`."""
 
-PAUSE: Final = 2.0
+PAUSE: Final = 5.0
 """Seconds between two tries."""
 
 WAITING: Final = 20_000
