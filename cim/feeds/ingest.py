@@ -154,6 +154,10 @@ class _Batch:
         self.letters: list[Letter] = []
         self.fates: Counter[tuple[int, str]] = Counter()
         self.faults: dict[int, list[Fault]] = {}
+        self.alike: dict[tuple[int, str], Letter | None] = {}
+        """By message and reason: many faults of one message are one letter."""
+
+        self.biometric: dict[int, bool] = {}
 
     def unknown(self) -> list[Wanted]:
         """Keys that the book does not know, each once."""
@@ -227,10 +231,17 @@ class _Batch:
         return None
 
     def fault(self, number: int, fault: Fault) -> None:
-        """Set a message aside for a fault, whole, with what is at fault."""
-        letter = self.letter(number, fault)
-        if letter is not None:
-            self.letters.append(letter)
+        """Set a message aside for a fault, whole, with what is at fault; once for each reason."""
+        key = (number, fault.reason)
+        if key not in self.alike:
+            self.alike[key] = letter = self.letter(number, fault)
+            if letter is not None:
+                self.letters.append(letter)
+            return
+        self.faults[number].append(fault)
+        self.fates[self.items[number].feed.id, fault.reason] += 1
+        if (first := self.alike[key]) is not None:
+            first.repeats += 1
 
     def letter(self, number: int, fault: Fault) -> Letter | None:
         """The letter of a fault; None where so many came that it is counted alone."""
@@ -247,7 +258,7 @@ class _Batch:
         kept: bytes | None = item.payload
         if len(item.payload) > LARGEST:
             kept, detail = None, f"{detail} ({len(item.payload)} bytes)"
-        elif fault.reason == "biometric" or within(item.payload):
+        elif fault.reason == "biometric" or self._is_biometric(number):
             kept = None
         message = item.message
         return Letter(
@@ -260,6 +271,12 @@ class _Batch:
             detail,
             repeats,
         )
+
+    def _is_biometric(self, number: int) -> bool:
+        """Whether a payload has what is never kept: looked for once, however many its faults."""
+        if number not in self.biometric:
+            self.biometric[number] = within(self.items[number].payload)
+        return self.biometric[number]
 
     def explain(self, row: Row, reason: str, detail: str) -> Letter | None:
         """The letter of a row that the store did not take."""
