@@ -63,7 +63,11 @@ def test_what_was_acknowledged_is_stored_once_whatever_is_killed(city: City) -> 
         said = "".join(f"\n── {name}\n{city.said(name)}" for name in INGESTERS)
         error.add_note(f"seed {SEED}, make chaos SECONDS={SECONDS:.0f} SEED={SEED}\n{log}{said}")
         raise
-    spread.LINES.append(f"chaos: seed {SEED}, killed {chaos.deaths}; " + "; ".join(proof.said))
+    said = "; ".join(dict.fromkeys(proof.said))
+    spread.LINES.append(
+        f"chaos: seed {SEED}, killed {chaos.deaths}; {said}; bytes that ingesters grew by while "
+        f"the database was away: {grown}"
+    )
 
 
 def _subscribed(city: City) -> None:
