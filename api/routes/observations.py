@@ -1,7 +1,7 @@
 """Readings of one datastream."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query
@@ -9,7 +9,8 @@ from fastapi.responses import Response
 from pydantic import AwareDatetime, BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from api.database.store import may_at
+from api.access import Caller
+from api.database.store import Store, may_at
 from api.deps import CallerDep, KeyedStoreDep
 from api.params import Id, Limit
 from api.routes import ABSENT, PROBLEMS, json
@@ -19,6 +20,11 @@ from cim.security.rights import LIVING_READ
 from cim.store.queries import observations as queries
 
 router = APIRouter(prefix="/datastreams", tags=["devices"], responses=PROBLEMS | ABSENT)
+
+AT_HOME = NotAllowed(
+    "Readings of a device in a unit tell who is at home: they need the right `living.read` there.",
+    "户内设备的读数可反映居住情况：须使用密钥或登录，且具有该区域的“living.read”权限。",
+)
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 """Beyond these no city has readings, and near the ends of time the database has no zone."""
@@ -55,12 +61,11 @@ async def observations(
     found = await store.row(queries.stream(id))
     if found is None:
         raise NotFound(f"No datastream has the id {id}.", f"没有编号为 {id} 的数据流。")
-    if found.in_a_home and not await may_at(store, caller, LIVING_READ, found.building_id):
-        raise NotAllowed(
-            "Readings of a device in a unit tell who is at home: they need the right "
-            "`living.read` there.",
-            "户内设备的读数可反映居住情况：须使用密钥或登录，且具有该区域的“living.read”权限。",
-        )
+    begins = await open_from(store, caller, found)
+    if begins is not None:
+        start = begins if start is None else max(start, begins)
+        if end is not None and start >= end:
+            raise AT_HOME
     rows = await store.rows(queries.readings(id, start, end, limit + 1))
     points = [
         (row.at, row.result if row.result is not None else row.result_text)
@@ -74,6 +79,21 @@ async def observations(
         },
         Vary="Authorization, Cookie",
     )
+
+
+async def open_from(store: Store, caller: Caller, found: Any) -> datetime | None:
+    """From when on a caller may read a stream; None from its beginning on. NotAllowed.
+
+    What a device said in a unit where it is no longer is of that home, not of where it is now.
+    """
+    if found.in_a_home and not await may_at(store, caller, LIVING_READ, found.building_id):
+        raise AT_HOME
+    hidden = [
+        datetime.fromisoformat(until)
+        for building, until in orjson.loads(found.homes_before)
+        if not await may_at(store, caller, LIVING_READ, building)
+    ]
+    return max(hidden, default=None)
 
 
 def check_period(start: datetime | None, end: datetime | None) -> None:

@@ -1,5 +1,6 @@
 """A series of one datastream, with as many points as a chart is wide."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -13,12 +14,12 @@ from api.database.store import Store, may_at
 from api.deps import CallerDep, DirectDep, KeyedStoreDep
 from api.params import Id
 from api.routes import ABSENT, PROBLEMS
-from api.routes.observations import Moment, check_period
+from api.routes.observations import AT_HOME, Moment, check_period, open_from
 from api.schemas.series import How, Series
-from cim.errors import InvalidQuery, NotAllowed, NotFound
+from cim.errors import InvalidQuery, NotFound
 from cim.feeds.history import series as kernel
 from cim.feeds.history.series import SECOND, Asked, Kept
-from cim.security.rights import CITY_READ, LIVING_READ
+from cim.security.rights import CITY_READ
 from cim.store.direct import Direct
 from cim.store.queries.feeds import series as queries
 
@@ -48,6 +49,7 @@ async def asked(
     how: HowAsked = "minmax",
 ) -> Asked:
     """What of a series is asked for; InvalidQuery where it is no period."""
+    check_period(start, end)  # before a day is taken from it: there is none before the first
     until = end or datetime.now(UTC)
     since = start or until - USUAL
     check_period(since, until)
@@ -73,12 +75,10 @@ async def series(
     found = await direct.row(queries.STREAM(id=id))
     if found is None or not await sees(store, caller, found):
         raise NotFound(f"No datastream has the id {id}.", f"没有编号为 {id} 的数据流。")
-    if found.in_a_home and not await may_at(store, caller, LIVING_READ, found.building_id):
-        raise NotAllowed(
-            "Readings of a device in a unit tell who is at home: they need the right "
-            "`living.read` there.",
-            "户内设备的读数可反映居住情况：须使用密钥或登录，且具有该区域的“living.read”权限。",
-        )
+    begins, least = await open_from(store, caller, found), None
+    if begins is not None:
+        least = kernel.begins("day", kernel.micros(begins) + kernel.WIDTHS["day"])
+        asked = later(asked, least)
     head = {
         "datastream": orjson.loads(found.answer),
         "start": moment(asked.start),
@@ -86,10 +86,17 @@ async def series(
         "how": asked.how,
     }
     body = orjson.dumps(
-        head | await read(direct, id, found, asked),
+        head | await read(direct, id, found, asked, least),
         option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z,
     )
     return Response(body, media_type="application/json", headers={"Vary": "Authorization, Cookie"})
+
+
+def later(asked: Asked, least: int) -> Asked:
+    """What is asked for, from a moment on; NotAllowed where that is nothing."""
+    if least >= asked.end:
+        raise AT_HOME
+    return replace(asked, start=max(asked.start, least))
 
 
 async def sees(store: Store, caller: Caller, found: Any) -> bool:
@@ -103,8 +110,10 @@ async def sees(store: Store, caller: Caller, found: Any) -> bool:
     )
 
 
-async def read(direct: Direct, id: int, found: Any, asked: Asked) -> dict[str, Any]:
-    """What the answer says besides whose it is."""
+async def read(
+    direct: Direct, id: int, found: Any, asked: Asked, least: int | None = None
+) -> dict[str, Any]:
+    """What the answer says besides whose it is; nothing from before `least` is read."""
     if found.result_type in ("text", "code"):
         texts = await words(direct, id, asked)
         if texts["t"]:
@@ -115,7 +124,9 @@ async def read(direct: Direct, id: int, found: Any, asked: Asked) -> dict[str, A
     kept = Kept(a_day, {name: kernel.micros(at) for name, at in since.items() if at is not None})
     level = kernel.choose(asked, kept)
     longest = kernel.longest_of(found.interval_s, found.kind, level, a_day)
-    rows = kernel.columns(await direct.row(statement(id, found, asked, level, longest)), level)
+    rows = kernel.columns(
+        await direct.row(statement(id, found, asked, level, longest, least)), level
+    )
     return numbers(rows, asked, level) | {
         "level": level,
         "gaps": silences(rows, asked, longest, found.first_at) // 1000,
@@ -123,12 +134,14 @@ async def read(direct: Direct, id: int, found: Any, asked: Asked) -> dict[str, A
     }
 
 
-def statement(id: int, found: Any, asked: Asked, level: str, longest: float | None) -> Any:
+def statement(
+    id: int, found: Any, asked: Asked, level: str, longest: float | None, least: int | None
+) -> Any:
     """What reads that level; a counter's growth begins with the reading before."""
     before = 0
     if asked.how == "increase":
         before = int(longest or 0) + kernel.WIDTHS.get(level, 0)
-    begins = kernel.begins(level, asked.start - before)
+    begins = kernel.begins(level, max(asked.start - before, least or 0))
     if level == "raw":
         return queries.RAW(id=id, raw_from=moment(begins), end=moment(asked.end))
     until = max(begins, kernel.micros(found.hours_until))

@@ -262,6 +262,11 @@ def test_what_is_no_period_is_refused_with_a_sentence(
     assert answer.status_code == 422 and answer.json()["detail_zh"]
 
 
+def test_an_end_before_all_times_is_refused_in_words(client: TestClient) -> None:
+    answer = client.get("/datastreams/11/series", params={"end": "0001-01-01T00:00:00Z"})
+    assert answer.status_code == 422 and "1900" in answer.json()["detail"]
+
+
 def test_every_length_and_number_of_points_is_answered(client: TestClient) -> None:
     for days in (0.001, 0.5, 3, 30, 200, 3000):
         for points in (2, 3, 7, 5000):

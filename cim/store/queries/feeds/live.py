@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from cim.store.queries.collections.items import Sight
-from cim.store.queries.linked.pieces import LIVING, Living
+from cim.store.queries.linked.pieces import LIVING, OF_A_HOME_BEFORE, Living
 from cim.store.queries.parts import BUILDING_AREA
 
 READINGS: Final = "cim_readings"
@@ -176,9 +176,10 @@ def streams(
 _SINCE: Final = """AND age({0}.xmin) <= age(CAST(CAST(:mark % 4294967296 AS text) AS xid))"""
 """Rows that were written by a transaction that had not ended at a mark."""
 
-_LATEST: Final = """SELECT id, CAST(extract(epoch FROM last_at) * 1000 AS bigint) AS ms, last_value,
-    last_text, coalesce(quality, 0) AS quality
-FROM city.datastream t WHERE id = ANY (:ids) AND last_at IS NOT NULL """
+_LATEST: Final = f"""SELECT id, CAST(extract(epoch FROM last_at) * 1000 AS bigint) AS ms,
+    last_value, last_text, coalesce(quality, 0) AS quality
+FROM city.datastream t WHERE id = ANY (:ids) AND last_at IS NOT NULL
+    AND NOT {OF_A_HOME_BEFORE} """
 
 
 def latest(ids: Sequence[int], mark: int | None = None) -> TextClause:

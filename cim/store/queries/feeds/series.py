@@ -7,6 +7,7 @@ number: a thousand readings take the driver longer than they take the database.
 from typing import Final
 
 from cim.store.queries.feeds.rollups import FINE, GOOD
+from cim.store.queries.linked.pieces import HOMES_BEFORE
 from cim.store.queries.parts import coded
 from cim.store.queries.ready import Ready
 
@@ -17,6 +18,7 @@ STREAM: Final = Ready(
             'device', json_build_object('id', d.id, 'name', d.name,
                 'class', {coded("device_class", "d.class_code")}))::text AS answer,
         coalesce(d.bind_type = 'unit', false) AS in_a_home, d.building_id, d.secrecy,
+        {HOMES_BEFORE} AS homes_before,
         t.kind, t.interval_s, t.result_type, t.first_at, c.dropped_before AS raw,
         m.dropped_before AS minutes, h.dropped_before AS hours,
         h.rolled_until AS hours_until, y.rolled_until AS days_until,

@@ -26,6 +26,15 @@ ALARM = "e.ended_at IS NULL AND e.state IS DISTINCT FROM 'closed' AND e.kind <> 
 PUBLIC = """NOT EXISTS (SELECT FROM city.device x WHERE x.id = e.device_id AND x.secrecy > 0)"""
 """An event of no device that is not public."""
 
+OF_A_HOME_BEFORE = """EXISTS (SELECT FROM city.device_binding hb WHERE hb.device_id = t.device_id
+        AND hb.bind_type = 'unit' AND hb.valid_to > t.last_at)"""
+"""Whether the latest of a stream `t` was measured in a unit where its device is no longer."""
+
+HOMES_BEFORE = """(SELECT coalesce(json_agg(json_build_array(hu.building_id, hb.valid_to)), '[]')
+        FROM city.device_binding hb JOIN city.unit hu ON hu.id = hb.bind_id
+        WHERE hb.device_id = d.id AND hb.bind_type = 'unit' AND hb.valid_to IS NOT NULL)::text"""
+"""Where else a device `d` stood in units: their buildings, and until when."""
+
 
 def named(list_code: str, column: str, alias: str = "i") -> tuple[str, str]:
     """A code with both its names as JSON, and the join that finds them; for many rows of one code.
@@ -51,11 +60,13 @@ FACILITIES = f"""(SELECT coalesce(json_agg(json_build_object('id', f.id, 'name',
 
 _HIDDEN = WITHHELD.format(type="k.type")
 
+_HERE = f"NOT {_HIDDEN} AND NOT {OF_A_HOME_BEFORE}"
+
 _STREAMS = f"""(SELECT coalesce(json_agg(json_build_object('id', t.id, 'name', t.name,
         'property', t.observed_property, 'unit', t.unit_ucum,
-        'value', CASE WHEN NOT {_HIDDEN} THEN t.last_value END,
-        'text', CASE WHEN NOT {_HIDDEN} THEN t.last_text END,
-        'at', CASE WHEN NOT {_HIDDEN} THEN t.last_at END) ORDER BY t.name), '[]')
+        'value', CASE WHEN {_HERE} THEN t.last_value END,
+        'text', CASE WHEN {_HERE} THEN t.last_text END,
+        'at', CASE WHEN {_HERE} THEN t.last_at END) ORDER BY t.name), '[]')
     FROM city.datastream t WHERE t.device_id = d.id)"""
 
 BOUND = """(SELECT type, id, rank, label FROM chain

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from cim.store.queries.linked.pieces import ALARM, LIVING, PUBLIC, RIGHTS, Living
+from cim.store.queries.linked.pieces import (
+    ALARM,
+    LIVING,
+    OF_A_HOME_BEFORE,
+    PUBLIC,
+    RIGHTS,
+    Living,
+)
 from cim.store.queries.parts import BUILDING_AREA
 from cim.store.queries.ready import Asked, Ready
 
@@ -42,10 +49,11 @@ def _bound(kind: str, key: str) -> str:
         ORDER BY t.last_at DESC NULLS LAST, t.id LIMIT 1)"""
 
 
-_SHARED_READING = """(SELECT t.last_value FROM city.device d
+_SHARED_READING = f"""(SELECT t.last_value FROM city.device d
         JOIN city.datastream t ON t.device_id = d.id AND t.observed_property = :observed
         WHERE d.building_id = b.id AND d.bind_type IS DISTINCT FROM 'unit'
             AND d.ended_at IS NULL AND d.secrecy = 0 AND t.last_value IS NOT NULL
+            AND NOT {OF_A_HOME_BEFORE}
         ORDER BY t.last_at DESC NULLS LAST, t.id LIMIT 1)"""
 
 

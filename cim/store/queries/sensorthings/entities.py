@@ -38,7 +38,7 @@ def _placed(asking: Asking, a: str) -> str:
 
 
 def _reading(asking: Asking, a: str) -> str:
-    return f"{_seen(asking, a)} AND {living(asking, a)}"
+    return f"{_seen(asking, a)} AND {living(asking, a, f'{a}.at')}"
 
 
 def _pair(number: str) -> tuple[str, str]:

@@ -26,7 +26,17 @@ def cleared(asking: Asking, a: str) -> str:
     return f"({' OR '.join(found)})"
 
 
-def living(asking: Asking, a: str) -> str:
-    """Whether readings may be seen, with `home` and `house` of an alias."""
+def living(asking: Asking, a: str, at: str) -> str:
+    """Whether a reading of the time `at` may be seen, with `home`, `house`, `holder` of an alias.
+
+    What a device said in a unit where it is no longer is of that home.
+    """
+    if asking.living is None:
+        return "true"
     where = inside(asking, asking.living, f"{a}.house")
-    return f"(NOT {a}.home OR {where})"
+    there = inside(asking, asking.living, "hu.building_id")
+    return f"""((NOT {a}.home OR {where}) AND CASE WHEN EXISTS (SELECT FROM city.device_binding hb
+            JOIN city.unit hu ON hu.id = hb.bind_id
+            WHERE hb.device_id = {a}.holder AND hb.bind_type = 'unit'
+                AND hb.valid_to > {at} AND NOT {there})
+        THEN false ELSE true END)"""

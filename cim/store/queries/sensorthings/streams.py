@@ -11,16 +11,24 @@ from cim.store.queries.sensorthings.shape import Asking
 
 TYPES = "http://www.opengis.net/def/observationType/OGC-OM/2.0/"
 _THING = f"""coalesce(x.thing, v.bind_id * 8 + {kind_of("v.bind_type")}, v.id * 8 + {DEVICE})"""
-_HOME = f"""(coalesce(v.bind_type = 'unit', false) OR coalesce(x.thing & 7 = {UNIT}, false))"""
+_ON_DEVICE = f"""CASE WHEN x.thing & 7 = {DEVICE} THEN
+    (SELECT {{column}} FROM city.device w WHERE w.id = x.thing >> 3) END"""
+"""Of the device that a client's stream says it is of."""
+
+_HOME = f"""(coalesce(v.bind_type = 'unit', false) OR coalesce(x.thing & 7 = {UNIT}, false)
+    OR coalesce({_ON_DEVICE.format(column="w.bind_type = 'unit'")}, false))"""
 _HOUSE = f"""coalesce(v.building_id, CASE WHEN x.thing & 7 = {UNIT} THEN
-    (SELECT u.building_id FROM city.unit u WHERE u.id = x.thing >> 3) END)"""
+    (SELECT u.building_id FROM city.unit u WHERE u.id = x.thing >> 3) END,
+    {_ON_DEVICE.format(column="w.building_id")})"""
+_SECRECY = f"coalesce(v.secrecy::int4, {_ON_DEVICE.format(column='w.secrecy::int4')})"
+_HOLDER = f"coalesce(v.id, CASE WHEN x.thing & 7 = {DEVICE} THEN x.thing >> 3 END)"
 _FROM = """city.datastream d LEFT JOIN city.device v ON v.id = d.device_id
     LEFT JOIN city.sta_datastream x ON x.datastream_id = d.id"""
 _LAST = """LEFT JOIN city.sta_observation l
     ON l.datastream_id = d.id AND l.phenomenon_time = d.last_at"""
 """What is said of the latest reading; where nobody asks for it, the database leaves it out."""
-_SEEN = f"""{_HOME} AS home, {_HOUSE} AS house, v.secrecy::int4 AS secrecy,
-    v.ended_at AS gone"""
+_SEEN = f"""{_HOME} AS home, {_HOUSE} AS house, {_SECRECY} AS secrecy,
+    {_HOLDER} AS holder, v.ended_at AS gone"""
 
 STREAMS = f"""SELECT d.id AS key, d.device_id AS device, {_THING} AS thing,
     coalesce(x.sensor, v.id * 8 + {DEVICE}) AS sensor, d.observed_property AS property,
@@ -44,7 +52,7 @@ _TIMES = ("first_at", "last_at")
 _PLAIN = (
     "key", "device", "thing", "sensor", "property", "name", "description", "observation_type",
     "unit", "properties", "area", "multi", "parts", "result_type", "home", "house", "secrecy",
-    "gone", "last_value", "last_text", "last_quality", "until", "result_time", "rich",
+    "holder", "gone", "last_value", "last_text", "last_quality", "until", "result_time", "rich",
     "result_quality", "valid_from", "valid_to", "parameters", "feature",
 )  # fmt: skip
 
@@ -53,8 +61,9 @@ def streams(asking: Asking) -> str:
     """Every stream, and of those that may be seen the time and value of the latest reading."""
     if asking.living is None:
         return f"({STREAMS})"
-    may = living(asking, "q")
-    times = ", ".join(f"CASE WHEN {may} THEN q.{name} END AS {name}" for name in _TIMES)
+    first, last = (living(asking, "q", f"q.{name}") for name in _TIMES)
+    times = f"""CASE WHEN {first} THEN q.first_at WHEN {last} THEN q.last_at END AS first_at,
+        CASE WHEN {last} THEN q.last_at END AS last_at"""
     return f"(SELECT {', '.join(f'q.{name}' for name in _PLAIN)}, {times} FROM ({STREAMS}) q)"
 
 
@@ -97,6 +106,7 @@ def rollups(level: str) -> str:
 LATEST = """(SELECT {a}.key AS stream, {a}.last_at AS at, {a}.last_value AS number,
     {a}.last_text AS words, {a}.last_quality AS quality, {a}.result_type, {a}.multi,
     coalesce({a}.until, {a}.last_at) AS until, {a}.result_time, {a}.rich, {a}.result_quality,
-    {a}.valid_from, {a}.valid_to, {a}.parameters, {a}.home, {a}.house, {a}.secrecy, {a}.gone,
+    {a}.valid_from, {a}.valid_to, {a}.parameters, {a}.home, {a}.house, {a}.secrecy, {a}.holder,
+    {a}.gone,
     coalesce({a}.feature, CASE WHEN {a}.thing & 7 > 0 THEN {a}.thing END) AS feature)"""
 """The latest reading of a stream `{a}`, out of what is kept of it: nothing is searched."""
