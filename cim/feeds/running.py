@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from cim.errors import CimError, StoreError, StoreLocale, StoreVersion
 from cim.feeds import broker, heirs, mqtt
@@ -43,6 +43,7 @@ HELD: Final = 1667853712
 """The advisory lock, with a feed's id, of who alone takes in a feed that cannot be shared."""
 
 Say = Callable[[str, str], None]
+Made = TypeVar("Made")
 
 log = logging.getLogger("cim.feeds")
 
@@ -108,13 +109,13 @@ class Runner:
         self.book = Book()
         self.stopping = asyncio.Event()
         self.taking: dict[int, Taking] = {}
-        self.open = _opener(settings)
+        self.open = _patiently(lambda: feeding.opener(settings))
         self._changed = asyncio.Event()
         self._changed.set()
         self._own = not settings.mqtt_url
         self._started = False
         self._held: dict[int, Any] = {}
-        self.sensorthings = Bridge(settings, self._where, self.stopping)
+        self.sensorthings = _patiently(lambda: Bridge(settings, self._where, self.stopping))
         self._slots = settings.data_dir / "feeds"
         self.slot, self._lock = heirs.slot(self._slots)
 
@@ -261,12 +262,12 @@ class Runner:
             await asyncio.sleep(1)
 
 
-def _opener(settings: Settings) -> Callable[..., Awaitable[Any]]:
-    """Opens connections; a database that is on its way up is waited for, and said to be."""
+def _patiently(make: Callable[[], Made]) -> Made:
+    """What needs the database to be made; one that is on its way up is waited for, and told of."""
     end = time.monotonic() + COMING_UP
     while True:
         try:
-            return feeding.opener(settings)
+            return make()
         except (StoreVersion, StoreLocale):
             raise
         except StoreError as error:
