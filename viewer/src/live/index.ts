@@ -47,8 +47,9 @@ export const SILENCE: Listen = () => ({ ask: () => undefined })
 export function boxOf(state: State, size = 1): readonly number[] | null {
   const { view } = state
   if (!view || view.h > FARTHEST_M || !(state.layers.devices || state.scheme === 'live')) return null
-  const [lon, lat] = [view.lon, view.lat].map((value) => Math.round(value / CELL) * CELL) as [number, number]
-  const reach = CELL * AROUND * size
+  const cell = CELL * size
+  const [lon, lat] = [view.lon, view.lat].map((value) => Math.round(value / cell) * cell) as [number, number]
+  const reach = cell * AROUND
   return [lon - reach, lat - reach, lon + reach, lat + reach].map((value) => Number(value.toFixed(5)))
 }
 

@@ -146,7 +146,7 @@ describe('what is listened to', () => {
   it('is what stands around the camera, less of it where that is too much', () => {
     expect(boxOf({ ...INITIAL, view })).toEqual([112.998, 22.988, 113.022, 23.012])
     expect(boxOf({ ...INITIAL, view: { ...view, lon: 113.0131 } })).toEqual([112.998, 22.988, 113.022, 23.012])
-    expect(boxOf({ ...INITIAL, view }, 0.5)).toEqual([113.004, 22.994, 113.016, 23.006])
+    expect(boxOf({ ...INITIAL, view }, 0.5)).toEqual([113.009, 22.999, 113.021, 23.011])
     expect(boxOf({ ...INITIAL, view: { ...view, h: 9000 } })).toBeNull()
     expect(boxOf({ ...INITIAL, view, layers: { ...INITIAL.layers, devices: false } })).toBeNull()
     expect(boxOf({ ...INITIAL, view, layers: { ...INITIAL.layers, devices: false }, scheme: 'live' })).not.toBeNull()
@@ -161,7 +161,7 @@ describe('what is listened to', () => {
     state.value = { ...INITIAL, view }
     expect(nearAsked.at(-1)).toEqual({ alarms: 'all', bbox: [112.998, 22.988, 113.022, 23.012] })
     near?.refused?.({ status: 422, detail: '', detail_zh: '' })
-    expect(nearAsked.at(-1)?.bbox).toEqual([113.004, 22.994, 113.016, 23.006])
+    expect(nearAsked.at(-1)?.bbox).toEqual([113.009, 22.999, 113.021, 23.011])
     near?.alarms?.([alarm(1)])
     await vi.waitFor(() => expect(live.affected.value.get(7)).toEqual(new Set([301])))
     expect(live.alarming.value).toEqual(new Set([71]))
