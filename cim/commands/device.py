@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +210,9 @@ def key(
         names += [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
     if not names:
         raise InvalidQuery("Name a device, or a file of them.", "请给出设备或设备清单文件。")
+    expires = moment(until)
+    if expires is not None and expires <= datetime.now(UTC):
+        raise InvalidQuery("--until must be a day to come.", "--until 必须为将来的日期。")
     lines = []
     with _writing(dry_run) as (connection, _):
         for name in names:
@@ -218,7 +221,7 @@ def key(
                 had = devices.end_key(connection, one)
                 lines.append(f"{name}: {'ended 已终止' if had else 'had none 没有密钥'}")
                 continue
-            made = devices.make_key(connection, one.id, moment(until))
+            made = devices.make_key(connection, one.id, expires)
             told = {"device": name, "user": made.username, "key": made.key}
             lines.append(json.dumps(told, ensure_ascii=False))
     for line in lines if end or not dry_run else []:

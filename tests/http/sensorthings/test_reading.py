@@ -104,6 +104,7 @@ def test_a_place_is_found_by_where_it_is(get: Any) -> None:
         "$filter=nothing eq 1",
         "$filter=name gt 5",
         "$filter=Datastreams/Observations/result gt geography'POINT(1 1)'",
+        "$filter=id " + "add 1 " * 1400 + "gt 3",
         "$filter=" + "(" * 100 + "1 eq 1" + ")" * 100,
         "$orderby=location",
         "$orderby=name sideways",

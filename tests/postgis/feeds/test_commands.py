@@ -99,6 +99,7 @@ def test_what_a_device_was_bound_to_is_kept(cim: Callable[..., Result], city: En
         (("bind", "lift-1", "castle:1"), "kinds are"),
         (("bind", "lift-1", "entrance:E-1"), "by our id"),
         (("key", "nobody"), "没有设备"),
+        (("key", "meter-1", "--until", "2020-01-01"), "将来"),
         (("register",), "Name a file"),
     ],
 )

@@ -10,7 +10,8 @@ BINDS = {
 }  # fmt: skip
 """How tightly each operator binds."""
 
-NOT, DEEPEST, MOST_WORDS = 3, 40, 3000
+NOT, DEEPEST, MOST_WORDS, MOST_SUMS = 3, 40, 3000, 200
+SUMS = ("add", "sub", "mul", "div", "mod")
 CONSTANTS = {
     "true": Value("boolean", True),
     "false": Value("boolean", False),
@@ -54,7 +55,7 @@ class Parser:
 
     def __init__(self, text: str, option: str) -> None:
         """For the text of an option; its name stands in what is said of faults."""
-        self.option, self._at, self._depth = option, 0, 0
+        self.option, self._at, self._depth, self._sums = option, 0, 0, 0
         self._words = tokens(text, option)
         if len(self._words) > MOST_WORDS:
             raise refused(option, f"it has more than {MOST_WORDS:,} words", "条件过多")
@@ -67,6 +68,9 @@ class Parser:
         left = self._first()
         while (binds := BINDS.get(self._operator(), 0)) > least:
             name = self._take().text.lower()
+            self._sums += name in SUMS  # each holds what is left of it: a long row is a deep tree
+            if self._sums > MOST_SUMS:
+                raise refused(self.option, f"it reckons more than {MOST_SUMS} times", "运算过多")
             right = self._list() if name == "in" else self.expression(binds)
             left = Call(name, (left, right))
         self._depth -= 1
