@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -59,6 +59,7 @@ class Taking:
         self.collector = Collector(runner.open, ways, self._acknowledge)
         name = heirs.name(runner.slot, feed.name)
         self.subscriber = mqtt.Subscriber(feed, where, name, self._take)
+        self._watched = runner.watched
         self.stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._paused = False
@@ -66,7 +67,7 @@ class Taking:
     def start(self) -> None:
         """Begin."""
         run = self.subscriber.run(self.stopping, self.collector.forget)
-        self._tasks = [asyncio.ensure_future(self.collector.run()), asyncio.ensure_future(run)]
+        self._tasks = [self._watched(self.collector.run()), self._watched(run)]
 
     def _take(self, item: Item) -> None:
         self.collector.put(item)
@@ -115,6 +116,7 @@ class Runner:
         self._own = not settings.mqtt_url
         self._started = False
         self._held: dict[int, Any] = {}
+        self._failed: BaseException | None = None
         self.sensorthings = _patiently(lambda: Bridge(settings, self._where, self.stopping))
         self._slots = settings.data_dir / "feeds"
         self.slot, self._lock = heirs.slot(self._slots)
@@ -127,7 +129,7 @@ class Runner:
     async def run(self) -> None:
         """Until told to stop; a database that goes away is waited for."""
         clocks = [
-            asyncio.ensure_future(work)
+            self.watched(work)
             for work in (
                 self._listen(),
                 self._roll(),
@@ -156,6 +158,24 @@ class Runner:
             self._lock.close()
             if self._started:
                 await asyncio.to_thread(broker.end, self.settings)
+        if self._failed is not None:
+            raise self._failed
+
+    def watched(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A part of us at work: where one fails all ends, and whoever started us starts us anew.
+
+        What was not acknowledged comes again then; half of us would look as if all were well.
+        """
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(self._over)
+        return task
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self._failed is None:
+            log.error("a part of the ingester failed: it ends", exc_info=error)
+            self._failed = error
+            self.stop()
 
     async def _look(self) -> None:
         """Take in the feeds that there are now, and no others; let in whose key is good."""

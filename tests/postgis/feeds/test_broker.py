@@ -317,3 +317,20 @@ def test_an_ingester_that_is_killed_loses_nothing_and_brings_nothing_twice(
     with city.connect() as connection:
         sums = text("SELECT count(*), sum(result) FROM city.observation")
         assert tuple(connection.execute(sums).one()) == (6000, sum(range(6000)))
+
+
+def test_an_ingester_of_which_a_part_fails_ends_and_says_so(
+    city: Engine, home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = Runner(home, lambda *_: None)
+
+    async def fails(*_: object) -> None:
+        await until(lambda: len(runner.taking) == 2 and connected(runner))
+        raise RuntimeError("no such luck")
+
+    async def go() -> None:
+        await asyncio.wait_for(runner.run(), 30)
+
+    monkeypatch.setattr("cim.feeds.running.roll", fails)
+    with pytest.raises(RuntimeError, match="no such luck"):
+        asyncio.run(go())
