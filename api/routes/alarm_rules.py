@@ -17,8 +17,8 @@ from api.routes.observations import check_period
 from api.schemas.alarms import Override, Rule, RuleIn, RuleList, TrialIn, Tried, WholeRule
 from cim.errors import NotAllowed
 from cim.feeds.alarms import rules
-from cim.feeds.alarms.trial import tried
-from cim.security.rights import ALARMS_WRITE
+from cim.feeds.alarms.trial import Sight, tried
+from cim.security.rights import ALARMS_WRITE, CITY_READ, LIVING_READ
 
 router = APIRouter(tags=["alarms"], responses=PROBLEMS | ABSENT)
 
@@ -63,13 +63,19 @@ async def alarm_rules(request: Request, caller: RulerDep) -> Response:
 async def try_rule(request: Request, caller: RulerDep, trial: TrialIn) -> Response:
     """Judges the readings that are kept of a time, a week unless said; nothing is written.
 
-    For rules of type threshold, rate and state.
+    For rules of type threshold, rate and state. Readings of devices in units are left out without
+    the right `living.read` in the whole city, those of devices that are not public without being
+    cleared for them there.
     """
+    check_period(trial.since, trial.until)  # before a week is taken from it
     until = trial.until or datetime.now(UTC)
     since = trial.since or until - WEEK
     check_period(since, until)
     said = trial.rule.model_dump()
-    found = await changed(request, caller, lambda c: tried(c, said, since, until))
+    homes = caller.may(LIVING_READ) and caller.where(LIVING_READ) is None
+    cleared = [r.secrecy for r in caller.rights.of(CITY_READ, "devices") if r.where is None]
+    sight = Sight(homes, max(cleared, default=0))
+    found = await changed(request, caller, lambda c: tried(c, said, since, until, sight))
     return json({"since": since, "until": until} | vars(found))
 
 

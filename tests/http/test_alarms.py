@@ -40,6 +40,7 @@ def city(engine: Engine, settings: Settings) -> Settings:
                          "VALUES (3, '441900002', 4, '别镇', 1)")
                 )  # fmt: skip
         add_key(engine, name, f"key-{name}", roles, at=at)
+    add_key(engine, "rules-alone", "key-rules-alone", ["devices"], scopes=("alarms.write",))
     with engine.begin() as connection:
         connection.execute(text("UPDATE city.device SET secrecy = 1 WHERE id = 109"))
     return settings
@@ -295,11 +296,30 @@ def test_a_rule_is_tried_on_the_readings_that_are_kept(client: TestClient, told:
                 FROM generate_series(0, 11) n""")
         )
     asked = {"rule": RULE, "since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}
+
+    def looked_at(name: str, **device: object) -> int:
+        with told.engine.begin() as connection:
+            connection.execute(
+                text("UPDATE city.device SET secrecy = :secrecy, bind_type = :kind, bind_id = "
+                     "CASE WHEN :kind = 'unit' THEN (SELECT min(id) FROM city.unit) "
+                     "WHEN :kind IS NOT NULL THEN 1 END WHERE id = 109"),
+                {"secrecy": 0, "kind": "building"} | device,
+            )  # fmt: skip
+        answer = client.post("/alarm-rule-trials", headers=key(name), json=asked)
+        return int(answer.json()["readings"])
+
+    # What a rule would have done tells what was read: of nothing that the caller may not read.
+    assert looked_at("duty", secrecy=1) == 0
+    assert looked_at("rules-alone", kind="unit") == 0
+    assert looked_at("duty", kind="unit") == 11
+    assert looked_at("rules-alone") == 11
     found = client.post("/alarm-rule-trials", headers=key("duty"), json=asked).json()
     # Four in twelve are above, one of them is not good; the last has not ended.
     assert (found["readings"], found["streams"], found["alarms"], found["open"]) == (11, 1, 2, 1)
     assert found["first"][0]["begun"] == "2026-11-20T03:00:00+00:00"
     count = told.rows("SELECT count(*) FROM city.rule WHERE name = '水压过高' AND enabled")
     assert count == [(0,)]
+    early = {"rule": RULE, "until": "0001-01-01T00:00:00Z"}
+    assert client.post("/alarm-rule-trials", headers=key("duty"), json=early).status_code == 422
     silence = asked | {"rule": RULE | {"type": "silence", "condition": {}}}
     assert client.post("/alarm-rule-trials", headers=key("duty"), json=silence).status_code == 422

@@ -23,13 +23,26 @@ NAMED: Final = 100
 _READINGS = text("""
     WITH streams AS (
         SELECT t.id FROM city.datastream t JOIN city.device d ON d.id = t.device_id
-        WHERE d.ended_at IS NULL AND city.in_scope(CAST(:scope AS jsonb), d.id, d.class_code,
-            d.bind_type, d.bind_id, d.building_id, t.name, t.observed_property))
+        WHERE d.ended_at IS NULL AND d.secrecy <= :secrecy
+            AND (:homes OR d.bind_type IS DISTINCT FROM 'unit')
+            AND city.in_scope(CAST(:scope AS jsonb), d.id, d.class_code, d.bind_type,
+                d.bind_id, d.building_id, t.name, t.observed_property))
     SELECT o.datastream_id, o.phenomenon_time, o.result, o.result_text
     FROM streams s JOIN city.observation o ON o.datastream_id = s.id
     WHERE o.phenomenon_time >= :since AND o.phenomenon_time < :until
         AND coalesce(o.quality, 0) IN (0, 2, 3)
     ORDER BY o.datastream_id, o.phenomenon_time LIMIT :most""")
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Whose readings are judged: what a rule would have done tells what they were."""
+
+    homes: bool
+    """Those of devices in units too."""
+
+    secrecy: int
+    """Of devices up to this level."""
 
 
 @dataclass
@@ -67,7 +80,11 @@ def fire(rule: Rule, series: Iterable[Sample], until: int) -> Iterator[Happening
 
 
 def tried(
-    connection: Connection, said: Mapping[str, Any], since: datetime, until: datetime
+    connection: Connection,
+    said: Mapping[str, Any],
+    since: datetime,
+    until: datetime,
+    sight: Sight,
 ) -> Trial:
     """Judge the readings of a time by a rule that need not be kept; nothing is written.
 
@@ -83,6 +100,7 @@ def tried(
     rule = Rule(0, type_, condition, float(said.get("cooldown_s") or 0))
     scope = msgspec.json.encode(scope_of(said.get("scope") or {})).decode()
     asked = {"scope": scope, "since": since, "until": until, "most": MOST + 1}
+    asked |= {"homes": sight.homes, "secrecy": sight.secrecy}
     streams: dict[int, list[Row[Any]]] = defaultdict(list)
     found, end = Trial(), micros(min(until, datetime.now(UTC))) or 0
     for row in connection.execute(_READINGS, asked):
