@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 
 from cim.commands.acting import acting, as_who, opened, say
 from cim.commands.listing import Row, as_json, show
+from cim.errors import NotFound
 from cim.feeds.alarms import acting as work
 from cim.feeds.alarms import proving, rules
 from cim.feeds.alarms.acting import Act
@@ -18,6 +19,9 @@ from cim.security.rights import ALARMS_WRITE
 
 SHOWN = 20
 """Faults that are named one by one."""
+
+NUMBER = click.IntRange(1, (1 << 63) - 1)
+"""An id."""
 
 _LIST = text("""
     SELECT e.id, e.kind, e.severity, coalesce(e.state, 'open') AS state, e.started_at, e.ended_at,
@@ -49,7 +53,7 @@ def alarm() -> None:
 
 @alarm.command("list")
 @click.option("--all", "every", is_flag=True, help="Those that have ended too 含已结束.")
-@click.option("--device", type=int, help="Of one device, by its id 设备编号.")
+@click.option("--device", type=NUMBER, help="Of one device, by its id 设备编号.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 100_000))
 @as_json
 def list_them(every: bool, device: int | None, limit: int, as_json: bool) -> None:
@@ -76,7 +80,7 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
 
 
 @alarm.command()
-@click.argument("id", type=int)
+@click.argument("id", type=NUMBER)
 @as_json
 def history(id: int, as_json: bool) -> None:
     """Show all that happened to one alarm. 告警历史。
@@ -92,7 +96,14 @@ def history(id: int, as_json: bool) -> None:
         "note 备注": lambda row: row["note"] or row["value_text"] or "",
         "digest 摘要": lambda row: row["digest"][:16],
     }
-    show(lambda c: c.execute(_HISTORY, {"id": id}).mappings(), columns, as_json=as_json)
+
+    def entries(connection: Connection) -> list[Row]:
+        found: list[Row] = list(connection.execute(_HISTORY, {"id": id}).mappings())
+        if not found:
+            raise NotFound(f"No alarm has the id {id}.", f"没有编号为 {id} 的告警。")
+        return found
+
+    show(entries, columns, as_json=as_json)
 
 
 def _act(name: str, what: Act, help_: str, done: tuple[str, str]) -> None:
@@ -105,7 +116,7 @@ def _act(name: str, what: Act, help_: str, done: tuple[str, str]) -> None:
 
     run.__doc__ = help_
     noted = click.option("--note", help="What is to be said of it 备注; no names of people.")
-    alarm.command(name)(click.argument("id", type=int)(noted(as_who(run))))
+    alarm.command(name)(click.argument("id", type=NUMBER)(noted(as_who(run))))
 
 
 _EXAMPLE = "\n\n\b\nExample:\n  cim alarm {} 7 --note 已派单 --as duty\n"

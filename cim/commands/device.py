@@ -81,6 +81,12 @@ def register(path: Path | None, dry_run: bool, **said: str | None) -> None:
                 row["名称"] = said["name"]
             report, streams = devices.register_one(connection, settings, row, source, said["key"])
             one = devices.find(connection, said["key"], source)
+            # Of a file an unknown class is other, and a finding; typed, it is a slip.
+            if one.class_code == "other" and said["class_code"] not in ("other", "其他"):
+                raise InvalidQuery(
+                    f"There is no class {said['class_code']}: `cim device types` lists them.",
+                    f"没有类别 {said['class_code']}：运行 cim device types 查看。",
+                )
             if said["to"]:
                 devices.bind(connection, one, said["to"])
             if said["gateway"]:

@@ -64,6 +64,12 @@ def test_an_alarm_is_worked_on_at_the_console(told: Teller, run: Run) -> None:
     assert "6 entries are as they were written" in run("alarm", "verify")
 
 
+def test_an_alarm_that_is_none_is_said(run: Run) -> None:
+    with pytest.raises(AssertionError, match="No alarm has the id 99999"):
+        run("alarm", "history", "99999")
+    assert "--device" in run("alarm", "list", "--device", "9" * 25, code=2)
+
+
 def test_rules_are_brought_from_a_file(told: Teller, run: Run, tmp_path: Path) -> None:
     file = tmp_path / "rules.json"
     rule = {"name": "水压过高", "type": "threshold", "scope": {"class": ["water_pressure"]}}

@@ -101,6 +101,7 @@ def test_what_a_device_was_bound_to_is_kept(cim: Callable[..., Result], city: En
         (("key", "nobody"), "没有设备"),
         (("key", "meter-1", "--until", "2020-01-01"), "将来"),
         (("register",), "Name a file"),
+        (("register", "--class", "smokey", "--id", "s-99"), "There is no class smokey"),
     ],
 )
 def test_what_cannot_be_is_said(
