@@ -98,7 +98,9 @@ def history(id: int, as_json: bool) -> None:
     }
 
     def entries(connection: Connection) -> list[Row]:
-        found: list[Row] = list(connection.execute(_HISTORY, {"id": id}).mappings())
+        found: list[Row] = [
+            dict(row) for row in connection.execute(_HISTORY, {"id": id}).mappings()
+        ]
         if not found:
             raise NotFound(f"No alarm has the id {id}.", f"没有编号为 {id} 的告警。")
         return found

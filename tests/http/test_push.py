@@ -111,6 +111,7 @@ def test_readings_of_one_device_need_not_name_it(pushed: TestClient, engine: Eng
     assert ("power", 2.5) in stored(engine, "meter-1")
     other = pushed.post("/devices/7002/readings", json=body, headers=key("key-meter-1"))
     assert [fault["reason"] for fault in other.json()["faults"]] == ["not_yours"]
+    assert other.json()["faults"][0]["detail"] == ""  # whose number that is, is not told
     assert (
         pushed.post("/devices/1/readings", json=body, headers=key("key-devices")).status_code == 404
     )

@@ -86,13 +86,15 @@ def is_allowed(address: Address, allowed: tuple[Network, ...]) -> bool:
     """Whether this may be connected to: it is the world's, or in a network of the setting.
 
     >>> [is_allowed(ipaddress.ip_address(each), ()) for each in (
-    ...     "9.9.9.9", "127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "fe80::1", "100.64.0.1")]
-    [True, False, False, False, False, False, False]
+    ...     "9.9.9.9", "127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "fe80::1", "fec0::1",
+    ...     "100.64.0.1")]
+    [True, False, False, False, False, False, False, False]
     """
     found = plain(address)
     if any(found.version == one.version and found in one for one in allowed):
         return True
-    return found.is_global and not found.is_multicast and not found.is_reserved
+    local = isinstance(found, ipaddress.IPv6Address) and found.is_site_local  # is_global has it in
+    return found.is_global and not (found.is_multicast or found.is_reserved or local)
 
 
 async def target(url: str, allowed: tuple[Network, ...]) -> Target:
