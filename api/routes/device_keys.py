@@ -8,15 +8,16 @@ from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
 from api.access import Caller
-from api.deps import CallerDep
+from api.deps import CallerDep, DirectDep
 from api.params import Id
 from api.routes import ABSENT, PROBLEM, PROBLEMS, json
 from api.schemas.device_keys import Claim, DeviceKey
-from cim.errors import NotAllowed, UnknownKey
+from cim.errors import NotAllowed, NotFound, UnknownKey
 from cim.feeds import devices
 from cim.feeds.devices import Made
 from cim.security.identity import stand_for
-from cim.security.rights import DEVICES_WRITE
+from cim.security.rights import CITY_READ, DEVICES_WRITE
+from cim.store.queries.feeds.keys import SECRECY
 
 router = APIRouter(prefix="/devices", tags=["feeds"], responses=PROBLEMS | ABSENT)
 REFUSED: dict[int | str, dict[str, Any]] = {
@@ -38,7 +39,7 @@ async def claim(request: Request, caller: CallerDep, claim: Claim) -> Response:
     response_model=DeviceKey,
     responses=REFUSED,
 )
-async def key(request: Request, caller: CallerDep, id: Id) -> Response:
+async def key(request: Request, caller: CallerDep, direct: DirectDep, id: Id) -> Response:
     """The key is shown now and never again; the one that it had ends."""
     if not caller.known:
         raise UnknownKey(
@@ -50,6 +51,9 @@ async def key(request: Request, caller: CallerDep, id: Id) -> Response:
             f"Giving keys needs the right `{DEVICES_WRITE}` in the whole city (role devices).",
             f"生成设备密钥需要全市范围的“{DEVICES_WRITE}”权限（角色 devices）。",
         )
+    cleared = [r.secrecy for r in caller.rights.of(CITY_READ, "devices") if r.where is None]
+    if (await direct.value(SECRECY(id=id)) or 0) > max(cleared, default=0):
+        raise NotFound(f"There is no device #{id}.", f"没有设备 #{id}。")
     return await _made(request, caller, lambda one: devices.make_key(one, id))
 
 

@@ -57,6 +57,19 @@ def test_keys_are_given_by_who_may(office: TestClient, key: str | None, status: 
     assert office.post("/devices/7001/key", headers=headers).status_code == status
 
 
+def test_a_device_that_is_not_public_is_given_none_by_who_is_not_cleared(
+    office: TestClient, engine: Engine
+) -> None:
+    with engine.begin() as connection:
+        made = text("INSERT INTO city.device (id, class_code, secrecy) VALUES (7900, 'camera', 1)")
+        connection.execute(made)
+    there, none = (
+        office.post(f"/devices/{id}/key", headers=bearer("key-devices")) for id in (7900, 7901)
+    )
+    assert (there.status_code, none.status_code) == (404, 404)
+    assert there.json()["detail"].replace("7900", "7901") == none.json()["detail"]
+
+
 def test_there_is_no_key_for_what_is_not_there(office: TestClient) -> None:
     assert office.post("/devices/99/key", headers=bearer("key-devices")).status_code == 404
 

@@ -4,6 +4,8 @@ from typing import Final
 
 from sqlalchemy import TextClause, text
 
+from cim.store.queries.ready import Ready
+
 USERS: Final = """
     SELECT username, broker_hash FROM platform.device_key
     WHERE ended_at IS NULL AND (expires_at IS NULL OR expires_at > now()) ORDER BY username"""
@@ -32,6 +34,9 @@ FIND: Final = text("""
 END_KEYS: Final = text("""
     UPDATE platform.device_key SET ended_at = now()
     WHERE device_id = :device AND ended_at IS NULL""")
+
+SECRECY: Final = Ready("SELECT secrecy FROM city.device WHERE id = :id", id="bigint")
+"""How far a device is from public."""
 
 GIVE_KEY: Final = text("""
     SELECT platform.give_device_key(:device, :prefix, :digest, :broker_hash,
