@@ -1140,7 +1140,9 @@ export interface paths {
          * How often a rule would have fired
          * @description Judges the readings that are kept of a time, a week unless said; nothing is written.
          *
-         *     For rules of type threshold, rate and state.
+         *     For rules of type threshold, rate and state. Readings of devices in units are left out without
+         *     the right `living.read` in the whole city, those of devices that are not public without being
+         *     cleared for them there.
          */
         post: operations["try_rule"];
         delete?: never;
