@@ -6191,6 +6191,10 @@ export interface components {
         /**
          * Ticket
          * @description Good once, for half a minute, and to listen only.
+         * @example {
+         *       "ticket": "Z2VuZXJhdGVk",
+         *       "seconds": 30
+         *     }
          */
         Ticket: {
             /**
