@@ -149,6 +149,7 @@ street = Table(
     geometry("geom", "MULTILINESTRING", "centre lines"),
     *provenance(),
     Index("uq_street_source", "source_id", "ext_id", unique=True),
+    Index("ix_street_name", "name"),
     Index("ix_street_geom", "geom", postgresql_using="gist"),
     schema=CITY,
     comment="streets, lanes and alleys",

@@ -412,6 +412,7 @@ BEGIN
     RETURN QUERY SELECT e.id, e.rule_id, e.datastream_id FROM city.event e WHERE e.id = ANY (begun);
 END $$;
 
+-- A message; what a place already names, as a lift that a device is bound to, is not said twice.
 CREATE OR REPLACE FUNCTION city.worded(
     template text, value double precision, said text, unit text, device text, place text)
 RETURNS text LANGUAGE sql IMMUTABLE
@@ -419,7 +420,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$ SELECT btrim(replace(replace(replace(replace(template,
         '{value}', coalesce(said, round(value::numeric, 3)::float8::text, '')),
         '{unit}', coalesce(unit, '')), '{device}', coalesce(device, '')),
-        '{place}', coalesce(place, ''))) $$;
+        '{place}', CASE WHEN template LIKE '%{device}%' AND right(place, length(device)) = device
+            THEN rtrim(left(place, length(place) - length(device)))
+            ELSE coalesce(place, '') END)) $$;
 
 -- Another such reading while the alarm is open: told of, and who may be affected is found again.
 CREATE OR REPLACE FUNCTION city.again_alarms(

@@ -312,3 +312,12 @@ def test_a_device_bound_elsewhere_is_watched_there(told: Teller) -> None:
         assert connection.execute(text(lane)).scalar_one() == 0
         connection.execute(bind, {"t": "facility", "i": 9})
         assert connection.execute(text(lane)).scalar_one() == 1
+
+
+def test_a_message_names_once_a_device_that_its_place_ends_with(told: Teller) -> None:
+    worded = "SELECT city.worded(:words, 21.5, NULL, 'Cel', 'Lift 1', 'Tower A Lift 1')"
+    words = {"{place} {device}: {value} {unit}": "Tower A Lift 1: 21.5 Cel", "{place}": None}
+    with told.engine.connect() as connection:
+        for given, wanted in words.items():
+            found = connection.execute(text(worded), {"words": given}).scalar()
+            assert found == (wanted or "Tower A Lift 1")
