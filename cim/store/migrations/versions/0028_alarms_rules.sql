@@ -200,8 +200,7 @@ AS $$
          WHERE ev.affects = 'smoke' AND ev.storey_id IS NULL
            AND ev.object_type IN ('building', 'facility', 'entrance')
         UNION ALL
-        SELECT a.id, u.id, CASE WHEN abs(z.low - a.height) <= a.radius OR z.low IS NULL
-                OR a.height IS NULL THEN 'near' ELSE 'above' END, away, 4
+        SELECT a.id, u.id, CASE WHEN z.gap <= a.radius THEN 'near' ELSE 'above' END, away, 4
           FROM around a
           JOIN city.building b ON b.ended_at IS NULL AND b.footprint && ST_Expand(a.at,
                 a.radius / (111320 * greatest(cos(radians(ST_Y(ST_PointOnSurface(a.at)))), 0.01)),
@@ -210,11 +209,14 @@ AS $$
           JOIN city.storey s ON s.id = u.storey_id
           LEFT JOIN city.floor_slot fs ON fs.id = u.slot_id
           LEFT JOIN city.floor_plan fp ON fp.id = coalesce(fs.plan_id, s.plan_id)
-          CROSS JOIN LATERAL (SELECT b.ground_elev + coalesce(u.z_bottom, s.elev_bottom) AS low) z
+          -- How far up or down it is from the device to the unit; none where that is not known.
+          CROSS JOIN LATERAL (SELECT b.ground_elev + coalesce(u.z_bottom, s.elev_bottom) AS low,
+                greatest(0, b.ground_elev + coalesce(u.z_bottom, s.elev_bottom) - a.height,
+                    a.height - b.ground_elev - coalesce(u.z_top, s.elev_top)) AS gap) z
           CROSS JOIN LATERAL (SELECT ST_Distance(a.at::geography,
                 coalesce(u.outline, fs.outline, fp.outline, b.footprint)::geography) AS away) d
-         WHERE away <= a.radius AND (abs(z.low - a.height) <= a.radius OR z.low IS NULL
-               OR a.height IS NULL OR b.id = a.building_id AND z.low >= a.height)
+         WHERE away <= a.radius
+           AND (z.gap <= a.radius OR b.id = a.building_id AND z.low >= a.height)
         UNION ALL
         SELECT f.event_id, u.id, CASE WHEN f.point IS NULL AND f.bay IS NULL
                 AND f.storey IS NULL THEN 'building' ELSE 'facade' END,
@@ -264,6 +266,18 @@ AS $$
     UNION SELECT x.event_id, u.building_id
       FROM city.event_unit x JOIN city.unit u ON u.id = x.unit_id WHERE x.event_id = ANY (events) $$;
 
+-- Alarms of lifts of one building are written by one transaction after the other, each of which sees
+-- what the one before wrote: whether a lift was the last depends on all of them.
+CREATE OR REPLACE FUNCTION city.lock_lifts(events bigint[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$ BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('lifts of building', b.id))
+       FROM (SELECT DISTINCT e.building_id AS id FROM city.event e
+              JOIN city.rule r ON r.id = e.rule_id AND r.affects = 'lift'
+             WHERE e.id = ANY (events) AND e.building_id IS NOT NULL ORDER BY 1) b;
+END $$;
+
 -- Write down whom alarms affect. Units that are not affected any more stay, as no longer so; those
 -- that an object may have been thrown from stay candidates while the alarm is open.
 CREATE OR REPLACE FUNCTION city.affect(events bigint[]) RETURNS void
@@ -273,6 +287,7 @@ AS $$
 DECLARE
     every bigint[];
 BEGIN
+    PERFORM city.lock_lifts(events);
     -- Whether a lift is the last of its entrance is another for each of them.
     SELECT array_agg(DISTINCT o.id) INTO every
       FROM city.event e JOIN city.rule r ON r.id = e.rule_id
@@ -461,34 +476,59 @@ AS $$ SELECT (scope -> 'class' IS NULL OR scope -> 'class' ? $3)
         (SELECT w.area_id FROM city.where_is($2) w),
         ARRAY(SELECT a::bigint FROM jsonb_array_elements_text(scope -> 'area') a))) $$;
 
--- Streams that rules are for, with the part of a combination that each is; NULL is all. Silence is
--- no rule for readings: the clock finds it.
-CREATE OR REPLACE FUNCTION city.watched(streams bigint[], rules bigint[])
-RETURNS TABLE (datastream_id bigint, rule_id bigint, part smallint, group_type text, group_id bigint)
+-- What each rule in use is for, a row a part of a combination: classes and properties as lists, NULL
+-- for any, and as `rest` what else its scope says. Silence is no rule for readings: the clock finds it.
+CREATE OR REPLACE FUNCTION city.rule_parts()
+RETURNS TABLE (rule_id bigint, part smallint, classes jsonb, properties jsonb, part_classes jsonb,
+    part_properties jsonb, rest jsonb)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT DISTINCT ON (t.id, r.id) t.id, r.id, p.no,
-        CASE WHEN p.no IS NOT NULL THEN coalesce(d.bind_type, 'device') END,
-        CASE WHEN p.no IS NOT NULL THEN coalesce(d.bind_id, d.id) END
+    SELECT r.id, p.no, r.scope -> 'class', r.scope -> 'observed_property', p.scope -> 'class',
+        p.scope -> 'observed_property',
+        nullif(r.scope - '{class,observed_property}'::text[], '{}')
       FROM city.rule r
       CROSS JOIN LATERAL (
         SELECT NULL::smallint AS no, '{}'::jsonb AS scope WHERE r.type <> 'together'
         UNION ALL SELECT x.no::smallint, x.scope
           FROM jsonb_array_elements(CASE r.type WHEN 'together' THEN r.condition -> 'parts' END)
                WITH ORDINALITY AS x(scope, no)) p
-      JOIN city.datastream t ON streams IS NULL OR t.id = ANY (streams)
-      JOIN city.device d ON d.id = t.device_id AND d.ended_at IS NULL
-      LEFT JOIN city.rule_override o ON o.rule_id = r.id AND o.datastream_id = t.id
-     WHERE r.enabled AND r.ended_at IS NULL AND r.type <> 'silence'
-       AND (rules IS NULL OR r.id = ANY (rules))
-       AND coalesce(o.enabled, true)
-       AND (p.scope -> 'class' IS NULL OR p.scope -> 'class' ? d.class_code)
-       AND (p.scope -> 'observed_property' IS NULL
-            OR p.scope -> 'observed_property' ? t.observed_property)
-       AND city.in_scope(r.scope, d.id, d.class_code, d.bind_type, d.bind_id, d.building_id,
-                         t.name, t.observed_property)
-     ORDER BY t.id, r.id, p.no $$;
+     WHERE r.enabled AND r.ended_at IS NULL AND r.type <> 'silence' $$;
+
+-- Streams that rules are for, with the part of a combination that each is; NULL is all. Rules are
+-- held against each pair of class and property once, however many streams have it. Planned anew each
+-- time: a few streams are found by their keys, all of them read through.
+CREATE OR REPLACE FUNCTION city.watched(streams bigint[], rules bigint[])
+RETURNS TABLE (datastream_id bigint, rule_id bigint, part smallint, group_type text, group_id bigint)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$ BEGIN
+    RETURN QUERY EXECUTE format($q$
+        WITH own AS MATERIALIZED (
+            SELECT t.id, t.name, t.observed_property, d.id AS device_id, d.class_code, d.bind_type,
+                d.bind_id, d.building_id
+              FROM city.datastream t JOIN city.device d ON d.id = t.device_id
+             WHERE d.ended_at IS NULL %s),
+        fitting AS MATERIALIZED (
+            SELECT k.*, p.rule_id, p.part, p.rest
+              FROM (SELECT DISTINCT class_code, observed_property FROM own) k
+              JOIN city.rule_parts() p ON (p.classes IS NULL OR p.classes ? k.class_code)
+               AND (p.properties IS NULL OR p.properties ? k.observed_property)
+               AND (p.part_classes IS NULL OR p.part_classes ? k.class_code)
+               AND (p.part_properties IS NULL OR p.part_properties ? k.observed_property)
+             WHERE $2 IS NULL OR p.rule_id = ANY ($2))
+        SELECT DISTINCT ON (o.id, f.rule_id) o.id, f.rule_id, f.part,
+            CASE WHEN f.part IS NOT NULL THEN coalesce(o.bind_type, 'device') END,
+            CASE WHEN f.part IS NOT NULL THEN coalesce(o.bind_id, o.device_id) END
+          FROM own o JOIN fitting f
+            ON f.class_code = o.class_code AND f.observed_property = o.observed_property
+         WHERE (f.rest IS NULL OR city.in_scope(f.rest, o.device_id, o.class_code, o.bind_type,
+                o.bind_id, o.building_id, o.name, o.observed_property))
+           AND NOT EXISTS (SELECT FROM city.rule_override x WHERE x.rule_id = f.rule_id
+                AND x.datastream_id = o.id AND NOT x.enabled)
+         ORDER BY o.id, f.rule_id, f.part $q$,
+        CASE WHEN streams IS NULL THEN '' ELSE 'AND t.id = ANY ($1)' END) USING streams, rules;
+END $$;
 
 -- Bring the watches of streams and rules to what the rules say; NULL is all. What a rule is no
 -- longer for ends.
@@ -499,7 +539,7 @@ AS $$
 DECLARE
     left_open bigint[];
 BEGIN
-    WITH wanted AS (SELECT * FROM city.watched(streams, rules)),
+    WITH wanted AS MATERIALIZED (SELECT * FROM city.watched(streams, rules)),
     gone AS (
         DELETE FROM city.rule_watch w
          WHERE (streams IS NULL OR w.datastream_id = ANY (streams))
@@ -515,10 +555,10 @@ BEGIN
        SET part = excluded.part, group_type = excluded.group_type, group_id = excluded.group_id
      WHERE ROW(w.part, w.group_type, w.group_id)
            IS DISTINCT FROM ROW(excluded.part, excluded.group_type, excluded.group_id);
-    UPDATE city.datastream t SET ruled = x.ruled
-      FROM (SELECT s.id, EXISTS (SELECT FROM city.rule_watch w WHERE w.datastream_id = s.id) AS ruled
-              FROM city.datastream s WHERE streams IS NULL OR s.id = ANY (streams)) x
-     WHERE t.id = x.id AND t.ruled IS DISTINCT FROM x.ruled;
+    EXECUTE format($q$
+        UPDATE city.datastream t SET ruled = NOT t.ruled
+         WHERE t.ruled <> EXISTS (SELECT FROM city.rule_watch w WHERE w.datastream_id = t.id) %s $q$,
+        CASE WHEN streams IS NULL THEN '' ELSE 'AND t.id = ANY ($1)' END) USING streams;
     IF left_open IS NOT NULL THEN
         PERFORM city.end_alarms(left_open, array_fill(now(), ARRAY[cardinality(left_open)]),
             array_fill(NULL::float8, ARRAY[cardinality(left_open)]),
@@ -564,20 +604,37 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Streams that are made, a million at a time: no rule was another for one of them yet.
 CREATE OR REPLACE FUNCTION city.watch_streams() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    made bigint[] := ARRAY(SELECT id FROM fresh);
-BEGIN
-    INSERT INTO city.rule_watch (datastream_id, rule_id, part, group_type, group_id)
-    SELECT n.datastream_id, n.rule_id, n.part, n.group_type, n.group_id
-      FROM city.watched(made, NULL) n
-    ON CONFLICT DO NOTHING;
+AS $$ BEGIN
+    WITH own AS MATERIALIZED (
+        SELECT n.id, n.name, n.observed_property, d.id AS device_id, d.class_code, d.bind_type,
+            d.bind_id, d.building_id
+          FROM fresh n JOIN city.device d ON d.id = n.device_id AND d.ended_at IS NULL),
+    fitting AS MATERIALIZED (
+        SELECT k.*, p.rule_id, p.part, p.rest
+          FROM (SELECT DISTINCT class_code, observed_property FROM own) k
+          JOIN city.rule_parts() p ON (p.classes IS NULL OR p.classes ? k.class_code)
+           AND (p.properties IS NULL OR p.properties ? k.observed_property)
+           AND (p.part_classes IS NULL OR p.part_classes ? k.class_code)
+           AND (p.part_properties IS NULL OR p.part_properties ? k.observed_property)),
+    made AS (
+        INSERT INTO city.rule_watch (datastream_id, rule_id, part, group_type, group_id)
+        SELECT DISTINCT ON (o.id, f.rule_id) o.id, f.rule_id, f.part,
+            CASE WHEN f.part IS NOT NULL THEN coalesce(o.bind_type, 'device') END,
+            CASE WHEN f.part IS NOT NULL THEN coalesce(o.bind_id, o.device_id) END
+          FROM own o JOIN fitting f
+            ON f.class_code = o.class_code AND f.observed_property = o.observed_property
+         WHERE f.rest IS NULL OR city.in_scope(f.rest, o.device_id, o.class_code, o.bind_type,
+                o.bind_id, o.building_id, o.name, o.observed_property)
+         ORDER BY o.id, f.rule_id, f.part
+        ON CONFLICT DO NOTHING
+        RETURNING datastream_id)
     UPDATE city.datastream t SET ruled = true
-     WHERE t.id = ANY (made) AND NOT t.ruled
-       AND EXISTS (SELECT FROM city.rule_watch w WHERE w.datastream_id = t.id);
+      FROM (SELECT DISTINCT datastream_id FROM made) m
+     WHERE t.id = m.datastream_id AND NOT t.ruled;
     RETURN NULL;
 END $$;
 
@@ -672,6 +729,7 @@ BEGIN
     RETURN QUERY SELECT e.id, e.rule_id, e.datastream_id FROM city.event e WHERE e.id = ANY (begun);
 END $$;
 
+-- A message; what a place already names, as a lift that a device is bound to, is not said twice.
 CREATE OR REPLACE FUNCTION city.worded(
     template text, value double precision, said text, unit text, device text, place text)
 RETURNS text LANGUAGE sql IMMUTABLE
@@ -679,7 +737,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$ SELECT btrim(replace(replace(replace(replace(template,
         '{value}', coalesce(said, round(value::numeric, 3)::float8::text, '')),
         '{unit}', coalesce(unit, '')), '{device}', coalesce(device, '')),
-        '{place}', coalesce(place, ''))) $$;
+        '{place}', CASE WHEN template LIKE '%{device}%' AND right(place, length(device)) = device
+            THEN rtrim(left(place, length(place) - length(device)))
+            ELSE coalesce(place, '') END)) $$;
 
 -- Another such reading while the alarm is open: told of, and who may be affected is found again.
 CREATE OR REPLACE FUNCTION city.again_alarms(
@@ -703,6 +763,7 @@ AS $$
 DECLARE
     over bigint[];
 BEGIN
+    PERFORM city.lock_lifts(events);
     WITH said AS (SELECT * FROM unnest(events, ats, vals, texts) AS u(event, at, value, said)),
     done AS (
         UPDATE city.event e SET ended_at = greatest(e.started_at, s.at), state = 'closed'
@@ -747,6 +808,7 @@ DECLARE
     here city.event;
     moment timestamptz := clock_timestamp();
 BEGIN
+    PERFORM city.lock_lifts(ARRAY[event]);
     SELECT * INTO here FROM city.event e WHERE e.id = event FOR UPDATE;
     IF here.id IS NULL THEN
         RETURN 'none';
@@ -818,6 +880,9 @@ GRANT SELECT, INSERT, UPDATE ON city.rule TO cim_editor;
 GRANT SELECT, INSERT, UPDATE, DELETE ON city.rule_override TO cim_editor;
 GRANT SELECT ON city.event, city.event_unit, city.event_building, city.event_entry,
     city.rule_watch, city.datastream, city.observation TO cim_editor;
--- Addresses of others, and how what is sent to them is signed, are nobody's to read.
+-- Addresses of others, and how what is sent to them is signed (encrypted), are nobody's to read but
+-- that login's, by which the administrator keeps them.
 REVOKE ALL ON platform.webhook, platform.webhook_delivery
     FROM cim_reader, cim_resident_reader, cim_intake, cim_editor, cim_feeder;
+GRANT SELECT, INSERT, UPDATE ON platform.webhook TO cim_editor;
+GRANT SELECT, UPDATE, DELETE ON platform.webhook_delivery TO cim_editor;

@@ -7,13 +7,13 @@ from importlib.resources import files
 
 from alembic import op
 
-revision = "0033"
-down_revision = "0032"
+revision = "0031"
+down_revision = "0030"
 
 
 def upgrade() -> None:
     """The functions, and who may call them."""
     driver = op.get_bind().connection.driver_connection
     assert driver is not None
-    statements = files("cim.store.migrations") / "versions" / "0033_device_keys.sql"
+    statements = files("cim.store.migrations") / "versions" / "0031_device_keys.sql"
     driver.execute(statements.read_text("utf-8"))
