@@ -2,8 +2,9 @@
 
     python tests/fuzzing.py DECODER CORPUS -runs=100000
 
-CORPUS is a folder for what it learns; the examples of `payloads` are its first lessons. It exits
-with 0 after as many tries, and with something else where a decoder raised or gave what it may not.
+CORPUS is a folder for what it learns; the examples of `tests.payloads` are its first lessons. It
+exits with 0 after as many tries, and with something else where a decoder raised or gave what it may
+not.
 """
 
 import math
@@ -19,10 +20,11 @@ with atheris.instrument_imports(include=["cim.feeds"]):
     from cim.feeds.handshakes import genuine
     from cim.feeds.reading import Decoded, Message
 
-from payloads import NOW, examples
-from payloads import sparkplug as sparkplug_payload
+sys.path.insert(0, str(Path(__file__).parents[1]))  # a program by itself, beside the tests
 
 from cim.feeds.reasons import REASONS
+from tests.payloads import NOW, examples
+from tests.payloads import sparkplug as sparkplug_payload
 
 SPARKPLUG = [
     f"spBv1.0/g/{kind}/n" + ("/d" if kind[0] == "D" else "")

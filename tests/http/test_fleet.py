@@ -20,6 +20,9 @@ NOW = datetime.now(UTC)
 TODAY = (NOW + CHINA).replace(hour=0, minute=0, second=0, microsecond=0) - CHINA
 """When the day of China began."""
 
+SPOKEN = max(NOW - timedelta(minutes=20), TODAY)
+"""When those that are well spoke last: today, also just after midnight."""
+
 DEVICES = """
     INSERT INTO city.organisation (id, name, kind)
     VALUES (21, '安防甲', '企业'), (22, '安防乙', '企业');
@@ -45,10 +48,10 @@ READ = """
 LATEST = """
     UPDATE city.datastream SET first_at = :since, last_value = CASE id WHEN 23 THEN 500 ELSE 50 END,
         quality = CASE id WHEN 23 THEN 4 ELSE 0 END,
-        last_at = CAST(:now AS timestamptz) - CASE id WHEN 22 THEN interval '30 hours'
-            ELSE interval '20 minutes' END,
-        received_at = CAST(:now AS timestamptz) - CASE id WHEN 22 THEN interval '30 hours'
-            ELSE interval '20 minutes' END + interval '2 seconds'
+        last_at = CASE id WHEN 22 THEN CAST(:now AS timestamptz) - interval '30 hours'
+            ELSE :spoken END,
+        received_at = CASE id WHEN 22 THEN CAST(:now AS timestamptz) - interval '30 hours'
+            ELSE :spoken END + interval '2 seconds'
     WHERE id BETWEEN 21 AND 25"""
 
 EVENTS = """
@@ -62,7 +65,7 @@ EVENTS = """
 @pytest.fixture(scope="module", autouse=True)
 def fleet(city: Any, engine: Engine) -> None:
     """Seven days of six devices, five of which speak."""
-    known = {"since": TODAY - timedelta(days=7), "today": TODAY, "now": NOW}
+    known = {"since": TODAY - timedelta(days=7), "today": TODAY, "now": NOW, "spoken": SPOKEN}
     with engine.begin() as connection:
         connection.execute(
             text("SELECT city.prepare_days(:days)"),

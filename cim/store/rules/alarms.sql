@@ -59,10 +59,14 @@ BEGIN
     UPDATE city.event_lane AS l SET last = line.no, digest = line.digest WHERE l.lane = line.lane;
 END $$;
 
+-- A history of nothing may be emptied, as a city without alarms is when it is loaded anew.
 CREATE OR REPLACE FUNCTION city.keep_entries() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$ BEGIN
+    IF TG_OP = 'TRUNCATE' AND NOT EXISTS (SELECT FROM city.event_entry) THEN
+        RETURN NULL;
+    END IF;
     RAISE EXCEPTION USING ERRCODE = 'CIM01',
         MESSAGE = 'The history of alarms is added to and never changed.',
         DETAIL = '告警历史只能追加，不能修改或删除。';
