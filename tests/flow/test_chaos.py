@@ -25,8 +25,8 @@ RATE = 150.0
 """Messages a second from each gateway."""
 
 BOUND = 160 << 20
-"""Bytes by which an ingester may grow while the database is away: 64 MB of messages wait at most, and
-one that has just been started loads its libraries meanwhile."""
+"""Bytes by which an ingester may grow while the database is away: 64 MB of messages wait at most,
+and one that has just been started loads its libraries meanwhile."""
 
 
 @pytest.fixture
