@@ -89,8 +89,7 @@ class Taking:
         """Write what came, acknowledge it, leave."""
         self.subscriber.closed = True
         self.collector.end()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._tasks[0]), LAST)
+        await asyncio.wait(self._tasks[:1], timeout=LAST)
         self.stopping.set()
         await asyncio.sleep(0)  # acknowledgements are on their way
         await self.subscriber.leave()
@@ -128,17 +127,15 @@ class Runner:
 
     async def run(self) -> None:
         """Until told to stop; a database that goes away is waited for."""
-        clocks = [
-            self.watched(work)
-            for work in (
-                self._listen(),
-                self._roll(),
-                clock.run(self.open, self.stopping),
-                heirs.watch(self._slots, self.slot, self._subscribers),
-                heirs.tend(self._revive),
-                self.sensorthings.run(),
-            )
-        ]
+        parts: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
+            self._listen,
+            self._roll,
+            lambda: clock.run(self.open, self.stopping),
+            lambda: heirs.watch(self._slots, self.slot, self._subscribers),
+            lambda: heirs.tend(self._revive),
+            self.sensorthings.run,
+        )
+        clocks = [asyncio.ensure_future(self._again(part)) for part in parts]
         try:
             while not self.stopping.is_set():
                 with contextlib.suppress(TimeoutError):  # keys run out without a word
@@ -161,8 +158,18 @@ class Runner:
         if self._failed is not None:
             raise self._failed
 
+    async def _again(self, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """What goes by the clock, begun again where it fails: readings come in meanwhile."""
+        while not self.stopping.is_set():
+            try:
+                await part()
+                return
+            except Exception:
+                log.exception("a part of the ingester failed: it begins again")
+                await asyncio.sleep(1)
+
     def watched(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """A part of us at work: where one fails all ends, and whoever started us starts us anew.
+        """A feed's way in: where it fails all ends, and whoever started us starts us anew.
 
         What was not acknowledged comes again then; half of us would look as if all were well.
         """

@@ -319,7 +319,24 @@ def test_an_ingester_that_is_killed_loses_nothing_and_brings_nothing_twice(
         assert tuple(connection.execute(sums).one()) == (6000, sum(range(6000)))
 
 
-def test_an_ingester_of_which_a_part_fails_ends_and_says_so(
+def test_what_goes_by_the_clock_begins_again_where_it_fails(
+    city: Engine, home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[int] = []
+
+    async def fails(*_: object) -> None:
+        tries.append(1)
+        raise RuntimeError("no such luck")
+
+    async def go() -> None:
+        async with taking_in(home):
+            await until(lambda: len(tries) >= 2)
+
+    monkeypatch.setattr("cim.feeds.running.roll", fails)
+    asyncio.run(go())
+
+
+def test_an_ingester_whose_way_in_fails_ends_and_says_so(
     city: Engine, home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runner = Runner(home, lambda *_: None)
@@ -331,6 +348,6 @@ def test_an_ingester_of_which_a_part_fails_ends_and_says_so(
     async def go() -> None:
         await asyncio.wait_for(runner.run(), 30)
 
-    monkeypatch.setattr("cim.feeds.running.roll", fails)
+    monkeypatch.setattr("cim.feeds.collecting.Collector.run", fails)
     with pytest.raises(RuntimeError, match="no such luck"):
         asyncio.run(go())
