@@ -106,17 +106,26 @@ def _joined(watches: Iterable[Watch], series: dict[int, list[Sample]]) -> Told:
     for members in groups.values():
         lead = members[0]
         steps = [(s.at, w, s) for w in members for s in series.get(w.stream, ())]
-        for at, watch, sample in sorted(steps, key=lambda step: step[0]):
-            holds = part((lead.rule.condition.parts or ())[(watch.part or 1) - 1], sample)
-            if holds is None:
-                continue
-            watch.holding = holds
-            if holds:
-                watch.held = at
-            told += [(watch, one) for one in _weigh(lead, members, at)]
+        steps.sort(key=lambda step: step[0])
+        for at, together in groupby(steps, key=lambda step: step[0]):
+            # What is said of one moment holds at once: nothing was so between its readings.
+            said = [watch for _, watch, sample in together if _said(watch, sample)]
+            if said:
+                told += [(said[-1], one) for one in _weigh(lead, members, at)]
         for watch in members:
             watch.state = lead.state
     return told
+
+
+def _said(watch: Watch, sample: Sample) -> bool:
+    """Whether a reading says if a part of a combination holds; the watch remembers it."""
+    holds = part((watch.rule.condition.parts or ())[(watch.part or 1) - 1], sample)
+    if holds is None:
+        return False
+    watch.holding = holds
+    if holds:
+        watch.held = sample.at
+    return True
 
 
 def _weigh(lead: Watch, members: list[Watch], at: int) -> list[Happening]:
@@ -131,6 +140,9 @@ def _weigh(lead: Watch, members: list[Watch], at: int) -> list[Happening]:
         )
         for no in range(1, len(lead.rule.condition.parts or ()) + 1)
     ]
+    if lead.state.at is not None:
+        # A part may be told of later than another: what they come to is so from then on.
+        at = max(at, lead.state.at + 1)
     lead.state, happening = judged(lead.rule, lead.state, combined(lead.rule.condition, known, at))
     return [] if happening is None else [happening]
 

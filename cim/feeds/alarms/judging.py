@@ -258,11 +258,20 @@ def _rate(condition: Condition, sample: Sample) -> Held:
 def _state(condition: Condition, sample: Sample) -> Held:
     said = sample.text
     if said is None and sample.value is not None:
-        said = f"{sample.value:g}"
+        said = code(sample.value)
     if said is None:
         return None, False
     holds = named(said, condition)
     return holds, not holds
+
+
+def code(value: float) -> str:
+    """A number as the code that it is: all of its digits, and no sign of nought.
+
+    >>> code(1.0), code(2.5), code(-0.0), code(10000012.0)
+    ('1', '2.5', '0', '10000012')
+    """
+    return str(int(value)) if value.is_integer() else repr(value)
 
 
 def named(said: str, condition: Condition | Part) -> bool:

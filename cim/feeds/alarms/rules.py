@@ -1,6 +1,8 @@
 """Alarm rules as people write them: checked, kept, changed, taken away; and for one stream."""
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
+from math import isfinite
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +26,15 @@ KINDS: Final = (
 NAMES: Final = ("class", "observed_property", "stream", "facility_class")
 IDS: Final = ("device", "building", "estate", "area")
 """What a scope may name: by text, and by id."""
+
+YEAR: Final = 31_536_000
+LARGEST: Final = sys.float_info.max
+WITHIN: Final = {
+    "above": (-LARGEST, LARGEST), "below": (-LARGEST, LARGEST), "margin": (0, LARGEST),
+    "per_s": (0.001, YEAR), "for_s": (0, YEAR), "last_s": (0, YEAR), "within_s": (0, YEAR),
+    "least_s": (0, YEAR), "intervals": (1, 1000),
+}  # fmt: skip
+"""Between what the numbers of a condition may lie; seconds as long as a year."""
 
 FIELDS: Final = (
     "name", "name_en", "scope", "type", "condition", "severity", "cooldown_s", "enabled",
@@ -74,15 +85,18 @@ def condition_of(type_: str, given: Mapping[str, Any]) -> Condition:
 
 def _check_numbers(found: Condition) -> None:
     """InvalidQuery for numbers that make no sense."""
-    least = {"margin": 0, "for_s": 0, "intervals": 1, "least_s": 0, "last_s": 0, "within_s": 0}
-    for name, low in least.items():
+    for name, (low, high) in WITHIN.items():
         value = getattr(found, name)
-        if value is not None and value < low:
+        if value is not None and not low <= value <= high:
             raise wrong(
-                f"condition.{name} must be at least {low}", f"condition.{name} 不能小于 {low}"
+                f"condition.{name} must lie within {low:g} and {high:g}",
+                f"condition.{name} 必须在 {low:g} 与 {high:g} 之间",
             )
-    if found.per_s <= 0:
-        raise wrong("condition.per_s must be above 0", "condition.per_s 必须大于 0")
+    for one in found.parts or ():
+        for name in ("above", "below"):
+            value = getattr(one, name)
+            if value is not None and not isfinite(value):
+                raise wrong(f"{name} of parts must be a number", f"parts 的 {name} 必须为数字")
     both = found.above is not None and found.below is not None
     if both and (found.below or 0) + found.margin > (found.above or 0) - found.margin:
         raise wrong(

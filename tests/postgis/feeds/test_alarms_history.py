@@ -84,6 +84,42 @@ def test_the_fault_history_of_a_lift_cannot_be_changed(
         connection.execute(text(attempt))
 
 
+ATTEMPTS = (
+    "UPDATE city.event_entry SET note = '没有故障'",
+    "DELETE FROM city.event_entry",
+    "TRUNCATE city.event_entry",
+    "INSERT INTO city.event_entry (event_id, kind, at, noted_at, lane, no, previous, digest) "
+    "SELECT id, 'end', now(), now(), 0, 999, '', '' FROM city.event",
+    "SELECT city.add_entry(id, 'end', now(), NULL, NULL) FROM city.event",
+    "UPDATE city.event SET ended_at = now()",
+    "DELETE FROM city.event",
+    "TRUNCATE city.event CASCADE",
+    "UPDATE city.event_lane SET digest = ''",
+    "ALTER TABLE city.event_entry DISABLE TRIGGER ALL",
+    "CREATE OR REPLACE FUNCTION city.keep_entries() RETURNS trigger LANGUAGE sql AS ''",
+    "SET session_replication_role = replica",
+)
+
+
+def test_no_login_can_write_it_but_by_the_functions(told: Teller, city: Engine) -> None:
+    told.say((LIFT1, 0, "E07"))
+    logins = [
+        name
+        for (name,) in told.rows(
+            r"SELECT rolname FROM pg_roles WHERE rolname LIKE 'cim\_%' AND NOT rolsuper"
+        )
+    ]
+    assert {"cim_reader", "cim_editor", "cim_feeder", "cim_sensing", "cim_intake"} <= set(logins)
+    for login in logins:
+        for attempt in ATTEMPTS:
+            with city.connect() as connection:
+                connection.execute(text(f'SET LOCAL ROLE "{login}"'))
+                with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
+                    connection.execute(text(attempt))
+                connection.rollback()
+    assert told.history(told.rows("SELECT id FROM city.event")[0][0]) == ["begin"]
+
+
 def test_an_alarm_with_a_history_cannot_be_deleted(told: Teller, connection: Connection) -> None:
     told.say((LIFT1, 0, "E07"))
     with pytest.raises(DBAPIError, match="fk_event_entry_event_id"):

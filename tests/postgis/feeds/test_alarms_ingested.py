@@ -50,6 +50,20 @@ def test_a_lift_breaks_is_mended_and_breaks_again(city: Engine, sender: Ingester
     assert alarms(city, "lift_fault") == ["closed", "open"]
 
 
+def test_readings_corrected_or_sent_again_leave_the_history_as_it_was_written(
+    city: Engine, sender: Ingester
+) -> None:
+    history = text("""SELECT h.kind, h.at, h.value_text, h.digest FROM city.event_entry h
+        JOIN city.event e ON e.id = h.event_id WHERE e.kind = '故障' ORDER BY h.id""")
+    sender.send(lift("0", 4), lift("E11", 3), lift("0", 2))
+    with city.connect() as connection:
+        before = connection.execute(history).all()
+    assert before[-1].kind == "end"
+    sender.send(lift("0", 3) | {"correct": True}, lift("E11", 3), lift("E12", 2))
+    with city.connect() as connection:
+        assert connection.execute(history).all() == before
+
+
 def test_a_reading_that_cannot_be_true_is_no_alarm(city: Engine, sender: Ingester) -> None:
     dense = {"device": "smoke-1", "stream": "density"}
     sender.send(dense | {"value": 21, "at": NOW - 2 * MINUTE})

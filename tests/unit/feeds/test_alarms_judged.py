@@ -6,20 +6,24 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cim.feeds.alarms.judge import _joined as joined
 from cim.feeds.alarms.judging import (
     CALM,
     SECOND,
     Condition,
     Happening,
+    Part,
     Rule,
     Sample,
     State,
+    beyond,
     combined,
     ended,
     judge,
     lapse,
     silent,
 )
+from cim.feeds.alarms.states import Watch
 
 HOT = Rule(1, "threshold", Condition(above=10, margin=2))
 LASTING = Rule(2, "threshold", Condition(above=10, margin=2, for_s=60), cooldown_s=300)
@@ -284,3 +288,82 @@ def test_a_reading_without_a_number_says_nothing_to_a_rule_of_numbers() -> None:
 def test_a_stream_that_reports_when_it_likes_is_never_silent() -> None:
     assert silent(Condition(intervals=3, least_s=600), None) is None
     assert silent(Condition(intervals=3, least_s=600), 3600) == 10_800
+
+
+# ── combinations, from readings ──────────────────────────────────────────────────────────────────
+
+SHUT_IN = Rule(
+    10, "together", Condition(parts=(Part(normal=("0",)), Part(codes=("1",))), for_s=0)
+)  # fmt: skip
+
+
+def members() -> list[Watch]:
+    return [
+        Watch(stream=n, rule=SHUT_IN, state=CALM, event=None, part=n, group=("facility", 1))
+        for n in (1, 2)
+    ]
+
+
+def kinds_of(watches: list[Watch], *said: tuple[int, int, str]) -> list[str]:
+    """What readings of one batch bring about: stream, seconds, code."""
+    series: dict[int, list[Sample]] = {}
+    for stream, seconds, code in said:
+        series.setdefault(stream, []).append(Sample(seconds * SECOND, text=code))
+    return [happening.kind for _, happening in joined(watches, series)]
+
+
+def test_parts_of_one_moment_are_judged_together() -> None:
+    watches = members()
+    assert kinds_of(watches, (1, 0, "0"), (2, 0, "1")) == []
+    # It breaks just as they leave: nobody was shut in between the two readings.
+    assert kinds_of(watches, (1, 60, "E32"), (2, 60, "0")) == []
+    assert kinds_of(watches, (2, 120, "1")) == ["begin"]
+    assert kinds_of(watches, (2, 180, "0"), (1, 180, "0")) == ["end"]
+
+
+def test_a_part_that_is_told_of_late_counts_from_then_on() -> None:
+    watches = members()
+    assert kinds_of(watches, (1, 0, "0"), (2, 0, "1"), (1, 60, "E32")) == ["begin"]
+    assert kinds_of(watches, (2, 60, "0")) == ["end"]  # of the same moment, in another message
+    assert kinds_of(watches, (2, 90, "1")) == ["begin"]
+    assert kinds_of(watches, (1, 80, "0")) == ["end"]  # of before, through a slower gateway
+
+
+# ── numbers as large as there are ────────────────────────────────────────────────────────────────
+
+largest = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(largest, st.floats(0, allow_infinity=False), largest)
+def test_a_value_never_holds_and_is_over_at_once(limit: float, margin: float, value: float) -> None:
+    for condition in (Condition(above=limit, margin=margin), Condition(below=limit, margin=margin)):
+        holds, back = beyond(value, condition)
+        assert not (holds and back)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**9), largest), max_size=20))
+def test_a_rise_is_judged_whatever_the_numbers(series: list[tuple[int, float]]) -> None:
+    told = Told(FAST)
+    for seconds, value in series:
+        told.say(seconds, value)
+    assert told.kinds == (["begin", "end"] * len(told.kinds))[: len(told.kinds)]
+
+
+def test_a_code_that_is_a_number_has_all_its_digits() -> None:
+    told = Told(Rule(11, "state", Condition(codes=("10000012",))))
+    for second, value in enumerate([10000011.0, 10000012.0, 10000013.0]):
+        told.say(second, value)
+    assert [(one.kind, one.value) for one in told.happened] == [
+        ("begin", 10000012), ("end", 10000013),
+    ]  # fmt: skip
+    calm = Told(Rule(12, "state", Condition(normal=("0",))))
+    calm.say(0, -0.0)
+    assert calm.kinds == []
+
+
+def test_a_value_that_flaps_begins_no_alarm_within_the_cool_down() -> None:
+    told = Told(Rule(13, "threshold", Condition(above=10), cooldown_s=60))
+    for second in range(200):
+        told.say(second, 12 if second % 2 else 8)
+    begun = [one.at // SECOND for one in told.happened if one.kind == "begin"]
+    assert begun == [1, 63, 125, 187]
