@@ -13,11 +13,11 @@ import msgspec
 
 from cim.feeds import fitting, writing
 from cim.feeds.alarms.judge import judge
-from cim.feeds.biometric import named, within
 from cim.feeds.book import LEFT_OUT, Book
 from cim.feeds.codecs.pool import Pool
 from cim.feeds.decoders import DECODERS
 from cim.feeds.fitting import fit, timely
+from cim.feeds.persons import REFUSED, refused, within
 from cim.feeds.reading import OUT_OF_RANGE, Decoded, Fault, Message, Reading
 from cim.feeds.resolving import Wanted, resolve
 from cim.feeds.sources import Feed
@@ -157,7 +157,7 @@ class _Batch:
         self.alike: dict[tuple[int, str], Letter | None] = {}
         """By message and reason: many faults of one message are one letter."""
 
-        self.biometric: dict[int, bool] = {}
+        self.secret: dict[int, bool] = {}
 
     def unknown(self) -> list[Wanted]:
         """Keys that the book does not know, each once."""
@@ -258,7 +258,7 @@ class _Batch:
         kept: bytes | None = item.payload
         if len(item.payload) > LARGEST:
             kept, detail = None, f"{detail} ({len(item.payload)} bytes)"
-        elif fault.reason == "biometric" or self._is_biometric(number):
+        elif fault.reason in REFUSED or self._is_secret(number):
             kept = None
         message = item.message
         return Letter(
@@ -272,11 +272,11 @@ class _Batch:
             repeats,
         )
 
-    def _is_biometric(self, number: int) -> bool:
+    def _is_secret(self, number: int) -> bool:
         """Whether a payload has what is never kept: looked for once, however many its faults."""
-        if number not in self.biometric:
-            self.biometric[number] = within(self.items[number].payload)
-        return self.biometric[number]
+        if number not in self.secret:
+            self.secret[number] = within(self.items[number].payload) is not None
+        return self.secret[number]
 
     def explain(self, row: Row, reason: str, detail: str) -> Letter | None:
         """The letter of a row that the store did not take."""
@@ -301,8 +301,8 @@ def _of(fault: Fault, reading: Reading) -> Fault:
 
 def _unwanted(sender: str | None, reading: Reading) -> Fault | None:
     """The fault of names that cannot be told apart, or are of what is never taken."""
-    if named(reading.stream):
-        return Fault("biometric")
+    if (reason := refused(reading.stream)) is not None:
+        return Fault(reason)
     names = (sender or "", reading.device, reading.stream)
     if any(len(name) > LONGEST or "\n" in name or "\x00" in name for name in names):
         return Fault("no_device", "a name too long, or with a control character")

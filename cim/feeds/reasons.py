@@ -36,6 +36,10 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = {
         "同一数据流同一时间已有不同的值",
     ),
     "biometric": ("faces, plates and voices are not taken", "不接收人脸、车牌和声纹数据"),
+    "personal": (
+        "names of people, and their telephone, document and card numbers, are not taken",
+        "不接收姓名、电话、证件号码、卡号等个人信息",
+    ),
     "no_codec": (
         "the payload is bytes, and the feed has no codec for this kind of device",
         "报文为二进制，接入源没有该类设备的编解码器",

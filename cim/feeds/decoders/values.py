@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from cim.feeds import biometric
+from cim.feeds.persons import refused
 from cim.feeds.reading import Decode, Decoded, Fault, Message, Reading
 from cim.feeds.times import moment
 
@@ -116,8 +116,8 @@ def _each(out: Decoded, device: str, path: str, at: int | None, value: Any) -> N
             fault(out, "too_deep", f"more than {DEEPEST} deep", where)
         elif len(stack) + len(inner) > MOST:
             raise _TooMany
-        elif biometric.named(where):
-            fault(out, "biometric", "", where)
+        elif (reason := refused(where)) is not None:
+            fault(out, reason, "", where)
         else:
             stack.extend((name, each, depth + 1) for name, each in reversed(inner))
 
@@ -133,8 +133,8 @@ def _text(out: Decoded, reading: Reading) -> None:
 
 
 def _keep(out: Decoded, device: str, path: str, reading: Reading) -> None:
-    if biometric.named(path):
-        fault(out, "biometric", "", path)
+    if (reason := refused(path)) is not None:
+        fault(out, reason, "", path)
     elif not _name(device):
         fault(out, "no_device", "", path)
     elif not _name(path):

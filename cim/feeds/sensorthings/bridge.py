@@ -17,7 +17,7 @@ import orjson
 from gmqtt.mqtt.constants import MQTTCommands
 
 from cim.errors import BadParameter, CimError, StoreError
-from cim.feeds import biometric
+from cim.feeds import persons
 from cim.feeds.mqtt import KEEPALIVE, Place
 from cim.feeds.reasons import REASONS
 from cim.feeds.sensorthings import readings, topics
@@ -219,9 +219,10 @@ class Bridge:
 
     async def _refused(self, topic: str, payload: bytes, why: str) -> None:
         """A dead letter; without the payload where that may not be kept."""
-        secret = REASONS["biometric"][0] in why or biometric.within(payload)
-        kept = None if secret else payload[:KEPT]
-        reason = "biometric" if secret else "malformed"
+        said = (code for code in persons.REFUSED if REASONS[code][0] in why)
+        secret = next(said, None) or persons.within(payload)
+        reason = secret or "malformed"
+        kept = payload[:KEPT] if secret is None else None
         now, words = time.time_ns() // 1000, why.replace("\0", "")[:1000]
         connection = await self._connection("write")
         columns = ([now], [None], [topic[:1000]], [None], [kept], [reason], [words], [0])

@@ -15,8 +15,8 @@ import orjson
 from cim.errors import BadParameter, CimError, Conflict
 from cim.feeds import writing
 from cim.feeds.alarms.judge import judge
-from cim.feeds.biometric import named
 from cim.feeds.fitting import EARLIEST, Shape, fit, limits, timely
+from cim.feeds.persons import refused
 from cim.feeds.reading import Fault, Reading
 from cim.feeds.reasons import REASONS
 from cim.feeds.sensorthings.fields import Body, json, members, text, wrong
@@ -191,10 +191,10 @@ async def take(maker: Maker, found: list[Said], *, correct: bool = False) -> lis
 
 def fitted(each: Said, stream: Any, now: int) -> CimError | None:
     """Hold a reading of a device against its stream; one of a client's stays as it came."""
+    if (reason := refused(stream["observed_property"])) is not None:
+        return refusal(Fault(reason))
     if stream["free"]:
         return _kept(microseconds(each.at), now) or _several(each, stream)
-    if named(stream["observed_property"]):
-        return refusal(Fault("biometric"))
     fault = timely(microseconds(each.at), now, stream["days"])
     if fault is not None:
         return refusal(fault)

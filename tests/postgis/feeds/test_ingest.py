@@ -153,6 +153,7 @@ def test_what_cannot_be_true_is_stored_and_says_so(sender: Ingester, city: Engin
         (reading(1.0, device="nobody"), "no_device"),
         (reading(1.0, stream="colour"), "no_stream"),
         (reading(1.0, stream="facePic"), "biometric"),
+        (reading("查无此人", stream="personName"), "personal"),
         (reading(1.0, at="soon"), "not_a_time"),
         (b"\xff\xfe", "not_decodable"),
         (b"", "not_decodable"),
@@ -169,9 +170,13 @@ def test_what_cannot_be_used_is_a_dead_letter_with_its_reason(
     assert stored(city) == [(0, 7.0, None, 0)], "what is good goes on"
 
 
-def test_what_is_biometric_is_not_kept_at_all(sender: Ingester, city: Engine) -> None:
-    sender.send(reading(1.0, stream="facePic"), {"device": "nobody", "values": {"plateNo": 1}})
-    assert [payload for *_, payload in letters(city)] == [None, None]
+def test_what_is_of_a_person_is_not_kept_at_all(sender: Ingester, city: Engine) -> None:
+    sender.send(
+        reading(1.0, stream="facePic"),
+        {"device": "nobody", "values": {"plateNo": 1}},
+        {"device": "nobody", "values": {"door": "open", "cardNo": "A-7"}},
+    )
+    assert {payload for *_, payload in letters(city)} == {None}
 
 
 def test_a_unit_of_the_same_dimension_is_converted(sender: Ingester, city: Engine) -> None:

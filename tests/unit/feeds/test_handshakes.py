@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cim.feeds.biometric import named, within
 from cim.feeds.handshakes import answer, genuine, opening
+from cim.feeds.persons import refused, within
 
 TOKEN = "example-token"
 
@@ -69,21 +69,27 @@ def test_who_signs_nothing_must_have_a_key() -> None:
 @given(st.binary(max_size=60), st.text(max_size=10))
 def test_no_push_raises(payload: bytes, secret: str) -> None:
     assert genuine("onenet", payload, secret) in (None, False)
-    assert within(payload) in (True, False)
+    assert within(payload) in (None, "biometric", "personal")
+
+
+@pytest.mark.parametrize(
+    ("reason", "names"),
+    [
+        ("biometric", "face faceImage visitor_face_url licensePlate plate-no 车牌号 人脸照片"),
+        ("personal", "personName idCardNo visitor_phone cardNo 姓名 data.手机号码 身份证号"),
+    ],
+)
+def test_what_is_of_a_person_is_known_by_its_name(reason: str, names: str) -> None:
+    for name in names.split():
+        assert refused(name) == reason, name
+        assert within(json.dumps({"a": [{name: 1}]}, ensure_ascii=False).encode()) == reason
+        assert within(json.dumps({"a": [{name: 1}]}).encode()) == reason  # written in escapes
 
 
 @pytest.mark.parametrize(
     "name",
-    "face faceImage visitor_face_url licensePlate plate-no 车牌号 人脸照片 audioClip".split(),
-)
-def test_marks_of_a_body_are_known_by_their_names(name: str) -> None:
-    assert named(name)
-    assert within(json.dumps({"a": [{name: 1}]}, ensure_ascii=False).encode())
-    assert within(json.dumps({"a": [{name: 1}]}).encode())  # written in escapes
-
-
-@pytest.mark.parametrize(
-    "name", ["surface", "interface", "plateau", "template", "plate_heater", "power", "语音告警状态"]
+    "surface interface plateau template plate_heater power 语音告警状态 deviceName tenantName "
+    "applicationName opened_by simCardNo phone_battery name".split(),
 )
 def test_names_that_only_look_alike_are_taken(name: str) -> None:
-    assert not named(name)
+    assert refused(name) is None
