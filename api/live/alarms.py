@@ -139,10 +139,10 @@ class Alarms:
     async def _units(
         self, ids: Sequence[int], groups: Sequence[Group]
     ) -> dict[int, frozenset[int]]:
-        """The units that alarms affect, where one of the groups goes by units."""
+        """The units that alarms affect, where one of the groups, all of one audience, asks."""
         if not ids or not any(g.ask.alarms == "here" and g.ask.ids("unit") for g in groups):
             return {}
-        rows = await self.store.rows(queries.affected(ids))
+        rows = await self.store.rows(queries.affected(ids, groups[0].audience))
         return {row.event_id: frozenset(row.units) for row in rows}
 
 

@@ -183,6 +183,22 @@ def act(client: TestClient, id: int, what: str, name: str | None, **note: Any) -
     return client.post(f"/alarms/{id}/{what}", headers=headers, json=note or None)
 
 
+def test_the_public_is_not_told_from_which_homes_something_may_have_been_thrown(
+    client: TestClient, told: Teller
+) -> None:
+    [alarm] = client.get("/alarms?kind=高空抛物").json()["alarms"]
+    whole = f"/alarms/{alarm['id']}"
+    candidates = client.get(whole, headers=key("duty")).json()["units"]
+    assert candidates and {unit["how"] for unit in candidates} == {"facade"}
+    one = candidates[0]["id"]
+    assert client.get(whole).json()["units"] == []
+    assert client.get(whole, headers=key("duty-of-elsewhere")).json()["units"] == []
+    assert "thrown_object" in codes(client, f"?unit={one}", "duty")
+    assert "thrown_object" not in codes(client, f"?unit={one}")
+    card = client.get(f"/units/{one}").json()
+    assert "facade" not in {each["affects"] for each in card["alarms"]}
+
+
 def test_an_alarm_is_worked_on_by_who_may_there(client: TestClient, told: Teller) -> None:
     id = event(told, "smoke")
     assert act(client, id, "acknowledge", None).status_code == 401

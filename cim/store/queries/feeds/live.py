@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from cim.store.queries.collections.items import Sight
+from cim.store.queries.feeds.told import UNIT_TOLD
 from cim.store.queries.linked.pieces import LIVING, OF_A_HOME_BEFORE, Living
 from cim.store.queries.parts import BUILDING_AREA
 
@@ -230,12 +231,15 @@ def open_alarms(most: int) -> TextClause:
     )
 
 
-def affected(events: Sequence[int]) -> TextClause:
-    """The units that some alarms affect, `event_id` and `units`."""
+def affected(events: Sequence[int], audience: Audience) -> TextClause:
+    """The units that some alarms affect, `event_id` and `units`, as far as somebody is told."""
+    values = {name: audience.values[name] for name in ("living", "areas", "grids")}
     return _bound(
-        """SELECT event_id, array_agg(unit_id) AS units FROM city.event_unit
-        WHERE event_id = ANY (:events) GROUP BY event_id""",
+        f"""SELECT x.event_id, array_agg(x.unit_id) AS units
+        FROM city.event_unit x JOIN city.event e ON e.id = x.event_id
+        WHERE x.event_id = ANY (:events) AND {UNIT_TOLD} GROUP BY x.event_id""",
         events=list(events),
+        **values,
     )
 
 

@@ -15,8 +15,15 @@ from cim.store.queries.ready import Asked, Ready
 Where = tuple[Sequence[int], Sequence[int]] | None
 """Areas and grids, those below them included; None is the whole city."""
 
-VISIBLE = """(e.object_type IS DISTINCT FROM 'unit' OR :living
-        OR coalesce(e.area_id = ANY (:areas), false) OR coalesce(e.grid_id = ANY (:grids), false))
+LIVING = """(:living OR coalesce(e.area_id = ANY (:areas), false)
+        OR coalesce(e.grid_id = ANY (:grids), false))"""
+"""Whether a caller may know where an alarm `e` is whether somebody is at home."""
+
+UNIT_TOLD = f"(x.how <> 'facade' OR {LIVING})"
+"""Whether a caller is told of a unit `x` that an alarm `e` affects: homes from which something may
+have been thrown are candidates, and not for everybody to point at."""
+
+VISIBLE = f"""(e.object_type IS DISTINCT FROM 'unit' OR {LIVING})
     AND (coalesce(d.secrecy, 0) = 0 OR EXISTS (
         SELECT FROM jsonb_array_elements(:sight) s
         WHERE (s ->> 'secrecy')::int >= d.secrecy AND (s -> 'areas' = 'null'
@@ -64,7 +71,7 @@ _ONE = f"""json_build_object(
             'building_id', u.building_id, 'storey_id', u.storey_id, 'storey_no', s.no,
             'how', x.how, 'distance_m', x.distance_m, 'affected_still', x.open)
             ORDER BY u.building_id, s.no, u.room_no, u.id), '[]')
-        FROM (SELECT * FROM city.event_unit x WHERE x.event_id = e.id
+        FROM (SELECT * FROM city.event_unit x WHERE x.event_id = e.id AND {UNIT_TOLD}
             ORDER BY x.unit_id LIMIT {MOST}) x
         JOIN city.unit u ON u.id = x.unit_id JOIN city.storey s ON s.id = u.storey_id),
     'history', (SELECT coalesce(json_agg(json_build_object('id', h.id, 'kind', h.kind, 'at', h.at,
@@ -87,7 +94,9 @@ CONDITIONS: dict[str, tuple[str, dict[str, str]]] = {
     "unit": (
         "e.id IN (SELECT x.event_id FROM city.event_unit x WHERE x.unit_id = :unit"
         " UNION ALL SELECT o.id FROM city.event o"
-        " WHERE o.object_type = 'unit' AND o.object_id = :unit)",
+        " WHERE o.object_type = 'unit' AND o.object_id = :unit)"
+        " AND NOT EXISTS (SELECT FROM city.event_unit x WHERE x.event_id = e.id"
+        f" AND x.unit_id = :unit AND NOT {UNIT_TOLD})",
         {"unit": "bigint"},
     ),
     "building": (

@@ -86,13 +86,14 @@ DEVICES = f"""(SELECT coalesce(json_agg(json_build_object('id', d.id, 'name', d.
 
 
 _AFFECTED = """(SELECT x.how FROM city.event_unit x
-        WHERE x.unit_id = {unit} AND x.open AND x.event_id = e.id)"""
+        WHERE x.unit_id = {unit} AND x.open AND x.event_id = e.id
+            AND (x.how <> 'facade' OR h.living))"""
 """How an alarm affects a unit."""
 
 _ELSEWHERE = f"""
         UNION ALL SELECT e.id, e.object_type, e.place FROM city.event_unit x
         JOIN city.event e ON e.id = x.event_id AND {ALARM}
-        WHERE x.unit_id = {{unit}} AND x.open
+        WHERE x.unit_id = {{unit}} AND x.open AND (x.how <> 'facade' OR h.living)
             AND (e.object_type IS DISTINCT FROM 'unit' OR h.living)
             AND NOT EXISTS (SELECT FROM {BOUND} k
                 WHERE k.type = e.object_type AND k.id = e.object_id)"""
