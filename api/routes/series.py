@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import orjson
@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
 from api.access import Caller
+from api.answers.sheet import sheet
 from api.database.store import Store, may_at
 from api.deps import CallerDep, DirectDep, KeyedStoreDep
 from api.params import Id
@@ -41,6 +42,9 @@ HowAsked = Annotated[
     ),
 ]
 
+Form = Annotated[Literal["json", "csv"], Query(description="csv is a table for a spreadsheet")]
+SHEET: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
+
 
 async def asked(
     start: Moment = None,
@@ -58,13 +62,19 @@ async def asked(
     return Asked(kernel.micros(since), kernel.micros(until), points, how)
 
 
-@router.get("/{id}/series", summary="A series of a datastream for a chart", response_model=Series)
+@router.get(
+    "/{id}/series",
+    summary="A series of a datastream for a chart",
+    response_model=Series,
+    responses=SHEET,
+)
 async def series(
     id: Id,
     direct: DirectDep,
     store: KeyedStoreDep,
     caller: CallerDep,
     asked: Annotated[Asked, Depends(asked)],
+    f: Form = "json",
 ) -> Response:
     """At most `points` points from `start` until before `end`, from readings or from their sums.
 
@@ -79,17 +89,22 @@ async def series(
     if begins is not None:
         least = kernel.begins("day", kernel.micros(begins) + kernel.WIDTHS["day"])
         asked = later(asked, least)
+    stream, points = orjson.loads(found.answer), await read(direct, id, found, asked, least)
+    vary = {"Vary": "Authorization, Cookie"}
+    if f == "csv":
+        named = {"Content-Disposition": f'attachment; filename="datastream-{id}.csv"'}
+        return Response(sheet(stream, points), media_type="text/csv", headers=vary | named)
     head = {
-        "datastream": orjson.loads(found.answer),
+        "datastream": stream,
         "start": moment(asked.start),
         "end": moment(asked.end),
         "how": asked.how,
     }
     body = orjson.dumps(
-        head | await read(direct, id, found, asked, least),
+        head | points,
         option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z,
     )
-    return Response(body, media_type="application/json", headers={"Vary": "Authorization, Cookie"})
+    return Response(body, media_type="application/json", headers=vary)
 
 
 def later(asked: Asked, least: int) -> Asked:

@@ -40,6 +40,10 @@ ODD = {
         "readings of one stream at one time: the last one holds",
         "同一数据流同一时刻有多个读数：以最后一个为准",
     ),
+    "past": (
+        "readings older than their stream keeps: summed up by the hour and day, then taken away",
+        "早于数据流保存期限的读数：汇总为小时值、日值后将被清理",
+    ),
     "no_solid": ("rooms without a solid: listed, not drawn", "没有实体的房间：仅登记，无轮廓"),
     "uneven_room": (
         "rooms that are no prisms: their unit is measured by the solid",

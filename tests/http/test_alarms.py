@@ -195,7 +195,7 @@ def test_the_public_is_not_told_from_which_homes_something_may_have_been_thrown(
     assert client.get(whole, headers=key("duty-of-elsewhere")).json()["units"] == []
     assert "thrown_object" in codes(client, f"?unit={one}", "duty")
     assert "thrown_object" not in codes(client, f"?unit={one}")
-    card = client.get(f"/units/{one}").json()
+    card = client.get(f"/units/{one}?expand=alarms").json()
     assert "facade" not in {each["affects"] for each in card["alarms"]}
 
 

@@ -216,6 +216,17 @@ def test_texts_are_answered_where_they_change(client: TestClient) -> None:
     assert few["truncated"] and few["v"] == found["v"][-3:]
 
 
+def test_a_series_is_a_table_for_a_spreadsheet_too(client: TestClient) -> None:
+    end = LAST.isoformat().replace("+", "%2B")
+    answer = client.get(f"/datastreams/12/series?end={end}&how=mean&points=5&f=csv")
+    head, *lines = answer.content.decode("utf-8-sig").splitlines()
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert head == "time 时间 (UTC+08:00),energy (-),least 最小,greatest 最大"
+    assert lines[0].split(",")[0] == "2026-02-28 06:00:00", "six hours of China Standard Time"
+    same = ask(client, 12, points=5, how="mean")
+    assert [float(line.split(",")[1]) for line in lines] == same["v"]
+
+
 def test_what_came_late_is_in_the_sums_once_they_are_made_again(
     client: TestClient, engine: Engine, city: Any
 ) -> None:

@@ -1,5 +1,8 @@
 """Readings on their way in: streams found or made, days prepared, the latest value kept."""
 
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
 from cim.store.incoming import partitions
 from cim.store.incoming.stage import ROWS, Counts, Stage
 from cim.store.queries.incoming import readings as statements
@@ -45,6 +48,16 @@ def enter(stage: Stage) -> Counts:
         stage.tallies["repeated"] = repeats
     if counts.new or counts.changed:
         stage.run(statements.MARK)
+    _tell_of_past(stage, days)
     stage.run(statements.LATEST)
     stage.run(statements.SEEN)
     return counts
+
+
+def _tell_of_past(stage: Stage, days: Sequence[date]) -> None:
+    """Say how many readings will stay as sums alone: the next turn of retention takes them away."""
+    kept = timedelta(days=stage.number(statements.SHORTEST))
+    if days and min(days) < datetime.now(UTC).date() - kept:
+        past = stage.number(statements.PAST)
+        if past:
+            stage.tallies["past"] = past

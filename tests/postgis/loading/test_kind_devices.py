@@ -1,5 +1,6 @@
 """Organisations, facilities, devices and readings come in and are bound to what they name."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -190,6 +191,13 @@ def test_readings_that_come_again_are_not_doubled_and_late_ones_not_the_latest(
     assert bring.rows(LATEST)[0] == (4.0, None)
     bring("readings", [reading("D1", "2026-03-08 08:30:00", 7)])
     assert bring.rows(LATEST)[0] == (4.0, None)
+
+
+def test_readings_that_are_not_kept_for_long_are_told_of(bring: Any) -> None:
+    bring("devices", [METERS[0]])
+    today = f"{datetime.now(UTC):%Y-%m-%d} 00:00"
+    report = bring("readings", [reading("D1", "2024-03-08 08:00", 1), reading("D1", today, 2)])
+    assert (report.counts.new, dict(report.warnings)) == (2, {"past": 1})
 
 
 def test_readings_without_device_time_or_value_are_set_aside(bring: Any) -> None:

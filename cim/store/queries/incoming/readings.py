@@ -92,6 +92,15 @@ LATEST: Final = """
         IS DISTINCT FROM ROW(f.result, f.result_text, f.at, f.quality)"""
 """A reading that arrives late does not become the latest."""
 
+PAST: Final = """
+    SELECT count(*) FROM stage_rows s
+    JOIN stage_streams r ON r.device_ref = s.device_ref AND r.stream = s.stream
+    JOIN city.datastream t ON t.id = r.id JOIN city.retention_class c ON c.code = t.retention
+    WHERE s.at < date_trunc('day', now() - make_interval(days => c.days), 'UTC')"""
+"""How many are of days of which raw readings are not kept any more."""
+
+SHORTEST: Final = "SELECT min(days) FROM city.retention_class"
+
 SEEN: Final = """
     UPDATE city.device d SET last_seen = f.at
     FROM (SELECT r.device_id, max(t.last_at) AS at
