@@ -109,17 +109,15 @@ def serve(
     # What stopped the server is raised once more after it has ended, unless whoever started us has
     # interrupts ignored, as a shell has for what it runs in the background; the worker ends first.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with ExitStack() as stack:
-            if not no_worker:
-                stack.enter_context(attached("worker"))
-                stack.enter_context(attached("tile", "follow"))
-            if not no_feeds:
-                stack.enter_context(attached("feed", "run"))
-            run = alone if settings.workers == 1 else together
-            started = run(settings, listener, address)
-    finally:
-        listener.close()
+    started = True  # who is told to stop before has stopped as he was told
+    with listener, suppress(KeyboardInterrupt), ExitStack() as stack:
+        if not no_worker:
+            stack.enter_context(attached("worker"))
+            stack.enter_context(attached("tile", "follow"))
+        if not no_feeds:
+            stack.enter_context(attached("feed", "run"))
+        run = alone if settings.workers == 1 else together
+        started = run(settings, listener, address)
     if not started:
         raise SystemExit(2)
     click.echo("stopped · 服务已停止")
@@ -148,8 +146,7 @@ def alone(settings: Settings, listener: socket.socket, address: str) -> bool:
     app = create_app(settings)
     measured(settings, app.state.registry)
     server = Server(configured(app), address)
-    with suppress(KeyboardInterrupt):
-        server.run([listener])
+    server.run([listener])
     return server.started
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,13 @@ def run(attached: bool, metrics: str | None) -> None:
       cim serve --no-feeds
       cim feed run --metrics 127.0.0.1:9465
     """
+    # Told to stop while all is being loaded is told to stop too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        _take_in(attached, metrics)
+
+
+def _take_in(attached: bool, metrics: str | None) -> None:
     import uvloop  # noqa: PLC0415 - for this alone: a fifth of the time of a message
 
     from cim.feeds import measures  # noqa: PLC0415 - where it runs alone

@@ -131,7 +131,7 @@ class City:
                 if httpx2.get(f"http://127.0.0.1:{self.port}/health", timeout=5).is_success:
                     return
             except httpx2.HTTPError:
-                assert self.processes["service"].poll() is None, self.said("service")
+                self.see_after()
             time.sleep(0.1)
         raise AssertionError("the service does not answer")
 
@@ -177,18 +177,21 @@ class City:
             with_luck(lambda: os.kill(pid, signal.SIGKILL))
         return str(pid)
 
-    def see_after(self) -> None:
+    def see_after(self, but: Sequence[str] = ()) -> None:
         """Start the service again where it ended by itself, as whoever manages services does: it
         does not start while the database is on its way up. Nothing else may end by itself."""
         for name, process in list(self.processes.items()):
-            if process.poll() is not None and name == "service":
+            if process.poll() is not None and name == "service" and name not in but:
                 assert "database" in self.said(name), self.said(name)
                 self.restarts += 1
                 self.start(name)
 
     def stop(self, names: Sequence[str], seconds: float = 90) -> None:
         """End some in good order: gateways wait until everything is acknowledged."""
+        if "service" in names:
+            self.answers()
         for name in names:
+            self._hears(name)
             self.processes[name].terminate()
         end = time.monotonic() + seconds
         for name in names:
@@ -196,10 +199,17 @@ class City:
             while process.poll() is None:
                 assert time.monotonic() < end, f"{name} does not end: {self.said(name)}"
                 time.sleep(0.1)
-                if name != "service":
-                    self.see_after()
+                self.see_after(but=names)
             del self.processes[name]
             assert process.returncode == 0, f"{name}: {process.returncode}, {self.said(name)}"
+
+    def _hears(self, name: str, patience: float = 30) -> None:
+        """Wait until one that has just been started does more than die of a signal to end."""
+        status = Path(f"/proc/{self.processes[name].pid}/status")
+        end = time.monotonic() + patience
+        while not _caught(status.read_text("ascii")) >> (signal.SIGTERM - 1) & 1:
+            assert time.monotonic() < end, f"{name} does not listen: {self.said(name)}"
+            time.sleep(0.02)
 
     def tear_down(self) -> None:
         """End what still runs, and take the city away."""
@@ -227,6 +237,12 @@ def with_luck(work: Any) -> None:
     """Do something to a process that may have gone."""
     with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
         work()
+
+
+def _caught(status: str) -> int:
+    """The set of signals that a process listens to, of what Linux tells of it."""
+    lines = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    return int(lines.get("SigCgt", "0"), 16)
 
 
 def made(rate: float) -> City:

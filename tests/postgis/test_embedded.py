@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 
 import psutil
 import psycopg
@@ -190,6 +191,16 @@ def test_stopping_stops_it_and_stays_stopped_under_an_open_engine(
     engine.dispose()
     assert cim_db(folder, "status").returncode == 1
     assert "was not up" in cim_db(folder, "stop").stdout
+
+
+def test_stopping_one_that_was_killed_clears_away_what_it_left(city: Settings) -> None:
+    connect(city).dispose()
+    slow = psutil.Process(embedded.cluster(city).pid()).children()[0]
+    slow.suspend()
+    kill(embedded.cluster(city))
+    Timer(0.5, slow.resume).start()
+    assert embedded.cluster(city).stop()
+    assert not postmasters(embedded.cluster(city)) and not embedded.cluster(city).stop()
 
 
 def test_a_database_of_a_newer_program_is_refused_in_both_languages(

@@ -129,13 +129,23 @@ class Cluster:
                 self._start(programs)
 
     def stop(self) -> bool:
-        """Stop the server, ending its connections; False where it was not up."""
+        """Stop the server, ending its connections; False where it was not up.
+
+        One that dies meanwhile, or has died and left processes behind, is cleared away.
+        """
         with self._locked():
             version = self._made_by()
             if self.ping() == pq.Ping.NO_RESPONSE and not self._processes():
                 return False
-            programs = choose(installed(), version)
-            self._run(programs.path("pg_ctl"), "stop", "-D", self.data, "-m", "fast", "-w")
+            if not self._orphaned():
+                programs = choose(installed(), version)
+                try:
+                    self._run(programs.path("pg_ctl"), "stop", "-D", self.data, "-m", "fast", "-w")
+                except StoreError:
+                    if not self._orphaned():
+                        raise
+            if self._processes():
+                self._await_or_clear()
             return True
 
     # ── how ────────────────────────────────────────────────────────────────────────────────────
@@ -224,6 +234,11 @@ class Cluster:
             except psutil.Error:
                 continue
         return found
+
+    def _orphaned(self) -> bool:
+        """Whether its first process is gone, whatever others still live."""
+        living = [process.pid for process in self._processes()]
+        return self.ping() == pq.Ping.NO_RESPONSE and self.pid() not in living
 
     def _await_or_clear(self) -> None:
         """Wait for a server that is coming up or going down; clear away what a dead one left.
