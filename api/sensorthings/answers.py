@@ -16,7 +16,7 @@ from cim.store.queries.sensorthings import pages
 from cim.store.queries.sensorthings.addresses import NOWHERE
 from cim.store.queries.sensorthings.asked import Address, Options, Path, refused
 from cim.store.queries.sensorthings.pages import ABSENT, Page, Target
-from cim.store.queries.sensorthings.shown import MOST, query
+from cim.store.queries.sensorthings.shown import MOST, alone, query
 
 OWN = ("$skiptoken", "$skip")
 ARRAYED = ("phenomenonTime", "resultTime", "result")
@@ -60,13 +60,33 @@ async def collection(by: Question, where: Target, options: Options, path: str) -
     return head + b'"value":[' + ",".join(row.j for row in rows).encode() + b"]}"
 
 
+ROOM = 8 << 20
+"""Characters of the entities of a page, beyond which it ends before it is full."""
+
+PLAIN = 2000
+"""Entities of a page that is read at once, where no sets are expanded within them."""
+
+FAR = 1000
+"""Entities that are skipped one by one; of more, where they end is sought first."""
+
+
 async def fetched(
     by: Question, where: Target, options: Options
 ) -> tuple[Page, Sequence[Any], bool]:
     """The rows of a page, and whether there are more behind it."""
+    if options.skip > FAR:
+        behind = await by.rows(pages.place(by.asking, where, options))
+        options = replace(options, skip=0, after=tuple(behind[0].k) if behind else None)
+        if not behind:
+            return replace(pages.page(by.asking, where, options), limit=0), [], False
     page = pages.page(by.asking, where, options)
-    rows = await by.rows(page.asked) if page.limit else []
-    return page, rows[: page.limit], len(rows) > page.limit
+    if not page.limit:
+        return page, [], False
+    if page.limit <= PLAIN and alone(where.entity, options):
+        rows, more = await by.rows(page.asked), False
+    else:
+        rows, more = await by.some(page.asked, ROOM)
+    return page, rows[: page.limit], more or len(rows) > page.limit
 
 
 async def heading(
@@ -169,6 +189,7 @@ def walked(where: Target, options: Options) -> bool:
     long = options.top is not None and options.top > MOST
     by_id = not options.order or all(each.by == Path(("id",)) for each in options.order)
     plain = options.filter is None and options.after is None and not options.skip
+    plain = plain and alone(where.entity, options)
     up = by_id and not any(each.descending for each in options.order)
     return bool(long and up and plain and len(where.steps) == 1 and where.entity.key.number)
 

@@ -45,6 +45,13 @@ class Question:
         except asyncpg.PostgresError as error:
             raise refusal(error) or error from None
 
+    async def some(self, asked: Asked, room: int) -> tuple[Sequence[Any], bool]:
+        """The same, until the texts of their first columns are `room` long; whether that is all."""
+        try:
+            return await self.direct.some(asked, room)
+        except asyncpg.PostgresError as error:
+            raise refusal(error) or error from None
+
 
 def refusal(error: asyncpg.PostgresError) -> CimError | None:
     """What a caller is told of a fault in what they wrote; None where it is not theirs."""

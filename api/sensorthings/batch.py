@@ -32,6 +32,7 @@ from api.sensorthings.multipart import (
 from api.sensorthings.writing import Writer
 from cim.errors import BadParameter, CimError, TooLarge
 from cim.feeds.sensorthings.making import Maker
+from cim.store.direct import some
 from cim.store.queries.ready import Asked
 from cim.store.queries.sensorthings.addresses import NOWHERE, address
 from cim.store.queries.sensorthings.asked import said
@@ -116,6 +117,10 @@ class Within:
         found: list[Any] = await self.connection.fetch(asked.sql, *asked.values)
         return found
 
+    async def some(self, asked: Asked, room: int) -> tuple[list[Any], bool]:
+        """As many of them as there is room for."""
+        return await some(self.connection, asked, room)
+
 
 class UndoneError(Exception):
     """A request of a change set failed: nothing of it is kept."""
@@ -154,7 +159,7 @@ class Run:
         before = dict(self.known)
 
         async def inside(connection: Any) -> list[Answer]:
-            asking = replace(self.by, direct=Within(connection))  # type: ignore[arg-type]  # of it only rows() is used
+            asking = replace(self.by, direct=Within(connection))  # type: ignore[arg-type]  # of it only these are used
             maker = await who.maker(connection)
             joined = Joined(asking, who.direct, who.address, who.request, maker)
             found: list[Answer] = []
@@ -241,7 +246,10 @@ class Run:
         """A request as if it had come alone."""
         body = part.body
         if b'"$' in body:
-            body = orjson.dumps(self.filled(loaded(body)))
+            try:
+                body = orjson.dumps(self.filled(loaded(body)))
+            except orjson.JSONEncodeError:
+                raise writing.NO_JSON from None
         headers = [
             (name.encode(), value.encode("latin-1", "replace"))
             for name, value in part.headers.items()

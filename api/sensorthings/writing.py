@@ -247,18 +247,50 @@ async def put(request: Request, path: str, writer: WriterDep) -> Response:
 
 async def patched(by: Question, where: Target, steps: Any) -> dict[str, Any]:
     """The properties that a JSON Patch changes, as they are after it."""
-    before = orjson.loads(await answers.single(by, where, Options()))
-    own = {name: each for name, each in before.items() if name in where.entity.properties}
-    own |= {"properties": own.get("properties")} if "properties" in where.entity.properties else {}
+    answer = await answers.single(by, where, Options())
+    own, copied = (_said(where, orjson.loads(answer)) for _ in range(2))
+    after = applied(copied, steps)
+    if not isinstance(after, dict):
+        raise BadParameter("The patch leaves no entity.", "补丁结果无效。")
+    return {n: after.get(n) for n in own | after if own.get(n) != after.get(n)}
+
+
+def _said(where: Target, entity: dict[str, Any]) -> dict[str, Any]:
+    """What is said of an entity, without its links."""
+    known = where.entity.properties
+    missing = {"properties": None} if "properties" in known else {}
+    return missing | {name: each for name, each in entity.items() if name in known}
+
+
+MOST_STEPS, LARGEST = 1000, 1_000_000
+"""Steps of a JSON Patch, and bytes of what it makes: each `copy` may double it."""
+
+
+def applied(entity: dict[str, Any], steps: Any) -> Any:
+    """What a JSON Patch makes of an entity; BadParameter where it cannot be applied.
+
+    >>> applied({"name": "a"}, [{"op": "copy", "from": "/name", "path": "/description"}])
+    {'name': 'a', 'description': 'a'}
+    """
+    if not isinstance(steps, list) or len(steps) > MOST_STEPS:
+        raise BadParameter(
+            f"A JSON Patch is a list of at most {MOST_STEPS:,} steps.",
+            f"JSON Patch 须为至多 {MOST_STEPS:,} 步的列表。",
+        )
+    after: Any = entity
     try:
-        after = jsonpatch.apply_patch(own, steps)
+        for step in steps:
+            after = jsonpatch.apply_patch(after, [step], in_place=True)
+            if len(orjson.dumps(after)) > LARGEST:
+                raise BadParameter(
+                    f"The patch makes more than {LARGEST:,} bytes.",
+                    f"补丁结果超过 {LARGEST:,} 字节。",
+                )
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:
         raise BadParameter(
             f"The patch cannot be applied: {type(error).__name__}.", "无法应用该补丁。"
         ) from None
-    if not isinstance(after, dict):
-        raise BadParameter("The patch leaves no entity.", "补丁结果无效。")
-    return {n: after.get(n) for n in own | after if own.get(n) != after.get(n)}
+    return after
 
 
 async def changed(writer: Writer, where: Target, body: Any, *, whole: bool) -> Response:

@@ -106,6 +106,16 @@ class Direct:
         found: list[Any] = await self._run(lambda one: one.fetch(asked.sql, *asked.values))
         return found
 
+    async def some(self, asked: Asked, room: int) -> tuple[list[Any], bool]:
+        """Rows until the texts of their first columns are `room` long; whether there are more."""
+
+        async def ask(one: Any) -> tuple[list[Any], bool]:
+            async with one.transaction():
+                return await some(one, asked, room)
+
+        found: tuple[list[Any], bool] = await self._run(ask)
+        return found
+
     async def together(self, *asked: Asked) -> list[Any]:
         """The first column of the first row of each, in one transaction, one after the other."""
 
@@ -152,3 +162,22 @@ class Direct:
         assert self._pool is not None, "open() comes first"
         async with self._pool.acquire(timeout=PATIENCE) as one:
             return await ask(one)
+
+
+async def some(connection: Any, asked: Asked, room: int) -> tuple[list[Any], bool]:
+    """Rows until the texts of their first columns are `room` long; whether there may be more.
+
+    Of a transaction: the database works out those alone that are asked for.
+    """
+    cursor = await connection.cursor(asked.sql, *asked.values)
+    found: list[Any] = []
+    length, step = 0, 1
+    while length < room:
+        rows = await cursor.fetch(step)
+        found += rows
+        length += sum(len(row[0]) for row in rows)
+        if len(rows) < step:
+            return found, False
+        likely = (room - length) * len(found) // max(1, length)
+        step = max(1, min(4 * step, likely, 1000))
+    return found, True

@@ -41,7 +41,10 @@ def text(name: str, given: Any) -> str:
 
 def json(name: str, given: Any) -> str:
     """Anything, as JSON that a database can keep."""
-    found = orjson.dumps(given).decode()
+    try:
+        found = orjson.dumps(given).decode()
+    except orjson.JSONEncodeError:
+        raise wrong(name, "is nested too deeply", "嵌套过深") from None
     if "\\u0000" in found:
         raise wrong(name, "holds a character that no text has", "含有无效字符")
     return found

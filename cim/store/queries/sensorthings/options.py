@@ -11,6 +11,9 @@ from cim.store.queries.sensorthings.parsing import expression, ordering
 DEEPEST, MOST = 6, 40
 """Levels of expanded links, and how many there may be in all."""
 
+SKIPPED = 10_000
+"""Entities that may be skipped of an expanded set: they are passed in every one of a page."""
+
 _ITEM = re.compile(r"([\w@./]+)\s*(?:\((.*)\))?", re.S)
 KNOWN = (
     "$filter", "$orderby", "$select", "$expand", "$top", "$skip", "$count", "$skiptoken",
@@ -69,6 +72,12 @@ def _one(name: str, text: str, depth: int, total: list[int]) -> dict[str, Any]:
         return {"expand": _expand(text, depth, total)}
     if name == "$skiptoken" and depth == 0:
         return {"after": (text,)}
+    if name == "$skip" and depth and number(name, text) > SKIPPED:
+        raise refused(
+            name,
+            f"within $expand it is at most {SKIPPED:,}; follow the nextLink",
+            f"$expand 内最多 {SKIPPED:,}，请使用 nextLink",
+        )
     if name in _READ:
         return {name[1:] if name not in _CALLED else _CALLED[name]: _READ[name](text)}
     raise refused(name, f"{said(text)} is not taken here", f"此处不支持 {said(text)}")

@@ -10,7 +10,7 @@ from cim.store.queries.sensorthings.asked import Address, Options, Step, refused
 from cim.store.queries.sensorthings.compiling import Compiler, joined
 from cim.store.queries.sensorthings.entities import ENTITIES, SETS
 from cim.store.queries.sensorthings.shape import Asking, Entity, Link, Values
-from cim.store.queries.sensorthings.shown import length, rolled, shown, sorts
+from cim.store.queries.sensorthings.shown import length, ordered, rolled, shown, sorts
 from cim.store.queries.sensorthings.terms import Term, parts_of
 
 ABSENT = NotFound("There is no entity of that id.", "没有该编号的实体。")
@@ -80,12 +80,29 @@ def page(asking: Asking, where: Target, options: Options, limit: int | None = No
         conditions.append(_after(by, options.after, asking.values))
     full = length(options) if limit is None else limit
     keys = ", ".join(f"({sql})::text" for sql, _, _ in by)
-    order = ", ".join(f"{sql}{' DESC' if down else ''}" for sql, _, down in by)
     sql = f"""SELECT {shown(asking, where.entity, a, options)} AS j, ARRAY[{keys}] AS k
-        FROM {" CROSS JOIN ".join(tables)} WHERE {" AND ".join(conditions)} ORDER BY {order}
+        FROM {" CROSS JOIN ".join(tables)} WHERE {" AND ".join(conditions)} ORDER BY {ordered(by)}
         LIMIT {asking.values.add(full + 1, "int8")}
         OFFSET {asking.values.add(options.skip, "int8")}"""
     return Page(asking.values.asked(sql), full)
+
+
+def place(asking: Asking, where: Target, options: Options) -> Asked:
+    """What the last entity is sorted by that `$skip` leaves out, as texts `k`.
+
+    The database makes all that an OFFSET leaves out: of these it is but what they are sorted by.
+    """
+    asking = _near(asking.fresh(), where, options)
+    tables, conditions, a = reached(asking, where)
+    compiler = Compiler(asking, where.entity, a)
+    if options.filter is not None:
+        conditions.append(compiler.condition(options.filter))
+    by = sorts(compiler, options.order)
+    keys = ", ".join(f"({sql})::text" for sql, _, _ in by)
+    sql = f"""SELECT ARRAY[{keys}] AS k FROM {" CROSS JOIN ".join(tables)}
+        WHERE {" AND ".join(conditions)} ORDER BY {ordered(by)}
+        LIMIT 1 OFFSET {asking.values.add(options.skip - 1, "int8")}"""
+    return asking.values.asked(sql)
 
 
 def bound(asking: Asking, where: Target, after: int, most: int) -> Asked:

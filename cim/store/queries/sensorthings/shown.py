@@ -4,6 +4,7 @@ What is expanded is a statement within the statement, asked of the entities of t
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
 from cim.store.queries.sensorthings.asked import Options, Order, Path, refused, said
@@ -15,12 +16,51 @@ from cim.store.queries.sensorthings.streams import LATEST
 USUAL, MOST = 100, 10_000
 """Entities of a page that says nothing of its length, and of the longest."""
 
+WITHIN = 60_000
+"""Entities that are shown within one, all links together; what is left is behind a nextLink."""
+
 SELF = ("@iot.selfLink", "selfLink")
 IDS = ("id", "@iot.id")
 
 
-def shown(asking: Asking, entity: Entity, a: str, options: Options) -> str:
-    """SQL of an entity's JSON as text."""
+@dataclass(frozen=True)
+class Ration:
+    """How many entities a set may hold that is expanded within one entity."""
+
+    least: int
+    sql: str = ""
+    """Where it depends on how many sets there are: SQL of a number that is not less."""
+
+
+def ration(options: Options) -> Ration:
+    """The ration of each set of links, whatever they are nested in."""
+    return Ration(min(MOST, WITHIN // max(1, links(options))))
+
+
+def links(options: Options) -> int:
+    """How many links are expanded.
+
+    >>> links(Options(expand={"Thing": Options(expand={"Locations": Options()})}))
+    2
+    """
+    return sum(1 + links(each) for each in options.expand.values())
+
+
+def alone(entity: Entity, options: Options) -> bool:
+    """Whether no set is expanded, so that an entity is not much longer than another."""
+    return all(
+        name not in entity.links
+        or latest_alone(entity, entity.links[name], inner)
+        or (not entity.links[name].many and alone(ENTITIES[entity.links[name].to], inner))
+        for name, inner in options.expand.items()
+    )
+
+
+def shown(
+    asking: Asking, entity: Entity, a: str, options: Options, most: Ration | None = None
+) -> str:
+    """SQL of an entity's JSON as text; `most` is for each set within it."""
+    most = most or ration(options)
     names = chosen(entity, options)
     if names is None and entity.nameless:
         names = set(entity.properties)
@@ -34,7 +74,7 @@ def shown(asking: Asking, entity: Entity, a: str, options: Options) -> str:
             parts.append(f"""',"{each.name}":' || {value(each, a)}""")
     for link in entity.links.values():
         if link.name in options.expand:
-            parts.append(_expanded(asking, entity, a, link, options.expand[link.name]))
+            parts.append(_expanded(asking, entity, a, link, options.expand[link.name], most))
         elif names is None or link.name in names:
             here = _address(asking, entity, a)
             parts.append(f"""',"{link.name}@iot.navigationLink":"' || {here} || '/{link.name}"'""")
@@ -95,39 +135,77 @@ def length(options: Options) -> int:
     return USUAL if options.top is None else min(options.top, MOST)
 
 
-def _expanded(asking: Asking, entity: Entity, a: str, link: Link, options: Options) -> str:
+def _expanded(
+    asking: Asking, entity: Entity, a: str, link: Link, options: Options, most: Ration
+) -> str:
     there = rolled(ENTITIES[link.to], options)
     if latest_alone(entity, link, options):
         b = asking.values.alias()
         found = f"{LATEST.format(a=a)} {b} WHERE {b}.at IS NOT NULL"
         shown_one = shown(asking, there, b, options)
         return f"""',"{link.name}":[' || coalesce((SELECT {shown_one} FROM {found}), '') || ']'"""
-    tables, where, b = joined(asking, there, link, a)
-    compiler = Compiler(asking, there, b)
-    if options.filter is not None:
-        where.append(compiler.condition(options.filter))
-    rows = f"FROM {' CROSS JOIN '.join(tables)} WHERE {' AND '.join(where)}"
-    one = shown(asking, there, b, options)
+    rows, compiler = _rows(asking, there, link, a, options)
     if not link.many:
+        one = shown(asking, there, compiler.alias, options, most)
         return f"""',"{link.name}":' || (SELECT {one} {rows} LIMIT 1)"""
     top = length(options)
-    sql = f"""SELECT {one} AS j {rows} ORDER BY {ordered(compiler, options.order)}
-        LIMIT {top + 1} OFFSET {asking.values.add(options.skip, "int8")}"""
+    most_here = top if most.sql else min(top, most.least)
+    inner = _shared(asking, there, link, a, options, Ration(most.least), most_here)
+    one = shown(asking, there, compiler.alias, options, inner)
+    by = sorts(compiler, options.order)
+    keys = ", ".join(f"({sql})::text" for sql, _, _ in by)
+    sql = f"""(SELECT {one} AS j, to_json(ARRAY[{keys}])::text AS k {rows} ORDER BY {ordered(by)}
+        LIMIT {most_here + 1} OFFSET {asking.values.add(options.skip, "int8")})"""
+    found, n = f"{sql} q", str(most_here)
+    if most.sql:  # the inner limit is for the planner, the outer one holds
+        n = "max(s.n)"
+        found = f"""(SELECT least({top}, {most.sql})::int4 AS n OFFSET 0) s
+            CROSS JOIN LATERAL (SELECT * FROM {sql} i LIMIT s.n + 1) q"""
     following = asking.values.add(f"/{link.name}?{_following(options, top)}", "text")
     counted = ""
     if options.count:
         counted = f"""',"{link.name}@iot.count":' || (SELECT count(*) {rows}) || """
     return f"""{counted}(SELECT ',"{link.name}":['
-        || coalesce(array_to_string((array_agg(q.j))[1:{top}], ','), '') || ']'
-        || CASE WHEN count(*) > {top} THEN ',"{link.name}@iot.nextLink":"'
-            || {_address(asking, entity, a)} || {following} || '"' ELSE '' END FROM ({sql}) q)"""
+        || coalesce(array_to_string((array_agg(q.j))[1:{n}], ','), '') || ']'
+        || CASE WHEN count(*) > {n} THEN ',"{link.name}@iot.nextLink":"'
+            || {_address(asking, entity, a)} || {following}
+            || {TOKEN.format(k=f"(array_agg(q.k))[{n}]")} || '"' ELSE '' END FROM {found})"""
+
+
+TOKEN = r"""translate(encode(convert_to({k}, 'UTF8'), 'base64'), E'+/=\n', '-_')"""
+"""SQL of a `$skiptoken`: the place of an entity, as JSON, in letters that an address may hold."""
+
+
+def _rows(
+    asking: Asking, there: Entity, link: Link, a: str, options: Options
+) -> tuple[str, Compiler]:
+    """Where a link's entities come from, in SQL, and what compiles on them."""
+    tables, where, b = joined(asking, there, link, a)
+    compiler = Compiler(asking, there, b)
+    if options.filter is not None:
+        where.append(compiler.condition(options.filter))
+    return f"FROM {' CROSS JOIN '.join(tables)} WHERE {' AND '.join(where)}", compiler
+
+
+def _shared(
+    asking: Asking, there: Entity, link: Link, a: str, options: Options, most: Ration, sets: int
+) -> Ration:
+    """The ration of the sets within each of a set's entities, of which there are at most `sets`.
+
+    Where a few are there of the many that might be, each gets more: they are counted.
+    """
+    least = Ration(max(1, most.least // max(1, sets)))
+    if alone(there, options) or sets > USUAL:
+        return least
+    rows, _ = _rows(asking, there, link, a, options)
+    there_are = f"(SELECT count(*) FROM (SELECT {rows} LIMIT {sets}) {asking.values.alias()})"
+    return replace(least, sql=f"({most.least} / greatest(1, {there_are}))")
 
 
 def _following(options: Options, top: int) -> str:
-    """The query of the link to what comes after the first of an expanded set."""
+    """The query of the link to what comes after the first of an expanded set, but for the place."""
     given = [(name, text) for name, text in options.given if name not in ("$skip", "$top")]
-    given += [("$top", str(top)), ("$skip", str(options.skip + top))]
-    return query(given)
+    return query([*given, ("$top", str(top)), ("$skiptoken", "")])
 
 
 def query(given: Iterable[tuple[str, str]]) -> str:
@@ -151,11 +229,9 @@ def latest_alone(entity: Entity, link: Link, options: Options) -> bool:
     )
 
 
-def ordered(compiler: Compiler, order: tuple[Order, ...]) -> str:
-    """What a set is sorted by, in SQL; the key comes last."""
-    return ", ".join(
-        f"{sql}{' DESC' if descending else ''}" for sql, _, descending in sorts(compiler, order)
-    )
+def ordered(by: list[tuple[str, str, bool]]) -> str:
+    """What a set is sorted by, in SQL."""
+    return ", ".join(f"{sql}{' DESC' if descending else ''}" for sql, _, descending in by)
 
 
 def sorts(compiler: Compiler, order: tuple[Order, ...]) -> list[tuple[str, str, bool]]:
