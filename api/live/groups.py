@@ -122,6 +122,7 @@ class Group:
             not ask.ids("unit").isdisjoint(units)
             or not ask.ids("building").isdisjoint(houses)
             or place["estate_id"] in ask.ids("estate")
+            or (about.get("type") == "project" and about["id"] in ask.ids("project"))
         )
 
     def send(self, frame: Frame) -> int:

@@ -19,6 +19,7 @@ CHINESE: dict[str, str] = {
     "gated": "封闭管理",
     "renewal_state": "改造状态",
     "rating": "评级",
+    "national_code": "项目代码",
     "cadastral_code": "宗地代码",
     "land_use": "土地用途",
     "area": "面积",

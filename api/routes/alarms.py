@@ -62,6 +62,7 @@ class AlarmQuery(BaseModel):
     unit: Key = Field(None, description="alarms that affect it")
     building: Key = Field(None, description="alarms that are in it or affect it")
     estate: Key = Field(None, description="in the estate of that id")
+    project: Key = Field(None, description="of devices of the construction project of that id")
     area: Key = Field(None, description="in the area of that id, or one below it")
     grid: Key = Field(None, description="in the grid of that id")
     bbox: str | None = Field(None, max_length=200, description="west,south,east,north")

@@ -38,11 +38,12 @@ async def named(
     unit: Ids = None,
     building: Ids = None,
     estate: Ids = None,
+    project: Ids = None,
     grid: Ids = None,
 ) -> dict[str, str | None]:
     """What is named by id: all of them together."""
-    places = {"unit": unit, "building": building, "estate": estate, "grid": grid}
-    return {"datastream": datastream} | places
+    places = {"unit": unit, "building": building, "estate": estate, "project": project}
+    return {"datastream": datastream} | places | {"grid": grid}
 
 
 async def narrowed(

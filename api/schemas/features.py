@@ -14,6 +14,7 @@ class Collection(StrEnum):
     areas = "areas"
     grids = "grids"
     estates = "estates"
+    projects = "projects"
     streets = "streets"
     buildings = "buildings"
     storeys = "storeys"

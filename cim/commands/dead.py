@@ -1,10 +1,11 @@
 """`cim feed dead`: messages that could not come in."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
+from sqlalchemy import Connection, TextClause
 
 from cim.commands.acting import dry, opened, say
 from cim.commands.listing import as_json, show
@@ -42,7 +43,21 @@ def _chosen(command: Any) -> Any:
     return command
 
 
-def _asked(feed_: str | None, reason: str | None, ids: tuple[int, ...]) -> dict[str, Any]:
+def _asked(
+    connection: Connection, feed_: str | None, reason: str | None, ids: tuple[int, ...]
+) -> dict[str, Any]:
+    """What was chosen; NotFound for a feed, InvalidQuery for a reason that there is not."""
+    from cim.feeds import adding  # noqa: PLC0415 - the decoders, for this alone
+    from cim.feeds.reasons import REASONS  # noqa: PLC0415 - where letters are chosen alone
+
+    if feed_ is not None:
+        adding.check(connection, feed_)
+    if reason is not None and reason not in REASONS:
+        known = ", ".join(REASONS)
+        raise InvalidQuery(
+            f"There is no reason {reason}; there are {known}.",
+            f"没有原因 {reason}；可用：{known}。",
+        )
     return {"feed": feed_, "reason": reason, "ids": list(ids) or None}
 
 
@@ -83,15 +98,15 @@ def list_dead(count: bool, settled: bool, limit: int, as_json: bool, **which: An
       cim feed dead list --count
       cim feed dead list --feed lora --reason no_device --json
     """
-    asked = {**_asked(**which), "settled": settled, "after": 0, "limit": limit}
+
+    def found(one: Connection, statement: TextClause) -> Iterable[Any]:
+        asked = {**_asked(one, **which), "settled": settled, "after": 0, "limit": limit}
+        return one.execute(statement, asked).mappings()
+
     if count:
-        show(lambda one: one.execute(queries.COUNTED, asked).mappings(), COUNTED, as_json=as_json)
+        show(lambda one: found(one, queries.COUNTED), COUNTED, as_json=as_json)
         return
-    show(
-        lambda one: map(_told, one.execute(queries.LETTERS, asked).mappings()),
-        LETTERS,
-        as_json=as_json,
-    )
+    show(lambda one: map(_told, found(one, queries.LETTERS)), LETTERS, as_json=as_json)
 
 
 def _told(row: Any) -> dict[str, Any]:
@@ -122,7 +137,8 @@ def replay_dead(correct: bool, **which: Any) -> None:
     from cim.feeds import replay as replaying  # noqa: PLC0415 - drivers, for this alone
 
     with opened() as (settings, engine), engine.connect() as connection:
-        tell(replaying.again(settings, connection, _asked(**which), correct=correct))
+        asked = _asked(connection, **which)
+        tell(replaying.again(settings, connection, asked, correct=correct))
 
 
 @dead.command()
@@ -140,7 +156,9 @@ def drop(dry_run: bool, **which: Any) -> None:
             "Say which: --feed, --reason or --id.", "请用 --feed、--reason 或 --id 指定。"
         )
     with opened() as (_, engine), engine.connect() as connection:
-        number = connection.execute(queries.DROP, {**_asked(**which), "settled": False}).rowcount
+        number = connection.execute(
+            queries.DROP, {**_asked(connection, **which), "settled": False}
+        ).rowcount
         if dry_run:
             connection.rollback()
         else:

@@ -1,6 +1,7 @@
 """`cim device`: devices registered, bound, and given keys."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,11 +11,12 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
+from cim.commands import shown
 from cim.commands.acting import dry, moment, opened, say, until
 from cim.commands.health import health
 from cim.commands.listing import as_json, show
 from cim.errors import InvalidQuery
-from cim.feeds import devices, types
+from cim.feeds import devices, registering, types
 from cim.load.pipeline import Request
 from cim.settings import Settings
 from cim.store.queries.feeds import keys as queries
@@ -63,44 +65,73 @@ def _writing(dry_run: bool) -> Iterator[tuple[Connection, Settings]]:
 def register(path: Path | None, dry_run: bool, **said: str | None) -> None:
     """Register one device, or a file of them as `cim load devices` takes it. 登记设备。
 
-    Each gets the streams that its class has (`cim device types`). Registering again is an update.
+    Each gets the streams that its class has (`cim device types`). Registering again is an update:
+    what is not said stays. Rows that cannot come in are named, and kept (`cim quarantine`).
 
     \b
     Example:
       cim device register --class lift --id lift-3 --bind entrance:#12
       cim device register devices.csv --source 设备平台 --dry-run
     """
+    if path is not None:
+        sys.exit(_register_file(path, said["source"], dry_run))
+    if not said["class_code"] or not said["key"]:
+        raise InvalidQuery(
+            "Name a file, or one device by --class and --id.",
+            "请给出文件，或用 --class 与 --id 指定一台设备。",
+        )
+    row: dict[str, Any] = {"id": said["key"], "class": said["class_code"]}
+    row |= {n: said[a] for n, a in ONE.items() if said[a]}
     source = said["source"] or SOURCE
     with _writing(dry_run) as (connection, settings):
-        if path is not None:
-            asked = Request(source=said["source"])
-            report, streams = devices.register(connection, settings, path, asked)
-        elif said["class_code"] and said["key"]:
-            row = {"设备编号": said["key"], "类别": said["class_code"]}
-            if said["name"]:
-                row["名称"] = said["name"]
-            report, streams = devices.register_one(connection, settings, row, source, said["key"])
-            one = devices.find(connection, said["key"], source)
-            # Of a file an unknown class is other, and a finding; typed, it is a slip.
-            if one.class_code == "other" and said["class_code"] not in ("other", "其他"):
-                raise InvalidQuery(
-                    f"There is no class {said['class_code']}: `cim device types` lists them.",
-                    f"没有类别 {said['class_code']}：运行 cim device types 查看。",
-                )
-            if said["to"]:
-                devices.bind(connection, one, said["to"])
-            if said["gateway"]:
-                devices.put_behind(connection, one, devices.find(connection, said["gateway"]))
-        else:
-            raise InvalidQuery(
-                "Name a file, or one device by --class and --id.",
-                "请给出文件，或用 --class 与 --id 指定一台设备。",
-            )
-        new, changed, aside = report.counts.new, report.counts.changed, report.set_aside
+        done = registering.register(connection, settings, [row], source)
+        for fault in done.faults:
+            raise _refused(fault)
+        _new_source(source, done.source_new)
         say(
-            f"{new} new, {changed} changed, {aside} set aside; {streams} streams made",
-            f"新增 {new}，变更 {changed}，待修 {aside}；新建数据流 {streams}",
+            f"{done.new} new, {done.changed} changed; {done.streams} streams made",
+            f"新增 {done.new}，变更 {done.changed}；新建数据流 {done.streams}",
         )
+
+
+ONE = {"name": "name", "bind": "to", "gateway": "gateway"}
+"""What is said of one device → the option that says it."""
+
+
+def _register_file(path: Path, source: str | None, dry_run: bool) -> int:
+    """Register a file, and say what of it could not come in; the exit code."""
+    with _writing(dry_run) as (connection, settings):
+        name = source or path.stem
+        known = connection.execute(queries.SOURCE, {"name": name}).first()
+        asked = Request(source=source)
+        report, streams = devices.register(connection, settings, path, asked)
+        _new_source(report.source, known is None)
+        counts, aside = report.counts, report.set_aside
+        say(
+            f"{counts.new} new, {counts.changed} changed, {aside} set aside; "
+            f"{streams} streams made",
+            f"新增 {counts.new}，变更 {counts.changed}，待修 {aside}；新建数据流 {streams}",
+        )
+        shown.outcome(report, dry_run)
+    return report.exit_code
+
+
+def _new_source(name: str, new: bool) -> None:
+    if new:
+        say(f"the source {name} is new", f"来源系统 {name} 为新建")
+
+
+def _refused(fault: registering.Fault) -> InvalidQuery:
+    """Why the one device that was typed cannot come in."""
+    if fault.field == "class":
+        return InvalidQuery(
+            f"There is no class {fault.value}: `cim device types` lists them.",
+            f"没有类别 {fault.value}：运行 cim device types 查看。",
+        )
+    return InvalidQuery(
+        f"--{fault.field} {fault.value}: {fault.en}.",
+        f"--{fault.field} {fault.value}：{fault.zh}。",
+    )
 
 
 @device.command()
@@ -108,12 +139,20 @@ def register(path: Path | None, dry_run: bool, **said: str | None) -> None:
 @click.argument("to", required=False, metavar="[KIND:KEY]")
 @click.option("--source", help="Name of the system that its key is of 来源系统.")
 @click.option("--nothing", is_flag=True, help="Bind it to nothing 解除绑定.")
+@click.option("--since", metavar="TIME", help="From then on, as 2026-03-09T08:00+08:00 起始时间.")
 @dry
-def bind(device: str, to: str | None, source: str | None, nothing: bool, dry_run: bool) -> None:
+def bind(
+    device: str,
+    to: str | None,
+    source: str | None,
+    nothing: bool,
+    since: str | None,
+    dry_run: bool,
+) -> None:
     """Bind a device to KIND:KEY or KIND:#ID, or show what it was bound to. 绑定设备。
 
-    Kinds are unit, entrance, storey, building, estate, facility. Readings stay with what it was
-    bound to at their time.
+    Kinds are unit, entrance, storey, building, estate, facility, project. Readings stay with what
+    it was bound to at their time. --since says that it has been so since then.
 
     \b
     Example:
@@ -124,12 +163,25 @@ def bind(device: str, to: str | None, source: str | None, nothing: bool, dry_run
     with _writing(dry_run) as (connection, _):
         one = devices.find(connection, device, source)
         if to or nothing:
-            changed = devices.bind(connection, one, None if nothing else to)
+            changed = devices.bind(connection, one, None if nothing else to, _time(since))
             say("bound" if changed else "as it was", "已绑定" if changed else "未变化")
         for row in connection.execute(queries.BINDINGS, {"device": one.id}):
             what = f"{row.bind_type}:#{row.bind_id}" if row.bind_type else "nothing 无"
             until_ = f"{row.valid_to:%Y-%m-%d %H:%M}" if row.valid_to else "now 至今"
             click.echo(f"{row.valid_from:%Y-%m-%d %H:%M} … {until_}  {what}")
+
+
+def _time(word: str | None) -> datetime | None:
+    """A moment that was typed; without a zone it is one of here."""
+    if word is None:
+        return None
+    try:
+        return datetime.fromisoformat(word).astimezone()
+    except ValueError:
+        raise InvalidQuery(
+            f"{word} is no time; write 2026-03-09T08:00+08:00.",
+            f"{word} 不是时间；写作 2026-03-09T08:00+08:00。",
+        ) from None
 
 
 @device.command("types")

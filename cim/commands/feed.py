@@ -107,6 +107,9 @@ def _take_in(attached: bool, metrics: str | None) -> None:
     help="What the decoder is told, JSON or text; may be repeated 选项.",
 )
 @click.option("--key", "keyed", is_flag=True, help="Make a key that pushes into it 生成推送密钥.")
+@click.option(
+    "--new-source", is_flag=True, help="The source is new, whatever it is called 新建来源系统."
+)
 @dry
 def add(  # noqa: PLR0913, PLR0917 - each is an argument or an option of the command
     name: str,
@@ -118,9 +121,13 @@ def add(  # noqa: PLR0913, PLR0917 - each is an argument or an option of the com
     map_file: Path | None,
     options: tuple[str, ...],
     keyed: bool,
+    new_source: bool,
     dry_run: bool,
 ) -> None:
     """Make a feed, or make the one of that name so. 新建接入源。
+
+    A source that is not there is made, unless one is called almost so. Where another feed takes in
+    messages of the same topics, both would: it is said.
 
     \b
     Example:
@@ -132,18 +139,29 @@ def add(  # noqa: PLR0913, PLR0917 - each is an argument or an option of the com
 
     places = adding.places(words, map_file)
     told = dict(map(_option, options))
-    wanted = adding.Wanted(name, decoder, source, topic, provision, told, places, keyed)
+    wanted = adding.Wanted(name, decoder, source, topic, provision, told, places, keyed, new_source)
     with opened() as (_, engine), engine.connect() as connection:
-        key = adding.add(connection, wanted)
+        added = adding.add(connection, wanted)
+        if added.source_new:
+            say(
+                f"the source {source} is new: no device's key is of it yet",
+                f"来源系统 {source} 为新建：尚无设备属于该来源",
+            )
+        for other, theirs in added.twice:
+            say(
+                f"messages that come by {topic} and by {theirs}, of the feed {other}, will be "
+                "taken in by both",
+                f"同时符合 {topic} 与接入源 {other} 的 {theirs} 的消息会被重复接入",
+            )
         if dry_run:
             connection.rollback()
             say("dry run: nothing was kept", "试运行：未保存任何内容")
             return
         connection.commit()
     say(f"the feed {name} stands", f"接入源 {name} 已建立")
-    if key:
+    if added.key:
         say("its key, shown this once:", "密钥仅显示这一次：")
-        click.echo(key)
+        click.echo(added.key)
 
 
 def _option(word: str) -> tuple[str, Any]:

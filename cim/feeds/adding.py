@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,9 @@ from cim.security import secrets
 from cim.store.queries.feeds import keys, letters
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
+NEAR: Final = 0.7
+"""How alike two names are of which one is probably the other misspelt, of 1."""
+
 PROVISION: Final = ("none", "streams", "devices")
 
 
@@ -33,13 +37,29 @@ class Wanted:
     keyed: bool = False
     """Make a key that pushes into it."""
 
+    new_source: bool = False
+    """Make the source, though one is called almost so."""
 
-def add(connection: Connection, wanted: Wanted) -> str | None:
-    """Make a feed, or make the one of that name so; its key, where one was asked for.
+
+@dataclass(frozen=True)
+class Added:
+    """What came of it."""
+
+    key: str | None
+    source_new: bool
+    twice: Sequence[tuple[str, str]]
+    """Feeds with their topics that some messages come by as well: each would take them in."""
+
+
+def add(connection: Connection, wanted: Wanted) -> Added:
+    """Make a feed, or make the one of that name so; with its key, where one was asked for.
 
     InvalidQuery, BadMapping say what is wrong.
     """
     _check(wanted)
+    source_new = connection.execute(keys.SOURCE, {"name": wanted.source}).first() is None
+    if source_new and not wanted.new_source:
+        _check_source(connection, wanted.source)
     source = connection.execute(keys.ADD_SOURCE, {"name": wanted.source}).scalar_one()
     key, prefix = secrets.make_key() if wanted.keyed else (None, None)
     feed = connection.execute(
@@ -59,7 +79,52 @@ def add(connection: Connection, wanted: Wanted) -> str | None:
     connection.execute(letters.UNMAP, {"feed": feed})
     for place in wanted.places:
         connection.execute(letters.MAP, {"feed": feed, **_row(place)})
-    return key
+    others = connection.execute(letters.TOPICS, {"name": wanted.name}).all()
+    topic = wanted.topic
+    twice = [(one.name, one.topic) for one in others if topic and overlap(topic, one.topic)]
+    return Added(key, source_new, twice)
+
+
+def check(connection: Connection, name: str) -> None:
+    """NotFound where there is no feed of a name, with those that are called almost so."""
+    known = list(connection.execute(letters.NAMES).scalars())
+    if name in known:
+        return
+    near = get_close_matches(name, known, 3, 0.6) or sorted(known)[:10]
+    en, zh = (f"; there are {', '.join(near)}", f"；现有 {'、'.join(near)}") if near else ("", "")
+    raise NotFound(f"There is no feed {name}{en}.", f"没有接入源 {name}{zh}。")
+
+
+def _check_source(connection: Connection, name: str) -> None:
+    """InvalidQuery for the name of a new source that is probably one that is there, misspelt."""
+    known = list(connection.execute(keys.SOURCES).scalars())
+    plain = {one.lower(): one for one in known}
+    near = [plain[one] for one in get_close_matches(name.lower(), plain, 3, NEAR)]
+    if near:
+        raise InvalidQuery(
+            f"There is no source {name} yet; perhaps {', '.join(near)}? --new-source makes it.",
+            f"尚无来源系统 {name}，是否指 {'、'.join(near)}？确需新建请加 --new-source。",
+        )
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether a message can have a topic that both subscriptions take.
+
+    >>> overlap("cim/v1/#", "cim/+/gate/x"), overlap("a/+", "a/b/c"), overlap("a/#", "a")
+    (True, False, True)
+    >>> overlap("+/up", "lora/+"), overlap("#", "$SYS/broker")
+    (True, False)
+    """
+    first, second = one.split("/"), other.split("/")
+    if {first[0], second[0]} & {"+", "#"} and (first[0][:1] == "$" or second[0][:1] == "$"):
+        return False
+    for mine, yours in zip(first, second, strict=False):
+        if "#" in (mine, yours):
+            return True
+        if mine != yours and "+" not in (mine, yours):
+            return False
+    longer = first if len(first) > len(second) else second
+    return len(first) == len(second) or longer[min(len(first), len(second)) :] == ["#"]
 
 
 def switch(connection: Connection, name: str, enabled: bool) -> None:

@@ -1,12 +1,10 @@
 """Devices: registered, bound, let in by keys; each key and each code is shown once."""
 
-import csv
 import re
 import secrets as randomness
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,35 +64,26 @@ def register(
     settings: Settings,
     path: Path,
     request: Request,
-    key: str | None = None,
+    keys: Sequence[str] | None = None,
 ) -> tuple[Report, int]:
     """Register a file of devices by the road of all files, with the streams of their classes.
 
-    What was loaded, and how many streams were made. With `key` the file holds that device alone.
+    What was loaded, and how many streams were made. With `keys` the file holds these alone.
     """
     report = pipeline.load(connection, settings, KINDS["devices"], path, request)
-    source = connection.execute(queries.SOURCE, {"name": request.source or path.stem}).scalar()
-    made = connection.execute(queries.FURNISH, {"source": source, "key": key}).rowcount
+    source = connection.execute(queries.SOURCE, {"name": report.source}).scalar()
+    listed = None if keys is None else list(keys)
+    made = connection.execute(queries.FURNISH, {"source": source, "keys": listed}).rowcount
     return report, made
 
 
-def register_one(
-    connection: Connection, settings: Settings, row: Mapping[str, Any], source: str, key: str
-) -> tuple[Report, int]:
-    """Register one device, by the same road: a file of one row (`cim load --fields devices`)."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "device.csv"
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(row))
-            writer.writeheader()
-            writer.writerow(row)
-        return register(connection, settings, path, Request(source=source), key)
-
-
-def bind(connection: Connection, device: Device, to: str | None) -> bool:
+def bind(
+    connection: Connection, device: Device, to: str | None, since: datetime | None = None
+) -> bool:
     """Bind a device to `kind:key` or `kind:#id`, or to nothing; whether that is anything new.
 
-    What it was bound to before is kept with its time. NotFound, InvalidQuery.
+    It holds from now on, or since a moment that has been. What it was bound to before is kept with
+    its time. NotFound, InvalidQuery; Conflict where it was bound to something else since.
     """
     kind, object_id, building = None, None, None
     if to is not None:
@@ -106,11 +95,37 @@ def bind(connection: Connection, device: Device, to: str | None) -> bool:
                 f"绑定对象写作 类别:编号 或 类别:#内部编号；类别有 {kinds}。",
             )
         object_id, building = _bound(connection, kind, key)
-    done = connection.execute(
+    if since is not None and since > datetime.now(UTC):
+        raise InvalidQuery(
+            "A device is bound from now on, or since a moment that has been.",
+            "绑定时间不能晚于现在。",
+        )
+    came = connection.execute(
         queries.BIND,
-        {"kind": kind, "object": object_id, "building": building, "device": device.id},
-    )
-    return bool(done.rowcount)
+        {
+            "kind": kind,
+            "object": object_id,
+            "building": building,
+            "device": device.id,
+            "since": since,
+        },
+    ).scalar_one()
+    if came in REFUSED:
+        raise Conflict(*REFUSED[came])
+    return bool(came == "done")
+
+
+REFUSED: Final = {
+    "early": (
+        "The device was bound to something else since then; `cim device bind DEVICE` shows when.",
+        "该设备在此之后曾绑定到其他对象；运行 cim device bind 设备 查看。",
+    ),
+    "home": (
+        "The device was in a home since then, and what it read there stays of that home: bind it "
+        "from now on.",
+        "该设备在此期间绑定于户内，其读数仍属于该户：请从现在起绑定。",
+    ),
+}
 
 
 def _bound(connection: Connection, kind: str, key: str) -> tuple[int, int | None]:
@@ -129,14 +144,6 @@ def _bound(connection: Connection, kind: str, key: str) -> tuple[int, int | None
             f"{kind} {key} {'不唯一' if several else '不存在'}。",
         )
     return found[0].id, found[0].building_id
-
-
-def put_behind(connection: Connection, device: Device, gateway: Device | None) -> None:
-    """Have a device speak through a gateway, or for itself."""
-    if gateway is not None and gateway.id == device.id:
-        raise InvalidQuery("A device is not its own gateway.", "设备不能以自己为网关。")
-    gateway_id = gateway.id if gateway else None
-    connection.execute(queries.BEHIND, {"gateway": gateway_id, "device": device.id})
 
 
 def make_key(connection: Connection, device: int, expires: datetime | None = None) -> Made:

@@ -35,7 +35,7 @@ from cim.store.queries.changes import TABLES
 SOURCE: Final = "service"
 """The source of what is made here."""
 
-BOUND: Final = ("building", "entrance", "storey", "unit", "estate", "facility")
+BOUND: Final = ("building", "entrance", "storey", "unit", "estate", "facility", "project")
 """What a device can be bound to."""
 
 ALONE: Final = ("organisations", "facilities", "devices")
@@ -197,6 +197,7 @@ def _kind(connection: Connection, collection: str, links: Mapping[str, Any]) -> 
 
     def settle(stage: Stage) -> None:
         kind.settle(stage)
+        stage.insert_only -= frozenset(links)
         if links:
             stage.run(statements.put(ROWS, links, kind.adds), **links)
 

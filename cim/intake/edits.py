@@ -25,6 +25,7 @@ EDITED: Final[Mapping[str, str]] = {
     "units": "unit",
     "addresses": "address",
     "facilities": "facility",
+    "projects": "project",
     "devices": "device",
     "organisations": "organisation",
 }

@@ -33,7 +33,7 @@ def read_fields(batch: Batch, mapping: Settled, fields: tuple[Field, ...]) -> Ro
         column = batch.columns.column(name)
         values, bad = PARSERS[field.type](column, field)
         rows.columns[field.name] = values
-        if field.type == "code":
+        if field.type == "code" and not field.strict:
             if bad.any():
                 rows.warn(bad, "unknown_code")
                 raw = np.array(column.to_pylist(), dtype=object)
@@ -41,7 +41,8 @@ def read_fields(batch: Batch, mapping: Settled, fields: tuple[Field, ...]) -> Ro
                 rows.extra[name] = raw
             continue
         if bad.any():
-            rows.set_aside(bad, field.name, "not_a_value", np.array(column.to_pylist(), object))
+            reason = "not_listed" if field.type == "code" else "not_a_value"
+            rows.set_aside(bad, field.name, reason, np.array(column.to_pylist(), object))
         if field.required:
             absent = np.array([not known(v) for v in values.tolist()], bool)
             rows.set_aside(absent, field.name, "missing")

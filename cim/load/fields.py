@@ -26,7 +26,8 @@ class Field:
 
     `names` are further names it goes by in files (any script, any case); `least` and `most` bound
     a number, beyond them the row is set aside; `codes` is the code list of a coded field and
-    `words` further words for its codes.
+    `words` further words for its codes; of a `strict` one a word that is no code sets the row
+    aside, else it is kept among the further fields.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Field:
     codes: str | None = None
     words: dict[str, str] = field(default_factory=dict)
     staged: str | None = None
+    strict: bool = False
 
     @property
     def column_type(self) -> str:

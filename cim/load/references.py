@@ -31,6 +31,10 @@ BUILDING: Final = Field(
 ENTRANCE: Final = Field(
     "entrance_ref", "text", "单元", "entrance of the building", ("单元号", "梯", "entrance")
 )
+STOREY: Final = Field(
+    "storey_ref", "text", "楼层", "storey of the building: its number, or its name",
+    ("所在楼层", "层号", "storey", "floor"),
+)  # fmt: skip
 UNIT: Final = Field(
     "unit_ref", "text", "房屋编号", "key of the unit", ("户编号", "房屋代码", "unit_id", "unit")
 )
@@ -42,6 +46,10 @@ ESTATE: Final = Field(
 FACILITY: Final = Field(
     "facility_ref", "text", "设施编号", "key of the facility", ("facility_id", "facility")
 )
+PROJECT: Final = Field(
+    "project_ref", "text", "项目编号", "key or name of the construction project",
+    ("工程编号", "建设项目", "工地", "project_id", "project"),
+)  # fmt: skip
 ADDRESS: Final = Field(
     "address", "text", "地址", "address as text",
     ("住址", "居住地址", "详细地址", "经营地址", "地址全文", "addr"),

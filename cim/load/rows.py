@@ -27,6 +27,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "坐标超出坐标系范围",
     ),
     "not_a_value": ("the value cannot be read as this field", "值无法按该字段解析"),
+    "not_listed": (
+        "the word is no code of its list, nor a name of one",
+        "该词不在代码表中，也不是其中的名称",
+    ),
     "too_small": ("the value is too small to be true", "值过小，不合理"),
     "too_large": ("the value is too large to be true", "值过大，不合理"),
     "missing": ("a required value is missing", "缺少必填值"),
@@ -68,6 +72,15 @@ REASONS: dict[str, tuple[str, str]] = {
     "no_entrance": ("the building has no such entrance", "该建筑没有这个单元"),
     "no_estate": ("no estate goes by this key or name", "找不到该编号或名称的小区"),
     "no_facility": ("no facility goes by this key", "找不到该编号的设施"),
+    "no_project": (
+        "no construction project goes by this key or name",
+        "找不到该编号或名称的建设项目",
+    ),
+    "ambiguous": (
+        "several sources have something of this key; say which with --source",
+        "多个来源都有该编号，请用 --source 指明",
+    ),
+    "own_gateway": ("a device is not its own gateway", "设备不能以自己为网关"),
     "no_device": ("no device goes by this key", "找不到该编号的设备"),
     "no_home": ("it does not say where the person lives", "没有写明居住的房屋"),
     "no_levels": ("no part of an address can be read from it", "无法从中识别出地址"),

@@ -32,6 +32,7 @@ TYPES: Final[Mapping[str, str]] = {
     "entrance": "entrances",
     "address": "addresses",
     "facility": "facilities",
+    "project": "projects",
     "device": "devices",
     "organisation": "organisations",
 }

@@ -17,6 +17,7 @@ EXPECTED = {
     "units": 13,
     "entrances": 2,
     "facilities": 1,
+    "projects": 0,
     "devices": 3,
 }
 

@@ -26,6 +26,7 @@ _CALLED: dict[str, tuple[str, ...]] = {
     "people": ("people", "person", "resident", "人口", "居民", "住户", "户籍"),
     "organisations": ("organisation", "organization", "company", "firm", "单位", "企业", "商户"),
     "facilities": ("facilit", "poi", "设施"),
+    "projects": ("project", "construction", "工地", "建设项目", "工程"),
     "devices": ("device", "sensor", "camera", "设备", "摄像", "传感"),
     "readings": ("reading", "observation", "读数", "监测数据", "telemetry"),
 }  # fmt: skip
@@ -43,6 +44,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "people": ("id_no", "sex_code", "phone", "residency_kind", "role"),
     "organisations": ("uscc", "small_place", "industry_code"),
     "facilities": ("class_code", "serves", "open_hours"),
+    "projects": ("national_code",),
     "devices": ("streams", "bind_type", "class_code", "serial_no", "protocol"),
     "readings": ("device_ref", "at", "value"),
 }

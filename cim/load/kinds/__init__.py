@@ -12,6 +12,7 @@ from cim.load.kinds import (
     grids,
     organisations,
     people,
+    projects,
     readings,
     streets,
     units,
@@ -31,6 +32,7 @@ KINDS: dict[str, Kind] = {
         people.KIND,
         organisations.KIND,
         facilities.KIND,
+        projects.KIND,
         devices.KIND,
         readings.KIND,
     )

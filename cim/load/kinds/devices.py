@@ -8,8 +8,19 @@ import numpy as np
 from cim.load import references
 from cim.load.fields import Field
 from cim.load.kind import Context, Kind
-from cim.load.references import BUILDING, ENTRANCE, ESTATE, FACILITY, RESOLVED, ROOM, UNIT
+from cim.load.references import (
+    BUILDING,
+    ENTRANCE,
+    ESTATE,
+    FACILITY,
+    PROJECT,
+    RESOLVED,
+    ROOM,
+    STOREY,
+    UNIT,
+)
 from cim.load.rows import Rows
+from cim.load.storeys import number_of
 from cim.model.devices import device
 from cim.store.incoming import devices
 
@@ -33,7 +44,15 @@ CLASSES: Final = {
 }
 """Words of requirements and vendors for codes of the list device_class."""
 
-BOUND: Final = references.OBJECTS | {"facility": "facility", "设施": "facility"}
+BOUND: Final = references.OBJECTS | {
+    "storey": "storey",
+    "楼层": "storey",
+    "facility": "facility",
+    "设施": "facility",
+    "project": "project",
+    "建设项目": "project",
+    "工地": "project",
+}
 """Words for what a device is bound to."""
 
 STATES: Final = {
@@ -50,10 +69,14 @@ STATES: Final = {
 
 FIELDS = (
     Field("class_code", "code", "设备类别", "class", ("类别", "设备类型", "class"),
-          codes="device_class", words=CLASSES),
+          codes="device_class", words=CLASSES, strict=True),
     Field("name", "text", "设备名称", "name", ("名称",)),
-    Field("bind_type", "code", "绑定类型", "unit, entrance, building, estate, facility",
-          ("绑定对象", "bound_to"), words=BOUND),
+    Field("bind_type", "code", "绑定类型",
+          "unit, storey, entrance, facility, building, estate, project", ("绑定对象", "bound_to"),
+          words=BOUND, strict=True),
+    Field("bind", "text", "绑定到", "all of it in one: unit:U-1001, or unit:#7 by our id", ()),
+    Field("gateway_ref", "text", "网关编号", "key of the device that it speaks through",
+          ("网关", "gateway", "gateway_id")),
     Field("streams", "text", "数据流", "name:unit:number:seconds; …", ("观测项", "datastreams")),
     Field("model", "text", "型号", "model", ("设备型号",)),
     Field("serial_no", "text", "序列号", "serial number", ("出厂编号", "sn")),
@@ -70,16 +93,20 @@ FIELDS = (
     Field("signage_present", "boolean", "有标识", "a camera's public sign is up", ("提示标识",)),
     BUILDING,
     ENTRANCE,
+    STOREY,
     UNIT,
     ROOM,
     ESTATE,
     FACILITY,
+    PROJECT,
 )  # fmt: skip
 
 _STREAM: Final = re.compile(
     r"[^:;]{1,80}+(?::[^:;]{0,40}+(?::(?:number|text|boolean|code)?(?::[0-9]{0,7}+)?)?)?"
 )
 """Name, and after colons unit, type of result, seconds between readings."""
+
+_BIND: Final = re.compile(r"(?P<kind>\w+)\s*[:：]\s*(?:#(?P<no>[0-9]{1,18})|(?P<key>\S.*))")
 
 
 def describe(rows: Rows, context: Context) -> None:
@@ -93,6 +120,24 @@ def describe(rows: Rows, context: Context) -> None:
     rows.columns["streams"] = np.array(texts or [], dtype=object)
     wrong = [text is not None and not _readable(text) for text in texts]
     rows.set_aside(np.array(wrong, bool), "streams", "not_a_value")
+
+
+def bind(rows: Rows, context: Context) -> None:
+    """What each is to be bound to, taken apart; the number of the storey it names."""
+    storeys = [word and number_of(word) for word in rows.words("storey_ref").tolist()]
+    rows.columns["storey_no"] = np.array(
+        [n if isinstance(n, int) else np.nan for n in storeys], np.float64
+    )
+    if "bind" not in context.mapped:
+        return
+    words = rows.words("bind").tolist()
+    found = [word and _BIND.fullmatch(word) for word in words]
+    kinds = [one and BOUND.get(one["kind"].lower()) for one in found]
+    bad = [word is not None and not kind for word, kind in zip(words, kinds, strict=True)]
+    rows.set_aside(np.array(bad, bool), "bind", "not_a_value")
+    rows.columns["bind_kind"] = np.array([kind or None for kind in kinds] or [], dtype=object)
+    keys = [(one["key"] or f"#{one['no']}") if one else None for one in found]
+    rows.columns["bind_key"] = np.array(keys or [], dtype=object)
 
 
 def _readable(text: str) -> bool:
@@ -113,13 +158,19 @@ KIND = Kind(
     fields=FIELDS,
     geometry="point",
     needs_geometry=False,
-    checks=(references.spell, describe),
+    checks=(references.spell, describe, bind),
     adds={
         "class_code": "text",
         "bind_type": "text",
         "bind_id": "int8",
         "estate_id": "int8",
         "facility_id": "int8",
+        "storey_id": "int8",
+        "storey_no": "int2",
+        "project_id": "int8",
+        "gateway_id": "int8",
+        "bind_kind": "text",
+        "bind_key": "text",
     }
     | RESOLVED,
     key=("class_code", "name", "building_ref", "entrance_ref", "unit_ref", "room_ref"),

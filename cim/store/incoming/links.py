@@ -8,16 +8,32 @@ from cim.store.queries.incoming import links as statements
 
 
 def resolve(stage: Stage) -> None:
-    """Fill building_id, entrance_id and unit_id (and estate_id, facility_id) where staged."""
+    """Fill building_id, entrance_id and unit_id (and storey_id, estate_id, facility_id, project_id)
+    where staged."""
     _buildings(stage)
     _units(stage)
+    if stage.has("storey_ref") and stage.has("storey_id"):
+        stage.run(statements.storeys(ROWS))
+        stage.set_aside(
+            "s.storey_ref IS NOT NULL AND s.building_id IS NOT NULL AND s.storey_id IS NULL",
+            "storey_ref",
+            "no_storey",
+            value="s.storey_ref",
+        )
     if stage.has("estate_ref"):
         _by_key(stage, "estate_ref", "estate_id", "city.estate")
         stage.run(statements.estates_by_name(ROWS))
+        _several(stage, "estate_ref", "estate_id")
         _unknown(stage, "estate_ref", "estate_id", "no_estate")
     if stage.has("facility_ref"):
         _by_key(stage, "facility_ref", "facility_id", "city.facility")
+        _several(stage, "facility_ref", "facility_id")
         _unknown(stage, "facility_ref", "facility_id", "no_facility")
+    if stage.has("project_ref"):
+        _by_key(stage, "project_ref", "project_id", "city.project")
+        stage.run(statements.projects_by_name(ROWS))
+        _several(stage, "project_ref", "project_id")
+        _unknown(stage, "project_ref", "project_id", "no_project")
     if stage.has("address_norm"):
         _addresses(stage)
 
@@ -33,6 +49,11 @@ def _unknown(stage: Stage, reference: str, column: str, reason: str) -> None:
         reason,
         value=f"s.{reference}",
     )
+
+
+def _several(stage: Stage, reference: str, column: str) -> None:
+    """What several sources have, and not this one, is nobody's in particular."""
+    stage.set_aside(f"s.{column} = -1", reference, "ambiguous", value=f"s.{reference}")
 
 
 def _buildings(stage: Stage) -> None:

@@ -46,6 +46,7 @@ TELLING: Final = {
     "city.entrance": "entrance",
     "city.std_address": "address",
     "city.facility": "facility",
+    "city.project": "project",
     "city.device": "device",
     "city.organisation": "organisation",
 }

@@ -110,11 +110,18 @@ def _things(place: Place, what: What, by: By | None) -> str:
     there = "t.ended_at IS NULL" + (" AND t.secrecy = 0" if what == "devices" else "")
     inside = "t.class_code" if by == "class" else _key(place, by)
     outside = "t.class_code" if by == "class" else "NULL::text"
+    of_sites = ""
+    if what == "devices":
+        site = _outside(place, "ST_PointOnSurface(p.geom)")
+        of_sites = f"""
+        UNION ALL SELECT {outside} FROM city.project p
+        JOIN city.device t ON t.bind_type = 'project' AND t.bind_id = p.id
+        WHERE t.building_id IS NULL AND t.geom IS NULL AND {there} AND {site}"""
     return f"""SELECT '{what}' AS what, key, GROUPING(key) = 1 AS whole, count(*) AS n FROM (
         SELECT {inside} AS key FROM here h JOIN city.{table} t ON t.building_id = h.id
         WHERE {there}
         UNION ALL SELECT {outside} FROM city.{table} t
-        WHERE t.building_id IS NULL AND {there} AND {_outside(place, "t.geom")}) x
+        WHERE t.building_id IS NULL AND {there} AND {_outside(place, "t.geom")}{of_sites}) x
     GROUP BY GROUPING SETS ((key), ())"""
 
 

@@ -39,7 +39,9 @@ def _plain(table: str, geometry: str, properties: str) -> Source:
     )
 
 
-DEVICE_PLACE = "coalesce(t.geom, ST_PointOnSurface(b.footprint))"
+DEVICE_PLACE = """coalesce(t.geom, ST_PointOnSurface(b.footprint),
+    (SELECT ST_PointOnSurface(p.geom) FROM city.project p
+        WHERE t.bind_type = 'project' AND p.id = t.bind_id))"""
 
 SOURCES: dict[str, Source] = {
     "areas": _plain(
@@ -57,6 +59,11 @@ SOURCES: dict[str, Source] = {
         "estate",
         "geom",
         "'name', t.name, 'kind', t.kind, 'admin_area_id', t.admin_area_id, 'gated', t.gated",
+    ),
+    "projects": _plain(
+        "project",
+        "geom",
+        "'name', t.name, 'kind', t.kind, 'status', t.status, 'admin_area_id', t.admin_area_id",
     ),
     "streets": _plain("street", "geom", "'name', t.name, 'kind', t.kind"),
     "buildings": _plain(
@@ -120,11 +127,15 @@ SOURCES: dict[str, Source] = {
         "'placed', t.geom IS NOT NULL",
         within=f"t.id IN (SELECT id FROM city.device WHERE geom && {BOX} UNION ALL "
         "SELECT d.id FROM city.building h JOIN city.device d ON d.building_id = h.id "
-        f"WHERE h.footprint && {BOX} AND d.geom IS NULL)",
+        f"WHERE h.footprint && {BOX} AND d.geom IS NULL UNION ALL "
+        "SELECT d.id FROM city.project p JOIN city.device d ON d.bind_type = 'project' "
+        f"AND d.bind_id = p.id WHERE p.geom && {BOX} AND d.geom IS NULL "
+        "AND d.building_id IS NULL)",
         present="t.ended_at IS NULL AND t.secrecy = 0",
     ),
 }
-"""Every collection by name; a device without a place of its own stands in its building."""
+"""Every collection by name; a device without a place of its own stands in its building, or on its
+site."""
 
 
 def _select(source: Source, condition: str) -> str:

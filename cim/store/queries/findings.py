@@ -291,6 +291,7 @@ _COLLECTIONS = {
     "addresses": ("city.std_address", f"geom IS NOT NULL OR {_LINKED}"),
     "organisations": ("city.organisation", _LOCATED),
     "facilities": ("city.facility", "geom IS NOT NULL"),
+    "projects": ("city.project", "geom IS NOT NULL"),
     "devices": ("city.device", "geom IS NOT NULL"),
 }
 """Collection → its table, and which of its rows are on the map."""

@@ -74,6 +74,11 @@ BUILDING_AREA = """coalesce(b.admin_area_id,
         (SELECT admin_area_id FROM city.grid WHERE id = b.grid_id))"""
 """The lowest area a building b stands in: its own, else its estate's, else its grid's."""
 
+DEVICE_AREA = f"""coalesce({BUILDING_AREA}, CASE d.bind_type
+        WHEN 'estate' THEN (SELECT admin_area_id FROM city.estate WHERE id = d.bind_id)
+        WHEN 'project' THEN (SELECT admin_area_id FROM city.project WHERE id = d.bind_id) END)"""
+"""That of a device d: of its building b, else of the estate or project that it is bound to."""
+
 
 def address(*objects: tuple[str, str]) -> str:
     """The loaded address of the first of some objects that has one, as JSON, or NULL.

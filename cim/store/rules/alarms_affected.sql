@@ -10,14 +10,17 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, public, pg_temp
 AS $$
     SELECT d.bind_type, d.bind_id, b.id, s.id, e.id, es.id,
-        coalesce(b.admin_area_id, es.admin_area_id, g.admin_area_id), b.grid_id,
+        coalesce(b.admin_area_id, es.admin_area_id, g.admin_area_id,
+            p.admin_area_id), b.grid_id,
         coalesce(d.geom, f.geom,
             CASE WHEN u.id IS NOT NULL THEN ST_PointOnSurface(
                 coalesce(u.outline, fs.outline, fp.outline, b.footprint)) END,
-            e.geom, ST_PointOnSurface(b.footprint), ST_PointOnSurface(es.geom)),
+            e.geom, ST_PointOnSurface(b.footprint), ST_PointOnSurface(es.geom),
+            ST_PointOnSurface(p.geom)),
         b.ground_elev + coalesce(d.elevation, f.elevation,
             (coalesce(u.z_bottom, s.elev_bottom) + coalesce(u.z_top, s.elev_top)) / 2, 0),
-        nullif(concat_ws(' ', es.name, b.name, e.name, s.label || '层', u.room_no, f.name), '')
+        nullif(concat_ws(' ', es.name, b.name, e.name, s.label || '层', u.room_no, f.name,
+            p.name), '')
       FROM city.device d
       LEFT JOIN city.facility f ON d.bind_type = 'facility' AND f.id = d.bind_id
       LEFT JOIN city.unit u
@@ -44,6 +47,7 @@ AS $$
       LEFT JOIN city.estate es ON es.id = coalesce(
             CASE d.bind_type WHEN 'estate' THEN d.bind_id END, b.estate_id, f.estate_id)
       LEFT JOIN city.grid g ON g.id = b.grid_id
+      LEFT JOIN city.project p ON d.bind_type = 'project' AND p.id = d.bind_id
      WHERE d.id = device $$;
 
 -- Entrances whose lift an alarm is of, or that it is at; `stopped` where none of their lifts runs.

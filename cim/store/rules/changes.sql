@@ -187,6 +187,7 @@ SELECT platform.tell_changes('city.unit', 'unit', 'outline');
 SELECT platform.tell_changes('city.entrance', 'entrance', 'geom');
 SELECT platform.tell_changes('city.std_address', 'address', 'geom');
 SELECT platform.tell_changes('city.facility', 'facility', 'geom');
+SELECT platform.tell_changes('city.project', 'project', 'geom');
 SELECT platform.tell_changes('city.device', 'device', 'geom');
 SELECT platform.tell_changes('city.organisation', 'organisation');
 SELECT platform.tell_by('city.org_location', 'tell_org_location');

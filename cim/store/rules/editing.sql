@@ -31,7 +31,7 @@ GRANT INSERT ON platform.setting TO cim_editor;
 -- What features are, and what hangs on them.
 GRANT SELECT, INSERT, UPDATE ON city.source_system, city.admin_area, city.grid, city.estate,
     city.street, city.building, city.building_geom, city.entrance, city.storey, city.unit,
-    city.unit_storey, city.unit_space, city.facility, city.device, city.organisation,
+    city.unit_storey, city.unit_space, city.facility, city.project, city.device, city.organisation,
     city.org_location, city.place_name, platform.data_import TO cim_editor;
 -- Rows that were set aside: that there are some, not what was in them.
 GRANT INSERT, SELECT (id, import_id, kind, source_id, ext_id, file, row_no, reason, cleared_at),
@@ -39,6 +39,9 @@ GRANT INSERT, SELECT (id, import_id, kind, source_id, ext_id, file, row_no, reas
 -- Of these rows are taken away besides: they are made anew from what they follow from.
 GRANT SELECT, INSERT, UPDATE, DELETE ON city.floor_plan, city.floor_slot, city.std_address,
     city.address_link, city.facility_service, platform.derived TO cim_editor;
+-- Devices get the streams of their class; what they were bound to stands in their history.
+GRANT SELECT ON city.stream_type, city.device_binding TO cim_editor;
+GRANT SELECT, INSERT, UPDATE (unit_ucum, result_type, interval_s) ON city.datastream TO cim_editor;
 -- How many units a building has; how many live there is not asked.
 GRANT SELECT (building_id, units), INSERT (building_id, units), UPDATE (units)
     ON city.building_pop TO cim_editor;

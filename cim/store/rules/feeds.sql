@@ -198,3 +198,61 @@ REVOKE ALL ON FUNCTION platform.give_device_key(bigint, text, bytea, text, times
     platform.claim_device(bytea, text, bytea, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION platform.give_device_key(bigint, text, bytea, text, timestamptz),
     platform.claim_device(bytea, text, bytea, text) TO cim_editor;
+
+-- ── binding ──────────────────────────────────────────────────────────────────────────────────────
+
+-- Bind a device to an object, or to nothing; since a moment that has been, where one is said. What
+-- it came to: done; or same, none (there is no such device), early (it was bound to something else
+-- since), home (what was read in a home stays of that home).
+CREATE OR REPLACE FUNCTION city.bind_device(device bigint, kind text, object bigint,
+    building bigint, since timestamptz DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    here city.device;
+    latest city.device_binding;
+    before city.device_binding;
+    alike boolean;
+BEGIN
+    SELECT * INTO here FROM city.device d WHERE d.id = $1 AND d.ended_at IS NULL FOR UPDATE;
+    IF here.id IS NULL THEN
+        RETURN 'none';
+    END IF;
+    SELECT * INTO latest FROM city.device_binding b
+     WHERE b.device_id = here.id AND b.valid_to IS NULL;
+    SELECT * INTO before FROM city.device_binding b
+     WHERE b.device_id = here.id AND b.id IS DISTINCT FROM latest.id
+     ORDER BY b.valid_from DESC LIMIT 1;
+    alike := here.bind_type IS NOT DISTINCT FROM $2 AND here.bind_id IS NOT DISTINCT FROM $3;
+    IF alike AND (since IS NULL OR since >= latest.valid_from) THEN
+        RETURN 'same';
+    ELSIF alike AND before.id IS NOT NULL
+          AND (before.bind_type IS NOT NULL OR since <= before.valid_from) THEN
+        RETURN 'early';
+    ELSIF NOT alike AND since <= latest.valid_from
+          AND (latest.bind_type IS NOT NULL OR before.id IS NOT NULL) THEN
+        RETURN 'early';
+    ELSIF NOT alike AND since IS NOT NULL AND latest.bind_type = 'unit'
+          AND kind IS DISTINCT FROM 'unit' THEN
+        RETURN 'home';
+    END IF;
+    IF alike THEN
+        UPDATE city.device_binding b SET valid_to = since WHERE b.id = before.id;
+        UPDATE city.device_binding b SET valid_from = since WHERE b.id = latest.id;
+        RETURN 'done';
+    END IF;
+    UPDATE city.device d SET bind_type = $2, bind_id = $3, building_id = $4, updated_at = now()
+     WHERE d.id = here.id;
+    IF since IS NOT NULL THEN
+        -- Bound to nothing until before it was: that never held.
+        DELETE FROM city.device_binding b WHERE b.id = latest.id AND b.valid_from >= since;
+        UPDATE city.device_binding b SET valid_to = since WHERE b.id = latest.id;
+        UPDATE city.device_binding b SET valid_from = since
+         WHERE b.device_id = here.id AND b.valid_to IS NULL;
+    END IF;
+    RETURN 'done';
+END $$;
+REVOKE ALL ON FUNCTION city.bind_device(bigint, text, bigint, bigint, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION city.bind_device(bigint, text, bigint, bigint, timestamptz)
+    TO cim_editor;

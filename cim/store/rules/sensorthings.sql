@@ -47,6 +47,6 @@ GRANT UPDATE (observed_property, unit_ucum, result_type, last_value, last_text, 
     first_at, received_at), DELETE ON city.datastream TO cim_sensing;
 GRANT DELETE ON city.observation TO cim_sensing;
 GRANT SELECT ON city.unit, city.building, city.facility, city.entrance, city.storey, city.estate,
-    city.grid, city.admin_area, city.floor_plan, city.floor_slot TO cim_sensing;
+    city.grid, city.admin_area, city.floor_plan, city.floor_slot, city.project TO cim_sensing;
 GRANT EXECUTE ON FUNCTION security.record(text, boolean, text, bigint, integer, jsonb, text)
     TO cim_sensing;

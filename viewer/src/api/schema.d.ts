@@ -892,6 +892,52 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register devices, one or many
+         * @description Each gets the streams that its class has (`cim device types`). A device that is known by its
+         *     `id` in the source is changed: what is not said of it stays, null takes it away.
+         *
+         *     Those that cannot come in are named in `set_aside` and kept with rows of files that could not
+         *     (`cim quarantine`); the others come in.
+         */
+        post: operations["register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/devices/{id}/bind": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Bind a device, or unbind it
+         * @description To a unit, entrance, storey, building, estate, facility or construction project, or by null
+         *     to nothing; from now on, or `since` a moment that has been. What it was bound to before is kept
+         *     with its times, and readings stay with what the device was bound to when they were measured.
+         */
+        post: operations["bind"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/changes": {
         parameters: {
             query?: never;
@@ -2266,6 +2312,25 @@ export interface components {
             level: number;
         };
         /**
+         * Binding
+         * @description What a device is to be bound to.
+         * @example {
+         *       "to": "unit:#201"
+         *     }
+         */
+        Binding: {
+            /**
+             * To
+             * @description KIND:KEY, or KIND:#ID by our id; null is nothing
+             */
+            to: string | null;
+            /**
+             * Since
+             * @description a moment that has been; now, where none is said
+             */
+            since?: string | null;
+        };
+        /**
          * Bound
          * @description What a device is bound to.
          */
@@ -2471,6 +2536,24 @@ export interface components {
              * @description ids that no building has
              */
             unknown: number[];
+        };
+        /**
+         * CameIn
+         * @description A device that came in.
+         */
+        CameIn: {
+            /**
+             * Row
+             * @description from 1, in the order they were given
+             */
+            row: number;
+            /** Id */
+            id: string;
+            /**
+             * Device
+             * @description our id; null of a dry run
+             */
+            device: number | null;
         };
         /**
          * Change
@@ -2919,7 +3002,7 @@ export interface components {
          * @description What can be asked for as features.
          * @enum {string}
          */
-        Collection: "areas" | "grids" | "estates" | "streets" | "buildings" | "storeys" | "units" | "entrances" | "facilities" | "devices";
+        Collection: "areas" | "grids" | "estates" | "projects" | "streets" | "buildings" | "storeys" | "units" | "entrances" | "facilities" | "devices";
         /**
          * CollectionState
          * @description A collection: `rate` is the part that is on the map (上图率), `stale` what nobody touched.
@@ -4864,6 +4947,105 @@ export interface components {
             items: components["schemas"]["NearFacility"][];
         };
         /**
+         * NewDevice
+         * @description A device to be registered; what is not said of one that is known stays.
+         */
+        NewDevice: {
+            /**
+             * Id
+             * @description its key in the source, by which its messages name it
+             */
+            id: string;
+            /**
+             * Class
+             * @description code or name of list device_class
+             */
+            class: string;
+            /** Name */
+            name?: string | null;
+            /**
+             * Bind
+             * @description KIND:KEY, or KIND:#ID by our id; kinds are unit, entrance, storey, building, estate, facility, project
+             */
+            bind?: string | null;
+            /**
+             * Gateway
+             * @description key of the device that it speaks through
+             */
+            gateway?: string | null;
+            /**
+             * Place
+             * @description longitude and latitude in degrees (CGCS2000)
+             */
+            place?: [
+                number,
+                number
+            ] | null;
+            /** Model */
+            model?: string | null;
+            /** Serial No */
+            serial_no?: string | null;
+            /** Protocol */
+            protocol?: string | null;
+            /**
+             * Elevation
+             * @description above ground, m
+             */
+            elevation?: number | null;
+            /**
+             * Azimuth
+             * @description degrees from north
+             */
+            azimuth?: number | null;
+            /**
+             * Pitch
+             * @description degrees above the horizon
+             */
+            pitch?: number | null;
+            /**
+             * Fov H
+             * @description horizontal field of view, degrees
+             */
+            fov_h?: number | null;
+            /**
+             * Fov V
+             * @description vertical field of view, degrees
+             */
+            fov_v?: number | null;
+            /**
+             * Range M
+             * @description reach, m
+             */
+            range_m?: number | null;
+            /** Install On */
+            install_on?: string | null;
+            /** Status */
+            status?: ("active" | "faulty" | "removed") | null;
+        };
+        /**
+         * NewDevices
+         * @description Devices of one source.
+         * @example {
+         *       "devices": [
+         *         {
+         *           "bind": "unit:#201",
+         *           "class": "power_meter",
+         *           "id": "meter-7"
+         *         }
+         *       ],
+         *       "source": "registered"
+         *     }
+         */
+        NewDevices: {
+            /**
+             * Source
+             * @description the system that their keys are of
+             */
+            source: string;
+            /** Devices */
+            devices: components["schemas"]["NewDevice"][];
+        };
+        /**
          * NewPassword
          * @description A password in place of the one there is.
          */
@@ -5023,6 +5205,23 @@ export interface components {
             count: number;
             /** Rows */
             rows: number[];
+        };
+        /**
+         * OneBinding
+         * @description What a device was bound to, and when.
+         */
+        OneBinding: {
+            /** Type */
+            type: string | null;
+            /** Id */
+            id: number | null;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Until */
+            until: string | null;
         };
         /**
          * Outcome
@@ -5465,6 +5664,62 @@ export interface components {
             name: string | null;
         };
         /**
+         * Registered
+         * @description What came of it.
+         * @example {
+         *       "source": "registered",
+         *       "source_new": false,
+         *       "new": 1,
+         *       "changed": 0,
+         *       "unchanged": 0,
+         *       "streams": 6,
+         *       "devices": [
+         *         {
+         *           "row": 1,
+         *           "id": "meter-7",
+         *           "device": 7
+         *         }
+         *       ],
+         *       "set_aside": [
+         *         {
+         *           "row": 2,
+         *           "id": "meter-8",
+         *           "field": "bind",
+         *           "value": "unit:U-9",
+         *           "en": "no unit goes by this key or room number",
+         *           "zh": "找不到该编号或房号的房屋"
+         *         }
+         *       ],
+         *       "dry_run": false
+         *     }
+         */
+        Registered: {
+            /** Source */
+            source: string;
+            /**
+             * Source New
+             * @description no device or feed was of this source before
+             */
+            source_new: boolean;
+            /** New */
+            new: number;
+            /** Changed */
+            changed: number;
+            /** Unchanged */
+            unchanged: number;
+            /**
+             * Streams
+             * @description datastreams that were made
+             */
+            streams: number;
+            /** Devices */
+            devices: components["schemas"]["CameIn"][];
+            /** Set Aside */
+            set_aside: components["schemas"]["SetAside"][];
+            /** Dry Run */
+            dry_run: boolean;
+        };
+        /**
          * ReplicaState
          * @description The read replica as it was found.
          */
@@ -5895,6 +6150,24 @@ export interface components {
              */
             must_change: boolean;
             ways: components["schemas"]["SignInWays"];
+        };
+        /**
+         * SetAside
+         * @description One that did not, and why.
+         */
+        SetAside: {
+            /** Row */
+            row: number;
+            /** Id */
+            id: string;
+            /** Field */
+            field: string | null;
+            /** Value */
+            value: string | null;
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
         };
         /**
          * SignIn
@@ -6975,6 +7248,33 @@ export interface components {
              * @default []
              */
             expand: string[];
+        };
+        /**
+         * WasBound
+         * @description Whether anything changed, and all that the device was bound to.
+         * @example {
+         *       "device": 7,
+         *       "changed": true,
+         *       "bindings": [
+         *         {
+         *           "type": "unit",
+         *           "id": 201,
+         *           "since": "2026-11-20T08:00:00Z",
+         *           "until": null
+         *         }
+         *       ],
+         *       "dry_run": false
+         *     }
+         */
+        WasBound: {
+            /** Device */
+            device: number;
+            /** Changed */
+            changed: boolean;
+            /** Bindings */
+            bindings: components["schemas"]["OneBinding"][];
+            /** Dry Run */
+            dry_run: boolean;
         };
         /**
          * WebhookChange
@@ -9219,7 +9519,7 @@ export interface operations {
     within: {
         parameters: {
             query?: {
-                /** @description of areas, grids, estates, streets, parcels, buildings, storeys, units, entrances, addresses, facilities, devices, organisations, with commas between */
+                /** @description of areas, grids, estates, streets, parcels, projects, buildings, storeys, units, entrances, addresses, facilities, devices, organisations, with commas between */
                 kinds?: string;
                 /** @description most of each kind */
                 limit?: number;
@@ -11423,6 +11723,240 @@ export interface operations {
             };
         };
     };
+    register: {
+        parameters: {
+            query?: {
+                /** @description say what would come of it, keep nothing */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDevices"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Registered"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not write devices */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is there now stands against it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    bind: {
+        parameters: {
+            query?: {
+                /** @description say what would come of it, keep nothing */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description What residents are asked for: a purpose of this city, which `GET /session` lists for the caller; `emergency` is one that comes with the program. */
+                "X-Purpose"?: string | null;
+            };
+            path: {
+                /** @description its id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Binding"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WasBound"];
+                };
+            };
+            /** @description The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or one that is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not write devices */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is there now stands against it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests of late */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database did not answer in time */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     changes: {
         parameters: {
             query?: {
@@ -11732,6 +12266,8 @@ export interface operations {
                 building?: number | null;
                 /** @description in the estate of that id */
                 estate?: number | null;
+                /** @description of devices of the construction project of that id */
+                project?: number | null;
                 /** @description in the area of that id, or one below it */
                 area?: number | null;
                 /** @description in the grid of that id */
@@ -14181,6 +14717,8 @@ export interface operations {
                 building?: string | null;
                 /** @description ids with commas between */
                 estate?: string | null;
+                /** @description ids with commas between */
+                project?: string | null;
                 /** @description ids with commas between */
                 grid?: string | null;
                 /** @description with commas between */

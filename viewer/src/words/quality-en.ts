@@ -17,8 +17,8 @@ export const qualityEn = {
   stale: (months: number) => `untouched for ${months} months`,
   names: {
     areas: 'areas', grids: 'grids', estates: 'estates', buildings: 'buildings', storeys: 'storeys', units: 'units',
-    addresses: 'addresses', organisations: 'organisations', facilities: 'facilities', devices: 'devices',
-    residents: 'residents',
+    addresses: 'addresses', organisations: 'organisations', facilities: 'facilities', projects: 'projects',
+    devices: 'devices', residents: 'residents',
   } as Record<string, string>,
   types: {
     building: 'building', floor_plan: 'typical floor', storey: 'storey', unit: 'unit', address: 'address',

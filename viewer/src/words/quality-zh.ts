@@ -19,7 +19,7 @@ export const qualityZh = {
   stale: (months: number) => `${months} 个月未更新`,
   names: {
     areas: '行政区划', grids: '网格', estates: '小区', buildings: '建筑', storeys: '楼层', units: '房屋单元',
-    addresses: '地址', organisations: '单位', facilities: '设施', devices: '设备', residents: '居住登记',
+    addresses: '地址', organisations: '单位', facilities: '设施', projects: '建设项目', devices: '设备', residents: '居住登记',
   },
   types: {
     building: '建筑', floor_plan: '标准层', storey: '楼层', unit: '房屋单元', address: '地址', device: '设备',

@@ -24,6 +24,7 @@ from cim.model.devices import device
 from cim.model.facilities import facility
 from cim.model.organisations import org_location, organisation
 from cim.model.places import admin_area, estate, grid, parcel, street
+from cim.model.projects import project
 from cim.store.queries.collections.shape import (
     Collection,
     Near,
@@ -95,6 +96,13 @@ PARCELS = _plain(
     column="red_line",
     shows="cadastral_code land_use=land_use_code area grant_start grant_end far_max density_max "
     "height_max green_min parking_min",
+)
+PROJECTS = _plain(
+    "projects",
+    "建设项目",
+    "Construction projects",
+    project,
+    shows="national_code name kind status admin_area_id",
 )
 BUILDINGS = _plain(
     "buildings",
@@ -199,6 +207,10 @@ ENTRANCES = Collection(
 
 _estate_area = select(estate.c.admin_area_id).where(estate.c.id == building.c.estate_id)
 _grid_area = select(grid.c.admin_area_id).where(grid.c.id == building.c.grid_id)
+_bound_estate = select(estate.c.admin_area_id).where(
+    device.c.bind_type == "estate", estate.c.id == device.c.bind_id
+)
+_of_project = and_(device.c.bind_type == "project", project.c.id == device.c.bind_id)
 _last_seen = shown(
     "last_seen",
     device.c.last_seen,
@@ -209,9 +221,15 @@ DEVICES = Collection(
     zh="设备",
     en="Devices",
     about=device.comment or "",
-    tables=device.outerjoin(building, building.c.id == device.c.building_id),
+    tables=device.outerjoin(building, building.c.id == device.c.building_id).outerjoin(
+        project, _of_project
+    ),
     key=device.c.id,
-    geometry=func.coalesce(device.c.geom, func.ST_PointOnSurface(building.c.footprint)),
+    geometry=func.coalesce(
+        device.c.geom,
+        func.ST_PointOnSurface(building.c.footprint),
+        func.ST_PointOnSurface(project.c.geom),
+    ),
     geometry_kind="Point",
     properties=by_name(
         *listed(device, "class=class_code name model bind_type bind_id building_id elevation"),
@@ -223,12 +241,15 @@ DEVICES = Collection(
     near=lambda shape: or_(
         meets(device.c.geom, shape),
         and_(device.c.geom.is_(None), meets(building.c.footprint, func.ST_Expand(shape, OVERHANG))),
+        and_(device.c.geom.is_(None), meets(project.c.geom, shape)),
     ),
     secrecy=device.c.secrecy,
     area=func.coalesce(
         building.c.admin_area_id,
         _estate_area.scalar_subquery(),
         _grid_area.scalar_subquery(),
+        _bound_estate.scalar_subquery(),
+        project.c.admin_area_id,
     ),
     grid=building.c.grid_id,
 )
@@ -291,6 +312,7 @@ COLLECTIONS: dict[str, Collection] = {
         ESTATES,
         STREETS,
         PARCELS,
+        PROJECTS,
         BUILDINGS,
         STOREYS,
         UNITS,

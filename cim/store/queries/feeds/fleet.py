@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cim.store.queries.linked.pieces import LIVING, RIGHTS
-from cim.store.queries.parts import BUILDING_AREA
+from cim.store.queries.parts import DEVICE_AREA
 from cim.store.queries.ready import Asked, Ready
 
 BATTERY_LOW: Final = 20.0
@@ -26,7 +26,7 @@ _DEVICES: Final = f"""
             d.bind_id, d.building_id, a.area, d.created_at
         FROM city.device d
         LEFT JOIN city.building b ON b.id = d.building_id
-        CROSS JOIN LATERAL (SELECT {BUILDING_AREA} AS area) a
+        CROSS JOIN LATERAL (SELECT {DEVICE_AREA} AS area) a
         WHERE d.ended_at IS NULL AND d.status <> 'removed' AND d.secrecy <= :secrecy
             AND (:class IS NULL OR d.class_code = :class)
             AND (:vendor IS NULL OR d.vendor_org_id = :vendor)

@@ -66,11 +66,12 @@ OBJECTS: Final = {
     "building": ("city.building", "o.id"),
     "estate": ("city.estate", "NULL::bigint"),
     "facility": ("city.facility", "o.building_id"),
+    "project": ("city.project", "NULL::bigint"),
 }
 """What a device may be bound to: the table, and where its building stands."""
 
 
-CODED: Final = frozenset({"unit", "building", "estate", "facility"})
+CODED: Final = frozenset({"unit", "building", "estate", "facility", "project"})
 """Those with a key in their source; the others go by our id alone."""
 
 
@@ -84,14 +85,8 @@ def bindable(kind: str, *, coded: bool) -> TextClause:
 
 
 BIND: Final = text("""
-    UPDATE city.device SET bind_type = :kind, bind_id = :object, building_id = :building,
-        updated_at = now()
-    WHERE id = :device
-      AND ROW(bind_type, bind_id) IS DISTINCT FROM ROW(CAST(:kind AS text), :object)""")
-
-BEHIND: Final = text("""
-    UPDATE city.device SET gateway_id = :gateway, updated_at = now()
-    WHERE id = :device AND gateway_id IS DISTINCT FROM :gateway""")
+    SELECT city.bind_device(:device, :kind, :object, :building, CAST(:since AS timestamptz))""")
+"""What came of it: done, same, none, early, home."""
 
 BINDINGS: Final = text("""
     SELECT bind_type, bind_id, valid_from, valid_to FROM city.device_binding
@@ -105,7 +100,7 @@ FURNISH: Final = text("""
     FROM city.device d
     JOIN city.stream_type y ON y.class_code = d.class_code
     WHERE d.ended_at IS NULL AND d.source_id = :source
-      AND (CAST(:key AS text) IS NULL OR d.ext_id = :key)
+      AND (CAST(:keys AS text[]) IS NULL OR d.ext_id = ANY (CAST(:keys AS text[])))
       AND NOT EXISTS (SELECT FROM city.datastream t WHERE t.device_id = d.id)
     ON CONFLICT (device_id, name) DO NOTHING""")
 """Streams of their class for devices of a source that have none."""
@@ -116,6 +111,24 @@ TYPES: Final = text("""
     FROM city.stream_type y
     WHERE CAST(:class AS text) IS NULL OR y.class_code = :class
     ORDER BY y.class_code, y.name""")
+
+CAME: Final = text("""
+    SELECT d.ext_id AS key, d.id FROM city.device d JOIN city.source_system y ON y.id = d.source_id
+    WHERE y.name = :source AND d.ext_id = ANY (:keys) AND d.ended_at IS NULL""")
+"""Devices of a source by their keys."""
+
+HIDDEN: Final = text("""
+    SELECT d.ext_id AS key, d.id, y.name AS source FROM city.device d
+    LEFT JOIN city.source_system y ON y.id = d.source_id
+    WHERE d.secrecy > :cleared AND d.ended_at IS NULL
+      AND (d.ext_id = ANY (:keys) OR d.id = ANY (:ids))""")
+"""Of some devices, those that are too secret for somebody."""
+
+SOURCES: Final = text("""
+    SELECT y.name FROM city.source_system y
+    WHERE EXISTS (SELECT FROM city.device d WHERE d.source_id = y.id)
+       OR EXISTS (SELECT FROM platform.feed f WHERE f.source_id = y.id) ORDER BY y.name""")
+"""Systems that devices or feeds are of."""
 
 SOURCE: Final = text("SELECT id FROM city.source_system WHERE name = :name")
 

@@ -32,6 +32,13 @@ ADD: Final = text("""
         key_digest = coalesce(excluded.key_digest, platform.feed.key_digest)
     RETURNING id""")
 
+NAMES: Final = text("SELECT name FROM platform.feed ORDER BY name")
+
+TOPICS: Final = text("""
+    SELECT name, topic FROM platform.feed
+    WHERE topic IS NOT NULL AND enabled AND name <> :name ORDER BY name""")
+"""What the other feeds subscribe to."""
+
 UNMAP: Final = text("DELETE FROM platform.feed_map WHERE feed_id = :feed")
 
 MAP: Final = text("""

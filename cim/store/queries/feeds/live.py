@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from cim.store.queries.collections.items import Sight
 from cim.store.queries.feeds.told import UNIT_TOLD
 from cim.store.queries.linked.pieces import LIVING, OF_A_HOME_BEFORE, Living
-from cim.store.queries.parts import BUILDING_AREA
+from cim.store.queries.parts import BUILDING_AREA, DEVICE_AREA
 
 READINGS: Final = "cim_readings"
 """Where the latest readings are told: a line each, `id,ms,value`, as what goes between brackets."""
@@ -56,6 +56,8 @@ NAMED: Final = {
                 WHERE b.estate_id = ANY (:estate)
             UNION SELECT id FROM city.device WHERE bind_type = 'estate' AND bind_id = ANY (:estate)
         ) d JOIN city.datastream t ON t.device_id = d.id""",
+    "project": """SELECT t.id FROM city.device d JOIN city.datastream t ON t.device_id = d.id
+        WHERE d.bind_type = 'project' AND d.bind_id = ANY (:project)""",
     "grid": """SELECT t.id FROM (
             WITH RECURSIVE below AS (SELECT id, geom FROM city.grid WHERE id = ANY (:grid)
                 UNION ALL SELECT g.id, g.geom FROM below JOIN city.grid g ON g.parent_id = below.id)
@@ -63,6 +65,10 @@ NAMED: Final = {
                 JOIN city.device d ON d.building_id = b.id
             UNION SELECT d.id FROM below JOIN city.device d
                 ON d.building_id IS NULL AND ST_Intersects(below.geom, d.geom)
+            UNION SELECT d.id FROM below
+                JOIN city.project p ON ST_Intersects(below.geom, ST_PointOnSurface(p.geom))
+                JOIN city.device d ON d.bind_type = 'project' AND d.bind_id = p.id
+                    AND d.building_id IS NULL AND d.geom IS NULL
         ) d JOIN city.datastream t ON t.device_id = d.id""",
 }
 """Datastreams of what is named by id. A unit's are those of its card: its storey, its entrance and
@@ -73,8 +79,12 @@ BOX: Final = """SELECT t.id FROM (
         UNION SELECT d.id FROM city.building b JOIN city.device d ON d.building_id = b.id
             WHERE b.footprint && ST_MakeEnvelope(:west, :south, :east, :north, 4490)
                 AND d.geom IS NULL
+        UNION SELECT d.id FROM city.project p
+            JOIN city.device d ON d.bind_type = 'project' AND d.bind_id = p.id
+            WHERE p.geom && ST_MakeEnvelope(:west, :south, :east, :north, 4490)
+                AND d.geom IS NULL AND d.building_id IS NULL
     ) d JOIN city.datastream t ON t.device_id = d.id"""
-"""Datastreams of what stands in a box, or in a building that meets it."""
+"""Datastreams of what stands in a box, or in a building or on a site that meets it."""
 
 ALL: Final = """SELECT t.id FROM city.device d JOIN city.datastream t ON t.device_id = d.id
     WHERE d.class_code = ANY (:class)"""
@@ -82,9 +92,9 @@ ALL: Final = """SELECT t.id FROM city.device d JOIN city.datastream t ON t.devic
 CLEARED: Final = f"""(coalesce(d.secrecy, 0) = 0 OR EXISTS (
         SELECT FROM jsonb_to_recordset(:sight) AS s(level int, areas bigint[], grids bigint[])
         WHERE d.secrecy <= s.level AND (s.areas IS NULL
-            OR coalesce({BUILDING_AREA} = ANY (s.areas), false)
+            OR coalesce({DEVICE_AREA} = ANY (s.areas), false)
             OR coalesce(b.grid_id = ANY (s.grids), false))))"""
-"""Whether a device is public, or the caller is cleared for it where its building stands."""
+"""Whether a device is public, or the caller is cleared for it where it stands."""
 
 AT_HOME: Final = f"""(d.bind_type IS DISTINCT FROM 'unit'
     OR {LIVING.format(area=BUILDING_AREA, grid="b.grid_id")})"""
@@ -159,7 +169,8 @@ def streams(
         values |= dict(zip(("west", "south", "east", "north"), box, strict=True))
         if named:
             conditions.append(
-                "coalesce(d.geom, b.footprint) && "
+                "coalesce(d.geom, b.footprint, (SELECT p.geom FROM city.project p "
+                "WHERE d.bind_type = 'project' AND p.id = d.bind_id)) && "
                 "ST_MakeEnvelope(:west, :south, :east, :north, 4490)"
             )
     return _bound(

@@ -104,6 +104,10 @@ CONDITIONS: dict[str, tuple[str, dict[str, str]]] = {
         {"building": "bigint"},
     ),
     "estate": ("e.estate_id = :estate", {"estate": "bigint"}),
+    "project": (
+        "e.object_type = 'project' AND e.object_id = :project",
+        {"project": "bigint"},
+    ),
     "grid": ("e.grid_id = :grid", {"grid": "bigint"}),
     "area": (
         "e.area_id IN (WITH RECURSIVE below AS (SELECT :area AS id UNION"

@@ -100,3 +100,49 @@ def estates_by_name(rows: str) -> str:
             JOIN city.estate e ON r.ref = e.name OR r.ref = ANY (e.aliases)
             WHERE e.ended_at IS NULL GROUP BY r.ref HAVING count(*) = 1) f
         WHERE f.ref = s.estate_ref AND s.estate_id IS NULL"""
+
+
+def projects_by_name(rows: str) -> str:
+    """Construction projects by their name, where only one has it."""
+    return f"""
+        UPDATE {rows} s SET project_id = f.id FROM (
+            SELECT r.ref, min(p.id) AS id
+            FROM (SELECT DISTINCT project_ref AS ref FROM {rows} WHERE project_id IS NULL) r
+            JOIN city.project p ON p.name = r.ref
+            WHERE p.ended_at IS NULL GROUP BY r.ref HAVING count(*) = 1) f
+        WHERE f.ref = s.project_ref AND s.project_id IS NULL"""
+
+
+def storeys(rows: str) -> str:
+    """Storeys of known buildings, by number or label."""
+    return f"""
+        UPDATE {rows} s SET storey_id = f.id FROM (
+            SELECT r.row_no, min(t.id) AS id
+            FROM {rows} r JOIN city.storey t ON t.building_id = r.building_id
+             AND t.ended_at IS NULL AND (t.no = r.storey_no OR t.label = r.storey_ref)
+            WHERE r.storey_ref IS NOT NULL GROUP BY r.row_no) f
+        WHERE f.row_no = s.row_no"""
+
+
+def bound(rows: str, kind: str, table: str) -> str:
+    """Set the id of a kind for rows that are to be bound to one of it by the key of its source."""
+    some = f"(SELECT * FROM {rows} WHERE bind_kind = '{kind}')"
+    return f"""
+        UPDATE {rows} s SET {kind}_id = f.id FROM ({found_keys(some, "bind_key", table)}) f
+        WHERE f.ref = s.bind_key AND s.bind_kind = '{kind}'"""
+
+
+def by_id(rows: str, reference: str, column: str, table: str, condition: str = "true") -> str:
+    """Set a staged id from our own, written as #7, of what is there."""
+    return f"""
+        UPDATE {rows} s SET {column} = o.id FROM {table} o
+        WHERE o.ended_at IS NULL AND s.{column} IS NULL AND {condition}
+          AND o.id = CASE WHEN s.{reference} ~ '^#[0-9]{{1,18}}$'
+                THEN CAST(substr(s.{reference}, 2) AS int8) END"""
+
+
+def house_of(rows: str, kind: str, table: str) -> str:
+    """The building that something stands in, for rows that know no other."""
+    return f"""
+        UPDATE {rows} s SET building_id = o.building_id FROM {table} o
+        WHERE o.id = s.{kind}_id AND s.building_id IS NULL"""

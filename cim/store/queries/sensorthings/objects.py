@@ -51,8 +51,11 @@ _UNIT_SHAPE = """(SELECT coalesce(u.outline, fs.outline, fp.outline, b.footprint
 _STOREY_SHAPE = """(SELECT coalesce(fp.outline, b.footprint)
     FROM city.building b LEFT JOIN city.floor_plan fp ON fp.id = s.plan_id
     WHERE b.id = s.building_id)"""
-_DEVICE_SHAPE = """coalesce(v.geom,
-    (SELECT ST_PointOnSurface(b.footprint) FROM city.building b WHERE b.id = v.building_id))"""
+_ON_SITE = """(SELECT ST_PointOnSurface(p.geom) FROM city.project p
+        WHERE v.bind_type = 'project' AND p.id = v.bind_id)"""
+_DEVICE_SHAPE = f"""coalesce(v.geom,
+    (SELECT ST_PointOnSurface(b.footprint) FROM city.building b WHERE b.id = v.building_id),
+    {_ON_SITE})"""
 
 OBJECTS: tuple[tuple[int, str, dict[str, str]], ...] = (
     (
@@ -65,10 +68,13 @@ OBJECTS: tuple[tuple[int, str, dict[str, str]], ...] = (
             " 'model', v.model, 'boundTo', v.bind_type, 'boundId', v.bind_id,"
             " 'building', v.building_id, 'status', v.status)",
             "shape": _DEVICE_SHAPE,
-            "placed": "(v.geom IS NOT NULL OR v.building_id IS NOT NULL)",
+            "placed": "(v.geom IS NOT NULL OR v.building_id IS NOT NULL"
+            f" OR {_ON_SITE} IS NOT NULL)",
             "house": "v.building_id",
             "secrecy": "v.secrecy::int4",
-            "near": "(v.geom && {g} OR (v.geom IS NULL AND v.building_id IN ({houses})))",
+            "near": "(v.geom && {g} OR (v.geom IS NULL AND (v.building_id IN ({houses})"
+            " OR v.bind_type = 'project' AND v.bind_id IN"
+            " (SELECT id FROM city.project WHERE geom && {g}))))",
         },
     ),
     (

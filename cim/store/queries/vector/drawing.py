@@ -134,6 +134,7 @@ DRAWINGS: dict[str, Drawing] = {
             d.PARCELS, first=11, every=14, pixels=64, few=4_000,
             brief=("cadastral_code", "land_use", "area", "far_max", "height_max"),
         ),
+        Drawing(d.PROJECTS, first=15, every=15, usual=False),
         Drawing(
             d.BUILDINGS, first=11, every=14, pixels=12, few=4_000,
             brief=("name", "state", "use", "built_year", "height", "floors_above"), cells=True,
