@@ -24,6 +24,20 @@ OPEN: Final = 1_000
 ENTRIES: Final = 20_000
 """Entries that are read at a time."""
 
+AGAIN: Final = 2_000
+"""Entries that somebody who was cut off is told of; there are more at `GET /alarms`."""
+
+BEHIND: Final = 50_000
+"""Entries after which nobody goes on where they were: to look for theirs would take too long."""
+
+MISSED: Final = {
+    "detail": "More happened than is told again: alarms that are open were told, all others are at "
+    "GET /alarms?state=all.",
+    "detail_zh": "中断期间的事件过多，不再逐条补发：未关闭的告警已给出，"
+    "其余见 GET /alarms?state=all。",
+}
+"""What is said to them."""
+
 TOGETHER: Final = 100
 """Entries of one event."""
 
@@ -74,20 +88,33 @@ class Alarms:
         """The alarms that are open, and what happened since a mark to any of them."""
         if group.ask.alarms == "none":
             return []
+        found = [Frame("alarms", await self._of(group), mark)]
+        if since is None:
+            return found
+        if mark.entry - since.entry > BEHIND:
+            return [*found, frames.of("missed", MISSED, mark)]
+        rows = await self.store.rows(queries.entries(since.entry, since.transaction, AGAIN + 1))
+        if len(rows) > AGAIN:
+            return [*found, frames.of("missed", MISSED, mark)]
+        return found + _framed(await self._happened(rows, [group]), group, mark)
+
+    async def _of(self, group: Group) -> str:
+        """The alarms that are open of what a group subscribed to, as JSON."""
+        rung = self._rings
+        if group.opened is not None and group.opened[0] == rung:
+            return group.opened[1]
         known = self._open.get(group.audience)
         if known is None:
-            rung = self._rings
             ids = [row.id for row in await self.store.rows(queries.open_alarms(OPEN))]
             known = list((await self._told(ids, group.audience)).values())
             if rung == self._rings:
                 self._open[group.audience] = known
         units = await self._units([one["id"] for one in known], [group])
         here = [one for one in known if group.wants(one, units.get(one["id"], frozenset()))]
-        found = [frames.of("alarms", here, mark)]
-        if since is not None:
-            rows = await self.store.rows(queries.entries(since.entry, since.transaction, ENTRIES))
-            found += _framed(await self._happened(rows, [group]), group, mark)
-        return found
+        said = frames.of("alarms", here, Mark(0, 0)).data
+        if rung == self._rings:
+            group.opened = (rung, said)
+        return said
 
     async def _read(self) -> None:
         rung = -1

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from random import randint
 from typing import Final
 
 from fastapi.responses import StreamingResponse
@@ -15,6 +16,9 @@ from api.live.readers import Reader
 
 ENDING: Final = "ending"
 """Under which name a request's state has what ends its answer, for whoever stops the server."""
+
+RETRY_MS: Final = (1500, 4500)
+"""Within which a browser that was cut off comes again: not a thousand of them at once."""
 
 HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -49,7 +53,9 @@ async def events(hub: Hub, listener: Listener, ask: Ask, since: Mark | None) -> 
 
 
 async def _sent(begin: list[Frame], reader: Reader, listener: Listener) -> AsyncIterator[bytes]:
-    yield b"retry: 2000\n\n" + b"".join(frame.events for frame in begin)
+    yield b"retry: %d\n\n" % randint(*RETRY_MS)
+    while begin:  # let go of as it is sent: an answer lasts
+        yield begin.pop(0).events
     while (frame := await reader.next()) is not None:
         yield frame.events
         if not await listener.good():

@@ -22,7 +22,7 @@ SHARED: Final = 2.0
 """Seconds for which a snapshot, with what came since, serves who joins."""
 
 COLUMNS: Final = (
-    *("id", "device_id", "device", "class", "name", "property", "unit"),
+    *("id", "device_id", "device", "class", "name", "zh", "en", "property", "unit"),
     *("interval_s", "bind_type", "bind_id", "building_id", "faulty"),
 )
 """What is told of each datastream."""
@@ -38,6 +38,7 @@ class Group:
         self.devices: frozenset[int] = frozenset()
         self.readers: set[Reader] = set()
         self.spoken = monotonic()
+        self.opened: tuple[int, str] | None = None  # of which ring, and the open alarms as JSON
         self._about = "{}"
         self._turn = asyncio.Lock()
         self._snapshot: Frame | None = None
@@ -67,7 +68,7 @@ class Group:
         self.devices = frozenset(row.device_id for row in rows)
         told = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
         self._about = frames.of("streams", told, Mark(0, 0)).data
-        self._until = 0.0
+        self._until, self.opened = 0.0, None
         return np.setdiff1d(self.ids, before, assume_unique=True)
 
     def about(self, mark: Mark) -> Frame:

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.errors import public, status_of
+from api.live.alarms import LOST
 from api.live.asking import asked
 from api.live.callers import Listener
 from api.live.frames import Mark
@@ -23,8 +24,15 @@ OFTEN: Final = 5.0
 AT_ONCE: Final = 30.0
 """Subscriptions that may come at once."""
 
-OVER, SLOW, MUCH = 1001, 1013, 1008
-"""Codes with which a socket is closed: come again; it was not read; too many messages."""
+IDLE: Final = 30.0
+"""Seconds that a socket may be open without a subscription: it holds one of the places."""
+
+OVER, LATER, MUCH = 1001, 1013, 1008
+"""Codes with which a socket is closed: come again; come again later, it was not read or nothing
+can be heard now; too many messages."""
+
+FAULT: Final = 500
+"""From which status on an error is none of who asked: the same question may be answered later."""
 
 
 class Socket:
@@ -41,14 +49,27 @@ class Socket:
         try:
             async with self.hub.seat(self.listener.who):
                 while True:
-                    await self._take(await self.websocket.receive_text())
+                    await self._take(await self._next())
         except TooMany as error:
             await self._refuse(error)
             await self._close(MUCH)
         except (WebSocketDisconnect, KeyError):  # a message of bytes has no text
             await self._close(MUCH)
+        except TimeoutError:
+            await self._close(OVER)
         finally:
             await self._stop()
+
+    async def _next(self) -> str:
+        """The next message; TimeoutError where nothing is subscribed to for a while."""
+        while True:
+            idle = self._sending is None or self._sending.done()
+            try:
+                async with asyncio.timeout(IDLE):
+                    return await self.websocket.receive_text()
+            except TimeoutError:
+                if idle:
+                    raise
 
     async def _take(self, message: str) -> None:
         """Change the subscription; what is wrong with it is said, and the last goes on."""
@@ -71,16 +92,20 @@ class Socket:
         """What there is, then what comes; the socket is closed where that ends."""
         try:
             async with self.hub.joined(ask, self.listener.audience, since) as (begin, reader):
-                for frame in begin:
-                    await self.websocket.send_text(frame.message)
+                while begin:  # let go of as it is sent: a subscription lasts
+                    await self.websocket.send_text(begin.pop(0).message)
                 while (each := await reader.next()) is not None:
                     await self.websocket.send_text(each.message)
                     if not await self.listener.good():
                         await self._close(OVER)
                         return
-                await self._close(OVER if self.hub.stopping else SLOW)
+                await self._close(OVER if self.hub.stopping else LATER)
         except CimError as error:
             await self._refuse(error)
+            if status_of(error) >= FAULT:
+                await self._close(LATER)
+        except LOST:
+            await self._close(LATER)
         except (WebSocketDisconnect, RuntimeError):
             pass  # it was closed meanwhile
 

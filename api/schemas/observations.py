@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from api.schemas.common import Answer, Code, example
+from api.schemas.common import Answer, Code, Sentence, example
 
 
 class StreamDevice(Answer):
@@ -20,6 +20,7 @@ class Stream(Answer):
 
     id: int
     name: str
+    label: Sentence = Field(description="what a screen calls it")
     property: str
     unit: str | None
     device: StreamDevice
@@ -33,6 +34,7 @@ class Observations(Answer):
             "datastream": {
                 "id": 61,
                 "name": "volume",
+                "label": {"zh": "累计用水", "en": "water so far"},
                 "property": "用水量",
                 "unit": "m3",
                 "device": {

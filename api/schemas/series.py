@@ -11,9 +11,20 @@ from api.schemas.observations import Stream
 How = Literal["minmax", "lttb", "mean", "weighted", "increase"]
 
 
+class Limit(Answer):
+    """What an alarm rule watches a stream for, in the stream's unit."""
+
+    zh: str
+    en: str
+    severity: int | None = Field(description="1 notice to 4 danger")
+    above: float | None = Field(description="an alarm begins above it")
+    below: float | None = Field(description="an alarm begins below it")
+
+
 class Charted(Stream):
     """One measured quantity of one device, and how it behaves."""
 
+    limits: list[Limit] = Field(description="what alarm rules watch it for, the worst first")
     kind: str = Field(description="gauge, counter or state")
     interval_s: int | None = Field(description="expected seconds between readings")
 
@@ -26,6 +37,8 @@ class Series(Answer):
             "datastream": {
                 "id": 61,
                 "name": "volume",
+                "label": {"zh": "累计用水", "en": "water so far"},
+                "limits": [],
                 "property": "用水量",
                 "unit": "m3",
                 "kind": "counter",

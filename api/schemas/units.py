@@ -146,6 +146,7 @@ class DeviceStream(Answer):
 
     id: int
     name: str
+    label: Sentence = Field(description="what a screen calls it")
     property: str
     unit: str | None
     value: float | None = Field(description="latest number; null where withheld")
@@ -270,6 +271,7 @@ class UnitCard(Answer):
                         {
                             "id": 61,
                             "name": "volume",
+                            "label": {"zh": "累计用水", "en": "water so far"},
                             "property": "用水量",
                             "unit": "m3",
                             "value": 123.4,

@@ -25,6 +25,9 @@ LONGEST_NAME = 64
 LONGEST_ADDRESS = 65_500
 """Bytes of path and query together, as many as the server can read; more goes into a body."""
 
+UPGRADED, REFUSED = 101, 403
+"""What a socket that was opened is answered, and one that was not."""
+
 LOST = 499
 """What is written down of a request whose asker left before the answer: no status of HTTP."""
 
@@ -93,10 +96,41 @@ class Edge:
             if self.proxies.networks and scope["client"]:
                 address, scope["scheme"] = self.proxies.origin(scope)
                 scope["client"] = (address, scope["client"][1])
-            if not self.proxies.answers_to(scope["headers"]):
-                await send({"type": "websocket.close", "code": 1008})
-                return
+            await self._socket(scope, receive, send)
+            return
         await self.app(scope, receive, send)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The same, written down when it is over: refused, or how long it was open."""
+        begun, status, state = perf_counter(), LOST, scope["state"]
+
+        async def seen(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "websocket.accept":
+                status = UPGRADED
+            elif message["type"] == "websocket.http.response.start":
+                status = message["status"]
+            elif message["type"] == "websocket.close" and status == LOST:
+                status = REFUSED
+            await send(message)
+
+        try:
+            if self.proxies.answers_to(scope["headers"]):
+                await self.app(scope, receive, seen)
+            else:
+                await seen({"type": "websocket.close", "code": 1008})
+        finally:
+            if self.requests:
+                self.requests.note(
+                    {
+                        "request": state["request_id"],
+                        "method": "GET",
+                        "route": route_of(scope),
+                        "status": status,
+                        "ms": round((perf_counter() - begun) * 1000, 2),
+                        "who": state.get("who"),
+                    }
+                )
 
     def refusal(self, scope: Scope) -> ASGIApp | None:
         """What is answered to a request that is none of ours, or too long."""

@@ -4,6 +4,7 @@ The server itself waits for ever for the first byte, for the rest of a head, and
 """
 
 import asyncio
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -103,6 +104,12 @@ class PatientSocket(WebSocketsSansIOProtocol):
     """The same patience with who opened a socket and does not read it."""
 
     _stuck: asyncio.TimerHandle | None = None
+
+    async def send(self, message: Any) -> None:
+        """Say something; a refusal that was said whole is no fault of ours to be written down."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            self.handshake_complete = True
 
     def pause_writing(self) -> None:
         """Whoever listens takes nothing more for now."""

@@ -4,16 +4,17 @@ from datetime import datetime
 
 from sqlalchemy import BigInteger, DateTime, Integer, TextClause, bindparam, text
 
-from cim.store.queries.linked.pieces import HOMES_BEFORE
+from cim.store.queries.linked.pieces import HOMES_BEFORE, LABEL, LABELLED
 from cim.store.queries.parts import coded
 
 STREAM = f"""
-SELECT json_build_object('id', t.id, 'name', t.name, 'property', t.observed_property,
-    'unit', t.unit_ucum, 'device', json_build_object('id', d.id, 'name', d.name,
+SELECT json_build_object('id', t.id, 'name', t.name, 'label', {LABEL},
+    'property', t.observed_property, 'unit', t.unit_ucum,
+    'device', json_build_object('id', d.id, 'name', d.name,
         'class', {coded("device_class", "d.class_code")}))::text AS answer,
     coalesce(d.bind_type = 'unit', false) AS in_a_home, d.building_id,
     {HOMES_BEFORE} AS homes_before
-FROM city.datastream t JOIN city.device d ON d.id = t.device_id
+FROM city.datastream t JOIN city.device d ON d.id = t.device_id {LABELLED}
 WHERE t.id = :id AND d.ended_at IS NULL AND d.secrecy = 0
 """
 

@@ -105,6 +105,24 @@ def test_what_happened_while_one_was_cut_off_is_told_each_once(
         assert kinds[-2:] == ["begin", "end"] and len({one["entry"] for one in told}) == len(told)
 
 
+def test_one_who_was_away_for_too_long_is_told_so_and_hears_what_is_open(
+    lift: Settings, served: str, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with subscribed(served, alarms="all") as stream:
+        stream.until("alarms")
+    away = {"Last-Event-ID": stream.last}
+    for value in ("E32", "0", "E32"):
+        say(value)
+    monkeypatch.setattr("api.live.alarms.AGAIN", 2)
+    with subscribed(served, away, alarms="all") as stream:
+        assert len(stream.until("alarms")) == 1
+        assert "GET /alarms" in stream.until("missed")["detail"]
+    monkeypatch.setattr("api.live.alarms.BEHIND", -1)
+    with subscribed(served, away, alarms="all") as stream:
+        assert len(stream.until("alarms")) == 1 and stream.until("missed")["detail_zh"]
+    say("0")
+
+
 def test_open_alarms_are_those_of_now_after_nobody_listened(
     lift: Settings, served: str, say: Say
 ) -> None:

@@ -1,6 +1,7 @@
 """The same over a socket, whose subscription changes; and tickets, which open both."""
 
 import json
+import logging
 import socket
 from time import monotonic, sleep
 from typing import Any
@@ -13,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from api.live.frames import Frame
+from cim.errors import StoreError
 from cim.settings import Settings
 from tests.accounts import PASSWORD, add_person
 from tests.http.live.conftest import listening, read, subscribed
@@ -72,6 +74,60 @@ def test_a_key_that_is_none_opens_no_socket(served: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
         opened(served, additional_headers={"Authorization": "Bearer nobody's"})
     assert refused.value.response.status_code == 401
+
+
+def test_a_socket_that_asks_for_nothing_gives_its_place_back(
+    smoke: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.live.socket.IDLE", 0.2)
+    with listening(smoke) as (address, _):
+        with opened(address) as one, pytest.raises(ConnectionClosed) as closed:
+            one.recv(timeout=10)
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1001
+        with opened(address) as two, pytest.raises(ConnectionClosed):
+            ask(two, unit="x")  # refused, and nothing else is asked for
+            until(two, "refused")
+            two.recv(timeout=10)
+        with opened(address) as three:
+            ask(three, datastream=[1])
+            until(three, "readings")
+            sleep(0.5)
+            ask(three, datastream=[4])
+            assert until(three, "streams")["id"] == [4]
+            monkeypatch.setattr("api.live.hub.Hub._listening", away)
+            ask(three, datastream=[1])
+            assert until(three, "refused")["status"] == 503
+            with pytest.raises(ConnectionClosed) as later:  # to come again is of use then
+                three.recv(timeout=10)
+            assert later.value.rcvd is not None and later.value.rcvd.code == 1013
+
+
+async def away(hub: object) -> None:
+    raise StoreError("nothing can be heard from the database now", "暂时无法接收数据库的实时消息")
+
+
+def test_sockets_are_written_down_in_a_line_each_and_refused_ones_are_no_faults(
+    smoke: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    no_key = {"additional_headers": {"Authorization": "Bearer nobody's"}}
+    with listening(smoke.model_copy(update={"log": "text"})) as (address, _):
+        for path, more in (("socket", no_key), ("nowhere", {})):
+            with pytest.raises(InvalidStatus):
+                connect(f"ws{address.removeprefix('http')}/live/{path}", **more)
+        with opened(address) as one:
+            ask(one, datastream=[1])
+            until(one, "streams")
+    lines = [fields for fields in map(said, caplog.records) if fields]
+    assert sorted(line["status"] for line in lines) == [101, 401, 403]
+    assert {line["route"] for line in lines} <= {"/live/socket", "-"}
+    assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
+    assert "nobody's" not in caplog.text
+
+
+def said(record: logging.LogRecord) -> dict[str, Any]:
+    fields: dict[str, Any] = getattr(record, "fields", {})
+    return fields if fields.get("route") in ("/live/socket", "-") else {}
 
 
 def test_a_flood_of_messages_ends_the_socket(served: str) -> None:

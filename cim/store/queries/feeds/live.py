@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from cim.store.queries.collections.items import Sight
 from cim.store.queries.feeds.told import UNIT_TOLD
-from cim.store.queries.linked.pieces import LIVING, OF_A_HOME_BEFORE, Living
+from cim.store.queries.linked.pieces import LABELLED, LIVING, OF_A_HOME_BEFORE, Living
 from cim.store.queries.parts import BUILDING_AREA, DEVICE_AREA
 
 READINGS: Final = "cim_readings"
@@ -155,8 +155,8 @@ def streams(
     """The datastreams of all that is `named`, as far as class, property and box allow.
 
     In the order of their ids, MOST and one more at most: `id`, `device_id`, `device`, `class`,
-    `name`, `property`, `unit`, `interval_s`, what the device is bound to (`bind_type`, `bind_id`),
-    its `building_id`, whether it is `faulty`.
+    `name`, what a screen calls it (`zh`, `en`), `property`, `unit`, `interval_s`, what the device
+    is bound to (`bind_type`, `bind_id`), its `building_id`, whether it is `faulty`.
     """
     values: dict[str, Any] = dict(named) | dict(narrowed) | audience.values
     bases = [NAMED[name] for name in named] or [BOX if box is not None else ALL]
@@ -175,10 +175,11 @@ def streams(
             )
     return _bound(
         f"""SELECT t.id, d.id AS device_id, d.name AS device, d.class_code AS class, t.name,
+            coalesce(st.name_zh, t.name) AS zh, coalesce(st.name_en, t.name) AS en,
             t.observed_property AS property, t.unit_ucum AS unit, t.interval_s,
             d.bind_type, d.bind_id, d.building_id, d.status = 'faulty' AS faulty
         FROM ({" UNION ".join(bases)}) k JOIN city.datastream t ON t.id = k.id
-        LEFT JOIN city.device d ON d.id = t.device_id
+        LEFT JOIN city.device d ON d.id = t.device_id {LABELLED}
         LEFT JOIN city.building b ON b.id = d.building_id
         WHERE {" AND ".join(conditions)} ORDER BY t.id LIMIT {MOST + 1}""",
         **values,

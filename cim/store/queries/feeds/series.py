@@ -7,14 +7,21 @@ number: a thousand readings take the driver longer than they take the database.
 from typing import Final
 
 from cim.store.queries.feeds.rollups import FINE, GOOD
-from cim.store.queries.linked.pieces import HOMES_BEFORE
+from cim.store.queries.linked.pieces import HOMES_BEFORE, LABEL, LABELLED
 from cim.store.queries.parts import coded
 from cim.store.queries.ready import Ready
 
 STREAM: Final = Ready(
     f"""
-    SELECT json_build_object('id', t.id, 'name', t.name, 'property', t.observed_property,
-            'unit', t.unit_ucum, 'kind', t.kind, 'interval_s', t.interval_s,
+    SELECT json_build_object('id', t.id, 'name', t.name, 'label', {LABEL},
+            'property', t.observed_property, 'unit', t.unit_ucum, 'kind', t.kind,
+            'interval_s', t.interval_s,
+            'limits', (SELECT coalesce(json_agg(json_build_object('zh', r.name,
+                    'en', coalesce(r.name_en, r.name), 'severity', r.severity,
+                    'above', r.condition -> 'above', 'below', r.condition -> 'below')
+                    ORDER BY r.severity DESC, r.id), '[]')
+                FROM city.rule_watch w JOIN city.rule r ON r.id = w.rule_id
+                WHERE w.datastream_id = t.id AND r.enabled AND r.type = 'threshold'),
             'device', json_build_object('id', d.id, 'name', d.name,
                 'class', {coded("device_class", "d.class_code")}))::text AS answer,
         coalesce(d.bind_type = 'unit', false) AS in_a_home, d.building_id, d.secrecy,
@@ -24,7 +31,7 @@ STREAM: Final = Ready(
         h.rolled_until AS hours_until, y.rolled_until AS days_until,
         (SELECT r.n + r.texts FROM city.rollup_day r WHERE r.datastream_id = t.id
          ORDER BY r.at DESC LIMIT 1) AS a_day
-    FROM city.datastream t JOIN city.device d ON d.id = t.device_id
+    FROM city.datastream t JOIN city.device d ON d.id = t.device_id {LABELLED}
     JOIN city.retention_class c ON c.code = t.retention
     JOIN city.rollup_level m ON m.level = '5min' JOIN city.rollup_level h ON h.level = 'hour'
     JOIN city.rollup_level y ON y.level = 'day'

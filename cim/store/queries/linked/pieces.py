@@ -62,12 +62,18 @@ _HIDDEN = WITHHELD.format(type="k.type")
 
 _HERE = f"NOT {_HIDDEN} AND NOT {OF_A_HOME_BEFORE}"
 
+LABEL = """json_build_object('zh', coalesce(st.name_zh, t.name),
+            'en', coalesce(st.name_en, t.name))"""
+LABELLED = """LEFT JOIN city.stream_type st
+        ON st.class_code = d.class_code AND st.name = t.name"""
+"""What a screen calls a stream `t` of a device `d`, and the join that finds it."""
+
 _STREAMS = f"""(SELECT coalesce(json_agg(json_build_object('id', t.id, 'name', t.name,
-        'property', t.observed_property, 'unit', t.unit_ucum,
+        'label', {LABEL}, 'property', t.observed_property, 'unit', t.unit_ucum,
         'value', CASE WHEN {_HERE} THEN t.last_value END,
         'text', CASE WHEN {_HERE} THEN t.last_text END,
         'at', CASE WHEN {_HERE} THEN t.last_at END) ORDER BY t.name), '[]')
-    FROM city.datastream t WHERE t.device_id = d.id)"""
+    FROM city.datastream t {LABELLED} WHERE t.device_id = d.id)"""
 
 BOUND = """(SELECT type, id, rank, label FROM chain
             UNION ALL SELECT 'facility', id, rank, name FROM served)"""
