@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from cim.commands.acting import acting, as_who, moment, opened, say
+from cim.commands.listing import here
 from cim.security import audit as log
 from cim.security.rights import AUDIT
 from cim.store.queries.security.callers import record
@@ -56,7 +57,7 @@ def verify(anchor: Path | None, write_anchor: Path | None) -> None:
         with steady.connect() as connection:
             verdict = log.verify(connection, held)
     for fault in verdict.faults[:SHOWN]:
-        at = f" {fault.at:%Y-%m-%d %H:%M:%S}" if fault.at else ""
+        at = f" {here(fault.at)}" if fault.at else ""
         say(
             f"chain {fault.lane}, line {fault.no}{at}: {fault.en}",
             f"链 {fault.lane} 第 {fault.no} 行{at}：{fault.zh}",

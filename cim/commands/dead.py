@@ -8,15 +8,21 @@ import click
 from sqlalchemy import Connection, TextClause
 
 from cim.commands.acting import dry, opened, say
-from cim.commands.listing import as_json, show
+from cim.commands.listing import as_json, here, show
 from cim.errors import InvalidQuery
 from cim.store.queries.feeds import letters as queries
 
+FATES = {
+    "stored": "已入库", "duplicate": "重复", "late": "其中迟到", "corrected": "已更正",
+    "out_of_range": "其中超量程", "left_out": "略去", "settled": "已处理",
+}  # fmt: skip
+"""What becomes of readings besides being dead letters, in Chinese."""
+
 
 def tell(fates: Mapping[str, int]) -> None:
-    """How many readings had which fate."""
+    """How many readings had which fate, or became dead letters for which reason."""
     for fate, number in sorted(fates.items()):
-        click.echo(f"{fate}: {number:,}")
+        click.echo(f"{fate}: {number:,}  {FATES.get(fate) or _sentence(fate)[1]}")
     if not fates:
         say("nothing came in", "没有读数")
 
@@ -69,7 +75,7 @@ COUNTED: dict[str, Any] = {
 }
 LETTERS: dict[str, Any] = {
     "no. 编号": lambda row: str(row["id"]),
-    "came 收到": lambda row: f"{row['received_at']:%m-%d %H:%M:%S}",
+    "came 收到": lambda row: here(row["received_at"], "%m-%d %H:%M:%S"),
     "feed, topic 主题": lambda row: f"{row['feed'] or ''}\n{row['topic']}",
     "reason 原因": lambda row: "\n".join((row["reason"], _sentence(row["reason"])[1])),
     "detail 详情": lambda row: (row["detail"] or "")[:120],

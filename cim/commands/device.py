@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from cim.commands import shown
 from cim.commands.acting import dry, moment, opened, say, until
 from cim.commands.health import health
-from cim.commands.listing import as_json, show
+from cim.commands.listing import as_json, here, show
 from cim.errors import InvalidQuery
 from cim.feeds import devices, registering, types
 from cim.load.pipeline import Request
@@ -167,8 +167,8 @@ def bind(
             say("bound" if changed else "as it was", "已绑定" if changed else "未变化")
         for row in connection.execute(queries.BINDINGS, {"device": one.id}):
             what = f"{row.bind_type}:#{row.bind_id}" if row.bind_type else "nothing 无"
-            until_ = f"{row.valid_to:%Y-%m-%d %H:%M}" if row.valid_to else "now 至今"
-            click.echo(f"{row.valid_from:%Y-%m-%d %H:%M} … {until_}  {what}")
+            until_ = here(row.valid_to) if row.valid_to else "now 至今"
+            click.echo(f"{here(row.valid_from)} … {until_}  {what}")
 
 
 def _time(word: str | None) -> datetime | None:
@@ -224,7 +224,9 @@ COLUMNS: dict[str, Any] = {
     "unit 单位": lambda row: row["unit_ucum"] or "",
     "type 类型": lambda row: f"{row['result_type']}, {row['kind']}",
     "limits 范围": lambda row: (
-        "" if row["low"] is None and row["high"] is None else f"{row['low']} … {row['high']}"
+        ""
+        if row["low"] is None and row["high"] is None
+        else " … ".join("" if end is None else f"{end:g}" for end in (row["low"], row["high"]))
     ),
     "every s 间隔": lambda row: str(row["interval_s"] or ""),
     "kept 保存": lambda row: row["retention"],

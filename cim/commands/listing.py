@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final
 
 import click
 from rich.console import Console
@@ -12,6 +13,20 @@ from sqlalchemy import Connection
 from cim.commands.acting import opened
 
 Row = Mapping[str, Any]
+
+
+HERE: Final = timezone(timedelta(hours=8))
+"""China Standard Time, for times that do not say their zone."""
+
+
+def here(moment: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """A moment as people in China read it.
+
+    >>> from datetime import UTC
+    >>> here(datetime(2026, 3, 9, 16, 30, tzinfo=UTC), "%m-%d %H:%M")
+    '03-10 00:30'
+    """
+    return f"{moment.astimezone(HERE):{form}}"
 
 
 def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,7 +46,9 @@ def show(
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, default=str))
         return
-    table = Table(*columns)
+    table = Table()
+    for name in columns:
+        table.add_column(name, overflow="fold")  # nothing is cut off: keys and topics are copied
     for row in rows:
         table.add_row(*(cell(row) for cell in columns.values()))
     Console().print(table)

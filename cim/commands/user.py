@@ -17,7 +17,7 @@ from cim.commands.acting import (
     stands,
     until,
 )
-from cim.commands.listing import Row, as_json, show
+from cim.commands.listing import Row, as_json, here, show
 from cim.errors import InvalidQuery
 from cim.security import accounts
 from cim.security.identity import stand_for
@@ -122,7 +122,7 @@ def _state(row: Row) -> str:
 
 
 def _day(at: object) -> str:
-    return f"{at:%Y-%m-%d %H:%M}" if isinstance(at, datetime) else ""
+    return here(at, "%Y-%m-%d %H:%M") if isinstance(at, datetime) else ""
 
 
 COLUMNS: dict[str, Callable[[Row], str]] = {

@@ -193,6 +193,13 @@ def test_readings_that_come_again_are_not_doubled_and_late_ones_not_the_latest(
     assert bring.rows(LATEST)[0] == (4.0, None)
 
 
+def test_a_stream_that_a_file_makes_is_what_the_class_of_its_device_has(bring: Any) -> None:
+    bring("devices", [{"设备编号": "D1", "设备类别": "电表"}])
+    bring("readings", [reading("D1", "2026-11-20 08:00", 1, "累计用电量")])
+    made = "SELECT kind, retention FROM city.datastream WHERE name = '累计用电量'"
+    assert bring.rows(made) == [("counter", "long")]
+
+
 def test_readings_that_are_not_kept_for_long_are_told_of(bring: Any) -> None:
     bring("devices", [METERS[0]])
     today = f"{datetime.now(UTC):%Y-%m-%d} 00:00"

@@ -34,10 +34,18 @@ FIND_DEVICES: Final = """
 """Devices by key: of this source, else of the only one that has it."""
 
 MAKE_STREAMS: Final = """
-    INSERT INTO city.datastream (device_id, name, observed_property, unit_ucum, result_type)
-    SELECT device_id, stream, coalesce(property, stream), unit,
-        CASE WHEN texts THEN 'text' ELSE 'number' END
-    FROM stage_streams WHERE device_id IS NOT NULL
+    INSERT INTO city.datastream (device_id, name, observed_property, unit_ucum, result_type,
+        kind, low, high, retention)
+    SELECT r.device_id, r.stream, coalesce(r.property, r.stream), r.unit,
+        CASE WHEN r.texts THEN 'text' ELSE 'number' END, coalesce(y.kind, 'gauge'),
+        CASE WHEN y.unit_ucum = r.unit THEN y.low END,
+        CASE WHEN y.unit_ucum = r.unit THEN y.high END, coalesce(y.retention, 'normal')
+    FROM stage_streams r JOIN city.device d ON d.id = r.device_id
+    LEFT JOIN LATERAL (SELECT * FROM city.stream_type y
+        WHERE y.class_code = d.class_code AND (y.name = r.stream
+            OR starts_with(r.stream, y.name_zh) OR y.observed_property = r.property)
+        ORDER BY y.name = r.stream DESC, starts_with(r.stream, y.name_zh) DESC,
+            length(y.name_zh) DESC, y.name LIMIT 1) y ON true
     ON CONFLICT (device_id, name) DO UPDATE
     SET observed_property = CASE
             WHEN city.datastream.observed_property = city.datastream.name
@@ -46,6 +54,8 @@ MAKE_STREAMS: Final = """
     WHERE city.datastream.unit_ucum IS NULL AND excluded.unit_ucum IS NOT NULL
        OR city.datastream.observed_property = city.datastream.name
           AND excluded.observed_property <> excluded.name"""
+"""A stream that its device has not yet is made as the class of the device has the one that is
+called so, or measures that: a meter's is a counter, and kept for long."""
 
 FIND_STREAMS: Final = """
     UPDATE stage_streams r SET id = t.id FROM city.datastream t
