@@ -29,6 +29,7 @@ from cim.security.identity import stand_for
 from cim.security.signing import CONSOLE
 from cim.settings import Settings
 from cim.store.engine import connect, open_engine, share
+from cim.store.patience import patiently
 
 GRACE = 5
 """Seconds that answers under way have after the service was told to stop."""
@@ -104,7 +105,7 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}"
     geoid(settings)  # what is wrong with it or the store is said here, in sentences
-    welcome(settings, address)
+    patiently(lambda: welcome(settings, address))
     share(settings)
     # What stopped the server is raised once more after it has ended, unless whoever started us has
     # interrupts ignored, as a shell has for what it runs in the background; the worker ends first.

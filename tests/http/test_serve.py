@@ -5,6 +5,8 @@ import socket
 import subprocess
 import sys
 from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
 import pytest
@@ -25,7 +27,7 @@ def serve(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_says_where_to_open_it_answers_and_stops_when_told(city: Settings) -> None:
-    with serving(city) as (process, address):
+    with serving(city, "--no-worker") as (process, address):
         assert httpx2.get(f"{address}/health").json()["status"] == "ok"
         assert httpx2.get(f"{address}/session").json()["demo"] is False
         card = httpx2.get(f"{address}/units/201/card")
@@ -42,7 +44,7 @@ def test_head_is_answered_as_get_is_without_a_body_and_the_next_is_understood(
     """One connection: a byte too much, or a length that is waited for, and what follows is lost."""
     paths = ("/health", "/units/201", "/units/no", "/nowhere", "/ogc/collections/buildings/items",
              "/tiles/buildings/tileset.json", "/openapi.json", "/")  # fmt: skip
-    with serving(city) as (_, address):
+    with serving(city, "--no-worker") as (_, address):
         there = HTTPConnection(address.removeprefix("http://"), timeout=10)
         there.connect()
         wire = there.sock
@@ -61,7 +63,7 @@ def test_head_is_answered_as_get_is_without_a_body_and_the_next_is_understood(
 
 
 def test_the_demo_shows_masked_residents_on_this_machine(city: Settings) -> None:
-    with serving(city, "--demo") as (process, address):
+    with serving(city, "--demo", "--no-worker") as (process, address):
         session = httpx2.get(f"{address}/session").json()
         assert session["demo"] and session["default_purpose"] == "demonstration"
         stated = {"X-Purpose": session["default_purpose"]}
@@ -74,7 +76,7 @@ def test_the_demo_shows_masked_residents_on_this_machine(city: Settings) -> None
 
 
 def test_nothing_a_caller_sends_is_printed(city: Settings) -> None:
-    with serving(city) as (process, address):
+    with serving(city, "--no-worker") as (process, address):
         for path in ("/units/201/card", "/units/x-secret-x/card", "/addresses/search?q=x-secret-x"):
             httpx2.get(address + path, headers={"Authorization": "Bearer x-secret-x"})
         process.send_signal(signal.SIGINT)
@@ -105,10 +107,28 @@ def test_an_address_of_another_machine_is_refused(city: Settings) -> None:
     assert refused.returncode == 2 and "cannot listen at 192.0.2.1" in refused.stderr
 
 
-def test_a_database_that_is_not_there_is_said_before_anything_is_served(city: Settings) -> None:
-    away = city.model_copy(
-        update={"database_url": "postgresql://nobody@/nothing?host=/nonexistent"}
+def test_a_database_that_is_on_its_way_up_is_waited_for_and_nothing_served_before(
+    city: Settings, tmp_path: Path
+) -> None:
+    given = urlsplit(city.database_url or "")
+    query = parse_qs(given.query)
+    [folder] = query["host"]
+    late = given._replace(query=urlencode({**query, "host": str(tmp_path)}, doseq=True)).geturl()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cim", "serve", "--port", "0", "--no-worker", "--no-feeds"],
+        env=environment(city.model_copy(update={"database_url": late})),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    refused = serve(away, "--port", "0")
-    assert refused.returncode == 2 and "open http" not in refused.stdout
-    assert "Traceback" not in refused.stderr and "数据库" in refused.stderr
+    assert process.stdout and process.stderr
+    try:
+        told = process.stderr.readline()
+        assert "for the database" in told and "正在等待数据库" in told
+        for socket_of_it in Path(folder).glob(".s.PGSQL.*"):
+            (tmp_path / socket_of_it.name).symlink_to(socket_of_it)
+        assert process.stdout.readline().startswith("open http")
+    finally:
+        process.terminate()
+        _, more = process.communicate(timeout=60)
+    assert "Traceback" not in more
