@@ -8,9 +8,9 @@ from typing import Any
 import click
 from sqlalchemy import Connection, text
 
-from cim.commands.acting import acting, as_who, opened, say
-from cim.commands.listing import Row, as_json, show
-from cim.errors import NotFound
+from cim.commands.acting import acting, as_who, dry, opened, say
+from cim.commands.listing import Row, as_json, here, show
+from cim.errors import NotFound, SourceError
 from cim.feeds.alarms import acting as work
 from cim.feeds.alarms import proving, rules
 from cim.feeds.alarms.acting import Act
@@ -72,7 +72,7 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "kind 类别": lambda row: row["kind"],
     "severity 级别": lambda row: str(row["severity"] or ""),
     "state 状态": lambda row: row["state"] + (" false 误报" if row["false_alarm"] else ""),
-    "begun 开始": lambda row: f"{row['started_at']:%Y-%m-%d %H:%M:%S}",
+    "begun 开始": lambda row: here(row["started_at"]),
     "units 影响户数": lambda row: str(row["units"]),
     "message 内容": lambda row: row["message_zh"],
 }
@@ -91,7 +91,7 @@ def history(id: int, as_json: bool) -> None:
     """
     columns: dict[str, Callable[[Row], str]] = {
         "what 事件": lambda row: row["kind"],
-        "at 时间": lambda row: f"{row['at']:%Y-%m-%d %H:%M:%S}",
+        "at 时间": lambda row: here(row["at"]),
         "who 操作者": lambda row: row["actor"] or "",
         "note 备注": lambda row: row["note"] or row["value_text"] or "",
         "digest 摘要": lambda row: row["digest"][:16],
@@ -161,7 +161,7 @@ def verify(anchor: Path | None, write_anchor: Path | None) -> None:
         with steady.connect() as connection:
             verdict = proving.verify(connection, held)
     for fault in verdict.faults[:SHOWN]:
-        at = f" {fault.at:%Y-%m-%d %H:%M:%S}" if fault.at else ""
+        at = f" {here(fault.at)}" if fault.at else ""
         say(
             f"chain {fault.lane}, entry {fault.no}{at}: {fault.en}",
             f"链 {fault.lane} 第 {fault.no} 条{at}：{fault.zh}",
@@ -184,33 +184,58 @@ def verify(anchor: Path | None, write_anchor: Path | None) -> None:
     "--file",
     "path",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Rules to add or change (JSON list; one with the `id` of a rule changes it) 规则文件.",
+    help="Rules to add or change, a JSON list 规则文件.",
 )
 @click.option("--as", "who", envvar="CIM_AS", metavar="ACCOUNT", help="Who changes rules 操作者.")
 @as_json
-def show_rules(path: Path | None, who: str | None, as_json: bool) -> None:
+@dry
+def show_rules(path: Path | None, who: str | None, as_json: bool, dry_run: bool) -> None:
     """Show the rules that alarms are raised by, or bring rules from a file. 告警规则。
+
+    A rule of the file changes the one of its `id`, else the one of its name; else it is added. All
+    of a file come in, or none.
 
     \b
     Example:
       cim alarm rules --json
-      cim alarm rules --file rules.json --as duty
+      cim alarm rules --file rules.json --as duty --dry-run
     """
     if path is None:
         show(_rules, RULE_COLUMNS, as_json=as_json)
         return
     if who is None:
         raise click.UsageError("--as ACCOUNT is needed to change rules; 修改规则须指定 --as 账户")
-    said = json.loads(path.read_text("utf-8"))
-    with acting(who, False, ALARMS_WRITE) as connection:
-        for one in said if isinstance(said, list) else [said]:
-            given = {name: value for name, value in one.items() if name != "id"}
-            if "id" in one:
-                rules.change(connection, one["id"], given, who)
-                id = one["id"]
+    said = _rules_of(path)
+    with acting(who, dry_run, ALARMS_WRITE) as connection:
+        named = {row.name: row.id for row in rules.listed(connection)}
+        for one in said:
+            name = one.get("name", "")
+            given = {key: value for key, value in one.items() if key != "id"}
+            id = one.get("id", named.get(name))
+            if id is None:
+                id = named[name] = rules.add(connection, DEFAULTS | given, who)
+                say(f"rule {id} is added: {name}", f"新增规则 {id}：{name}")
             else:
-                id = rules.add(connection, DEFAULTS | given, who)
-            say(f"rule {id}: {one.get('name', '')}", f"规则 {id}：{one.get('name', '')}")
+                rules.change(connection, id, given, who)
+                say(f"rule {id} is changed: {name}", f"修改规则 {id}：{name}")
+
+
+def _rules_of(path: Path) -> list[dict[str, Any]]:
+    """What a file of rules says; SourceError where it is none."""
+    try:
+        said = json.loads(path.read_bytes())
+    except ValueError as error:
+        where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise SourceError(
+            f"{path.name}{where}: this is no JSON.", f"{path.name}{where}：不是 JSON 文件。"
+        ) from error
+    found = said if isinstance(said, list) else [said]
+    if not all(isinstance(one, dict) for one in found):
+        raise SourceError(
+            f"{path.name}: a rule is an object with name, type, condition …",
+            f"{path.name}：每条规则须为含 name、type、condition 等字段的对象。",
+        )
+    return found
 
 
 DEFAULTS: dict[str, Any] = {

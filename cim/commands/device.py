@@ -282,7 +282,7 @@ def key(
                 lines.append(f"{name}: {'ended 已终止' if had else 'had none 没有密钥'}")
                 continue
             made = devices.make_key(connection, one.id, expires)
-            told = {"device": name, "user": made.username, "key": made.key}
+            told = {"device": name, "id": one.id, "user": made.username, "key": made.key}
             lines.append(json.dumps(told, ensure_ascii=False))
     for line in lines if end or not dry_run else []:
         click.echo(line)

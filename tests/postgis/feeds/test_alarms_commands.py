@@ -89,6 +89,20 @@ def test_rules_are_brought_from_a_file(told: Teller, run: Run, tmp_path: Path) -
     assert again[mine["id"]]["enabled"] is False
     assert again[mine["id"]]["condition"] == {"above": 500}
     run("alarm", "rules", "--file", str(file), code=2)
+    count = len(again)
+    changed = rule | {"condition": {"above": 400}}
+    file.write_text(json.dumps([changed, rule | {"name": "另一条", "condition": {"below": 1}}]))
+    tried = ("alarm", "rules", "--file", str(file), "--as", "duty", "--dry-run")
+    assert f"rule {mine['id']} is changed" in run(*tried)
+    again = {one["id"]: one for one in json.loads(run("alarm", "rules", "--json"))}
+    assert len(again) == count and again[mine["id"]]["condition"] == {"above": 500}
+    for _ in range(2):
+        run(*tried[:-1])
+    again = {one["id"]: one for one in json.loads(run("alarm", "rules", "--json"))}
+    assert len(again) == count + 1 and again[mine["id"]]["condition"] == {"above": 400}
+    file.write_text('[{"name": "')
+    with pytest.raises(AssertionError, match=r"rules.json, line 1: this is no JSON"):
+        run(*tried)
 
 
 def test_webhooks_are_kept_at_the_console(told: Teller, run: Run) -> None:
