@@ -22,6 +22,14 @@ router = APIRouter(prefix="/devices", tags=["devices"], responses=PROBLEMS)
 VARY = {"Vary": "Authorization, Cookie", "Cache-Control": "private, no-store"}
 
 Worst = Annotated[int, Query(ge=0, le=1000, description="most devices listed, the worst first")]
+After = Annotated[
+    str | None,
+    Query(
+        pattern=r"^w\d{1,9}$",
+        description="what `next` of the page before said",
+        examples=["w50"],
+    ),
+]
 
 
 async def asked(
@@ -74,6 +82,7 @@ async def fleet_inspection(
         int, Query(ge=1, le=8760, description="hours in which a device must have spoken")
     ] = 24,
     limit: Worst = 50,
+    after: After = None,
 ) -> Response:
     """A device passes when it spoke within `hours`, its latest values are within the limits of
     their streams, and no alarm of it is open.
@@ -82,8 +91,9 @@ async def fleet_inspection(
     `devices.write`, and counts devices where it was given for.
     """
     now = datetime.now(UTC)
-    row = await direct.row(queries.inspection(now, hours, limit, **asked))
-    return json({"at": now, "hours": hours} | parts(row), **VARY)
+    page = (int((after or "w0")[1:]), limit)
+    row = await direct.row(queries.inspection(now, hours, page, **asked))
+    return json({"at": now, "hours": hours} | parts(row, page), **VARY)
 
 
 @router.get("/health", summary="How reliable devices have been", response_model=FleetHealth)
@@ -92,6 +102,7 @@ async def fleet_health(
     asked: Asked,
     days: Annotated[int, Query(ge=1, le=366, description="whole days of China, until today")] = 7,
     limit: Worst = 50,
+    after: After = None,
 ) -> Response:
     """Online rate, what came of what was expected, delay, batteries, false alarms and time of
     repair, of all, by class, by vendor and by area; and the devices that did worst.
@@ -101,10 +112,12 @@ async def fleet_health(
     until = await direct.value(queries.UNTIL())
     since = until - timedelta(days=days)
     now = datetime.now(UTC)
-    row = await direct.row(queries.health(now, (since, until), limit, **asked))
-    return json({"since": since, "until": until} | parts(row), **VARY)
+    page = (int((after or "w0")[1:]), limit)
+    row = await direct.row(queries.health(now, (since, until), page, **asked))
+    return json({"since": since, "until": until} | parts(row, page), **VARY)
 
 
-def parts(row: Any) -> dict[str, Any]:
-    """What the store made, as it is."""
-    return {name: orjson.Fragment(row[name]) for name in ("groups", "worst")}
+def parts(row: Any, page: tuple[int, int]) -> dict[str, Any]:
+    """What the store made, as it is, and where the next page begins."""
+    more = f"w{sum(page)}" if row["more"] and page[1] else None
+    return {name: orjson.Fragment(row[name]) for name in ("groups", "worst")} | {"next": more}

@@ -80,13 +80,15 @@ class FleetInspection(Answer):
                 | {"silent": 1, "never": 0, "outside": 0, "alarm": 0}
             ],
             "worst": [{**_DEVICE, "state": "silent"}],
+            "next": "w50",
         }
     )
 
     at: datetime
     hours: int
-    groups: list[InspectedGroup]
+    groups: list[InspectedGroup] = Field(description="with the first page")
     worst: list[Inspected]
+    next: str | None = Field(description="go on with `after=` this; null where there are no more")
 
 
 class _Figures(Answer):
@@ -142,10 +144,12 @@ class FleetHealth(Answer):
                 | _FIGURES
             ],
             "worst": [_DEVICE | {"online_now": False, "battery": 12.0} | _FIGURES],
+            "next": "w50",
         }
     )
 
     since: datetime
     until: datetime
-    groups: list[HealthGroup]
+    groups: list[HealthGroup] = Field(description="with the first page")
     worst: list[HealthDevice]
+    next: str | None = Field(description="go on with `after=` this; null where there are no more")

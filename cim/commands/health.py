@@ -107,11 +107,11 @@ async def _asked(
     now = datetime.now(UTC)
     try:
         if hours is not None:
-            row = await direct.row(fleet.inspection(now, hours, worst, **by))
+            row = await direct.row(fleet.inspection(now, hours, (0, worst), **by))
         else:
             until = await direct.value(fleet.UNTIL())
             period = (until - timedelta(days=days), until)
-            row = await direct.row(fleet.health(now, period, worst, **by))
+            row = await direct.row(fleet.health(now, period, (0, worst), **by))
     finally:
         await direct.close()
     assert row is not None

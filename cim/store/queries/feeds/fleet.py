@@ -17,7 +17,7 @@ BATTERY_LOW: Final = 20.0
 _TYPES: Final[Mapping[str, str]] = RIGHTS | {
     "class": "text", "vendor": "bigint", "area": "bigint", "secrecy": "int",
     "everywhere": "boolean", "in_areas": "bigint[]", "in_grids": "bigint[]", "limit": "int",
-    "now": "timestamptz",
+    "skip": "int", "now": "timestamptz",
 }  # fmt: skip
 
 _DEVICES: Final = f"""
@@ -78,79 +78,100 @@ fleet AS MATERIALIZED (
         WHEN EXISTS (SELECT FROM city.event e WHERE e.device_id = s.id AND e.ended_at IS NULL)
             THEN 'alarm' ELSE 'passed' END AS state
     FROM seen s)
-SELECT (SELECT coalesce(json_agg(g), '[]') FROM (
+SELECT CASE WHEN :skip > 0 THEN '[]' ELSE (SELECT coalesce(json_agg(g), '[]') FROM (
         SELECT {_GROUP}, count(*) FILTER (WHERE state = 'passed') AS passed,
             count(*) FILTER (WHERE state = 'silent') AS silent,
             count(*) FILTER (WHERE state = 'never') AS never,
             count(*) FILTER (WHERE state = 'outside') AS outside,
             count(*) FILTER (WHERE state = 'alarm') AS alarm
-        FROM fleet {_SETS}) g)::text AS groups,
+        FROM fleet {_SETS}) g)::text END AS groups,
     (SELECT coalesce(json_agg(w.answer), '[]') FROM (
         SELECT {_NAMED}, 'state', f.state, 'heard', f.heard) AS answer
         FROM fleet f WHERE f.state <> 'passed'
         ORDER BY array_position(ARRAY['alarm', 'outside', 'silent', 'never'], f.state),
-            f.heard, f.id LIMIT :limit) w)::text AS worst""",
+            f.heard, f.id LIMIT :limit OFFSET :skip) w)::text AS worst,
+    (SELECT count(*) FROM fleet WHERE state <> 'passed') > :skip + :limit AS more""",
     **_TYPES, hours="int",
 )  # fmt: skip
 
 _HEALTH: Final = Ready(
     f"""
 WITH {_DEVICES},
+streams AS MATERIALIZED (
+    SELECT t.id, t.device_id, t.interval_s, 86400.0::float8 / t.interval_s AS a_day, t.first_at,
+        greatest(t.last_at, t.received_at) AS heard,
+        date_part('epoch', t.received_at - t.last_at) AS delay,
+        CASE WHEN t.name = 'battery' OR t.observed_property IN ('battery level', 'battery', '电量')
+            THEN t.last_value END AS battery,
+        date_bin('1 hour', min(t.first_at) OVER a_device, :since) AS since,
+        sum(86400.0::float8 / t.interval_s) OVER a_device AS due
+    FROM devices d JOIN city.datastream t ON t.device_id = d.id
+    WINDOW a_device AS (PARTITION BY t.device_id)),
 days AS (
-    SELECT t.device_id, r.at,
-        max(CASE WHEN coalesce(t.interval_s, 0) <= 3600 THEN r.hours / 24.0
-            ELSE least(1, (r.n + r.texts) * t.interval_s / 86400.0) END) AS online,
-        sum(least(r.n + r.texts, 86400.0 / t.interval_s)) AS got
-    FROM city.rollup_day r JOIN city.datastream t ON t.id = r.datastream_id
-    WHERE r.at >= :since AND r.at < :until GROUP BY t.device_id, r.at),
-sums AS (SELECT device_id, sum(online) AS online, sum(got) AS got FROM days GROUP BY device_id),
-streams AS (
-    SELECT t.device_id, max(greatest(t.last_at, t.received_at)) AS heard,
-        min(t.interval_s) AS every, sum(86400.0 / t.interval_s) AS expected,
-        min(t.first_at) AS first_at,
-        max(date_part('epoch', t.received_at - t.last_at)) AS delay,
-        min(t.last_value) FILTER (WHERE t.name = 'battery' OR t.observed_property IN
-            ('battery level', 'battery', '电量')) AS battery
-    FROM city.datastream t WHERE t.device_id IN (SELECT id FROM devices) GROUP BY t.device_id),
-events AS (
-    SELECT e.device_id, count(*) AS alarms, count(*) FILTER (WHERE e.false_alarm) AS false_alarms,
-        count(*) FILTER (WHERE e.kind = '故障' AND NOT e.false_alarm) AS faults,
-        count(*) FILTER (WHERE {{mended}}) AS mended,
-        sum(date_part('epoch', e.ended_at - e.started_at)) FILTER (WHERE {{mended}}) AS repair
-    FROM city.event e
-    WHERE e.device_id IS NOT NULL AND e.started_at >= :since AND e.started_at < :until
-    GROUP BY e.device_id),
-fleet AS MATERIALIZED (
-    SELECT d.*, t.heard, t.battery, y.days,
-        CASE WHEN t.delay > 0 THEN t.delay ELSE 0 * t.delay END AS delay,
-        coalesce(t.heard >= :now - make_interval(secs => greatest(3 * coalesce(t.every, 28800),
-            600)), false) AS online_now,
-        coalesce(s.online, 0) AS online, least(coalesce(s.got, 0), t.expected * y.days) AS got,
-        t.expected * y.days AS expected, coalesce(e.alarms, 0) AS alarms,
-        coalesce(e.false_alarms, 0) AS false_alarms, coalesce(e.faults, 0) AS faults,
-        coalesce(e.mended, 0) AS mended, e.repair
+    -- Of the day on which a device was put up, what was left of it.
+    SELECT s.device_id, least(max(p.part), max(CASE WHEN s.interval_s > 3600
+            THEN (r.n + r.texts) / s.a_day ELSE r.hours / 24.0::float8 END)) AS online,
+        least(max(p.part * s.due), sum(least(r.n + r.texts, s.a_day))) AS got
+    FROM streams s JOIN city.rollup_day r ON r.datastream_id = s.id
+        AND r.at >= :since AND r.at < :until
+    CROSS JOIN LATERAL (SELECT least(1, greatest(0,
+        coalesce(date_part('epoch', r.at - s.since) / 86400, 0) + 1)) AS part) p
+    GROUP BY s.device_id, r.at),
+-- What is known of a device is put beneath each other and added up once: nothing here has an index
+-- by which it could be joined, however many there are.
+told AS (
+    SELECT d.id, d.class, d.vendor, d.area, d.created_at, NULL::timestamptz AS first_at,
+        NULL::timestamptz AS heard, NULL::int AS every, NULL::float8 AS a_day,
+        NULL::float8 AS delay, NULL::float8 AS battery, NULL::float8 AS online,
+        NULL::float8 AS got, NULL::bigint AS alarms, NULL::bigint AS false_alarms,
+        NULL::bigint AS faults, NULL::bigint AS mended, NULL::float8 AS repair
     FROM devices d
-    LEFT JOIN streams t ON t.device_id = d.id
-    LEFT JOIN sums s ON s.device_id = d.id
-    LEFT JOIN events e ON e.device_id = d.id
-    CROSS JOIN LATERAL (SELECT greatest(0, ceil(date_part('epoch', :until - greatest(:since,
-        coalesce(t.first_at, :since))) / 86400)) AS days) y)
-SELECT (SELECT coalesce(json_agg(g), '[]') FROM (
-        SELECT {_GROUP}, count(*) FILTER (WHERE online_now) AS online_now,
-            round((sum(online) / nullif(sum(days), 0))::numeric, 4)::float8 AS online_rate,
-            round((sum(got) / nullif(sum(expected), 0))::numeric, 4)::float8 AS completeness,
-            round((24 * greatest(0, sum(days - online)))::numeric, 1)::float8 AS offline_hours,
-            round((percentile_cont(0.5) WITHIN GROUP (ORDER BY delay))::numeric, 3)::float8
-                AS delay_s,
-            round((percentile_cont(0.95) WITHIN GROUP (ORDER BY delay))::numeric, 3)::float8
-                AS delay_p95_s,
-            count(battery) AS batteries,
-            count(*) FILTER (WHERE battery < {BATTERY_LOW}) AS batteries_low,
-            sum(alarms)::bigint AS alarms, sum(false_alarms)::bigint AS false_alarms,
-            sum(faults)::bigint AS faults,
-            round((sum(repair) / nullif(sum(mended), 0) / 3600)::numeric, 2)::float8
-                AS repair_hours
-        FROM fleet {_SETS}) g)::text AS groups,
+    UNION ALL SELECT s.device_id, NULL, NULL, NULL, NULL, s.first_at, s.heard, s.interval_s,
+        s.a_day, s.delay, s.battery, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM streams s
+    UNION ALL SELECT y.device_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+        y.online, y.got, NULL, NULL, NULL, NULL, NULL FROM days y
+    UNION ALL SELECT e.device_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+        NULL, NULL, 1, e.false_alarm::int, (e.kind = '故障' AND NOT e.false_alarm)::int,
+        ({{mended}})::int, CASE WHEN {{mended}}
+            THEN date_part('epoch', e.ended_at - e.started_at) END
+    FROM city.event e
+    WHERE e.device_id IS NOT NULL AND e.started_at >= :since AND e.started_at < :until),
+known AS (
+    SELECT id, max(class) AS class, max(vendor) AS vendor, max(area) AS area, max(heard) AS heard,
+        min(every) AS every, sum(a_day) AS a_day, greatest(max(delay), 0) AS delay,
+        min(battery) AS battery, coalesce(sum(online), 0) AS online, coalesce(sum(got), 0) AS got,
+        coalesce(sum(alarms), 0) AS alarms, coalesce(sum(false_alarms), 0) AS false_alarms,
+        coalesce(sum(faults), 0) AS faults, coalesce(sum(mended), 0) AS mended,
+        sum(repair) AS repair, greatest(0, date_part('epoch', :until - greatest(:since,
+            date_bin('1 hour', coalesce(min(first_at), max(created_at)), :since))) / 86400) AS days,
+        count(delay) > 0 AS spoke
+    FROM told GROUP BY id HAVING count(created_at) > 0),
+fleet AS MATERIALIZED (
+    SELECT k.id, k.class, k.vendor, k.area, k.heard, k.battery, k.days, k.online, k.got,
+        CASE WHEN k.spoke THEN k.delay END AS delay, k.a_day * k.days AS expected, k.alarms,
+        k.false_alarms, k.faults, k.mended, k.repair,
+        coalesce(k.heard >= :now - make_interval(secs => greatest(3 * coalesce(k.every, 28800),
+            600)), false) AS online_now
+    FROM known k),
+grouped AS (
+    SELECT {_GROUP}, count(*) FILTER (WHERE online_now) AS online_now,
+        sum(online) / nullif(sum(days), 0) AS online_rate,
+        sum(got) / nullif(sum(expected), 0) AS completeness,
+        24 * greatest(0, sum(days - online)) AS offline_hours,
+        percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY delay) AS delays,
+        count(battery) AS batteries,
+        count(*) FILTER (WHERE battery < {BATTERY_LOW}) AS batteries_low,
+        sum(alarms)::bigint AS alarms, sum(false_alarms)::bigint AS false_alarms,
+        sum(faults)::bigint AS faults, sum(repair) / nullif(sum(mended), 0) / 3600 AS repair_hours
+    FROM fleet {_SETS})
+SELECT CASE WHEN :skip > 0 THEN '[]' ELSE (SELECT coalesce(json_agg(g), '[]') FROM (
+        SELECT by, key, devices, online_now, round(online_rate::numeric, 4)::float8 AS online_rate,
+            round(completeness::numeric, 4)::float8 AS completeness,
+            round(offline_hours::numeric, 1)::float8 AS offline_hours,
+            round(delays[1]::numeric, 3)::float8 AS delay_s,
+            round(delays[2]::numeric, 3)::float8 AS delay_p95_s, batteries, batteries_low, alarms,
+            false_alarms, faults, round(repair_hours::numeric, 2)::float8 AS repair_hours
+        FROM grouped) g)::text END AS groups,
     (SELECT coalesce(json_agg(w.answer), '[]') FROM (
         SELECT {_NAMED}, 'heard', f.heard, 'online_now', f.online_now,
             'online_rate', round((f.online / nullif(f.days, 0))::numeric, 4)::float8,
@@ -160,8 +181,12 @@ SELECT (SELECT coalesce(json_agg(g), '[]') FROM (
             'alarms', f.alarms, 'false_alarms', f.false_alarms, 'faults', f.faults,
             'repair_hours', round((f.repair / nullif(f.mended, 0) / 3600)::numeric, 2)::float8)
             AS answer
-        FROM fleet f ORDER BY f.online / nullif(f.days, 0) NULLS LAST, f.faults DESC, f.id
-        LIMIT :limit) w)::text AS worst""".replace(
+        FROM (SELECT o.*, d.name, d.bind_type, d.bind_id, d.building_id FROM (SELECT * FROM fleet
+                ORDER BY online / nullif(days, 0) NULLS LAST, faults DESC, id
+                LIMIT :limit OFFSET :skip) o JOIN city.device d ON d.id = o.id
+            ORDER BY o.online / nullif(o.days, 0) NULLS LAST, o.faults DESC, o.id) f
+        ) w)::text AS worst,
+    (SELECT count(*) FROM fleet) > :skip + :limit AS more""".replace(
         "{mended}", "e.kind = '故障' AND NOT e.false_alarm AND e.ended_at IS NOT NULL"
     ),
     **_TYPES, since="timestamptz", until="timestamptz",
@@ -180,11 +205,15 @@ def sight(
     return {**where, **living, "secrecy": secrecy}
 
 
-def inspection(now: Any, hours: int, limit: int, **by: Any) -> Asked:
-    """Devices by what an inspection from afar finds, in `groups` and `worst`, as JSON."""
-    return _INSPECTION(now=now, hours=hours, limit=limit, **by)
+def inspection(now: Any, hours: int, page: tuple[int, int], **by: Any) -> Asked:
+    """Devices by what an inspection from afar finds, in `groups` and `worst`, as JSON.
+
+    A page is how many of the worst are skipped, and how many are told; `more` is whether there are
+    more. Groups come with the first.
+    """
+    return _INSPECTION(now=now, hours=hours, skip=page[0], limit=page[1], **by)
 
 
-def health(now: Any, period: tuple[Any, Any], limit: int, **by: Any) -> Asked:
-    """How reliable devices were in some days, in `groups` and `worst`, as JSON."""
-    return _HEALTH(now=now, since=period[0], until=period[1], limit=limit, **by)
+def health(now: Any, period: tuple[Any, Any], page: tuple[int, int], **by: Any) -> Asked:
+    """How reliable devices were in some days, likewise."""
+    return _HEALTH(now=now, since=period[0], until=period[1], skip=page[0], limit=page[1], **by)
