@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from api.schemas.common import Answer, example
 from cim.feeds.registering import MOST
@@ -11,7 +11,9 @@ from cim.feeds.registering import MOST
 _PLAIN = r"^[^\x00-\x1f\x7f]*$"
 """Text on one line."""
 
-Word = Annotated[str, Field(min_length=1, max_length=200, pattern=_PLAIN)]
+Word = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_PLAIN)
+]
 Share = Annotated[float, Field(allow_inf_nan=False)]
 
 

@@ -84,7 +84,7 @@ def test_those_that_can_come_in_do_and_the_others_are_named(
     rows = [
         {"id": "behind", "class": "smoke", "bind": "storey:#3", "gateway": "gate-9"},
         {"id": "gate-9", "class": "gateway", "place": [113.8801, 22.9201]},
-        {"id": "007", "class": "电表", "bind": "unit:#202", "name": "202电表"},
+        {"id": " 007 ", "class": "电表", "bind": "unit:#202", "name": "202电表"},
         {"id": "crane-1", "class": "塔吊"},
         {"id": "nowhere", "class": "power_meter", "bind": "unit:#99999"},
         {"id": "alone", "class": "smoke", "gateway": "no-such-gateway"},

@@ -35,6 +35,8 @@ RULE = {
 }
 
 BODIES = {
+    "POST /devices": {"source": "test", "devices": [{"id": "x", "class": "no-such-class"}]},
+    "POST /devices/{id}/bind": {"to": None},
     "POST /devices/claim": {"code": "0000-0000-0000-0000"},
     "PUT /session/password": {"old": "x", "new": "y"},
     "PUT /session/codes": {"secret": "x", "code": "y"},
@@ -151,6 +153,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "GET /feeds/{name}": (PUBLIC, "/feeds/nothing"),
     "POST /feeds/{name}": (DEVICES, "/feeds/nothing"),
     "POST /feeds/{name}/{path:path}": (DEVICES, "/feeds/nothing/up"),
+    "POST /devices": (DEVICES, "/devices"),
+    "POST /devices/{id}/bind": (DEVICES, "/devices/1/bind"),
     "POST /devices/claim": (PUBLIC, "/devices/claim"),
     "POST /devices/{id}/key": (DEVICES, "/devices/1/key"),
     "POST /devices/{id}/readings": (DEVICES, "/devices/1/readings"),
