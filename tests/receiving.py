@@ -16,12 +16,15 @@ class Receiver:
         self.key, self.answers = key, [204]
         self.got: list[dict[str, Any]] = []
         self.unproved = 0
+        self.said: dict[str, str] = {}
+        """The headers of the last message."""
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 said = {name.lower(): value for name, value in self.headers.items()}
+                receiver.said = said
                 if proves(receiver.key, said, body, time.time()):
                     seen = {"key": said["webhook-id"], "host": said["host"], **json.loads(body)}
                     receiver.got.append(seen)
@@ -34,6 +37,8 @@ class Receiver:
                 self.send_response(status)
                 if 300 <= status < 400:
                     self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+                if status in (429, 503):
+                    self.send_header("Retry-After", "3000")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

@@ -1,4 +1,4 @@
-"""Webhooks: who is told of alarms over HTTP; for the system administrator."""
+"""Webhooks: who is told of alarms and sent readings over HTTP; for administrators."""
 
 from typing import Annotated, Any
 
@@ -23,8 +23,8 @@ from api.schemas.webhooks import (
 )
 from cim.errors import NotAllowed, UnknownKey
 from cim.feeds.webhooks import hooks
+from cim.feeds.webhooks.filters import filter_of
 from cim.privacy import open_vault
-from cim.security.rights import SYSTEM
 
 router = APIRouter(tags=["alarms"], responses=PROBLEMS | ABSENT)
 CONFLICT: dict[int | str, dict[str, Any]] = {
@@ -34,15 +34,23 @@ SECRET = {"Cache-Control": "no-store"}
 
 
 async def administrator(caller: CallerDep) -> Caller:
-    """The system administrator; UnknownKey or NotAllowed for any other."""
+    """The system or the security administrator; UnknownKey or NotAllowed for any other."""
     if not caller.known:
         raise UnknownKey("Webhooks need signing in.", "管理推送需要登录。")
-    if not caller.may(SYSTEM):
-        raise NotAllowed("That is for the system administrator.", "此操作仅限系统管理员。")
+    if not hats(caller):
+        raise NotAllowed(
+            "That is for the system and the security administrator.",
+            "此操作仅限系统管理员和安全管理员。",
+        )
     return caller
 
 
 AdminDep = Annotated[Caller, Depends(administrator)]
+
+
+def hats(caller: Caller) -> frozenset[str]:
+    """What a caller administers, of what webhooks are decided on by."""
+    return frozenset(scope for scope in hooks.EVERYTHING if caller.may(scope))
 
 
 @router.get("/webhooks", summary="Who is told of alarms", response_model=Webhooks)
@@ -53,7 +61,7 @@ async def webhooks(request: Request, caller: AdminDep) -> Response:
 
 @router.post(
     "/webhooks",
-    summary="Tell somebody of alarms",
+    summary="Tell somebody of alarms, or send readings",
     response_model=NewWebhook,
     status_code=201,
     responses=CONFLICT,
@@ -65,6 +73,8 @@ async def add_webhook(
 
     Messages are signed as Standard Webhooks has it, sent in order, at least once, and for a day and
     a half again where they fail. Into networks of our own only those go that the settings name.
+    With `readings` in the filter readings are sent too. A filter that has homes, secrecy, or who
+    goes in and out in it, is for the security administrator.
     """
     vault = await run_in_threadpool(open_vault, settings)
 
@@ -72,6 +82,7 @@ async def add_webhook(
         id, secret = hooks.add(connection, vault, hook.name, hook.url, hook.filter, caller.actor)
         return {"id": id, "secret": secret}
 
+    hooks.allow(hats(caller), filter_of(hook.filter))
     made = await changed(request, caller, work)
     headers = SECRET | {"Location": f"/webhooks/{made['id']}"}
     return Response(orjson.dumps(made), 201, headers, "application/json")
@@ -95,10 +106,14 @@ async def dead_letters(
 async def change_webhook(
     id: Id, request: Request, caller: AdminDep, settings: SettingsDep, change: WebhookChange
 ) -> Response:
-    """What is not said stays; with `secret` it gets a new one, which is in this answer alone."""
+    """What is not said stays; with `secret` it gets a new one, which is in this answer alone.
+
+    For a day messages are signed with the secret before too, unless `at_once` is true.
+    """
     vault = await run_in_threadpool(open_vault, settings)
     said = change.model_dump()
-    fresh = await changed(request, caller, lambda c: hooks.change(c, vault, id, said))
+    allowed = hats(caller)
+    fresh = await changed(request, caller, lambda c: hooks.change(c, vault, id, said, allowed))
     return json({"id": id, "secret": fresh}, **SECRET)
 
 

@@ -1,4 +1,4 @@
-"""Webhooks: who is told of alarms, and what could not be told."""
+"""Webhooks: who is told of alarms and sent readings, and what could not be sent."""
 
 from datetime import datetime
 from typing import Any
@@ -19,11 +19,13 @@ HOOK: dict[str, Any] = {
     "dead": 0,
     "last_sent": "2026-11-20T09:00:00Z",
     "failing": None,
+    "readings_sent": 0,
+    "readings_dropped": 0,
 }
 
 
 class Receiver(Answer):
-    """Somebody who is told of alarms over HTTP."""
+    """Somebody who is told of alarms, or sent readings, over HTTP."""
 
     id: int
     name: str
@@ -36,6 +38,10 @@ class Receiver(Answer):
     dead: int = Field(description="messages that were given up")
     last_sent: datetime | None
     failing: str | None = Field(description="why the first that waits failed")
+    readings_sent: int = Field(description="readings that were taken")
+    readings_dropped: int = Field(
+        description="readings that waited too long, or were too many, and are not sent"
+    )
 
 
 class Webhooks(Answer):
@@ -73,7 +79,10 @@ class WebhookIn(BaseModel):
     name: str = Field(min_length=1, max_length=100)
     url: str = Field(min_length=1, max_length=2000)
     filter: dict[str, Any] = Field(
-        {}, description="kinds, classes, entries, severity, area, estate, homes, secrecy"
+        {},
+        description="of alarms kinds, entries, severity, `alarms: false` for none; of readings "
+        "`readings` (every, changed, latest), properties, datastreams, every_s; of both classes, "
+        "area, estate, homes, secrecy",
     )
 
 
@@ -86,6 +95,9 @@ class WebhookChange(BaseModel):
     filter: dict[str, Any] | None = None
     enabled: bool | None = None
     secret: bool = Field(False, description="true: it gets a new one")
+    at_once: bool = Field(
+        False, description="true: the secret before signs no more; else for a day it does too"
+    )
 
 
 class Dead(Answer):
@@ -94,9 +106,10 @@ class Dead(Answer):
     id: int
     webhook_id: int
     name: str
-    event_id: int
-    kind: str
-    at: datetime
+    event_id: int | None = Field(description="the alarm; null of readings")
+    kind: str = Field(description="what happened to it; readings")
+    at: datetime = Field(description="when; of readings when the first was measured")
+    readings: int | None = Field(description="how many readings; null of an alarm")
     tries: int
     status: int | None = Field(description="HTTP status of the last answer")
     error: str | None
@@ -116,6 +129,7 @@ class DeadLetters(Answer):
                     "event_id": 7,
                     "kind": "begin",
                     "at": "2026-11-20T08:00:00Z",
+                    "readings": None,
                     "tries": 12,
                     "status": 503,
                     "error": "HTTP 503",

@@ -1,17 +1,19 @@
-"""`cim webhook`: who is told of alarms over HTTP, and what could not be told."""
+"""`cim webhook`: who is told of alarms and sent readings over HTTP, and what could not be sent."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
 from sqlalchemy import Connection
 
 from cim import settings as settings_module
-from cim.commands.acting import acting, as_who, say
+from cim.commands.acting import acting, as_who, opened, say
 from cim.commands.listing import Row, as_json, show
 from cim.errors import InvalidQuery, NotFound
 from cim.feeds.webhooks import hooks
+from cim.feeds.webhooks.filters import MODES, keeper
 from cim.privacy import open_vault
 from cim.security.rights import SYSTEM
 from cim.store.queries.feeds import webhooks as queries
@@ -19,14 +21,15 @@ from cim.store.queries.feeds import webhooks as queries
 
 @click.group()
 def webhook() -> None:
-    """Who is told of alarms over HTTP: regulators, platforms. 告警推送。
+    """Who is told of alarms and sent readings over HTTP: regulators, platforms. 告警与读数推送。
 
-    Messages are signed as Standard Webhooks has it; docs/howto/alarms.md says how to take them.
+    Messages are signed as Standard Webhooks has it; docs/howto/webhooks.md says how to take them.
     They are sent by `cim worker`.
 
     \b
     Example:
-      cim webhook add 电梯安检 https://regulator.example/alarms --classes lift --as system
+      cim webhook add 电梯安检 https://regulator.example/lifts --classes lift \\
+        --readings every --as system
       cim webhook list
       cim webhook dead
       cim webhook again 电梯安检 --as system
@@ -40,32 +43,72 @@ def _found(connection: Connection, name: str) -> int:
     return int(row.id)
 
 
+LISTS = ("kinds", "classes", "entries", "properties", "datastreams")
+
+
 def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say which alarms."""
+    """The options that say which alarms and readings."""
     for option in (
-        click.option("--kinds", help="Kinds, with commas between 类别: 故障,困人."),
+        click.option("--kinds", help="Kinds of alarms, with commas between 类别: 故障,困人."),
         click.option("--classes", help="Classes of devices 设备类别: lift,smoke."),
-        click.option("--entries", help="What happens to them 事件: begin,end."),
+        click.option("--entries", help="What happens to alarms 事件: begin,end."),
         click.option("--severity", type=click.IntRange(1, 4), help="That, or worse 最低级别."),
         click.option("--area", type=int, help="In the area of that id 行政区划编号."),
         click.option("--estate", type=int, help="In the estate of that id 小区编号."),
         click.option(
-            "--homes", is_flag=True, default=None, help="Devices in units too 含户内设备."
+            "--homes/--no-homes",
+            default=None,
+            help="Devices in units too 含户内设备; for the security administrator.",
         ),
-        click.option("--secrecy", type=int, help="Devices up to that level too 最高密级."),
+        click.option(
+            "--secrecy", type=int, help="Devices up to that level too 最高密级; for the same."
+        ),
+        click.option("--alarms/--no-alarms", default=None, help="Alarms, or none 是否推送告警."),
+        click.option(
+            "--readings",
+            type=click.Choice([*MODES, "none"]),
+            help="Readings 读数: every, changed, of each message the latest, none.",
+        ),
+        click.option("--properties", help="Readings of what is measured 观测属性: fault,speed."),
+        click.option("--datastreams", help="Readings of these, by their ids 数据流编号: 11,12."),
+        click.option("--every", "every_s", type=int, help="Seconds of one message 间隔秒数."),
     ):
         command = option(command)
     return command
 
 
-def _said(given: dict[str, Any]) -> dict[str, Any]:
-    """A filter from the options."""
-    lists = ("kinds", "classes", "entries")
-    return {
-        name: [one.strip() for one in value.split(",")] if name in lists else value
-        for name, value in given.items()
-        if value is not None
-    }
+def _said(given: dict[str, Any], kept: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A filter from the options, over what is kept; an empty list, and none, is any again."""
+    found = dict(kept or {})
+    for name, value in given.items():
+        if value is None:
+            continue
+        if name in LISTS:
+            words = [one.strip() for one in value.split(",") if one.strip()]
+            found[name] = [_number(one) for one in words] if name == "datastreams" else words
+        else:
+            found[name] = None if value == "none" else value
+        if found[name] == []:
+            found[name] = None
+    if given.get("readings") == "none":
+        for name in ("properties", "datastreams", "every_s"):
+            found.pop(name, None)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _number(word: str) -> int:
+    if not (word.isascii() and word.isdecimal()):
+        raise InvalidQuery(
+            "--datastreams takes ids, with commas between.", "--datastreams 须为编号，以逗号分隔。"
+        )
+    return int(word)
+
+
+@contextmanager
+def _deciding(who: str, *filters: Mapping[str, Any]) -> Iterator[Connection]:
+    """A transaction of the administrator who decides on such filters."""
+    with acting(who, False, keeper(*filters)) as connection:
+        yield connection
 
 
 @webhook.command()
@@ -74,16 +117,20 @@ def _said(given: dict[str, Any]) -> dict[str, Any]:
 @_filtered
 @as_who
 def add(name: str, url: str, who: str, **given: Any) -> None:
-    """Tell somebody of alarms from now on; the secret is shown once. 新增推送。
+    """Tell somebody of alarms from now on, and send readings; the secret is shown once. 新增推送。
 
     \b
     Example:
-      cim webhook add 电梯安检 https://regulator.example/alarms --classes lift --as system
+      cim webhook add 应急 https://duty.example/alarms --severity 3 --as system
+      cim webhook add 电梯安检 https://regulator.example/lifts --classes lift \\
+        --readings every --every 10 --as system
+      cim webhook add 燃气 https://gas.example/homes --classes gas --homes --as security
     """
-    with acting(who, False, SYSTEM) as connection:
+    told = _said(given)
+    with _deciding(who, told) as connection:
         vault = open_vault(settings_module.load())
-        id, secret = hooks.add(connection, vault, name, url, _said(given), who)
-    say(f"webhook {id} is told of alarms from now on", f"推送 {id} 已启用")
+        id, secret = hooks.add(connection, vault, name, url, told, who)
+    say(f"webhook {id} is told from now on", f"推送 {id} 已启用")
     click.echo(secret)
     say("the secret is shown this once", "密钥仅显示这一次")
 
@@ -103,6 +150,10 @@ def list_them(as_json: bool) -> None:
         "which 范围": lambda row: json.dumps(row["filter"], ensure_ascii=False),
         "waiting 待发": lambda row: str(row["waiting"]),
         "given up 失败": lambda row: str(row["dead"]),
+        "readings 读数": lambda row: (
+            f"{row['readings_sent']}"
+            + (f" ({row['readings_dropped']} dropped 丢弃)" if row["readings_dropped"] else "")
+        ),
         "sent last 最近成功": lambda row: (
             f"{row['last_sent']:%Y-%m-%d %H:%M:%S}" if row["last_sent"] else ""
         ),
@@ -116,25 +167,39 @@ def list_them(as_json: bool) -> None:
 @click.option("--url", help="Another address 新地址.")
 @click.option("--on/--off", "enabled", default=None, help="In use, or not 启用或停用.")
 @click.option("--secret", is_flag=True, help="A new secret, shown once 更换密钥.")
+@click.option(
+    "--at-once", is_flag=True, help="The old secret signs no more 旧密钥立即失效; else for a day."
+)
 @_filtered
 @as_who
 def change(
-    name: str, url: str | None, enabled: bool | None, secret: bool, who: str, **given: Any
+    name: str,
+    url: str | None,
+    enabled: bool | None,
+    secret: bool,
+    at_once: bool,
+    who: str,
+    **given: Any,
 ) -> None:
-    """Change an address, a secret, or of what somebody is told. 修改推送。
+    """Change an address, a secret, or of what somebody is told; the rest stays. 修改推送。
 
     \b
     Example:
       cim webhook change 电梯安检 --off --as system
       cim webhook change 电梯安检 --secret --as system
+      cim webhook change 电梯安检 --classes "" --readings none --as system
     """
-    told = _said(given) or None
-    if not (url or secret or told or enabled is not None):
+    asked = any(value is not None for value in given.values())
+    if not (url or secret or asked or enabled is not None):
         raise InvalidQuery("Say what is to be changed.", "请指定要修改的内容。")
-    with acting(who, False, SYSTEM) as connection:
+    with opened() as (_, engine), engine.begin() as connection:
+        kept = connection.execute(queries.KEPT, {"id": _found(connection, name)}).one()
+    told = _said(given, kept.filter) if asked else None
+    switched = not (url or secret or asked)
+    with _deciding(who, *([] if switched else [kept.filter, told or {}])) as connection:
         vault = open_vault(settings_module.load())
-        said = {"url": url, "enabled": enabled, "secret": secret, "filter": told}
-        fresh = hooks.change(connection, vault, _found(connection, name), said)
+        said = {"url": url, "enabled": enabled, "secret": secret, "at_once": at_once}
+        fresh = hooks.change(connection, vault, kept.id, said | {"filter": told})
     say(f"{name} is changed", f"{name} 已修改")
     if fresh:
         click.echo(fresh)
@@ -168,7 +233,11 @@ def dead(limit: int, as_json: bool) -> None:
     columns: dict[str, Callable[[Row], str]] = {
         "id 编号": lambda row: str(row["id"]),
         "to 推送": lambda row: row["name"],
-        "alarm 告警": lambda row: f"{row['event_id']} {row['kind']}",
+        "what 内容": lambda row: (
+            f"{row['event_id']} {row['kind']}"
+            if row["event_id"]
+            else f"{row['readings']} readings 读数"
+        ),
         "at 时间": lambda row: f"{row['at']:%Y-%m-%d %H:%M:%S}",
         "tries 次数": lambda row: str(row["tries"]),
         "why 原因": lambda row: row["error"] or "",

@@ -22,6 +22,7 @@ from cim.model import (
     spaces,
     terrain,
     vector,
+    webhooks,
 )
 from cim.model.base import CITY, PII, PLATFORM, SECURITY, SRID, metadata
 
@@ -53,4 +54,5 @@ __all__ = [
     "spaces",
     "terrain",
     "vector",
+    "webhooks",
 ]

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 
-from cim.model.base import CITY, PLATFORM, geometry, identity, metadata, reference
+from cim.model.base import CITY, geometry, identity, metadata, reference
 
 
 def _moment(name: str, comment: str, *, now: bool = False) -> Column[Any]:
@@ -273,67 +273,4 @@ event_entry = Table(
     Index("uq_event_entry_chain", "lane", "no", unique=True),
     schema=CITY,
     comment="history of alarms, append-only, each entry chained to the one before",
-)
-
-webhook = Table(
-    "webhook",
-    metadata,
-    identity(),
-    Column("name", Text, nullable=False, comment="whose it is: a regulator, a platform"),
-    Column("url", Text, nullable=False, comment="where it is sent"),
-    Column("secret_enc", LargeBinary, nullable=False, comment="what it is signed with, encrypted"),
-    Column(
-        "filter",
-        JSONB,
-        nullable=False,
-        server_default=sql("'{}'"),
-        comment="which alarms: kinds, classes, severity, entries, area, estate, homes, secrecy",
-    ),
-    Column("enabled", Boolean, nullable=False, server_default=sql("true"), comment="in use"),
-    Column("made_by", Text, comment="an account"),
-    _moment("made_at", "made", now=True),
-    _moment("ended_at", "taken away"),
-    Index("uq_webhook_name", "name", unique=True, postgresql_where=sql("ended_at IS NULL")),
-    schema=PLATFORM,
-    comment="who is told of alarms over HTTP",
-)
-
-webhook_delivery = Table(
-    "webhook_delivery",
-    metadata,
-    identity("the order in which they are sent"),
-    reference("webhook_id", f"{PLATFORM}.webhook", "to whom", nullable=False),
-    Column("entry_id", BigInteger, nullable=False, comment="the entry that is told of"),
-    Column(
-        "key",
-        Text,
-        nullable=False,
-        server_default=sql("'msg_' || replace(gen_random_uuid()::text, '-', '')"),
-        comment="by which the receiver knows it again",
-    ),
-    _moment("made_at", "when it was put here", now=True),
-    Column("tries", Integer, nullable=False, server_default=sql("0"), comment="times tried"),
-    Column(
-        "next_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=sql("now()"),
-        comment="not before",
-    ),
-    Column("status", Integer, comment="HTTP status of the last answer"),
-    Column("error", Text, comment="why the last try failed"),
-    _moment("sent_at", "taken by the receiver"),
-    _moment("dead_at", "given up; it can be sent again"),
-    Index(
-        "ix_webhook_delivery_waiting",
-        "webhook_id",
-        "id",
-        postgresql_where=sql("sent_at IS NULL AND dead_at IS NULL"),
-    ),
-    Index("uq_webhook_delivery_entry", "webhook_id", "entry_id", unique=True),
-    Index(
-        "ix_webhook_delivery_dead", "webhook_id", "id", postgresql_where=sql("dead_at IS NOT NULL")
-    ),
-    schema=PLATFORM,
-    comment="what is to be told to whom: written with the alarm, sent at least once, in order",
 )

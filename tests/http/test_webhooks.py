@@ -18,9 +18,14 @@ HOOK = {"name": "电梯安检", "url": "https://regulator.example/alarms", "filt
 def admin(city: Settings) -> Iterator[TestClient]:
     """The system administrator's browser."""
     with TestClient(create_app(city)) as page:
-        answer = page.post("/session", json={"name": "system", "password": PASSWORD})
-        page.headers["X-CSRF-Token"] = answer.json()["csrf"]
+        sign_in(page, "system")
         yield page
+
+
+def sign_in(page: TestClient, name: str) -> None:
+    page.headers.pop("X-CSRF-Token", None)
+    answer = page.post("/session", json={"name": name, "password": PASSWORD})
+    page.headers["X-CSRF-Token"] = answer.json()["csrf"]
 
 
 def test_a_webhook_is_added_changed_and_taken_away(admin: TestClient, engine: Engine) -> None:
@@ -53,6 +58,11 @@ def test_a_webhook_is_added_changed_and_taken_away(admin: TestClient, engine: En
         ({"filter": {"colour": 1}}, "colour"),
         ({"filter": {"kinds": ["\x00"]}}, "kinds"),
         ({"filter": {"area": -1}}, "area"),
+        ({"filter": {"readings": "some"}}, "readings"),
+        ({"filter": {"properties": ["fault"]}}, "properties"),
+        ({"filter": {"readings": "every", "every_s": 0}}, "every_s"),
+        ({"filter": {"readings": "every", "datastreams": [True]}}, "datastreams"),
+        ({"filter": {"alarms": False}}, "nothing"),
     ],
 )
 def test_what_cannot_be_sent_to_is_refused(
@@ -77,3 +87,25 @@ def test_what_was_given_up_is_sent_again(admin: TestClient, engine: Engine) -> N
     assert admin.post(f"/webhooks/{id}/again?delivery={dead['id']}").json() == {"waiting": 1}
     assert admin.get("/dead-webhooks").json() == {"dead": []}
     assert admin.get("/webhooks").json()["webhooks"][0]["waiting"] == 1
+
+
+def test_what_tells_of_homes_is_for_the_security_administrator_to_give(admin: TestClient) -> None:
+    homes = HOOK | {"name": "燃气", "filter": {"classes": ["gas"], "homes": True}}
+    plain = admin.post("/webhooks", json=HOOK | {"name": "物业"}).json()["id"]
+    refused = admin.post("/webhooks", json=homes)
+    assert refused.status_code == 403 and "security administrator" in refused.json()["detail"]
+    widened = {"filter": {"classes": ["access"], "readings": "every"}}
+    assert admin.patch(f"/webhooks/{plain}", json=widened).status_code == 403
+    try:
+        sign_in(admin, "security")
+        given = admin.post("/webhooks", json=homes).json()["id"]
+        assert admin.patch(f"/webhooks/{plain}", json={"secret": True}).status_code == 403
+        sign_in(admin, "system")
+        # Where it is sent, and what with, is not for who may not decide on what is in it.
+        for change in ({"url": "https://elsewhere.example/"}, {"secret": True}, {"filter": {}}):
+            assert admin.patch(f"/webhooks/{given}", json=change).status_code == 403
+        assert admin.patch(f"/webhooks/{given}", json={"enabled": False}).status_code == 200
+        assert admin.delete(f"/webhooks/{given}").status_code == 204
+        assert admin.post(f"/webhooks/{given}/again").status_code == 404
+    finally:
+        sign_in(admin, "system")

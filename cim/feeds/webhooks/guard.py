@@ -8,7 +8,9 @@ connected to: a name that means another place a moment later does not matter.
 import asyncio
 import ipaddress
 import socket
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from cim.errors import InvalidQuery, NotAllowed
@@ -19,13 +21,24 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 """IPv6 that stands for IPv4 (RFC 6052)."""
 
+INSIDE: Final = tuple(
+    ipaddress.ip_network(one)
+    for one in ("168.63.129.16", "192.0.0.0/24", "192.88.99.0/24", "3fff::/20")
+)
+"""What looks like the world and is none: the host of a virtual machine, where clouds answer for its
+credentials (Azure, Oracle), ways from IPv6 to IPv4, addresses for examples."""
+
+
+MOST: Final = 3
+"""Most addresses of one name that are tried."""
+
 
 @dataclass(frozen=True)
 class Target:
     """What is connected to, and what it is asked by."""
 
-    url: str
-    """With the address in the place of the name."""
+    urls: tuple[str, ...]
+    """With an address in the place of the name: each that it has, in the order to try them in."""
 
     host: str
     """The name, with the port where it is not the usual one."""
@@ -94,20 +107,23 @@ def is_allowed(address: Address, allowed: tuple[Network, ...]) -> bool:
     if any(found.version == one.version and found in one for one in allowed):
         return True
     local = isinstance(found, ipaddress.IPv6Address) and found.is_site_local  # is_global has it in
+    local = local or any(found.version == one.version and found in one for one in INSIDE)
     return found.is_global and not (found.is_multicast or found.is_reserved or local)
 
 
-async def target(url: str, allowed: tuple[Network, ...]) -> Target:
+async def target(url: str, allowed: tuple[Network, ...], threads: Executor | None = None) -> Target:
     """Where to connect for an address; NotAllowed where that is a network that only we can reach.
 
-    Without encryption only into networks of the setting.  Raises OSError where nobody knows the
-    name.
+    Without encryption only into networks of the setting.  Names are looked up by `threads`, for a
+    look-up may take as long as it likes.  Raises OSError where nobody knows the name.
     """
     parts = check(url)
     name, encrypted = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if encrypted else 80)
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    found = await loop.run_in_executor(
+        threads, socket.getaddrinfo, name, port, 0, socket.SOCK_STREAM
+    )
     addresses = [ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in found]
     if not addresses or not all(is_allowed(one, allowed) for one in addresses):
         raise NotAllowed(
@@ -120,8 +136,9 @@ async def target(url: str, allowed: tuple[Network, ...]) -> Target:
         raise NotAllowed(
             "Messages leave for other networks by https alone.", "向外部网络发送须使用 https。"
         )
-    first = addresses[0]
-    at = f"[{first}]" if first.version == 6 else str(first)
     usual = 443 if encrypted else 80
-    host = name if port == usual else f"{name}:{port}"
-    return Target(parts._replace(netloc=f"{at}:{port}").geturl(), host, name)
+    said = f"[{name}]" if ":" in name else name
+    host = said if port == usual else f"{said}:{port}"
+    places = [f"[{one}]" if one.version == 6 else str(one) for one in dict.fromkeys(addresses)]
+    urls = tuple(parts._replace(netloc=f"{one}:{port}").geturl() for one in places[:MOST])
+    return Target(urls, host, name)

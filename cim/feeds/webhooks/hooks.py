@@ -1,79 +1,24 @@
 """Webhooks kept: added, changed, taken away; what was given up listed and sent again."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, get_args
+from typing import Any
 
 from sqlalchemy import Connection
 
-from cim.errors import Conflict, InvalidQuery, NotFound
-from cim.feeds.alarms.rules import KINDS
+from cim.errors import Conflict, InvalidQuery, NotAllowed, NotFound
+from cim.feeds.webhooks.filters import filter_of, keeper
 from cim.feeds.webhooks.guard import check
-from cim.feeds.webhooks.signing import key_of, new_secret
+from cim.feeds.webhooks.signing import followed, key_of, new_secret
 from cim.privacy import Vault
+from cim.security.rights import SECURITY, SYSTEM
 from cim.security.secrets import WEBHOOK
 from cim.store.queries.feeds import webhooks as queries
 from cim.store.queries.security.callers import record
 
-ENTRIES: Final = ("begin", "again", "acknowledge", "note", "end", "false", "reopen")
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Which alarms a webhook is told of; what is None is any."""
-
-    kinds: Sequence[str] | None = None
-    classes: Sequence[str] | None = None
-    entries: Sequence[str] | None = None
-    severity: int | None = None
-    area: int | None = None
-    estate: int | None = None
-    homes: bool | None = None
-    """Alarms of devices in units too."""
-
-    secrecy: int | None = None
-    """And those of devices that are not public, up to this level."""
-
-
-def filter_of(said: Mapping[str, Any]) -> dict[str, Any]:
-    """A filter as it is kept; InvalidQuery names what is wrong.
-
-    >>> filter_of({"severity": 3, "homes": True})
-    {'severity': 3, 'homes': True}
-    """
-    for name, value in said.items():
-        if name not in Filter.__dataclass_fields__:
-            known = ", ".join(Filter.__dataclass_fields__)
-            name = name[:50] if name.isprintable() else "?"  # noqa: PLW2901 - as it may be told
-            raise InvalidQuery(
-                f"filter may hold {known}; {name} is none.", f"filter 可含 {known}；没有 {name}。"
-            )
-        kind = get_args(Filter.__annotations__[name])[0]
-        if not _fits(value, kind):
-            raise InvalidQuery(f"filter.{name} is not valid.", f"filter.{name} 无效。")
-    for name, among in (("kinds", KINDS), ("entries", ENTRIES)):
-        if strange := sorted(set(said.get(name) or ()) - set(among)):
-            raise InvalidQuery(
-                f"filter.{name}: there is no {strange[0]}; there are {', '.join(among)}.",
-                f"filter.{name}：没有 {strange[0]}；可用：{'、'.join(among)}。",
-            )
-    return {name: value for name, value in said.items() if value is not None}
-
-
-def _fits(value: object, kind: Any) -> bool:
-    """Whether a value is one of a field of this kind; true is no number."""
-    if value is None:
-        return True
-    if kind is bool or isinstance(value, bool):
-        return isinstance(value, bool) and kind is bool
-    if kind is int:
-        return isinstance(value, int) and 0 <= value < 2**53
-    return (
-        isinstance(value, list)
-        and 0 < len(value) <= 100
-        and all(isinstance(one, str) and one.isprintable() for one in value)
-    )
+EVERYTHING = frozenset({SYSTEM, SECURITY})
+"""What both administrators may do."""
 
 
 def add(
@@ -87,9 +32,10 @@ def add(
 ) -> tuple[int, str]:
     """Add a webhook; its id and its secret, which is shown once.
 
-    It is told of what happens from now on.
+    It is told of what happens from now on. Whether whoever asks may say so, `allow` tells.
     """
     check(url)
+    wanted = filter_of(said)
     kept = " ".join(name.split())
     if not kept or len(kept) > 100 or not kept.isprintable():
         raise InvalidQuery("name must have 1 to 100 characters.", "name 须为 1 至 100 个字符。")
@@ -97,10 +43,10 @@ def add(
         raise Conflict(f"There is a webhook {kept} already.", f"已有名为 {kept} 的推送。")
     chosen = secret or new_secret()
     key_of(chosen)
-    values = {"name": kept, "url": url, "by": by, "filter": json.dumps(filter_of(said))}
+    values = {"name": kept, "url": url, "by": by, "filter": json.dumps(wanted)}
     sealed = vault.encrypt([chosen], WEBHOOK)[0]
     id: int = connection.execute(queries.ADD, values | {"secret": sealed}).scalar_one()
-    _log(connection, "add", id, ["name", "url", "filter"])
+    _log(connection, "add", id, ["name", "url", "filter"], wanted)
     return id, chosen
 
 
@@ -109,17 +55,33 @@ def change(
     vault: Vault,
     id: int,
     said: Mapping[str, Any],
+    hats: frozenset[str] = EVERYTHING,
 ) -> str | None:
-    """Change `url`, `filter` or `enabled`; with `secret` true it gets a new one, which is shown."""
+    """Change `url`, `filter` or `enabled`; with `secret` true it gets a new one, which is shown.
+
+    For a day messages are signed with the one before too, but where `at_once` is true. NotAllowed
+    where whoever asks does not decide on such a webhook; on and off it is for both administrators.
+    """
+    row = connection.execute(queries.KEPT, {"id": id}).first()
+    if row is None:
+        raise absent(id)
+    fresh = None if said.get("filter") is None else filter_of(said["filter"])
+    if said.get("url") is not None or fresh is not None or said.get("secret"):
+        allow(hats, row.filter, fresh or {})
     if said.get("url") is not None:
         check(said["url"])
-    chosen = new_secret() if said.get("secret") else None
-    kept = None if said.get("filter") is None else json.dumps(filter_of(said["filter"]))
-    values = {"id": id, "url": said.get("url"), "enabled": said.get("enabled"), "filter": kept}
-    sealed = None if chosen is None else vault.encrypt([chosen], WEBHOOK)[0]
-    if connection.execute(queries.CHANGE, values | {"secret": sealed}).first() is None:
-        raise absent(id)
-    _log(connection, "change", id, sorted(name for name in said if said[name] is not None))
+    chosen = sealed = None
+    if said.get("secret"):
+        chosen = kept = new_secret()
+        if not said.get("at_once"):
+            before = vault.decrypt([row.secret_enc], WEBHOOK)[0] or ""
+            kept = followed(before, chosen, time.time())
+        sealed = vault.encrypt([kept], WEBHOOK)[0]
+    values = {"id": id, "url": said.get("url"), "enabled": said.get("enabled"), "secret": sealed}
+    wanted = None if fresh is None else json.dumps(fresh)
+    connection.execute(queries.CHANGE, values | {"filter": wanted})
+    names = sorted(name for name in said if said[name] is not None)
+    _log(connection, "change", id, names, fresh)
     return chosen
 
 
@@ -143,6 +105,8 @@ def dead(connection: Connection, webhook: int | None, limit: int) -> list[dict[s
 
 def again(connection: Connection, webhook: int, id: int | None) -> int:
     """Send what was given up again: one, or all of a webhook; how many."""
+    if connection.execute(queries.KEPT, {"id": webhook}).first() is None:
+        raise absent(webhook)
     asked = {"webhook": webhook, "id": id}
     count = len(connection.execute(queries.AGAIN, asked).all())
     if id is not None and not count:
@@ -156,9 +120,31 @@ def absent(id: int) -> NotFound:
     return NotFound(f"No webhook has the id {id}.", f"没有编号为 {id} 的推送。")
 
 
-def _log(connection: Connection, what: str, id: int, names: Sequence[str]) -> None:
-    """A line in the audit log: which webhook, and which fields of it."""
-    detail = {"fields": list(names)}
+def allow(hats: frozenset[str], *filters: Mapping[str, Any]) -> None:
+    """NotAllowed where another administrator decides on webhooks of these filters."""
+    wanted = keeper(*filters)
+    if wanted in hats:
+        return
+    if wanted == SECURITY:
+        raise NotAllowed(
+            "Sending what tells of homes, of who goes in and out, or is not public, is for the "
+            "security administrator to decide.",
+            "推送户内、出入或非公开信息须由安全管理员决定。",
+        )
+    raise NotAllowed("That is for the system administrator.", "此操作仅限系统管理员。")
+
+
+def _log(
+    connection: Connection,
+    what: str,
+    id: int,
+    names: Sequence[str],
+    allowed: Mapping[str, Any] | None = None,
+) -> None:
+    """A line in the audit log: which webhook, which fields of it, and what it is allowed."""
+    detail: dict[str, Any] = {"fields": list(names)}
+    if allowed is not None:
+        detail["filter"] = dict(allowed)
     connection.execute(
         record(f"webhook.{what}", object_type="webhook", object_id=id, detail=detail)
     )

@@ -8,6 +8,7 @@ import base64
 import binascii
 import hmac
 import os
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -19,6 +20,9 @@ LEAST, MOST = 24, 64
 
 LATE: Final = 300
 """Seconds after which a receiver takes a message for old."""
+
+BOTH: Final = 24 * 3600
+"""Seconds for which messages are signed with the secret before too, once there is another."""
 
 
 def new_secret() -> str:
@@ -44,6 +48,27 @@ def key_of(secret: str) -> bytes:
     return found
 
 
+def followed(kept: str, fresh: str, now: float) -> str:
+    """What is kept once a secret is followed by another: both, and until when the first is used.
+
+    >>> followed("whsec_a", "whsec_b", 1000.0)
+    'whsec_b whsec_a 87400'
+    """
+    return f"{fresh} {kept.partition(' ')[0]} {int(now) + BOTH}"
+
+
+def keys_of(kept: str, now: float) -> list[bytes]:
+    """The keys that messages are signed with now, the newest first.
+
+    >>> one, other = new_secret(), new_secret()
+    >>> len(keys_of(followed(one, other, 0.0), 1.0)), len(keys_of(followed(one, other, 0.0), 1e6))
+    (2, 1)
+    """
+    fresh, _, rest = kept.partition(" ")
+    before, _, until = rest.partition(" ")
+    return [key_of(one) for one in ((fresh, before) if until and now < int(until) else (fresh,))]
+
+
 def signature(key: bytes, id: str, at: int, body: bytes) -> str:
     """HMAC-SHA256 of id, seconds since 1970 and body, with points between, in base64.
 
@@ -55,14 +80,14 @@ def signature(key: bytes, id: str, at: int, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.digest(key, said, sha256)).decode()
 
 
-def headers(key: bytes, id: str, at: int, body: bytes) -> dict[str, str]:
-    """What goes with a message."""
+def headers(keys: Sequence[bytes], id: str, at: int, body: bytes) -> dict[str, str]:
+    """What goes with a message; it is signed with each of the keys."""
     return {
         "content-type": "application/json",
         "user-agent": "cimtwin",
         "webhook-id": id,
         "webhook-timestamp": str(at),
-        "webhook-signature": signature(key, id, at, body),
+        "webhook-signature": " ".join(signature(key, id, at, body) for key in keys),
     }
 
 

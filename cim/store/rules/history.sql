@@ -1,9 +1,9 @@
 -- Readings summed up: what comes in for an hour that is closed leaves a mark, and who ingests sums up.
 
--- Leave marks for readings just written: streams and times, as many of the one as of the other. Called
--- in their transaction. The lock is held until it ends, and whoever closes an hour waits for it: so a
--- reading is either seen by who sums the hour up, or marked. Marks are only added, so nobody waits
--- for who works them off.
+-- Leave marks for readings just written, corrected or taken away: streams and times, as many of the
+-- one as of the other; who is sent readings is sent them too. Called in their transaction. The lock is
+-- held until it ends, and whoever closes an hour waits for it: so a reading is either seen by who sums
+-- the hour up, or marked. Marks are only added, so nobody waits for who works them off.
 CREATE OR REPLACE FUNCTION city.mark_rollups(streams bigint[], times timestamptz[]) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -20,6 +20,7 @@ BEGIN
       CROSS JOIN LATERAL date_bin('1 hour', r.at, '2000-01-01 00:00+00') AS h(hour)
      WHERE r.at < closed;
     GET DIAGNOSTICS made = ROW_COUNT;
+    PERFORM platform.log_readings(streams, times);
     RETURN made;
 END $$;
 REVOKE ALL ON FUNCTION city.mark_rollups(bigint[], timestamptz[]) FROM PUBLIC;

@@ -116,5 +116,16 @@ def test_webhooks_are_kept_at_the_console(told: Teller, run: Run) -> None:
     assert json.loads(run("webhook", "dead", "--json")) == []
     assert "0 wait again" in run("webhook", "again", "安检", "--as", "system")
     run("webhook", "change", "安检", "--as", "system", code=1)
+    # What is not said of a filter stays; what tells of homes is for another administrator.
+    run("webhook", "change", "安检", "--readings", "changed", "--every", "5", "--as", "system")
+    run("webhook", "change", "安检", "--homes", "--as", "system", code=1)
+    run("webhook", "change", "安检", "--homes", "--as", "security")
+    (kept,) = json.loads(run("webhook", "list", "--json"))
+    readings = {"readings": "changed", "every_s": 5}
+    assert kept["filter"] == {"classes": ["lift"], "homes": True} | readings
+    run("webhook", "change", "安检", "--no-homes", "--readings", "none", "--as", "system", code=1)
+    run("webhook", "change", "安检", "--no-homes", "--readings", "none", "--as", "security")
+    (kept,) = json.loads(run("webhook", "list", "--json"))
+    assert kept["filter"] == {"classes": ["lift"], "homes": False}
     run("webhook", "end", "安检", "--as", "system")
     assert json.loads(run("webhook", "list", "--json")) == []

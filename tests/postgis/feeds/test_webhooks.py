@@ -15,7 +15,7 @@ from cim.settings import Settings
 from tests.alarming import Teller, forget, furnish
 from tests.receiving import Receiver
 
-LIFT1, LIFT2, GAS, SMOKE_STOREY = 1011, 1021, 1061, 1101
+LIFT1, GAS, THROWN, SMOKE_STOREY = 1011, 1061, 1071, 1101
 SECRET = new_secret()
 
 
@@ -184,7 +184,7 @@ def test_the_world_is_sent_to_by_https_alone() -> None:
     with pytest.raises(NotAllowed, match="https"):
         asyncio.run(guard.target("http://9.9.9.9/", ()))
     found = asyncio.run(guard.target("https://9.9.9.9/a?b=c", ()))
-    assert (found.url, found.host) == ("https://9.9.9.9:443/a?b=c", "9.9.9.9")
+    assert (found.urls, found.host) == (("https://9.9.9.9:443/a?b=c",), "9.9.9.9")
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,12 @@ def test_the_secret_is_nowhere_in_the_database_as_it_is(
     assert fresh and fresh != SECRET
     told.say((LIFT1, 0, "E07"))
     assert deliver(told, inside, hook) == 1
-    assert receiver.unproved == 1  # it knows the old one
+    assert (len(receiver.got), receiver.unproved) == (1, 0)  # it knows the old one, for a day
+    with told.engine.begin() as connection:
+        hooks.change(connection, open_vault(inside), hook, {"secret": True, "at_once": True})
+    told.say((LIFT1, 60, "0"))
+    assert deliver(told, inside, hook) == 1
+    assert (len(receiver.got), receiver.unproved) == (1, 1)
     with told.engine.begin() as connection:
         hooks.end(connection, hook)
         assert hooks.listed(connection) == []
@@ -251,6 +256,31 @@ def test_the_secret_is_nowhere_in_the_database_as_it_is(
 def test_a_filter_that_makes_no_sense_is_refused(said: dict[str, Any], names: str) -> None:
     with pytest.raises(InvalidQuery, match=names):
         hooks.filter_of(said)
+
+
+def test_what_waits_is_not_sent_to_whom_it_is_not_allowed_any_more(
+    told: Teller, inside: Settings, receiver: Receiver
+) -> None:
+    hook = add(told, inside, receiver.url, homes=True)
+    told.say((GAS, 0, 1), (LIFT1, 1, "E07"))
+    with told.engine.begin() as connection:
+        hooks.change(connection, open_vault(inside), hook, {"filter": {}})
+    assert deliver(told, inside, hook) == 1
+    assert [one["data"]["alarm"]["device"]["id"] for one in receiver.got] == [101]
+    assert told.rows("SELECT count(*) FROM platform.webhook_delivery WHERE sent_at IS NULL") == [
+        (0,)
+    ]
+
+
+def test_homes_from_which_something_may_have_been_thrown_are_named_to_few(
+    told: Teller, inside: Settings, receiver: Receiver
+) -> None:
+    plain = add(told, inside, receiver.url, "物业")
+    allowed = add(told, inside, receiver.url, "公安", homes=True)
+    told.say((THROWN, 0, 1))
+    assert (deliver(told, inside, plain), deliver(told, inside, allowed)) == (1, 1)
+    first, second = (one["data"]["units"] for one in receiver.got)
+    assert first == [] and second != []
 
 
 def test_the_process_that_sends_takes_it_from_the_queue_within_a_moment(

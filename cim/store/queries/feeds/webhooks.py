@@ -10,16 +10,25 @@ ANY: Final = text("SELECT EXISTS (SELECT FROM platform.webhook WHERE enabled AND
 """Whether there is one in use."""
 
 DUE: Final = text("""
-    SELECT h.id FROM platform.webhook h
-    CROSS JOIN LATERAL (SELECT d.next_at FROM platform.webhook_delivery d
+    SELECT h.id, first.readings FROM platform.webhook h
+    CROSS JOIN LATERAL (
+        (SELECT false AS readings, d.next_at FROM platform.webhook_delivery d
         WHERE d.webhook_id = h.id AND d.sent_at IS NULL AND d.dead_at IS NULL
-        ORDER BY d.id LIMIT 1) first
-    WHERE h.enabled AND h.ended_at IS NULL AND first.next_at <= now() ORDER BY h.id""")
-"""Webhooks for which something waits whose time has come."""
+            AND d.entry_id IS NOT NULL ORDER BY d.id LIMIT 1)
+        UNION ALL
+        (SELECT true, d.next_at FROM platform.webhook_delivery d
+        WHERE d.webhook_id = h.id AND d.dead_at IS NULL AND d.entry_id IS NULL
+        ORDER BY d.id LIMIT 1)) first
+    WHERE h.enabled AND h.ended_at IS NULL AND first.next_at <= now()
+    ORDER BY first.readings, h.id""")
+"""Webhooks for which something waits whose time has come: an alarm, or `readings`."""
 
 HOOK: Final = text("""
     SELECT id, name, url, secret_enc FROM platform.webhook
     WHERE id = :id AND enabled AND ended_at IS NULL""")
+
+_HOMES: Final = "coalesce((h.filter ->> 'homes')::boolean, false)"
+"""Whether a webhook `h` may have what tells of homes."""
 
 # What an alarm was when the entry was written is told by the entry; the alarm is as it is now.
 NEXT: Final = text(
@@ -32,15 +41,26 @@ NEXT: Final = text(
             'alarm', {ITEM},
             'units', (SELECT coalesce(json_agg(y.unit_id ORDER BY y.unit_id), '[]')
                 FROM (SELECT u.unit_id FROM city.event_unit u WHERE u.event_id = e.id
-                    ORDER BY u.unit_id LIMIT 2000) y)))::text AS body
-    FROM platform.webhook_delivery x JOIN city.event_entry n ON n.id = x.entry_id
+                    AND (u.how <> 'facade' OR {_HOMES})
+                    ORDER BY u.unit_id LIMIT 2000) y)))::text AS body,
+        (e.object_type IS DISTINCT FROM 'unit' OR {_HOMES})
+            AND coalesce(d.secrecy, 0) <= coalesce((h.filter ->> 'secrecy')::int, 0)
+            AND coalesce(h.filter -> 'kinds' ? e.kind, e.kind <> '门禁') AS allowed
+    FROM platform.webhook_delivery x JOIN platform.webhook h ON h.id = x.webhook_id
+    JOIN city.event_entry n ON n.id = x.entry_id
     JOIN city.event e ON e.id = n.event_id LEFT JOIN city.rule r ON r.id = e.rule_id
     LEFT JOIN city.device d ON d.id = e.device_id
     LEFT JOIN city.code_item i ON i.list_code = 'device_class' AND i.code = d.class_code
     WHERE x.webhook_id = :id AND x.sent_at IS NULL AND x.dead_at IS NULL
     ORDER BY x.id LIMIT 1"""
 )
-"""The first that waits for a webhook, with what it says."""
+"""The first alarm that waits for a webhook, with what it says, and whether it is `allowed` still.
+
+Homes from which something may have been thrown are named to whom homes are told of.
+"""
+
+WITHHELD: Final = text("DELETE FROM platform.webhook_delivery WHERE id = :id")
+"""What waited is not for that receiver any more."""
 
 SENT: Final = text("""
     UPDATE platform.webhook_delivery
@@ -57,10 +77,12 @@ LIST: Final = text("""
             AND d.sent_at IS NULL AND d.dead_at IS NULL) AS waiting,
         (SELECT count(*) FROM platform.webhook_delivery d
             WHERE d.webhook_id = h.id AND d.dead_at IS NOT NULL) AS dead,
-        (SELECT max(d.sent_at) FROM platform.webhook_delivery d WHERE d.webhook_id = h.id)
-            AS last_sent,
+        greatest((SELECT max(d.sent_at) FROM platform.webhook_delivery d
+            WHERE d.webhook_id = h.id), h.readings_at) AS last_sent,
         (SELECT d.error FROM platform.webhook_delivery d WHERE d.webhook_id = h.id
-            AND d.sent_at IS NULL AND d.dead_at IS NULL ORDER BY d.id LIMIT 1) AS failing
+            AND d.sent_at IS NULL AND d.dead_at IS NULL AND d.error IS NOT NULL
+            ORDER BY d.id LIMIT 1) AS failing,
+        h.readings_sent, h.readings_dropped
     FROM platform.webhook h WHERE h.ended_at IS NULL ORDER BY h.name""")
 
 ADD: Final = text("""
@@ -81,10 +103,11 @@ END: Final = text("""
     SELECT id FROM gone""")
 
 DEAD: Final = text("""
-    SELECT d.id, d.webhook_id, h.name, n.event_id, n.kind, n.at, d.tries, d.status, d.error,
-        d.dead_at
+    SELECT d.id, d.webhook_id, h.name, n.event_id, coalesce(n.kind, 'readings') AS kind,
+        coalesce(n.at, (SELECT min(t) FROM unnest(d.times) t)) AS at,
+        cardinality(d.streams) AS readings, d.tries, d.status, d.error, d.dead_at
     FROM platform.webhook_delivery d JOIN platform.webhook h ON h.id = d.webhook_id
-    JOIN city.event_entry n ON n.id = d.entry_id
+    LEFT JOIN city.event_entry n ON n.id = d.entry_id
     WHERE d.dead_at IS NOT NULL AND (CAST(:webhook AS bigint) IS NULL OR d.webhook_id = :webhook)
     ORDER BY d.id LIMIT :limit""")
 
@@ -98,6 +121,12 @@ FORGET: Final = text("""
     WHERE id IN (SELECT id FROM platform.webhook_delivery
         WHERE sent_at < now() - make_interval(days => :days) LIMIT 10000)""")
 """What was sent long ago."""
+
+
+KEPT: Final = text("""
+    SELECT id, name, url, filter, secret_enc FROM platform.webhook
+    WHERE id = :id AND ended_at IS NULL FOR UPDATE""")
+"""A webhook as it is, for who changes it."""
 
 
 def by_name(name: str) -> TextClause:
