@@ -36,6 +36,7 @@ class Group:
         self.ask, self.audience = ask, audience
         self.ids: NDArray[np.int64] = np.empty(0, np.int64)
         self.devices: frozenset[int] = frozenset()
+        self._left_home: dict[int, int] = {}
         self.readers: set[Reader] = set()
         self.spoken = monotonic()
         self.opened: tuple[int, str] | None = None  # of which ring, and the open alarms as JSON
@@ -66,6 +67,7 @@ class Group:
         before = self.ids
         self.ids = np.array([row.id for row in rows], np.int64)
         self.devices = frozenset(row.device_id for row in rows)
+        self._left_home = {row.id: row.left_home for row in rows if row.left_home is not None}
         told = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
         self._about = frames.of("streams", told, Mark(0, 0)).data
         self._until, self.opened = 0.0, None
@@ -108,7 +110,14 @@ class Group:
         at = np.searchsorted(self.ids, ids)
         at[at == len(self.ids)] = 0
         found = np.flatnonzero(self.ids[at] == ids).tolist()
+        if self._left_home:
+            found = [each for each in found if self._is_of_now(lines[each])]
         return frames.of_lines([lines[each] for each in found], mark) if found else None
+
+    def _is_of_now(self, line: str) -> bool:
+        """Whether a reading was not measured in a unit where its device is no longer."""
+        id, ms, _ = line.split(",", 2)
+        return int(ms) >= self._left_home.get(int(id), -inf)
 
     def wants(self, alarm: Mapping[str, Any], units: frozenset[int]) -> bool:
         """Whether an alarm that affects these units is of what is subscribed to."""

@@ -60,6 +60,21 @@ def test_the_public_hears_nothing_of_it_live(client: TestClient) -> None:
     assert {each["event"]: each["data"] for each in said}["readings"] == []
 
 
+def test_what_it_kept_of_the_home_and_sends_late_is_not_heard_either(
+    client: TestClient, engine: Engine
+) -> None:
+    shared = "SELECT min(t.id) FROM city.datastream t JOIN city.device d ON d.id = t.device_id " \
+             "WHERE d.bind_type <> 'unit' AND d.secrecy = 0 AND t.id <> :id"  # fmt: skip
+    with engine.connect() as connection, client.websocket_connect("/live/socket") as socket:
+        other = connection.execute(text(shared), {"id": STREAM}).scalar_one()
+        socket.send_json({"datastream": [STREAM, other], "alarms": "none"})
+        assert [socket.receive_json()["event"] for _ in range(2)] == ["streams", "readings"]
+        late = f"{STREAM},1700000000000,9\n{other},1700000000000,8"
+        connection.execute(text("SELECT pg_notify('cim_readings', :late)"), {"late": late})
+        connection.commit()
+        assert socket.receive_json()["data"] == [[other, 1700000000000, 8]]
+
+
 def test_a_clients_stream_on_a_device_in_a_home_is_of_the_home(
     client: TestClient, key: Any, engine: Engine
 ) -> None:

@@ -146,6 +146,12 @@ def _bound(sql: str, **values: Any) -> TextClause:
     )
 
 
+LEFT_HOME: Final = """(SELECT CAST(extract(epoch FROM max(hb.valid_to)) * 1000 AS bigint)
+        FROM city.device_binding hb
+        WHERE hb.device_id = d.id AND hb.bind_type = 'unit') AS left_home"""
+"""When a device was last taken out of a unit, in milliseconds; what it said before is of there."""
+
+
 def streams(
     named: dict[str, Sequence[int]],
     narrowed: dict[str, Sequence[str]],
@@ -156,7 +162,8 @@ def streams(
 
     In the order of their ids, MOST and one more at most: `id`, `device_id`, `device`, `class`,
     `name`, what a screen calls it (`zh`, `en`), `property`, `unit`, `interval_s`, what the device
-    is bound to (`bind_type`, `bind_id`), its `building_id`, whether it is `faulty`.
+    is bound to (`bind_type`, `bind_id`), its `building_id`, whether it is `faulty`, and when it was
+    last taken out of a unit (`left_home`, milliseconds; NULL where it never was).
     """
     values: dict[str, Any] = dict(named) | dict(narrowed) | audience.values
     bases = [NAMED[name] for name in named] or [BOX if box is not None else ALL]
@@ -177,7 +184,7 @@ def streams(
         f"""SELECT t.id, d.id AS device_id, d.name AS device, d.class_code AS class, t.name,
             coalesce(st.name_zh, t.name) AS zh, coalesce(st.name_en, t.name) AS en,
             t.observed_property AS property, t.unit_ucum AS unit, t.interval_s,
-            d.bind_type, d.bind_id, d.building_id, d.status = 'faulty' AS faulty
+            d.bind_type, d.bind_id, d.building_id, d.status = 'faulty' AS faulty, {LEFT_HOME}
         FROM ({" UNION ".join(bases)}) k JOIN city.datastream t ON t.id = k.id
         LEFT JOIN city.device d ON d.id = t.device_id {LABELLED}
         LEFT JOIN city.building b ON b.id = d.building_id

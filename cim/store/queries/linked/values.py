@@ -45,7 +45,7 @@ def _bound(kind: str, key: str) -> str:
     return f"""(SELECT t.last_value FROM city.device d
         JOIN city.datastream t ON t.device_id = d.id AND t.observed_property = :observed
         WHERE d.bind_type = '{kind}' AND d.bind_id = {key} AND d.ended_at IS NULL
-            AND d.secrecy = 0 AND t.last_value IS NOT NULL
+            AND d.secrecy = 0 AND t.last_value IS NOT NULL AND NOT {OF_A_HOME_BEFORE}
         ORDER BY t.last_at DESC NULLS LAST, t.id LIMIT 1)"""
 
 
