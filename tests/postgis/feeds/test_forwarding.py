@@ -378,10 +378,9 @@ def test_the_process_that_sends_does_all_of_it_by_itself_and_a_slow_one_keeps_no
             if receiver.got:
                 break
             await asyncio.sleep(0.1)
+        hang.close()  # those who wait on it have their answer: there is none
         stopping.set()
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await asyncio.wait_for(running, 20)
 
     told.run(work())
-    hang.close()
     assert had(receiver) == [(LIFT1, 0, "E07")]
