@@ -29,6 +29,7 @@ ALARM: dict[str, Any] = {
         "class": {"code": "lift", "zh": "电梯", "en": "lift"},
     },
     "datastream_id": 1011,
+    "stream": {"name": "fault", "zh": "故障码", "en": "fault code"},
     "object": {"type": "facility", "id": 1},
     "place": {
         "text": "示范小区 3栋 1单元 1号电梯",
@@ -83,6 +84,14 @@ class AlarmDevice(Answer):
     class_: Code = Field(alias="class")
 
 
+class AlarmStream(Answer):
+    """The stream whose readings it was raised by."""
+
+    name: str
+    zh: str = Field(description="as a screen shows it; its name where nothing says more")
+    en: str
+
+
 class Concerned(Answer):
     """What the device is bound to."""
 
@@ -123,6 +132,7 @@ class RaisedAlarm(Answer):
     rule: AlarmRule | None
     device: AlarmDevice | None
     datastream_id: int | None
+    stream: AlarmStream | None
     object: Concerned | None
     place: AlarmPlace
     begun: datetime

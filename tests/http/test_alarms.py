@@ -282,6 +282,9 @@ def test_a_rule_is_added_changed_and_taken_away(client: TestClient, told: Teller
         ({"condition": {"above": "hot"}}, "above"),
         ({"condition": {"above": 1, "beyond": 2}}, "beyond"),
         ({"condition": {"above": 1, "margin": -1}}, "margin"),
+        ({"condition": {"above": float("inf")}}, "above"),
+        ({"condition": {"above": 1, "for_s": 1e18}}, "for_s"),
+        ({"type": "silence", "condition": {"intervals": 1e9}}, "intervals"),
         ({"condition": {"above": 1, "below": 0.5, "margin": 1}}, "margins"),
         ({"type": "state", "condition": {"codes": ["1"], "normal": ["0"]}}, "codes"),
         ({"type": "together", "condition": {"parts": [{"above": 1}]}}, "parts"),
@@ -311,23 +314,47 @@ def test_a_rule_is_tried_on_the_readings_that_are_kept(client: TestClient, told:
                     CASE WHEN n % 4 = 3 THEN 700 ELSE 300 END, CASE n WHEN 7 THEN 4 ELSE 0 END
                 FROM generate_series(0, 11) n""")
         )
-    asked = {"rule": RULE, "since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}
+    asked: dict[str, Any] = {"rule": RULE}
+    asked |= {"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"}
 
-    def looked_at(name: str, **device: object) -> int:
+    def looked_at(name: str, *bound: tuple[str, int, str, str | None], secrecy: int = 0) -> int:
+        """Readings, where the device was bound to these, from when until when."""
+        bound = bound or (("building", 1, "2026-11-19Z", None),)
+        held = ", ".join(
+            f"(109, '{kind}', {id}, '{since}', {repr(until) if until else 'NULL'})"
+            for kind, id, since, until in bound
+        )
         with told.engine.begin() as connection:
             connection.execute(
-                text("UPDATE city.device SET secrecy = :secrecy, bind_type = :kind, bind_id = "
-                     "CASE WHEN :kind = 'unit' THEN (SELECT min(id) FROM city.unit) "
-                     "WHEN :kind IS NOT NULL THEN 1 END WHERE id = 109"),
-                {"secrecy": 0, "kind": "building"} | device,
-            )  # fmt: skip
+                text(f"""UPDATE city.device SET secrecy = {secrecy} WHERE id = 109;
+                    DELETE FROM city.device_binding WHERE device_id = 109;
+                    INSERT INTO city.device_binding (device_id, bind_type, bind_id, valid_from,
+                        valid_to) VALUES {held}""")
+            )
         answer = client.post("/alarm-rule-trials", headers=key(name), json=asked)
         return int(answer.json()["readings"])
 
     # What a rule would have done tells what was read: of nothing that the caller may not read.
     assert looked_at("duty", secrecy=1) == 0
-    assert looked_at("rules-alone", kind="unit") == 0
-    assert looked_at("duty", kind="unit") == 11
+    home = ("unit", 32, "2026-11-19Z", None)
+    assert looked_at("rules-alone", home) == 0
+    assert looked_at("duty", home) == 11
+    # It goes by what the device was bound to then: five hours in the building, the rest in a home.
+    moved = (
+        ("building", 1, "2026-11-19Z", "2026-11-20T05:00Z"),
+        ("unit", 32, "2026-11-20T05:00Z", None),
+    )
+    assert looked_at("rules-alone", *moved) == 5
+    assert looked_at("duty", *moved) == 11
+    asked["rule"] = RULE | {"scope": {"class": ["water_pressure"], "building": [2]}}
+    assert looked_at("duty", *moved) == 0
+    asked["rule"] = RULE | {"scope": {"class": ["water_pressure"], "estate": [1]}}
+    away = (
+        ("building", 1, "2026-11-20T05:00Z", "2026-11-20T08:00Z"),
+        ("project", 7, "2026-11-20T08:00Z", None),
+    )
+    assert looked_at("duty", *away) == 7  # until then it was where it was put up
+    asked["rule"] = RULE
     assert looked_at("rules-alone") == 11
     found = client.post("/alarm-rule-trials", headers=key("duty"), json=asked).json()
     # Four in twelve are above, one of them is not good; the last has not ended.

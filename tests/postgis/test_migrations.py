@@ -110,7 +110,7 @@ def test_migrations_end_where_the_tables_stand(connection: Connection, bare: Set
         driver.execute(files("cim.store").joinpath("rules", "bootstrap.sql").read_bytes())
         metadata.create_all(fresh)
         rules = "security people changes people_counts vector editing feeds history "
-        rules += "alarms_affected alarms webhooks sensorthings"
+        rules += "alarms_places alarms_affected alarms webhooks sensorthings"
         for name in rules.split():
             driver.execute(files("cim.store").joinpath("rules", f"{name}.sql").read_bytes())
         stands = catalogue(fresh)

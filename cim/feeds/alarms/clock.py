@@ -11,8 +11,10 @@ from typing import Any, Final
 
 import asyncpg
 
+from cim.feeds.alarms import silence
 from cim.feeds.alarms.judge import AlarmEvent, Told, write
 from cim.feeds.alarms.judging import Happening, lapse
+from cim.feeds.alarms.silence import Silences
 from cim.feeds.alarms.states import EPOCH, MICRO, Watch, keep, watch_of
 from cim.store.queries.feeds import alarms as queries
 
@@ -22,7 +24,7 @@ LOCK: Final = 1667853691
 ROUND: Final = 1.0
 """Seconds between two looks at what is due."""
 
-LISTENING: Final = 30.0
+LISTENING: Final = silence.ROUND
 """Seconds between two looks for devices that are silent."""
 
 log = logging.getLogger("cim.feeds")
@@ -71,8 +73,10 @@ async def _joined(connection: Any, watches: Any) -> list[Watch]:
     return kept
 
 
-async def listen(connection: Any, now: datetime | None = None) -> list[AlarmEvent]:
-    """Begin alarms of devices that are silent, and end those of devices that have spoken."""
+async def listen(
+    connection: Any, now: datetime | None = None, silences: Silences | None = None
+) -> list[AlarmEvent]:
+    """End alarms of devices that have spoken, and begin those of devices that are silent."""
     at = now or datetime.now(UTC)
     events: list[AlarmEvent] = []
     async with connection.transaction():
@@ -83,16 +87,8 @@ async def listen(connection: Any, now: datetime | None = None) -> list[AlarmEven
             ids, ats = [row["id"] for row in spoken], [row["at"] for row in spoken]
             await connection.execute(queries.END, ids, ats, none, none, "reading")
             events += [AlarmEvent(id, "end", 0, 0) for id in ids]
-        asked = queries.silent(at)
-        quiet = await connection.fetch(asked.sql, *asked.values)
-        if quiet:
-            none = [None] * len(quiet)
-            columns = [[row[name] for row in quiet] for name in ("rule_id", "stream", "since")]
-            for row in await connection.fetch(queries.BEGIN, *columns, none, none):
-                events.append(
-                    AlarmEvent(row["event_id"], "begin", row["rule_id"], row["datastream_id"])
-                )
-    return events
+    silences = Silences() if silences is None else silences
+    return events + await silences.look(connection, at)
 
 
 async def run(connect: Any, stopping: asyncio.Event) -> None:
@@ -117,16 +113,20 @@ async def run(connect: Any, stopping: asyncio.Event) -> None:
 
 
 async def _rounds(connection: Any, stopping: asyncio.Event) -> None:
-    """Wait for the lock, then look every round."""
-    mine, listened = False, 0.0
-    loop = asyncio.get_running_loop()
+    """Wait for the lock, then look every round.
+
+    Silence counts from then on: while nobody listened, nobody could be heard.
+    """
+    silences: Silences | None = None
+    listened, loop = 0.0, asyncio.get_running_loop()
     while not stopping.is_set():
-        mine = mine or await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
-        if mine:
+        if silences is None and await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
+            silences = Silences(datetime.now(UTC))
+        if silences is not None:
             await tick(connection)
             if loop.time() - listened >= LISTENING or not listened:
                 listened = loop.time()
-                await listen(connection)
+                await listen(connection, silences=silences)
         await _pause(stopping, ROUND)
 
 

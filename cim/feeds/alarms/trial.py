@@ -21,17 +21,38 @@ NAMED: Final = 100
 """Alarms that are named one by one."""
 
 _READINGS = text("""
-    WITH streams AS (
-        SELECT t.id FROM city.datastream t JOIN city.device d ON d.id = t.device_id
-        WHERE d.ended_at IS NULL AND d.secrecy <= :secrecy
-            AND (:homes OR d.bind_type IS DISTINCT FROM 'unit')
-            AND city.in_scope(CAST(:scope AS jsonb), d.id, d.class_code, d.bind_type,
-                d.bind_id, d.building_id, t.name, t.observed_property))
-    SELECT o.datastream_id, o.phenomenon_time, o.result, o.result_text
-    FROM streams s JOIN city.observation o ON o.datastream_id = s.id
+    WITH held AS (
+        SELECT b.*, d.class_code, lead(b.valid_from, 1, 'infinity') OVER a_device AS next_from,
+            -- Readings of before a device was put up are of where it was put up; where it was ever
+            -- in a home, they may be of that.
+            CASE WHEN lag(b.id) OVER a_device IS NULL
+                    AND (:homes OR NOT bool_or(b.bind_type IS NOT DISTINCT FROM 'unit')
+                        OVER (PARTITION BY b.device_id))
+                THEN '-infinity' ELSE b.valid_from END AS held_from,
+            CASE WHEN b.valid_to IS NULL AND ROW(b.bind_type, b.bind_id)
+                IS NOT DISTINCT FROM ROW(d.bind_type, d.bind_id) THEN d.building_id END AS building
+        FROM city.device_binding b JOIN city.device d ON d.id = b.device_id
+        WHERE d.secrecy <= :secrecy
+        WINDOW a_device AS (PARTITION BY b.device_id ORDER BY b.valid_from, b.id)),
+    bound AS (
+        SELECT t.id, tstzrange(greatest(h.held_from, :since),
+            least(coalesce(h.valid_to, 'infinity'), h.next_from, :until)) AS while_so
+        FROM held h JOIN city.datastream t ON t.device_id = h.device_id
+        WHERE h.held_from < least(h.next_from, :until)
+            AND coalesce(h.valid_to, 'infinity') > greatest(h.held_from, :since)
+            AND h.next_from > :since
+            AND (:homes OR h.bind_type IS DISTINCT FROM 'unit')
+            AND city.in_scope(CAST(:scope AS jsonb), h.device_id, h.class_code, h.bind_type,
+                h.bind_id, h.building, t.name, t.observed_property)),
+    runs AS (SELECT id, unnest(range_agg(while_so)) AS run FROM bound GROUP BY id)
+    SELECT o.datastream_id, upper(r.run) AS until, o.phenomenon_time, o.result, o.result_text
+    FROM runs r JOIN city.observation o ON o.datastream_id = r.id
+        AND o.phenomenon_time >= lower(r.run) AND o.phenomenon_time < upper(r.run)
     WHERE o.phenomenon_time >= :since AND o.phenomenon_time < :until
         AND coalesce(o.quality, 0) IN (0, 2, 3)
     ORDER BY o.datastream_id, o.phenomenon_time LIMIT :most""")
+"""Readings of streams while what their devices were bound to was of the scope: by the binding of
+then, as the rule would have judged them then. `until` is when it was no more."""
 
 
 @dataclass(frozen=True)
@@ -101,17 +122,20 @@ def tried(
     scope = msgspec.json.encode(scope_of(said.get("scope") or {})).decode()
     asked = {"scope": scope, "since": since, "until": until, "most": MOST + 1}
     asked |= {"homes": sight.homes, "secrecy": sight.secrecy}
-    streams: dict[int, list[Row[Any]]] = defaultdict(list)
-    found, end = Trial(), micros(min(until, datetime.now(UTC))) or 0
+    runs: dict[tuple[int, datetime], list[Row[Any]]] = defaultdict(list)
+    found, now = Trial(), datetime.now(UTC)
     for row in connection.execute(_READINGS, asked):
         if found.readings == MOST:
             found.truncated = True
             break
         found.readings += 1
-        streams[row.datastream_id].append(row)
-    found.streams = len(streams)
-    for stream, rows in streams.items():
-        _count(found, stream, fire(rule, _samples(rows), end))
+        runs[row.datastream_id, row.until].append(row)
+    found.streams = len({stream for stream, _ in runs})
+    for (stream, over), rows in runs.items():
+        # A rule that is for a stream no more ends its alarm.
+        gone = over if over < min(until, now) else None
+        end = micros(min(over, until, now)) or 0
+        _count(found, stream, fire(rule, _samples(rows), end), gone)
     return found
 
 
@@ -125,8 +149,10 @@ def _samples(rows: Iterable[Row[Any]]) -> Iterator[Sample]:
         at, value = now, row.result
 
 
-def _count(found: Trial, stream: int, happenings: Iterable[Happening]) -> None:
-    """Add what happened on one stream."""
+def _count(
+    found: Trial, stream: int, happenings: Iterable[Happening], gone: datetime | None
+) -> None:
+    """Add what happened on one stream, which the rule was for until `gone`, or is for still."""
     begun: dict[str, Any] | None = None
     for one in happenings:
         if one.kind == "begin":
@@ -143,4 +169,6 @@ def _count(found: Trial, stream: int, happenings: Iterable[Happening]) -> None:
         elif one.kind == "end" and begun is not None:
             begun["ended"] = moment(one.at)
             begun = None
-    found.open += begun is not None
+    if begun is not None:
+        begun["ended"] = gone
+        found.open += gone is None

@@ -73,6 +73,8 @@ AS $$ BEGIN
 END $$;
 
 -- What an alarm began with stays; that it was taken on, ended, and found false is written beside it.
+-- Estate, area and grid are where it is counted, and who may know of it: while it goes on they follow
+-- the building.
 CREATE OR REPLACE FUNCTION city.keep_event() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -81,6 +83,9 @@ DECLARE
     later text[] :=
         '{ended_at,state,acknowledged_at,acknowledged_by,false_alarm}';
 BEGIN
+    IF OLD.ended_at IS NULL THEN
+        later := later || '{estate_id,area_id,grid_id}';
+    END IF;
     IF to_jsonb(NEW) - later IS DISTINCT FROM to_jsonb(OLD) - later THEN
         RAISE EXCEPTION USING ERRCODE = 'CIM01',
             MESSAGE = 'What an alarm began with cannot be changed.',
@@ -95,40 +100,6 @@ CREATE OR REPLACE TRIGGER keep_all BEFORE TRUNCATE ON city.event_entry
     FOR EACH STATEMENT EXECUTE FUNCTION city.keep_entries();
 CREATE OR REPLACE TRIGGER keep BEFORE UPDATE ON city.event
     FOR EACH ROW EXECUTE FUNCTION city.keep_event();
-
--- ── who is told of it: the service by a notice, others by what waits for them ─────────────────────
-
-CREATE OR REPLACE FUNCTION city.tell_entries() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$ BEGIN
-    INSERT INTO platform.webhook_delivery (webhook_id, entry_id)
-    SELECT h.id, n.id
-      FROM fresh n JOIN city.event e ON e.id = n.event_id
-      LEFT JOIN city.device d ON d.id = e.device_id
-      JOIN platform.webhook h ON h.enabled AND h.ended_at IS NULL
-     WHERE (h.filter -> 'entries' IS NULL OR h.filter -> 'entries' ? n.kind)
-       AND (h.filter -> 'kinds' IS NULL OR h.filter -> 'kinds' ? e.kind)
-       AND (h.filter -> 'classes' IS NULL OR h.filter -> 'classes' ? d.class_code)
-       AND coalesce(e.severity, 1) >= coalesce((h.filter ->> 'severity')::int, 1)
-       AND coalesce(d.secrecy, 0) <= coalesce((h.filter ->> 'secrecy')::int, 0)
-       AND (e.object_type IS DISTINCT FROM 'unit' OR coalesce((h.filter ->> 'homes')::boolean, false))
-       AND (h.filter -> 'estate' IS NULL OR e.estate_id = (h.filter ->> 'estate')::bigint)
-       AND (h.filter -> 'area' IS NULL
-            OR city.lies_in(e.area_id, ARRAY[(h.filter ->> 'area')::bigint]))
-     ORDER BY n.id, h.id
-    ON CONFLICT DO NOTHING;
-    -- A notice takes less than 8,000 bytes: a hundred entries are told of at once.
-    PERFORM pg_notify('cim_alarms', string_agg(t.line, E'\n' ORDER BY t.id))
-       FROM (SELECT n.id, n.id || ',' || n.event_id || ',' || n.kind AS line,
-                    (row_number() OVER (ORDER BY n.id) - 1) / 100 AS part FROM fresh n) t
-      GROUP BY t.part;
-    RETURN NULL;
-END $$;
-
-CREATE OR REPLACE TRIGGER tell AFTER INSERT ON city.event_entry
-    REFERENCING NEW TABLE AS fresh
-    FOR EACH STATEMENT EXECUTE FUNCTION city.tell_entries();
 
 -- ── which rule watches which stream ──────────────────────────────────────────────────────────────
 
@@ -147,21 +118,20 @@ AS $$ WITH RECURSIVE up AS (
 CREATE OR REPLACE FUNCTION city.in_scope(
     scope jsonb, device bigint, class_code text, bind_type text, bind_id bigint,
     building bigint, stream text, observed_property text) RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$ SELECT (scope -> 'class' IS NULL OR scope -> 'class' ? $3)
     AND (scope -> 'observed_property' IS NULL OR scope -> 'observed_property' ? $8)
     AND (scope -> 'stream' IS NULL OR scope -> 'stream' ? $7)
     AND (scope -> 'device' IS NULL OR scope -> 'device' @> to_jsonb($2))
-    AND (scope -> 'building' IS NULL OR scope -> 'building' @> to_jsonb($6))
     AND (scope -> 'facility_class' IS NULL OR $4 = 'facility' AND EXISTS (
         SELECT FROM city.facility f WHERE f.id = $5 AND scope -> 'facility_class' ? f.class_code))
-    AND (scope -> 'estate' IS NULL OR scope -> 'estate' @> to_jsonb(coalesce(
-        CASE $4 WHEN 'estate' THEN $5 END,
-        (SELECT b.estate_id FROM city.building b WHERE b.id = $6))))
-    AND (scope -> 'area' IS NULL OR city.lies_in(
-        (SELECT w.area_id FROM city.where_is($2) w),
-        ARRAY(SELECT a::bigint FROM jsonb_array_elements_text(scope -> 'area') a))) $$;
+    AND (NOT scope ?| '{building,estate,area}' OR EXISTS (
+        SELECT FROM city.place_of($4, $5, $6) p
+         WHERE (scope -> 'building' IS NULL OR scope -> 'building' @> to_jsonb(p.building_id))
+           AND (scope -> 'estate' IS NULL OR scope -> 'estate' @> to_jsonb(p.estate_id))
+           AND (scope -> 'area' IS NULL OR city.lies_in(p.area_id,
+                ARRAY(SELECT a::bigint FROM jsonb_array_elements_text(scope -> 'area') a))))) $$;
 
 -- What each rule in use is for, a row a part of a combination: classes and properties as lists, NULL
 -- for any, and as `rest` what else its scope says. Silence is no rule for readings: the clock finds it.
@@ -218,35 +188,78 @@ AS $$ BEGIN
 END $$;
 
 -- Bring the watches of streams and rules to what the rules say; NULL is all. What a rule is no
--- longer for ends.
+-- longer for ends, and so does a combination that one of its streams has left. Streams are locked
+-- before watches, and by their ids, as who takes readings locks them: neither waits for the other.
 CREATE OR REPLACE FUNCTION city.watch(streams bigint[], rules bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    changed bigint[];
+    by_rule bigint[];
+    parts smallint[];
+    types text[];
+    ids bigint[];
+    wanted boolean[];
     left_open bigint[];
 BEGIN
-    WITH wanted AS MATERIALIZED (SELECT * FROM city.watched(streams, rules)),
-    gone AS (
-        DELETE FROM city.rule_watch w
-         WHERE (streams IS NULL OR w.datastream_id = ANY (streams))
-           AND (rules IS NULL OR w.rule_id = ANY (rules))
-           AND NOT EXISTS (SELECT FROM wanted n
-                WHERE n.datastream_id = w.datastream_id AND n.rule_id = w.rule_id)
-        RETURNING w.event_id)
-    SELECT array_agg(DISTINCT event_id) INTO left_open FROM gone WHERE event_id IS NOT NULL;
-    INSERT INTO city.rule_watch AS w (datastream_id, rule_id, part, group_type, group_id)
-    SELECT n.datastream_id, n.rule_id, n.part, n.group_type, n.group_id
+    SELECT array_agg(coalesce(n.datastream_id, w.datastream_id)),
+           array_agg(coalesce(n.rule_id, w.rule_id)), array_agg(n.part), array_agg(n.group_type),
+           array_agg(n.group_id), array_agg(n.rule_id IS NOT NULL)
+      INTO changed, by_rule, parts, types, ids, wanted
       FROM city.watched(streams, rules) n
-    ON CONFLICT (datastream_id, rule_id) DO UPDATE
-       SET part = excluded.part, group_type = excluded.group_type, group_id = excluded.group_id
-     WHERE ROW(w.part, w.group_type, w.group_id)
-           IS DISTINCT FROM ROW(excluded.part, excluded.group_type, excluded.group_id);
-    EXECUTE format($q$
+      FULL JOIN (SELECT * FROM city.rule_watch x
+                  WHERE (streams IS NULL OR x.datastream_id = ANY (streams))
+                    AND (rules IS NULL OR x.rule_id = ANY (rules))) w
+        ON w.datastream_id = n.datastream_id AND w.rule_id = n.rule_id
+     WHERE n.rule_id IS NULL OR w.rule_id IS NULL OR ROW(n.part, n.group_type, n.group_id)
+           IS DISTINCT FROM ROW(w.part, w.group_type, w.group_id);
+    IF changed IS NOT NULL THEN
+        PERFORM FROM city.datastream t WHERE t.id = ANY (changed) ORDER BY t.id FOR NO KEY UPDATE;
+        WITH said AS (SELECT * FROM unnest(changed, by_rule, parts, types, ids, wanted)
+                AS u(stream, rule, part, group_type, group_id, stays)),
+        gone AS (
+            DELETE FROM city.rule_watch w USING said s
+             WHERE w.datastream_id = s.stream AND w.rule_id = s.rule AND NOT s.stays
+            RETURNING w.event_id),
+        other AS (
+            SELECT w.datastream_id, w.rule_id, w.event_id FROM city.rule_watch w
+              JOIN said s ON w.datastream_id = s.stream AND w.rule_id = s.rule AND s.stays
+               FOR UPDATE OF w),
+        again AS (
+            -- It begins anew as part of another: only what the stream itself said last is still so.
+            UPDATE city.rule_watch w SET part = s.part, group_type = s.group_type,
+                   group_id = s.group_id, event_id = NULL, since_at = NULL, due_at = NULL,
+                   done_at = NULL
+              FROM said s JOIN other o ON o.datastream_id = s.stream AND o.rule_id = s.rule
+             WHERE w.datastream_id = s.stream AND w.rule_id = s.rule),
+        made AS (
+            INSERT INTO city.rule_watch (datastream_id, rule_id, part, group_type, group_id)
+            SELECT s.stream, s.rule, s.part, s.group_type, s.group_id FROM said s
+             WHERE s.stays ORDER BY s.stream, s.rule
+            ON CONFLICT (datastream_id, rule_id) DO NOTHING)
+        SELECT array_agg(DISTINCT event_id) INTO left_open
+          FROM (SELECT event_id FROM gone UNION ALL SELECT event_id FROM other) e
+         WHERE event_id IS NOT NULL;
         UPDATE city.datastream t SET ruled = NOT t.ruled
-         WHERE t.ruled <> EXISTS (SELECT FROM city.rule_watch w WHERE w.datastream_id = t.id) %s $q$,
-        CASE WHEN streams IS NULL THEN '' ELSE 'AND t.id = ANY ($1)' END) USING streams;
+         WHERE t.id = ANY (changed)
+           AND t.ruled <> EXISTS (SELECT FROM city.rule_watch w WHERE w.datastream_id = t.id);
+    END IF;
+    -- Silence is watched by the clock alone, of devices.
+    SELECT left_open || array_agg(e.id) INTO left_open
+      FROM city.event e JOIN city.rule r ON r.id = e.rule_id AND r.type = 'silence'
+      JOIN city.device d ON d.id = e.device_id JOIN city.datastream t ON t.id = e.datastream_id
+      LEFT JOIN city.rule_override x ON x.rule_id = r.id AND x.datastream_id = t.id
+     WHERE e.ended_at IS NULL AND (streams IS NULL OR t.id = ANY (streams))
+       AND (rules IS NULL OR r.id = ANY (rules))
+       AND NOT (r.enabled AND r.ended_at IS NULL AND d.ended_at IS NULL AND d.status = 'active'
+            AND coalesce(x.enabled, true) AND city.in_scope(r.scope, d.id, d.class_code,
+                d.bind_type, d.bind_id, d.building_id, t.name, t.observed_property));
     IF left_open IS NOT NULL THEN
+        UPDATE city.rule_watch w SET event_id = NULL, since_at = NULL, due_at = NULL
+          FROM city.event e
+         WHERE e.id = ANY (left_open) AND w.rule_id = e.rule_id AND w.part IS NOT NULL
+           AND w.event_id = e.id;
         PERFORM city.end_alarms(left_open, array_fill(now(), ARRAY[cardinality(left_open)]),
             array_fill(NULL::float8, ARRAY[cardinality(left_open)]),
             array_fill(NULL::text, ARRAY[cardinality(left_open)]), 'rule');
@@ -333,20 +346,30 @@ AS $$ BEGIN
     RETURN NULL;
 END $$;
 
+-- A device that is bound elsewhere takes its alarms along: each ends where it was, and begins anew
+-- where the device is now.
 CREATE OR REPLACE FUNCTION city.watch_devices() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     streams bigint[];
+    moved bigint[];
 BEGIN
     SELECT array_agg(t.id) INTO streams
       FROM stale o JOIN fresh n ON n.id = o.id JOIN city.datastream t ON t.device_id = n.id
-     WHERE ROW(o.class_code, o.bind_type, o.bind_id, o.building_id, o.ended_at IS NULL)
-           IS DISTINCT FROM
-           ROW(n.class_code, n.bind_type, n.bind_id, n.building_id, n.ended_at IS NULL);
-    IF streams IS NOT NULL THEN
-        PERFORM city.watch(streams, NULL);
+     WHERE ROW(o.class_code, o.bind_type, o.bind_id, o.building_id, o.status, o.ended_at IS NULL)
+           IS DISTINCT FROM ROW(n.class_code, n.bind_type, n.bind_id, n.building_id, n.status,
+               n.ended_at IS NULL);
+    IF streams IS NULL THEN
+        RETURN NULL;
+    END IF;
+    PERFORM city.watch(streams, NULL);
+    SELECT array_agg(n.id) INTO moved FROM stale o JOIN fresh n ON n.id = o.id
+     WHERE ROW(o.bind_type, o.bind_id, o.building_id)
+           IS DISTINCT FROM ROW(n.bind_type, n.bind_id, n.building_id);
+    IF moved IS NOT NULL THEN
+        PERFORM city.move_alarms(moved);
     END IF;
     RETURN NULL;
 END $$;
@@ -393,12 +416,15 @@ BEGIN
             place, height, building_id, storey_id, entrance_id, estate_id, area_id, grid_id)
         SELECT r.id, r.event_kind, d.id, w.object_type, w.object_id, w.geom, s.at, r.severity,
             'open', t.id, s.value, s.said,
-            city.worded(r.message_zh, s.value, s.said, t.unit_ucum, d.name, w.place),
-            city.worded(r.message_en, s.value, s.said, t.unit_ucum, d.name, w.place),
+            city.worded(r.message_zh, s.value, s.said, t.unit_ucum, d.name, w.place,
+                coalesce(y.name_zh, t.name)),
+            city.worded(r.message_en, s.value, s.said, t.unit_ucum, d.name, w.place,
+                coalesce(y.name_en, t.name)),
             w.place, w.height, w.building_id, w.storey_id, w.entrance_id, w.estate_id, w.area_id,
             w.grid_id
           FROM said s JOIN city.rule r ON r.id = s.rule JOIN city.datastream t ON t.id = s.stream
           JOIN city.device d ON d.id = t.device_id CROSS JOIN LATERAL city.where_is(d.id) w
+          LEFT JOIN city.stream_type y ON y.class_code = d.class_code AND y.name = t.name
         ON CONFLICT (rule_id, datastream_id) WHERE ended_at IS NULL AND rule_id IS NOT NULL
         DO NOTHING
         RETURNING x.id)
@@ -416,17 +442,22 @@ BEGIN
     RETURN QUERY SELECT e.id, e.rule_id, e.datastream_id FROM city.event e WHERE e.id = ANY (begun);
 END $$;
 
--- A message; what a place already names, as a lift that a device is bound to, is not said twice.
+-- A message; of a place and a device that stand beside each other, no name is said twice.
 CREATE OR REPLACE FUNCTION city.worded(
-    template text, value double precision, said text, unit text, device text, place text)
+    template text, value double precision, said text, unit text, device text, place text,
+    stream text DEFAULT NULL)
 RETURNS text LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT btrim(replace(replace(replace(replace(template,
+AS $$ SELECT btrim(replace(replace(replace(replace(replace(template,
         '{value}', coalesce(said, round(value::numeric, 3)::float8::text, '')),
-        '{unit}', coalesce(unit, '')), '{device}', coalesce(device, '')),
-        '{place}', CASE WHEN template LIKE '%{device}%' AND right(place, length(device)) = device
-            THEN rtrim(left(place, length(place) - length(device)))
-            ELSE coalesce(place, '') END)) $$;
+        '{unit}', coalesce(unit, '')), '{stream}', coalesce(stream, '')),
+        '{device}', coalesce(device, '')), '{place}', coalesce(CASE
+            WHEN template NOT LIKE '%{device}%' THEN place
+            WHEN right(place, length(device)) = device
+                THEN rtrim(left(place, length(place) - length(device)))
+            WHEN city.says_again(device, substring(place from '[^ ]+$'))
+                THEN rtrim(regexp_replace(place, '[^ ]+$', ''))
+            ELSE place END, ''))) $$;
 
 -- Another such reading while the alarm is open: told of, and who may be affected is found again.
 CREATE OR REPLACE FUNCTION city.again_alarms(
@@ -496,6 +527,10 @@ DECLARE
     moment timestamptz := clock_timestamp();
 BEGIN
     PERFORM city.lock_lifts(ARRAY[event]);
+    -- As who takes readings does it: what is watched is locked first, and then the alarm.
+    PERFORM FROM city.rule_watch w
+       JOIN city.event e ON e.rule_id = w.rule_id AND e.datastream_id = w.datastream_id
+      WHERE e.id = event FOR UPDATE OF w;
     SELECT * INTO here FROM city.event e WHERE e.id = event FOR UPDATE;
     IF here.id IS NULL THEN
         RETURN 'none';
@@ -530,7 +565,11 @@ BEGIN
         -- What holds still begins anew, after the cool-down.
         UPDATE city.rule_watch w
            SET event_id = NULL, since_at = NULL, due_at = NULL, done_at = moment
-         WHERE w.rule_id = here.rule_id AND w.event_id = here.id;
+          FROM city.rule_watch o
+         WHERE o.rule_id = here.rule_id AND o.datastream_id = here.datastream_id
+           AND w.rule_id = o.rule_id AND w.event_id = here.id
+           AND (w.datastream_id = o.datastream_id
+               OR w.group_type = o.group_type AND w.group_id = o.group_id);
         PERFORM city.release(ARRAY[here.id]);
     ELSIF act = 'reopen' THEN
         UPDATE city.rule_watch w SET event_id = here.id, since_at = NULL, due_at = NULL
@@ -546,19 +585,24 @@ END $$;
 -- ── who may run what, and read what ──────────────────────────────────────────────────────────────
 
 REVOKE ALL ON FUNCTION city.digest_of(city.event_entry), city.keep_entries(), city.keep_event(),
-    city.tell_entries(), city.watch(bigint[], bigint[]), city.watch_rule(), city.watch_override(),
+    city.watch(bigint[], bigint[]), city.watch_rule(), city.watch_override(),
     city.watch_streams(), city.watch_stream(), city.watch_devices(),
     city.add_entry(bigint, text, timestamptz, double precision, text, text, jsonb),
     city.begin_alarms(bigint[], bigint[], timestamptz[], double precision[], text[]),
     city.again_alarms(bigint[], timestamptz[], double precision[], text[]),
     city.end_alarms(bigint[], timestamptz[], double precision[], text[], text),
-    city.act_on_alarm(bigint, text, text), city.release(bigint[]), city.affect(bigint[])
+    city.act_on_alarm(bigint, text, text), city.release(bigint[]), city.affect(bigint[]),
+    city.in_scope(jsonb, bigint, text, text, bigint, bigint, text, text)
     FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION city.in_scope(jsonb, bigint, text, text, bigint, bigint, text, text)
+    TO cim_feeder, cim_editor;
 GRANT EXECUTE ON FUNCTION
     city.begin_alarms(bigint[], bigint[], timestamptz[], double precision[], text[]),
     city.again_alarms(bigint[], timestamptz[], double precision[], text[]),
     city.end_alarms(bigint[], timestamptz[], double precision[], text[], text) TO cim_feeder;
 GRANT SELECT ON city.rule, city.rule_override, city.event TO cim_feeder;
+-- Whether somebody ended an alarm by hand: not who, nor what they said.
+GRANT SELECT (event_id, kind, detail) ON city.event_entry TO cim_feeder;
 GRANT SELECT, UPDATE (event_id, holding, since_at, judged_at, held_at, done_at, due_at)
     ON city.rule_watch TO cim_feeder;
 -- Who works on alarms and rules does it through the login that changes features.

@@ -19,8 +19,7 @@ AS $$
             ST_PointOnSurface(p.geom)),
         b.ground_elev + coalesce(d.elevation, f.elevation,
             (coalesce(u.z_bottom, s.elev_bottom) + coalesce(u.z_top, s.elev_top)) / 2, 0),
-        nullif(concat_ws(' ', es.name, b.name, e.name, s.label || '层', u.room_no, f.name,
-            p.name), '')
+        city.place_called(es.name, b.name, e.name, s.label || '层', u.room_no, f.name, p.name)
       FROM city.device d
       LEFT JOIN city.facility f ON d.bind_type = 'facility' AND f.id = d.bind_id
       LEFT JOIN city.unit u

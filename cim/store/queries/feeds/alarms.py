@@ -57,30 +57,71 @@ AGAIN: Final = "SELECT city.again_alarms($1, $2, $3, $4)"
 END: Final = "SELECT city.end_alarms($1, $2, $3, $4, $5)"
 """What begins, repeats and ends: each an array a column."""
 
-_SILENT = Ready(
-    """
-WITH quiet AS (
-    SELECT r.id AS rule_id, d.id AS device_id, r.condition, max(t.received_at) AS heard,
-        min(t.interval_s) AS every, (array_agg(t.id ORDER BY t.interval_s, t.id))[1] AS stream
-    FROM city.rule r
-    JOIN city.device d ON d.ended_at IS NULL AND d.status = 'active'
-        AND (r.scope -> 'class' IS NULL OR r.scope -> 'class' ? d.class_code)
-    JOIN city.datastream t ON t.device_id = d.id AND t.interval_s IS NOT NULL
-    LEFT JOIN city.rule_override o ON o.rule_id = r.id AND o.datastream_id = t.id
-    WHERE r.type = 'silence' AND r.enabled AND r.ended_at IS NULL AND coalesce(o.enabled, true)
+_PERIOD = """make_interval(secs => least(greatest(
+        {0}.every * coalesce((r.condition ->> 'intervals')::float8, 3),
+        coalesce((r.condition ->> 'least_s')::float8, 600)), 1e9))"""
+"""How long a device may be silent whose most frequent stream is expected `every` so many seconds;
+31 years at most, which moments are reckoned with."""
+
+_HEARD_OF = """max(t.received_at) AS heard,
+        min(t.interval_s) FILTER (WHERE {0}) AS every,
+        (array_agg(t.id ORDER BY t.interval_s, t.id) FILTER (WHERE {0}))[1] AS stream"""
+"""Of the streams of a device: when one of them spoke last, how often the most frequent of those
+that a rule is for is expected, and which that is."""
+
+_FOR = """t.interval_s IS NOT NULL AND coalesce(o.enabled, true)
         AND (r.scope - 'class' = '{}' OR city.in_scope(r.scope, d.id, d.class_code, d.bind_type,
-            d.bind_id, d.building_id, t.name, t.observed_property))
-    GROUP BY r.id, d.id),
-late AS (
-    SELECT q.*, q.heard + make_interval(secs => greatest(
-            q.every * coalesce((q.condition ->> 'intervals')::float8, 3),
-            coalesce((q.condition ->> 'least_s')::float8, 600))) AS since
-    FROM quiet q WHERE q.heard IS NOT NULL)
-SELECT l.rule_id, l.stream, l.since FROM late l
-WHERE l.since <= :now AND NOT EXISTS (SELECT FROM city.event e
-    WHERE e.rule_id = l.rule_id AND e.device_id = l.device_id AND e.ended_at IS NULL)
-ORDER BY l.since, l.stream LIMIT 1000""",
+            d.bind_id, d.building_id, t.name, t.observed_property))"""
+"""Whether a rule of silence is for a stream."""
+
+_RULED = """r.type = 'silence' AND r.enabled AND r.ended_at IS NULL
+        AND d.ended_at IS NULL AND d.status = 'active'
+        AND (r.scope -> 'class' IS NULL OR r.scope -> 'class' ? d.class_code)"""
+"""Whether it may be for a device."""
+
+_SILENCES = Ready(
+    f"""
+WITH every AS (
+    SELECT r.id AS rule_id, d.id AS device_id, {_HEARD_OF.format(_FOR)}
+    FROM city.rule r JOIN city.device d ON {_RULED} JOIN city.datastream t ON t.device_id = d.id
+    LEFT JOIN city.rule_override o ON o.rule_id = r.id AND o.datastream_id = t.id
+    WHERE t.id > :after
+    GROUP BY r.id, d.id)
+SELECT v.rule_id, floor(extract(epoch FROM greatest(coalesce(v.heard, :now), :now - p.allowed,
+        :since) + p.allowed) / :round)::bigint AS due, array_agg(v.device_id) AS devices
+FROM every v JOIN city.rule r ON r.id = v.rule_id
+CROSS JOIN LATERAL (SELECT {_PERIOD.format("v")} AS allowed) p
+WHERE v.stream IS NOT NULL GROUP BY 1, 2""",
+    after="bigint",
     now="timestamptz",
+    since="timestamptz",
+    round="float8",
+)
+
+_QUIET = Ready(
+    f"""
+SELECT a.rule_id, a.device_id, s.stream, s.spoken + p.allowed AS since,
+    greatest(s.spoken + p.allowed,
+        w.done + make_interval(secs => coalesce(r.cooldown_s, 0))) AS due,
+    s.heard IS NOT NULL AND NOT coalesce(w.goes_on, false)
+        AND NOT EXISTS (SELECT FROM city.event_entry h WHERE h.event_id = w.last
+            AND h.kind IN ('end', 'false') AND NOT h.detail ? 'why' AND w.done >= s.heard) AS may,
+    p.allowed
+FROM unnest(:rules, :devices) AS a(rule_id, device_id)
+JOIN city.rule r ON r.id = a.rule_id JOIN city.device d ON d.id = a.device_id AND {_RULED}
+CROSS JOIN LATERAL (
+    SELECT {_HEARD_OF.format(_FOR)}, greatest(max(t.received_at), :since) AS spoken
+    FROM city.datastream t
+    LEFT JOIN city.rule_override o ON o.rule_id = r.id AND o.datastream_id = t.id
+    WHERE t.device_id = d.id) s
+CROSS JOIN LATERAL (SELECT {_PERIOD.format("s")} AS allowed) p
+CROSS JOIN LATERAL (
+    SELECT max(e.ended_at) AS done, bool_or(e.ended_at IS NULL) AS goes_on, max(e.id) AS last
+    FROM city.event e WHERE e.device_id = d.id AND e.rule_id = r.id) w
+WHERE s.stream IS NOT NULL""",
+    rules="bigint[]",
+    devices="bigint[]",
+    since="timestamptz",
 )
 
 _HEARD = Ready(
@@ -88,8 +129,16 @@ _HEARD = Ready(
     JOIN city.rule r ON r.id = e.rule_id AND r.type = 'silence'
     JOIN city.datastream t ON t.device_id = e.device_id
     WHERE e.ended_at IS NULL
-    GROUP BY e.id, e.noted_at HAVING max(t.received_at) > e.noted_at LIMIT 1000"""
+    GROUP BY e.id, e.started_at HAVING max(t.received_at) > e.started_at LIMIT 1000"""
 )
+
+SILENT_RULES: Final = """
+    SELECT md5(string_agg(concat_ws('|', r.id, r.enabled, r.ended_at, r.scope, r.condition, (
+        SELECT string_agg(concat(o.datastream_id, o.enabled), ',' ORDER BY o.datastream_id)
+        FROM city.rule_override o WHERE o.rule_id = r.id)), ';' ORDER BY r.id)) AS rules,
+        (SELECT coalesce(max(t.id), 0) FROM city.datastream t) AS last
+    FROM city.rule r WHERE r.type = 'silence'"""
+"""What rules of silence say, in short, and the last stream that was made."""
 
 
 def watches(streams: Sequence[int]) -> Asked:
@@ -115,9 +164,20 @@ def due(now: object) -> Asked:
     return _DUE(now=now)
 
 
-def silent(now: object) -> Asked:
-    """Devices that should have spoken: rule, the stream that speaks most often, since when."""
-    return _SILENT(now=now)
+def silences(now: object, since: object, after: int, round_s: float) -> Asked:
+    """Devices that rules of silence are for, of streams after an id: `rule_id`, the round in which
+    they are `due`, `devices`. What nobody could hear before `since` is no silence."""
+    return _SILENCES(now=now, since=since, after=after, round=round_s)
+
+
+def quiet(rules: Sequence[int], devices: Sequence[int], since: object) -> Asked:
+    """How it stands with these rules and devices: the `stream` that speaks most often, `since` when
+    it is silent, when it is `due` to be looked at, and whether an alarm `may` begin.
+
+    Pairs that are no longer watched are missing. One that somebody ended by hand may not begin
+    again before its device has spoken.
+    """
+    return _QUIET(rules=list(rules), devices=list(devices), since=since)
 
 
 def heard() -> Asked:

@@ -45,6 +45,10 @@ ITEM = f"""json_build_object('id', e.id, 'kind', e.kind, 'severity', e.severity,
     'device', CASE WHEN d.id IS NOT NULL THEN
         json_build_object('id', d.id, 'name', d.name, 'class', {_CLASS}) END,
     'datastream_id', e.datastream_id,
+    'stream', (SELECT json_build_object('name', t.name, 'zh', coalesce(y.name_zh, t.name),
+            'en', coalesce(y.name_en, t.name))
+        FROM city.datastream t LEFT JOIN city.stream_type y
+            ON y.class_code = d.class_code AND y.name = t.name WHERE t.id = e.datastream_id),
     'object', CASE WHEN e.object_type IS NOT NULL THEN
         json_build_object('type', e.object_type, 'id', e.object_id) END,
     'place', json_build_object('text', e.place, 'building_id', e.building_id,
