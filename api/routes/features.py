@@ -49,7 +49,8 @@ def collected(
 async def features_within(
     bounds: BoundsDep, store: StoreDep, collection: Collection = Name, limit: Limit = 1000
 ) -> Response:
-    """In the order of their ids; `truncated` says that there were more than `limit`."""
+    """In the order of their ids, devices with a place of their own before those that stand in a
+    building; `truncated` says that there were more than `limit`."""
     rows = await store.rows(queries.within(collection, bounds, limit + 1))
     return collected(rows[:limit], truncated=len(rows) > limit)
 

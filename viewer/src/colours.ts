@@ -47,8 +47,10 @@ export const SELECTED_STOREY = '#f6bcd6'
 export const AFFECTED = '#e5142d'
 export const AFFECTED_BLOCK = '#ee7f8b'
 
-/** A device by its state. */
-export const DEVICE = { online: '#2e9e5b', silent: '#8795a1', faulty: '#e08600', alarm: '#d7263d', unknown: '#5b7ea6' } as const
+/** A device by its state; `stale`: nothing is heard of any now. */
+export const DEVICE = {
+  online: '#23864a', silent: '#6f7d89', faulty: '#b86a00', alarm: '#d7263d', unknown: '#4a6f99', stale: '#a9b2ba',
+} as const
 
 /** Classes of numbers from the least on, for what is measured; the last is also what is above it. */
 export const MEASURED = ['#fef0c7', '#fdc86b', '#f79044', '#dd5126', '#9c1f12'] as const

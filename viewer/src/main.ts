@@ -2,7 +2,7 @@
 import { effect } from '@preact/signals'
 import { h, render } from 'preact'
 import { createClient } from './api/client'
-import { throughSockets } from './live'
+import { fromService } from './live'
 import { App } from './panels/app'
 import { decode, encode, INITIAL, type State } from './state'
 import { createStore } from './store'
@@ -29,7 +29,7 @@ const store = createStore(
     replace: (state) => history.replaceState(null, '', link(state)),
   },
   carried,
-  throughSockets(client),
+  fromService(client),
 )
 // What sets a password stays neither in the address nor in the history.
 if (carried) history.replaceState(null, '', link(store.state.value))

@@ -132,6 +132,7 @@ SOURCES: dict[str, Source] = {
         f"AND d.bind_id = p.id WHERE p.geom && {BOX} AND d.geom IS NULL "
         "AND d.building_id IS NULL)",
         present="t.ended_at IS NULL AND t.secrecy = 0",
+        order="t.geom IS NULL, t.id",  # a map has symbols for those with a place of their own
     ),
 }
 """Every collection by name; a device without a place of its own stands in its building, or on its

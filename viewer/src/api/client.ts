@@ -1,6 +1,6 @@
 /** The service, asked. Errors come back as the sentence the service gives, in both languages. */
 import type {
-  Building, Card, City, FloorGrid, FeatureCollection, Found, Inspection, Job, Jobs, Kinds, Located,
+  AlarmAct, Building, Card, City, FloorGrid, FeatureCollection, Found, Inspection, Job, Jobs, Kinds, Located,
   Findings, Match, Matches, Order, Quality, Question, Series, Session, Uploads, WholeAlarm,
 } from './types'
 
@@ -31,8 +31,8 @@ export interface Client {
   series(id: number, points: number, signal?: AbortSignal): Promise<Series>
   features(collection: string, box: readonly number[], limit: number): Promise<FeatureCollection>
   alarm(id: number): Promise<WholeAlarm>
-  /** Take an alarm on. */
-  acknowledge(id: number): Promise<WholeAlarm>
+  /** Do something with an alarm, and write a note into its history. */
+  act(id: number, what: AlarmAct, note?: string): Promise<WholeAlarm>
   kinds(): Promise<Kinds>
   uploads(group: string): Promise<Uploads>
   inspect(question: Question, signal?: AbortSignal): Promise<Inspection>
@@ -111,7 +111,7 @@ export function createClient(base: string, ask: typeof fetch): Client {
     features: (collection, box, limit) =>
       get(`features/${collection}`, { bbox: box.join(','), limit }),
     alarm: (id) => get(`alarms/${id}`),
-    acknowledge: (id) => post(`alarms/${id}/acknowledge`),
+    act: (id, what, note) => post(`alarms/${id}/${what}`, note ? { note } : undefined),
     kinds: () => get('kinds'),
     uploads: (group) => get('uploads', { group }),
     inspect: (question, signal) => post('imports/inspect', question, aborted(signal)),

@@ -757,7 +757,8 @@ export interface paths {
         };
         /**
          * Features that meet a box
-         * @description In the order of their ids; `truncated` says that there were more than `limit`.
+         * @description In the order of their ids, devices with a place of their own before those that stand in a
+         *     building; `truncated` says that there were more than `limit`.
          */
         get: operations["features_within"];
         put?: never;
@@ -1263,11 +1264,13 @@ export interface paths {
         get: operations["webhooks"];
         put?: never;
         /**
-         * Tell somebody of alarms
+         * Tell somebody of alarms, or send readings
          * @description From now on. The secret is in this answer alone.
          *
          *     Messages are signed as Standard Webhooks has it, sent in order, at least once, and for a day and
          *     a half again where they fail. Into networks of our own only those go that the settings name.
+         *     With `readings` in the filter readings are sent too. A filter that has homes, secrecy, or who
+         *     goes in and out in it, is for the security administrator.
          */
         post: operations["add_webhook"];
         delete?: never;
@@ -1316,6 +1319,8 @@ export interface paths {
         /**
          * Change a webhook
          * @description What is not said stays; with `secret` it gets a new one, which is in this answer alone.
+         *
+         *     For a day messages are signed with the secret before too, unless `at_once` is true.
          */
         patch: operations["change_webhook"];
         trace?: never;
@@ -2668,11 +2673,18 @@ export interface components {
             id: number;
             /** Name */
             name: string;
+            /** @description what a screen calls it */
+            label: components["schemas"]["Sentence"];
             /** Property */
             property: string;
             /** Unit */
             unit: string | null;
             device: components["schemas"]["StreamDevice"];
+            /**
+             * Limits
+             * @description what alarm rules watch it for, the worst first
+             */
+            limits: components["schemas"]["Limit"][];
             /**
              * Kind
              * @description gauge, counter or state
@@ -3240,15 +3252,27 @@ export interface components {
             webhook_id: number;
             /** Name */
             name: string;
-            /** Event Id */
-            event_id: number;
-            /** Kind */
+            /**
+             * Event Id
+             * @description the alarm; null of readings
+             */
+            event_id: number | null;
+            /**
+             * Kind
+             * @description what happened to it; readings
+             */
             kind: string;
             /**
              * At
              * Format: date-time
+             * @description when; of readings when the first was measured
              */
             at: string;
+            /**
+             * Readings
+             * @description how many readings; null of an alarm
+             */
+            readings: number | null;
             /** Tries */
             tries: number;
             /**
@@ -3276,6 +3300,7 @@ export interface components {
          *           "event_id": 7,
          *           "kind": "begin",
          *           "at": "2026-11-20T08:00:00Z",
+         *           "readings": null,
          *           "tries": 12,
          *           "status": 503,
          *           "error": "HTTP 503",
@@ -3334,6 +3359,8 @@ export interface components {
             id: number;
             /** Name */
             name: string;
+            /** @description what a screen calls it */
+            label: components["schemas"]["Sentence"];
             /** Property */
             property: string;
             /** Unit */
@@ -3605,7 +3632,8 @@ export interface components {
          *           "faults": 1,
          *           "repair_hours": 5.25
          *         }
-         *       ]
+         *       ],
+         *       "next": "w50"
          *     }
          */
         FleetHealth: {
@@ -3619,10 +3647,18 @@ export interface components {
              * Format: date-time
              */
             until: string;
-            /** Groups */
+            /**
+             * Groups
+             * @description with the first page
+             */
             groups: components["schemas"]["HealthGroup"][];
             /** Worst */
             worst: components["schemas"]["HealthDevice"][];
+            /**
+             * Next
+             * @description go on with `after=` this; null where there are no more
+             */
+            next: string | null;
         };
         /**
          * FleetInspection
@@ -3660,7 +3696,8 @@ export interface components {
          *           "heard": "2026-11-20T03:00:00Z",
          *           "state": "silent"
          *         }
-         *       ]
+         *       ],
+         *       "next": "w50"
          *     }
          */
         FleetInspection: {
@@ -3671,10 +3708,18 @@ export interface components {
             at: string;
             /** Hours */
             hours: number;
-            /** Groups */
+            /**
+             * Groups
+             * @description with the first page
+             */
             groups: components["schemas"]["InspectedGroup"][];
             /** Worst */
             worst: components["schemas"]["Inspected"][];
+            /**
+             * Next
+             * @description go on with `after=` this; null where there are no more
+             */
+            next: string | null;
         };
         /**
          * FloorGrid
@@ -4660,6 +4705,31 @@ export interface components {
             classes: components["schemas"]["Class"][];
         };
         /**
+         * Limit
+         * @description What an alarm rule watches a stream for, in the stream's unit.
+         */
+        Limit: {
+            /** Zh */
+            zh: string;
+            /** En */
+            en: string;
+            /**
+             * Severity
+             * @description 1 notice to 4 danger
+             */
+            severity: number | null;
+            /**
+             * Above
+             * @description an alarm begins above it
+             */
+            above: number | null;
+            /**
+             * Below
+             * @description an alarm begins below it
+             */
+            below: number | null;
+        };
+        /**
          * LocatedStorey
          * @description The storey a point lies in.
          */
@@ -5155,6 +5225,10 @@ export interface components {
          *       "datastream": {
          *         "id": 61,
          *         "name": "volume",
+         *         "label": {
+         *           "zh": "累计用水",
+         *           "en": "water so far"
+         *         },
          *         "property": "用水量",
          *         "unit": "m3",
          *         "device": {
@@ -5600,7 +5674,7 @@ export interface components {
         };
         /**
          * Receiver
-         * @description Somebody who is told of alarms over HTTP.
+         * @description Somebody who is told of alarms, or sent readings, over HTTP.
          */
         Receiver: {
             /** Id */
@@ -5639,6 +5713,16 @@ export interface components {
              * @description why the first that waits failed
              */
             failing: string | null;
+            /**
+             * Readings Sent
+             * @description readings that were taken
+             */
+            readings_sent: number;
+            /**
+             * Readings Dropped
+             * @description readings that waited too long, or were too many, and are not sent
+             */
+            readings_dropped: number;
         };
         /**
          * Redeem
@@ -5978,6 +6062,11 @@ export interface components {
          *       "datastream": {
          *         "id": 61,
          *         "name": "volume",
+         *         "label": {
+         *           "zh": "累计用水",
+         *           "en": "water so far"
+         *         },
+         *         "limits": [],
          *         "property": "用水量",
          *         "unit": "m3",
          *         "kind": "counter",
@@ -6275,6 +6364,8 @@ export interface components {
             id: number;
             /** Name */
             name: string;
+            /** @description what a screen calls it */
+            label: components["schemas"]["Sentence"];
             /** Property */
             property: string;
             /** Unit */
@@ -6819,6 +6910,10 @@ export interface components {
          *             {
          *               "id": 61,
          *               "name": "volume",
+         *               "label": {
+         *                 "zh": "累计用水",
+         *                 "en": "water so far"
+         *               },
          *               "property": "用水量",
          *               "unit": "m3",
          *               "value": 123.4,
@@ -7295,6 +7390,12 @@ export interface components {
              * @default false
              */
             secret: boolean;
+            /**
+             * At Once
+             * @description true: the secret before signs no more; else for a day it does too
+             * @default false
+             */
+            at_once: boolean;
         };
         /**
          * WebhookIn
@@ -7317,7 +7418,7 @@ export interface components {
             url: string;
             /**
              * Filter
-             * @description kinds, classes, entries, severity, area, estate, homes, secrecy
+             * @description of alarms kinds, entries, severity, `alarms: false` for none; of readings `readings` (every, changed, latest), properties, datastreams, every_s; of both classes, area, estate, homes, secrecy
              * @default {}
              */
             filter: {
@@ -7345,7 +7446,9 @@ export interface components {
          *           "waiting": 0,
          *           "dead": 0,
          *           "last_sent": "2026-11-20T09:00:00Z",
-         *           "failing": null
+         *           "failing": null,
+         *           "readings_sent": 0,
+         *           "readings_dropped": 0
          *         }
          *       ]
          *     }
@@ -14431,6 +14534,8 @@ export interface operations {
     series: {
         parameters: {
             query?: {
+                /** @description csv is a table for a spreadsheet */
+                f?: "json" | "csv";
                 /** @description a time with its zone */
                 start?: string | null;
                 /** @description a time with its zone */
@@ -14459,6 +14564,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Series"];
+                    "text/csv": unknown;
                 };
             };
             /** @description The request could not be understood */
@@ -14533,6 +14639,8 @@ export interface operations {
                 hours?: number;
                 /** @description most devices listed, the worst first */
                 limit?: number;
+                /** @description what `next` of the page before said */
+                after?: string | null;
                 /** @description class of devices */
                 class?: string | null;
                 /** @description id of their vendor */
@@ -14621,6 +14729,8 @@ export interface operations {
                 days?: number;
                 /** @description most devices listed, the worst first */
                 limit?: number;
+                /** @description what `next` of the page before said */
+                after?: string | null;
                 /** @description class of devices */
                 class?: string | null;
                 /** @description id of their vendor */

@@ -42,5 +42,8 @@ export type Match = Schemas['Match']
 export type Matches = Schemas['Matches']
 export type Alarm = Schemas['RaisedAlarm']
 export type WholeAlarm = Schemas['WholeAlarm']
+/** What may be done with an alarm. */
+export type AlarmAct = 'acknowledge' | 'note' | 'end' | 'false' | 'reopen'
+export type Limit = Schemas['Limit']
 export type Series = Schemas['Series']
 export type StyleValues = Schemas['Values']

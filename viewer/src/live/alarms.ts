@@ -38,3 +38,19 @@ export function affected(open: readonly Alarm[], units: ReadonlyMap<number, read
   }
   return found
 }
+
+/** Which alarms somebody wants to see: as bad as that, and with these words. */
+export interface Wanted { readonly least: number; readonly text: string }
+
+/** Those with all the words in what they say, where they are, or their device. */
+export function found(alarms: readonly Alarm[], { least, text }: Wanted): readonly Alarm[] {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean)
+  if (least <= 1 && words.length === 0) return alarms
+  return alarms.filter((one) => {
+    if ((one.severity ?? 0) < least && least > 1) return false
+    const said = [
+      one.kind, one.message?.zh, one.message?.en, one.place.text, one.device?.name, one.device?.class.zh, one.device?.class.en,
+    ].join(' ').toLowerCase()
+    return words.every((word) => said.includes(word))
+  })
+}

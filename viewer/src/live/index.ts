@@ -1,17 +1,27 @@
 /** What devices say of what is looked at, and the alarms of the city, as signals. */
 import { computed, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals'
-import { createLive, type Heard, type Live, type LiveAsk } from '../api/live'
+import { createLive, type Heard, type Link, type Live, type LiveAsk, throughBrowser } from '../api/live'
 import type { Client } from '../api/client'
 import type { Alarm, WholeAlarm } from '../api/types'
-import type { State } from '../state'
+import type { State, View } from '../state'
 import { affected, type Affected, after, ranked, type Unit } from './alarms'
 import { Latest } from './latest'
+
+export type { Label, Measured } from './latest'
 
 /** Degrees around the camera in which devices are listened to: two kilometres. */
 const CELL = 0.01
 const AROUND = 1.2
+/** The least part of that: what is in it is listened to however much it is, or nothing is. */
+const LEAST = 1 / 16
 /** The camera's height from which on devices are not listened to, metres. */
-const FARTHEST_M = 5000
+export const FARTHEST_M = 5000
+const METRES = 111_320
+/** Metres ahead of the camera that are looked at, at most; and its least pitch, where it looks at the sky. */
+const AHEAD_M = 2000
+const LEAST_PITCH = 8
+/** Milliseconds after which what was heard is judged again, with nothing new: a silent device is seen. */
+const JUDGED_MS = 30_000
 /** Alarms whose affected units are asked for. */
 const LIT = 20
 
@@ -27,7 +37,17 @@ export interface LiveStore {
   readonly alarming: ReadonlySignal<ReadonlySet<number>>
   /** The alarm that is looked at. */
   readonly focus: Signal<number | null>
-  readonly connected: ReadonlySignal<boolean | null>
+  readonly link: ReadonlySignal<Link>
+  /** When it was cut off; null while it is not. */
+  readonly since: ReadonlySignal<number | null>
+  /** Goes up when it is heard again after it was cut off: what was read meanwhile may have holes. */
+  readonly rejoined: ReadonlySignal<number>
+  /** Goes up when it is told which devices there are: some may stand elsewhere now. */
+  readonly told: ReadonlySignal<number>
+  /** Metres around what is looked at in which devices are listened to, where there are too many for all, 0 where even there; else null. */
+  readonly reach: ReadonlySignal<number | null>
+  /** How many devices have symbols, where there are too many for all; else null. */
+  readonly drawn: Signal<number | null>
   /** Listen to some datastreams until what is given back is called. */
   watch(ids: readonly number[]): () => void
   /** An alarm is another now, as the service answered. */
@@ -36,19 +56,29 @@ export interface LiveStore {
 
 export type Listen = (heard: Heard) => Live
 
-/** Through sockets of the service that this page came from. */
-export const throughSockets = (client: Client): Listen => (heard) =>
-  createLive(client.address('live/socket').replace(/^http/, 'ws'), heard)
+/** From the service that this page came from. */
+export function fromService(client: Client): Listen {
+  const ways = throughBrowser()
+  return (heard) => createLive(client.address('live'), heard, ways)
+}
 
 /** Where nobody says anything. */
 export const SILENCE: Listen = () => ({ ask: () => undefined })
+
+/** The middle between where the camera stands and what it looks at, in degrees. */
+export function middle({ lon, lat, h, heading, pitch }: View): readonly [number, number] {
+  const down = (Math.max(-pitch, LEAST_PITCH) * Math.PI) / 180
+  const ahead = Math.min(AHEAD_M, Math.max(0, h) / Math.tan(Math.min(down, Math.PI / 2))) / 2 / METRES
+  const towards = (heading * Math.PI) / 180
+  return [lon + (ahead * Math.sin(towards)) / Math.cos((lat * Math.PI) / 180), lat + ahead * Math.cos(towards)]
+}
 
 /** The box that is listened to: the same while the camera stays in a cell; smaller where it holds too much. */
 export function boxOf(state: State, size = 1): readonly number[] | null {
   const { view } = state
   if (!view || view.h > FARTHEST_M || !(state.layers.devices || state.scheme === 'live')) return null
   const cell = CELL * size
-  const [lon, lat] = [view.lon, view.lat].map((value) => Math.round(value / cell) * cell) as [number, number]
+  const [lon, lat] = middle(view).map((value) => Math.round(value / cell) * cell) as [number, number]
   const reach = cell * AROUND
   return [lon - reach, lat - reach, lon + reach, lat + reach].map((value) => Number(value.toFixed(5)))
 }
@@ -60,7 +90,9 @@ export function createLiveStore(
   const pulse = signal(0)
   const alarms = signal<readonly Alarm[]>([])
   const units = signal<ReadonlyMap<number, readonly Unit[]>>(new Map())
-  const connected = signal<boolean | null>(null)
+  const link = signal<Link>('opening')
+  const since = signal<number | null>(null)
+  const [rejoined, told] = [signal(0), signal(0)]
   const counts = new Map<number, number>()
   const watching = signal(0)
   const size = signal(1)
@@ -84,19 +116,27 @@ export function createLiveStore(
   const open = (next: readonly Alarm[]): void => { alarms.value = next; light(next) }
 
   const near = listen({
-    streams: (about) => { around.know(about); pulse.value += 1 },
+    streams: (about) => { around.know(about); pulse.value += 1; told.value += 1 },
     readings: (of) => beat(around.hear(of)),
     alarms: (of) => open(ranked(of)),
     alarm: (happened) => { const next = after(alarms.value, happened); if (next) open(next) },
     // More devices than can be listened to at once stand around: those nearest.
-    refused: (why) => { if (why.status === 422 && size.value > 0.1) size.value /= 2 },
-    connected: (is) => { connected.value = is },
+    refused: (why) => { if (why.status === 422 && size.value >= LEAST) size.value /= 2 },
+    link: (is) => {
+      if (is === 'cut') since.value = Date.now()
+      else if (since.value !== null) { since.value = null; rejoined.value += 1 }
+      link.value = is
+    },
   })
   const shown = listen({
     streams: (about) => watched.know(about),
     readings: (of) => beat(watched.hear(of)),
   })
-  const box = computed(() => JSON.stringify(boxOf(state.value, size.value)))
+  const box = computed(() => JSON.stringify(size.value < LEAST ? null : boxOf(state.value, size.value)))
+  /** Elsewhere there may be fewer. */
+  const whole = computed(() => JSON.stringify(boxOf(state.value)))
+  effect(() => { if (whole.value && size.peek() < 1) size.value = Math.min(1, size.peek() * 2) })
+  setInterval(() => { pulse.value += 1 }, JUDGED_MS)
   effect(() => {
     // Who signed in or out may hear something else: sockets are opened anew.
     if (turn.value > 0) { near.ask(null); shown.ask(null) }
@@ -104,6 +144,10 @@ export function createLiveStore(
   effect(() => {
     void turn.value
     const bbox = JSON.parse(box.value) as readonly number[] | null
+    if (!bbox && around.about.size > 0) {
+      around.forget()
+      pulse.value = pulse.peek() + 1
+    }
     near.ask({ alarms: 'all', ...(bbox ? { bbox } : {}) } satisfies LiveAsk)
   })
   effect(() => {
@@ -114,7 +158,12 @@ export function createLiveStore(
   })
 
   return {
-    around, watched, pulse, alarms, connected,
+    around, watched, pulse, alarms, link, since, rejoined, told,
+    reach: computed(() => {
+      if (size.value === 1 || whole.value === 'null') return null
+      return size.value < LEAST ? 0 : Math.round(CELL * AROUND * METRES * size.value)
+    }),
+    drawn: signal(null),
     affected: computed(() => affected(alarms.value, units.value)),
     alarming: computed(() => new Set(alarms.value.flatMap(({ device }) => (device ? [device.id] : [])))),
     focus: signal(null),

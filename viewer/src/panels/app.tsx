@@ -128,7 +128,9 @@ function Tabs({ store }: { store: Store }) {
 function shortcut(event: KeyboardEvent, store: Store): void {
   const typing = event.target instanceof HTMLElement && /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)
   if (event.key === 'Escape' && !store.help.value) {
-    if (store.state.value.page !== 'city') store.open('city')
+    const { page, alarms, selection } = store.state.value
+    if (page !== 'city') store.open('city')
+    else if (alarms && selection.building === null) store.change({ alarms: false })
     else store.select({ building: null, unit: null })
   } else if (typing || event.altKey || event.ctrlKey || event.metaKey) {
     return
@@ -136,6 +138,7 @@ function shortcut(event: KeyboardEvent, store: Store): void {
     store.help.value = true
   } else if (event.key === 'a') {
     store.change({ alarms: !store.state.value.alarms })
+    requestAnimationFrame(() => document.querySelector<HTMLElement>('.alarms button.plain')?.focus())
   } else if (event.key === '/') {
     document.getElementById('search')?.focus()
     event.preventDefault()

@@ -40,20 +40,21 @@ function Stream({ stream, store }: { stream: Datastream; store: Store }) {
   const open = useSignal(false)
   const t = store.t.value
   const { language } = store.state.value
+  const label = stream.label[language === 'en' ? 'en' : 'zh']
   void store.live.pulse.value
   // What came since the card was asked for takes the place of what it said.
   const [, ms, told] = store.live.watched.values.get(stream.id) ?? []
   const at = ms === undefined ? stream.at : new Date(ms).toISOString()
   const known = told === undefined ? stream.value ?? stream.text : told
-  const value = typeof known === 'number' ? measure(known, unitOfMeasure(stream.unit), language, 2) : known
+  const value = typeof known === 'number' ? measure(known, unitOfMeasure(stream.unit), language, 2) : known === null ? null : t.codes[known] ?? known
   return (
     <div class="stream">
-      <span>{stream.name}</span>
+      <span title={stream.name}>{label}</span>
       <output>{value ?? t.noReading}</output>
       <time dateTime={at ?? ''}>{moment(at, language)}</time>
       <button
         type="button" class="icon" aria-expanded={open.value} disabled={at === null}
-        aria-label={`${open.value ? t.hideChart : t.chart}: ${stream.name}`}
+        aria-label={`${open.value ? t.hideChart : t.chart}: ${label}`}
         title={open.value ? t.hideChart : t.chart} onClick={() => { open.value = !open.value }}
       >
         <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">

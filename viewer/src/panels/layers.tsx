@@ -1,9 +1,11 @@
 /** Layers, the colour scheme and its legend. */
 import { HEIGHT, PAPER, USE } from '../colours'
 import { classes, measured } from '../live/classes'
+import type { Label } from '../live'
 import { LAYERS, type LayerName, type Scheme, SCHEMES } from '../state'
 import type { Store } from '../store'
 import { codeName, measure, unitOfMeasure } from '../words'
+import { LiveState } from './live-state'
 
 export function Layers({ store }: { store: Store }) {
   const t = store.t.value
@@ -46,6 +48,7 @@ export function Layers({ store }: { store: Store }) {
         ))}
       </div>
       {scheme === 'live' ? <Measured store={store} /> : <Legend store={store} scheme={scheme} />}
+      <LiveState store={store} />
     </section>
   )
 }
@@ -56,29 +59,39 @@ function Measured({ store }: { store: Store }) {
   const { language, observed } = store.state.value
   const { around, pulse } = store.live
   void pulse.value
-  const known = around.properties()
-  const shown = observed ?? known[0]
-  if (shown === undefined) return <p class="hint">{t.nothingMeasured}</p>
-  const of = (place: 'unit' | 'building'): number[] => [...around.byPlace(shown, place).values()]
-  const unit = [...around.about.values()].find((one) => one.property === shown)?.unit ?? null
+  const now = Date.now()
+  const known = around.properties(now)
+  const shown = around.shown(observed, now)
+  if (shown === undefined && known.length === 0) return <p class="hint">{t.nothingMeasured}</p>
+  const of = (place: 'unit' | 'building'): number[] => [...around.byPlace(shown?.key, place, now).values()]
+  const unit = unitOfMeasure(shown?.unit ?? null)
+  const name = ({ zh, en }: Label): string => (language === 'en' ? en : zh)
   const inUnits = of('unit')
   const steps = classes(inUnits.length > 0 ? inUnits : of('building'))
-  const said = (value: number | undefined): string => measure(value ?? null, unitOfMeasure(unit), language, 2)
+  const said = (value: number | undefined): string => measure(value ?? null, unit, language, 2)
+  const first = (values: readonly number[]): string =>
+    steps.length > 0 ? `< ${said(steps[0])}` : values.length > 0 ? said(values[0]) : '–'
   return (
     <>
       <label class="field">
         {t.observed}
-        <select value={shown} onChange={(event) => store.change({ observed: event.currentTarget.value })}>
-          {[...new Set([shown, ...known])].map((name) => <option key={name}>{name}</option>)}
+        <select value={shown?.key ?? ''} onChange={(event) => store.change({ observed: event.currentTarget.value })}>
+          {!shown && <option value="">–</option>}
+          {known.map((one) => (
+            <option key={one.key} value={one.key}>
+              {`${name(one.label)}${unitOfMeasure(one.unit) && ` (${unitOfMeasure(one.unit)})`} · ${one.many}`}
+            </option>
+          ))}
         </select>
       </label>
       <ul class="legend" aria-label={t.legend}>
         {[undefined, ...steps].map((from, at) => (
           <li key={from ?? 'least'}>
             <i style={{ background: measured(from ?? Number.NEGATIVE_INFINITY, steps) }} aria-hidden="true" />
-            {from === undefined ? `< ${said(steps[0])}` : `≥ ${said(steps[at - 1])}`}
+            {from === undefined ? first(inUnits.length > 0 ? inUnits : of('building')) : `≥ ${said(steps[at - 1])}`}
           </li>
         ))}
+        <li><i style={{ background: PAPER }} aria-hidden="true" />{t.silentHere(shown ? around.silent(shown.key, now) : 0)}</li>
       </ul>
     </>
   )

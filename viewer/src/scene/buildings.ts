@@ -113,7 +113,8 @@ export class Buildings implements Layer {
     if (!stage || this.blocks !== THERE) return this.unmark()
     const marks = new Map<number, Color>()
     if (this.scheme === 'live') {
-      const values = stage.live.around.byPlace(this.observed ?? stage.live.around.properties()[0] ?? '', 'building')
+      const { around } = stage.live
+      const values = around.byPlace(around.shown(this.observed, Date.now())?.key, 'building', Date.now())
       const steps = classes([...values.values()])
       values.forEach((value, id) => marks.set(id, colour(measured(value, steps))))
     }

@@ -1,8 +1,9 @@
 /** Devices as symbols with their state, near the camera one by one; and open alarms as signs above their places. */
 import {
-  Billboard, BillboardCollection, Cartesian3, HorizontalOrigin, NearFarScalar, VerticalOrigin,
+  Billboard, BillboardCollection, Cartesian2, Cartesian3, HorizontalOrigin, NearFarScalar, VerticalOrigin,
 } from '@cesium/engine'
 import { effect } from '@preact/signals'
+import { middle } from '../live'
 import type { Feature } from '../api/types'
 import { AFFECTED, DEVICE } from '../colours'
 import { cellAt, clustered, type Placed } from '../live/clusters'
@@ -12,16 +13,20 @@ import { bunch, pin, symbol } from './symbols'
 
 const FARTHEST_M = 2500
 const CELL_DEGREES = 0.02
+/** Symbols at most, and how often a box that holds more is halved: those nearest are drawn. */
 const AT_MOST = 1000
+const HALVED = 4
 const DRAWN_EVERY_MS = 1000
 /** Nothing of the city hides what is nearer than this, metres. */
 const SEEN_THROUGH_M = 60
 const ABOVE_M = 3
-/** Towards the eye, metres: a wall beside a device does not cut its symbol in half. */
-const BEFORE = new Cartesian3(0, 0, -5)
+/** Towards the eye, metres: the walls around a device, a lift in the middle of its house, do not cut its symbol in half. */
+const BEFORE = new Cartesian3(0, 0, -25)
+/** A sign stands above the symbol of its device, pixels. */
+const RAISED = new Cartesian2(0, -12)
 
 export type DeviceState = keyof typeof DEVICE
-const WORSE: Readonly<Record<DeviceState, number>> = { unknown: 0, online: 1, silent: 2, faulty: 3, alarm: 4 }
+const WORSE: Readonly<Record<DeviceState, number>> = { stale: 0, unknown: 0, online: 1, silent: 2, faulty: 3, alarm: 4 }
 
 export interface DeviceMark {
   readonly name: string
@@ -42,6 +47,8 @@ export class Devices implements Layer {
   private signs: BillboardCollection | null = null
   private devices: readonly Device[] = []
   private cell = ''
+  private place: readonly [number, number] | null = null
+  private asked = 0
   private apart = -1
   private undo: (() => void)[] = []
   private timer = 0
@@ -55,7 +62,8 @@ export class Devices implements Layer {
     this.signs = collection()
     this.undo = [
       effect(() => { void stage.live.pulse.value; this.soon() }),
-      effect(() => { void stage.live.alarming.value; this.draw() }),
+      effect(() => { void stage.live.alarming.value; void stage.live.link.value; this.draw() }),
+      effect(() => { if (stage.live.told.value > 1) this.again() }),
       effect(() => { void stage.live.alarms.value; this.sign() }),
     ]
   }
@@ -84,15 +92,42 @@ export class Devices implements Layer {
   }
 
   private follow(view: View): void {
-    const cell = [view.lon, view.lat].map((value) => Math.round(value / CELL_DEGREES)).join('/')
+    const place = middle(view)
+    const cell = place.map((value) => Math.round(value / CELL_DEGREES)).join('/')
     if (cell === this.cell || view.h > FARTHEST_M * 2) return
     this.cell = cell
-    const d = CELL_DEGREES * 1.2
-    const box = [view.lon - d, view.lat - d, view.lon + d, view.lat + d].map((value) => Number(value.toFixed(6)))
-    this.stage?.client.features('devices', box, AT_MOST).then(
-      (found) => { this.devices = found.features.flatMap((one) => this.placed(one)); this.draw() },
-      () => { this.cell = '' },
+    this.place = place
+    this.again()
+  }
+
+  /** Ask again for those that stand here; the answer to what was asked before is of no use then. */
+  private again(): void {
+    const { stage, place } = this
+    if (!stage || !place) return
+    const asked = ++this.asked
+    this.nearest(stage, place).then(
+      ([found, all]) => {
+        if (asked !== this.asked) return
+        this.devices = found.flatMap((one) => this.placed(one))
+        stage.live.drawn.value = all ? null : this.devices.length
+        this.draw()
+      },
+      () => { if (asked === this.asked) this.cell = '' },
     )
+  }
+
+  /** The devices around a place, and whether that is all: where there are too many, those nearest. Alarms have signs besides. */
+  private async nearest({ client }: Stage, [lon, lat]: readonly [number, number]): Promise<[Feature[], boolean]> {
+    const around = (d: number): number[] => [lon - d, lat - d, lon + d, lat + d].map((value) => Number(value.toFixed(6)))
+    let d = CELL_DEGREES * 1.2
+    let found = await client.features('devices', around(d), AT_MOST)
+    // Those with a place of their own come first: where one has none, all that are drawn were told.
+    const more = (): boolean => found.truncated && found.features.every(({ properties }) => properties['placed'] !== false)
+    const all = !more()
+    for (let step = 0; step < HALVED && more(); step += 1) {
+      found = await client.features('devices', around(d /= 2), AT_MOST)
+    }
+    return [found.features, all]
   }
 
   private placed({ id, geometry, properties }: Feature): Device[] {
@@ -108,7 +143,8 @@ export class Devices implements Layer {
 
   private stateOf(device: Device, stage: Stage): DeviceState {
     if (stage.live.alarming.peek().has(device.id)) return 'alarm'
-    return device.faulty ? 'faulty' : stage.live.around.condition(device.id, Date.now())
+    if (device.faulty) return 'faulty'
+    return stage.live.link.peek() === 'cut' ? 'stale' : stage.live.around.condition(device.id, Date.now())
   }
 
   /** Readings come often; states change seldom. */
@@ -151,6 +187,7 @@ export class Devices implements Layer {
         } satisfies DeviceMark,
         position: Cartesian3.fromDegrees(lon, lat, Math.max(ground, height ?? ground) + ABOVE_M),
         image: pin(AFFECTED), scale: 0.75, scaleByDistance: new NearFarScalar(150, 1, FARTHEST_M * 2, 0.5),
+        pixelOffset: RAISED, pixelOffsetScaleByDistance: new NearFarScalar(150, 1, FARTHEST_M * 2, 0.5),
         horizontalOrigin: HorizontalOrigin.CENTER, verticalOrigin: VerticalOrigin.BOTTOM,
         disableDepthTestDistance: Number.POSITIVE_INFINITY,
       })

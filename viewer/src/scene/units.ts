@@ -64,7 +64,7 @@ export class Units implements Layer {
     if (left.length < opened.size) stage.opened.value = new Set(left)
     if (state.scheme === 'live') {
       const { around } = stage.live
-      this.values = around.byPlace(state.observed ?? around.properties()[0] ?? '', 'unit')
+      this.values = around.byPlace(around.shown(state.observed, Date.now())?.key, 'unit', Date.now())
       this.steps = classes([...this.values.values()])
     } else this.values = new Map()
     tileset.show = this.wanted.length > 0 && state.layers.buildings

@@ -27,12 +27,17 @@ export function measure(value: number | null, unit: string, language: Language, 
 }
 
 const UCUM: Readonly<Record<string, string>> = {
-  '1': '', 'kW.h': 'kWh', m3: 'm³', m2: 'm²', Cel: '°C', deg: '°', 'ug/m3': 'µg/m³', '[ppm]': 'ppm', 'm/s2': 'm/s²',
+  '1': '', '{floor}': '', '{trip}': '', '{vehicle}': '', 'dB[mW]': 'dBm', 'kW.h': 'kWh', m3: 'm³', m2: 'm²', Cel: '°C', deg: '°', 'ug/m3': 'µg/m³', '[ppm]': 'ppm', 'm/s2': 'm/s²',
 }
 
 /** A unit of measure as people write it; UCUM's own form where that is not known. */
 export function unitOfMeasure(ucum: string | null): string {
   return ucum === null ? '' : (UCUM[ucum] ?? ucum)
+}
+
+/** The time of day of a moment, to the second. */
+export function hour(ms: number, language: Language): string {
+  return new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false }).format(ms)
 }
 
 /** A moment as day and minute in the language. */

@@ -67,7 +67,7 @@ export function card(id: number, shown = true): Card {
     }],
     devices: [{
       id: 3, name: '1号电梯', class: { code: 'lift', zh: '电梯', en: 'lift' }, bound_to: { type: 'entrance', label: '1单元' }, status: 'active', withheld: false,
-      datastreams: [{ id: 9, name: '运行次数', property: 'trips', unit: null, value: 41, text: null, at: '2026-03-20T07:30:00Z' }],
+      datastreams: [{ id: 9, name: 'trips', label: { zh: '运行次数', en: 'trips so far' }, property: 'trips', unit: null, value: 41, text: null, at: '2026-03-20T07:30:00Z' }],
     }],
   }
 }
