@@ -87,7 +87,7 @@ CREATE OR REPLACE FUNCTION platform.spread_readings(most integer, size integer, 
 RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET cursor_tuple_fraction TO 1
+SET join_collapse_limit TO 1
 SET jit TO off
 AS $$
 #variable_conflict use_variable
@@ -109,7 +109,13 @@ BEGIN
       FROM taken t CROSS JOIN LATERAL unnest(t.streams, t.times) AS u(stream, at);
     FOR one IN
         WITH read AS MATERIALIZED (
-            SELECT DISTINCT u.stream, u.at FROM unnest(streams, times) AS u(stream, at)),
+            SELECT u.stream, array_agg(DISTINCT u.at) AS ats
+              FROM unnest(streams, times) AS u(stream, at) GROUP BY 1),
+        known AS MATERIALIZED (
+            SELECT t.id, t.name, t.observed_property, d.id AS device_id, d.class_code, d.bind_type,
+                d.bind_id, d.building_id, d.secrecy, r.ats
+              FROM read r JOIN city.datastream t ON t.id = r.stream
+              JOIN city.device d ON d.id = t.device_id),
         hook AS MATERIALIZED (
             SELECT h.id, h.filter, coalesce((h.filter ->> 'every_s')::int, 10) AS every_s,
                 nullif(jsonb_strip_nulls(jsonb_build_object('estate', h.filter -> 'estate', 'area',
@@ -118,21 +124,19 @@ BEGIN
               FROM platform.webhook h
              WHERE h.enabled AND h.ended_at IS NULL AND h.filter ? 'readings'),
         wanted AS MATERIALIZED (
-            SELECT h.id AS webhook, h.every_s, t.id AS stream
-              FROM (SELECT DISTINCT r.stream FROM read r) k
-              JOIN city.datastream t ON t.id = k.stream
-              JOIN city.device d ON d.id = t.device_id
-              JOIN hook h ON (h.filter -> 'classes' IS NULL OR h.filter -> 'classes' ? d.class_code)
+            SELECT h.id AS webhook, h.every_s, k.id AS stream, k.ats
+              FROM known k
+              JOIN hook h ON (h.filter -> 'classes' IS NULL OR h.filter -> 'classes' ? k.class_code)
                AND (h.filter -> 'properties' IS NULL
-                    OR h.filter -> 'properties' ? t.observed_property)
+                    OR h.filter -> 'properties' ? k.observed_property)
                AND (h.filter -> 'datastreams' IS NULL
-                    OR h.filter -> 'datastreams' @> to_jsonb(t.id))
-               AND platform.may_be_sent(h.filter, d.class_code, d.bind_type, d.secrecy)
-             WHERE h.place IS NULL OR city.in_scope(h.place, d.id, d.class_code, d.bind_type,
-                d.bind_id, d.building_id, t.name, t.observed_property))
-        SELECT w.webhook, w.every_s, array_agg(r.stream ORDER BY r.at, r.stream) AS streams,
-            array_agg(r.at ORDER BY r.at, r.stream) AS times
-          FROM wanted w JOIN read r ON r.stream = w.stream GROUP BY 1, 2 ORDER BY 1
+                    OR h.filter -> 'datastreams' @> to_jsonb(k.id))
+               AND platform.may_be_sent(h.filter, k.class_code, k.bind_type, k.secrecy)
+             WHERE h.place IS NULL OR city.in_scope(h.place, k.device_id, k.class_code,
+                k.bind_type, k.bind_id, k.building_id, k.name, k.observed_property))
+        SELECT w.webhook, w.every_s, array_agg(w.stream ORDER BY a.at, w.stream) AS streams,
+            array_agg(a.at ORDER BY a.at, w.stream) AS times
+          FROM wanted w CROSS JOIN LATERAL unnest(w.ats) AS a(at) GROUP BY 1, 2 ORDER BY 1
     LOOP
         PERFORM platform.put_readings(one.webhook, one.streams, one.times, one.every_s, size);
         WITH gone AS (
