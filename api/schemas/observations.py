@@ -23,7 +23,9 @@ class Stream(Answer):
     label: Sentence = Field(description="what a screen calls it")
     property: str
     unit: str | None
-    device: StreamDevice
+    device: StreamDevice | None = Field(
+        description="null of a stream that a client made of another thing"
+    )
 
 
 class Observations(Answer):

@@ -73,7 +73,9 @@ def options_of(request: Request) -> Options:
     text = request.scope["query_string"].decode("latin-1")
     pairs = []
     for pair in filter(None, text.split("&")):
-        name, _, value = pair.partition("=")
+        name, mark, value = pair.partition("=")
+        if not mark and "%3" in pair:  # clients that encode all of it, the sign between too
+            name, _, value = pair.replace("%3d", "%3D").partition("%3D")
         try:
             pairs.append(
                 (unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict"))

@@ -208,6 +208,11 @@ async def below(maker: Maker, where: Target, body: Any) -> Any:
     if back is None or back == "HistoricalLocations":
         raise NOWHERE
     me = {"@iot.id": await id_of(maker, Target(where.steps[:-1], False))}
+    named = body.get(back)
+    if isinstance(named, dict) and named.get("@iot.id", me["@iot.id"]) != me["@iot.id"]:
+        raise BadParameter(
+            f"{back} is another than the one it is posted below.", f"{back} 与请求地址不一致。"
+        )
     return body | {back: [me] if back.endswith("s") else me}
 
 

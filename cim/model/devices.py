@@ -215,6 +215,12 @@ device_binding = Table(
     Column("valid_to", DateTime(timezone=True), comment="until this one; NULL is still"),
     Index("ix_device_binding_device", "device_id", "valid_from"),
     Index("ix_device_binding_object", "bind_type", "bind_id"),
+    Index(
+        "ix_device_binding_home",
+        "device_id",
+        "valid_to",
+        postgresql_where=sql("bind_type = 'unit' AND valid_to IS NOT NULL"),
+    ),
     schema=CITY,
     comment="what each device was bound to and when, kept by triggers; old readings stay with it",
 )

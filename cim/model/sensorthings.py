@@ -165,6 +165,10 @@ stream = Table(
     Column("properties", JSONB, comment="whatever else was said"),
     geometry("area", "GEOMETRY", "where its readings were made"),
     Column("multi", JSONB, comment="of one with several results: their units and types"),
+    Column(
+        "result_first", DateTime(timezone=True), comment="first result time said of its readings"
+    ),
+    Column("result_last", DateTime(timezone=True), comment="last of them"),
     Index("ix_sta_datastream_thing", "thing"),
     Index("ix_sta_datastream_sensor", "sensor"),
     schema=CITY,

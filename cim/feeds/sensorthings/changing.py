@@ -28,6 +28,9 @@ async def change(maker: Maker, entity: str, id: Any, body: Any, *, whole: bool) 
     if found:
         sql = queries.update(entity, tuple(found))
         await maker.connection.execute(sql, *found.values(), key)
+    if "geom" in found and entity == "FeatureOfInterest":
+        rows = await maker.connection.fetch(queries.STREAMS_OF_FEATURE, key)
+        await maker.connection.execute(queries.MEASURE, [row["id"] for row in rows])
 
 
 async def _places(maker: Maker, key: int, given: Any) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from cim.errors import BadParameter, Conflict, NotAllowed
+from cim.feeds.news import chunks
 from cim.feeds.sensorthings.fields import Body, fields, wrong
-from cim.feeds.writing import chunks
 from cim.store.queries.sensorthings import pages
 from cim.store.queries.sensorthings import writing as queries
 from cim.store.queries.sensorthings.asked import Options, Step, said
@@ -327,3 +327,4 @@ async def end_readings(maker: Maker, readings: list[tuple[int, datetime]]) -> No
         streams, times = ([one[part] for one in readings] for part in (0, 1))
         for statement in queries.END_READINGS:
             await maker.connection.execute(statement, streams, times)
+        await maker.connection.execute(queries.MEASURE, list(set(streams)))

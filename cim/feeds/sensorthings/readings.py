@@ -5,6 +5,7 @@ clients made are taken as they come. All go the one road in: `cim.feeds.writing`
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import isfinite
@@ -178,6 +179,8 @@ async def take(maker: Maker, found: list[Said], *, correct: bool = False) -> lis
     lots, now = Lots(), time.time_ns() // 1000
     for place, each in enumerate(found):
         fault = fitted(each, streams[each.stream], now)
+        if fault is None and not correct and each.feature is None:
+            fault = _nowhere(streams[each.stream])
         if fault is not None:
             outcome[place] = fault
             continue
@@ -209,6 +212,17 @@ def fitted(each: Said, stream: Any, now: int) -> CimError | None:
     each.value, each.words, each.quality = kept
     each.rich = None
     return None
+
+
+def _nowhere(stream: Any) -> CimError | None:
+    """BadParameter for a reading of nothing: its stream is of a Thing that is nowhere."""
+    if not stream["free"] or stream["placed"]:
+        return None
+    return wrong(
+        "FeatureOfInterest",
+        "is missing: its Thing has no Location that it could be made of",
+        "为必填项：其 Thing 没有 Location",
+    )
 
 
 def _kept(at: int, now: int) -> CimError | None:
@@ -246,7 +260,7 @@ async def _write(
     watched = {key for key, row in streams.items() if row["ruled"]}
     lot = Lot([], list(lots.rows), watched) if correct else Lot(list(lots.rows), [], watched)
 
-    def explain(_row: Row, _reason: str, _detail: str) -> Letter | None:
+    def explain(_rows: Sequence[Row], _reason: str, _detail: str) -> Letter | None:
         return None  # whoever sent it is told at once
 
     written = await writing.write(maker.connection, lot, set(), explain, judge)
@@ -259,9 +273,25 @@ async def _write(
         outcome[row[6]] = BadParameter(
             f"The reading cannot be stored: {kind}.", f"读数无法存储：{kind}。"
         )
-    for row, each in zip(lots.rows, lots.of, strict=True):
-        if not isinstance(outcome[row[6]], CimError):
-            await _beside(maker, each, streams[each.stream], correct=correct)
+    kept = [each for row, each in zip(lots.rows, lots.of, strict=True)
+            if not isinstance(outcome[row[6]], CimError)]  # fmt: skip
+    for each in kept:
+        await _beside(maker, each, streams[each.stream], correct=correct)
+    free = {each.stream for each in kept if streams[each.stream]["free"]}
+    if correct:
+        await maker.connection.execute(queries.MEASURE, list(free))
+        return
+    for stream in sorted(free):
+        await _widen(maker, stream, [each for each in kept if each.stream == stream])
+
+
+async def _widen(maker: Maker, stream: int, readings: list[Said]) -> None:
+    """Where and when the readings of a stream were made takes these in."""
+    features = list({each.feature for each in readings if each.feature is not None})
+    times = [each.result_time for each in readings if each.result_time is not None]
+    if features or times:
+        first, last = min(times, default=None), max(times, default=None)
+        await maker.connection.execute(queries.WIDEN, stream, features, first, last)
 
 
 async def _beside(maker: Maker, each: Said, stream: Any, *, correct: bool) -> None:
@@ -275,8 +305,11 @@ async def feature_of(maker: Maker, place: int) -> int:
     """The feature made of a Location: the object of the city that it is, or one made once."""
     if place & 7:
         return place
-    made: int = await maker.connection.fetchval(queries.FEATURE, place >> 3)
-    return made * 8
+    row = await maker.connection.fetchrow(queries.FEATURE, place >> 3)
+    made: int = row["id"] * 8
+    if row["new"]:
+        maker.told.append(f"FeatureOfInterest {made}")
+    return made
 
 
 async def change(maker: Maker, id: Any, body: Any, *, whole: bool) -> None:

@@ -4,18 +4,25 @@ from datetime import datetime
 
 from sqlalchemy import BigInteger, DateTime, Integer, TextClause, bindparam, text
 
-from cim.store.queries.linked.pieces import HOMES_BEFORE, LABEL, LABELLED
+from cim.store.queries.linked.pieces import (
+    AT_HOME,
+    HOLDER,
+    HOMES_BEFORE,
+    HOUSE,
+    LABEL,
+    LABELLED,
+)
 from cim.store.queries.parts import coded
 
 STREAM = f"""
 SELECT json_build_object('id', t.id, 'name', t.name, 'label', {LABEL},
     'property', t.observed_property, 'unit', t.unit_ucum,
-    'device', json_build_object('id', d.id, 'name', d.name,
-        'class', {coded("device_class", "d.class_code")}))::text AS answer,
-    coalesce(d.bind_type = 'unit', false) AS in_a_home, d.building_id,
+    'device', CASE WHEN d.id IS NOT NULL THEN json_build_object('id', d.id, 'name', d.name,
+        'class', {coded("device_class", "d.class_code")}) END)::text AS answer,
+    {AT_HOME} AS in_a_home, {HOUSE} AS building_id,
     {HOMES_BEFORE} AS homes_before
-FROM city.datastream t JOIN city.device d ON d.id = t.device_id {LABELLED}
-WHERE t.id = :id AND d.ended_at IS NULL AND d.secrecy = 0
+FROM city.datastream t {HOLDER} {LABELLED}
+WHERE t.id = :id AND d.ended_at IS NULL AND coalesce(d.secrecy, 0) = 0
 """
 
 READINGS = """

@@ -1,5 +1,6 @@
 """Several requests in one: multipart as the standard has it, JSON as FROST's clients send it."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import Engine, text
 
 from api.sensorthings import batch
 from tests.accounts import add_key
+from tests.http.sensorthings.test_writing import THING
 
 STA = "/sta/v1.1"
 SENSOR = """{"name": "DS18B20", "description": "an air temperature sensor",
@@ -25,6 +27,9 @@ def office(city: Any, engine: Engine) -> dict[str, str]:
         connection.execute(text("SELECT setval('city.datastream_id_seq', 1000)"))
     add_key(engine, "sensor-office", "key-devices", ["devices"])
     return {"Authorization": "Bearer key-devices"}
+
+
+ROOF = json.dumps(THING["Locations"][0])  # type: ignore[index]  # a literal of many kinds
 
 
 def http(request: str, body: str = "", id: str = "", kind: str = "application/json") -> str:
@@ -88,11 +93,12 @@ def test_what_a_change_set_made_is_named_by_its_content_id(
         change_set(
             http("POST Sensors", SENSOR, "sensor1"),
             http("POST Things", '{"name": "站", "description": "$thing"}', "thing"),
+            http("POST $thing/Locations", ROOF),
             http("POST /sta/v1.1/Datastreams", STREAM, "stream"),
             http("POST $stream/Observations", '{"result": 21.5}', "reading"),
         ),
     )
-    assert statuses(told) == [201, 201, 201, 201]
+    assert statuses(told) == [201] * 5
     (where,) = [at for at in told.splitlines() if "/Datastreams(" in at]
     found = client.get(where.split(": ")[1] + "?$expand=Thing,Sensor,Observations").json()
     assert (found["Thing"]["name"], found["Sensor"]["name"]) == ("站", "DS18B20")

@@ -101,6 +101,13 @@ def test_what_is_skipped_is_not_made(
         assert found["@iot.count"] == len(whole)
 
 
+def test_a_path_over_many_links_is_not_followed(client: TestClient) -> None:
+    steps = "/".join(["Datastreams/Thing"] * 5)
+    for query in (f"$filter={steps}/name eq 'x'", f"$orderby={steps}/name"):
+        answer = client.get(f"{STA}/Things?{query}")
+        assert (answer.status_code, "8 links" in answer.text) == (400, True)
+
+
 def test_much_is_not_skipped_within_every_entity_of_a_page(client: TestClient) -> None:
     answer = client.get(f"{STA}/Things?$expand=Datastreams($skip=10001)")
     assert answer.status_code == 400

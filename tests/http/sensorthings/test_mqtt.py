@@ -169,6 +169,7 @@ def test_entities_are_told_when_they_are_made_or_changed(
 ) -> None:
     named, whole = f"v1.1/Datastreams({stream})/name", f"v1.1/Datastreams({stream})"
     things, its = "v1.1/Things?$select=name", f"v1.1/Datastreams({stream})/Thing"
+    features = "v1.1/FeaturesOfInterest?$select=name"
 
     def work() -> None:
         at = f"{STA}/Datastreams({stream})"
@@ -179,18 +180,20 @@ def test_entities_are_told_when_they_are_made_or_changed(
         assert client.post(f"{STA}/Things", json=bad, headers=office).status_code == 400
         good = {"name": "more", "description": "x"}
         assert client.post(f"{STA}/Things", json=good, headers=office).status_code == 201
+        assert client.post(f"{STA}/Things", json=THING, headers=office).status_code == 201
 
     async def go() -> Program:
         async with bridged(home) as runner, Program(broker.sensorthings(home)) as program:
-            await program.subscribe(runner, named, whole, things, its)
+            await program.subscribe(runner, named, whole, things, its, features)
             await asyncio.to_thread(work)
-            await until(lambda: len(program.of(things)) == 2)
+            await until(lambda: len(program.of(things)) == 3 and program.of(features))
             return program
 
     program = asyncio.run(go())
     assert program.of(named) == [{"name": "new"}]
     assert [body["description"] for body in program.of(whole)][-1] == "x"
-    assert program.of(things) == [{"name": "t"}, {"name": "more"}]
+    assert program.of(things) == [{"name": "t"}, {"name": "more"}, {"name": "气象站"}]
+    assert program.of(features) == [{"name": "roof"}]  # made along with its first reading
     assert [body["name"] for body in program.of(its)] == ["t"]
 
 

@@ -109,6 +109,20 @@ def test_units_types_and_properties_are_as_many(
     assert answer.status_code == 400, answer.text
 
 
+def test_its_properties_come_in_the_order_of_its_results(
+    client: TestClient, stream: str, office: dict[str, str]
+) -> None:
+    query = "$expand=ObservedProperties($select=id)"
+    ids = [each["@iot.id"] for each in client.get(f"{stream}?{query}").json()["ObservedProperties"]]
+    turned = STREAM | {"ObservedProperties": [{"@iot.id": id} for id in reversed(ids)]}
+    made = client.post(f"{STA}/MultiDatastreams", json=turned, headers=office).headers["Location"]
+    found = client.get(f"{made}?{query}").json()["ObservedProperties"]
+    pages = client.get(f"{made}/ObservedProperties?$top=1").json()
+    pages["value"] += client.get(pages["@iot.nextLink"]).json()["value"]
+    for listed in (found, pages["value"]):
+        assert [each["@iot.id"] for each in listed] == ids[::-1]
+
+
 def test_it_ends_with_its_readings(client: TestClient, stream: str, office: dict[str, str]) -> None:
     assert client.delete(stream, headers=office).status_code == 200
     assert client.get(stream).status_code == 404

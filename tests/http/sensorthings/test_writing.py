@@ -1,5 +1,6 @@
 """What clients write through SensorThings: entities of theirs, readings, and what is not theirs."""
 
+import json
 from typing import Any
 
 import pytest
@@ -162,10 +163,101 @@ def test_a_time_that_no_reading_is_kept_of_is_refused(
     assert client.post(f"{stream}/Observations", json=fine, headers=office).status_code == 201
 
 
+def test_a_datastream_knows_where_and_when_its_readings_were_made(
+    client: TestClient, office: dict[str, str], station: str
+) -> None:
+    stream = client.get(f"{station}/Datastreams").json()["value"][0]["@iot.selfLink"]
+    here = {"type": "Point", "coordinates": [113.8801, 22.9201]}
+    assert client.get(stream).json()["observedArea"] == here
+    feature = {"name": "roof", "description": "x", "encodingType": "application/geo+json",
+               "feature": {"type": "Point", "coordinates": [113.8805, 22.9202]}}  # fmt: skip
+    body = {"phenomenonTime": "2026-11-20T05:00:00Z", "resultTime": "2026-11-20T06:00:00Z",
+            "result": 20, "FeatureOfInterest": feature}  # fmt: skip
+    at = client.post(f"{stream}/Observations", json=body, headers=office).headers["Location"]
+    found = client.get(stream).json()
+    assert found["resultTime"] == "2026-11-20T06:00:00Z/2026-11-20T06:00:00Z"
+    (ring,) = found["observedArea"]["coordinates"]
+    assert {tuple(place) for place in ring} == {
+        (113.8801, 22.9201), (113.8801, 22.9202), (113.8805, 22.9202), (113.8805, 22.9201)
+    }  # fmt: skip
+    made = client.get(f"{at}/FeatureOfInterest").json()["@iot.selfLink"]
+    moved = {"feature": {"type": "Point", "coordinates": [113.8801, 22.9201]}}
+    assert client.patch(made, json=moved, headers=office).status_code == 200
+    assert client.get(stream).json()["observedArea"] == here
+    assert client.delete(at, headers=office).status_code == 200
+    assert client.get(stream).json()["resultTime"] == found["phenomenonTime"].replace("05:", "01:")
+
+
+def test_a_reading_says_what_it_is_of_and_where_it_belongs(
+    client: TestClient, office: dict[str, str], station: str
+) -> None:
+    nowhere = {name: each for name, each in THING.items() if name != "Locations"}
+    answer = client.post(f"{STA}/Things", json=nowhere, headers=office)
+    assert (answer.status_code, "FeatureOfInterest is missing" in answer.text) == (400, True)
+    stream = client.get(f"{station}/Datastreams").json()["value"][0]["@iot.selfLink"]
+    other = {"result": 7, "Datastream": {"@iot.id": 1}}
+    assert client.post(f"{stream}/Observations", json=other, headers=office).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("condition", "results"),
+    [("result gt '3'", []), ("result gt '21.6'", [22]), ("startswith(result,'21')", [21.5]),
+     ("not parameters/absent", [])],
+)  # fmt: skip
+def test_a_result_is_compared_with_a_text_as_one(
+    client: TestClient, station: str, condition: str, results: list[float]
+) -> None:
+    query = f"$filter={condition}&$select=result"
+    found = client.get(f"{station}/Datastreams?$expand=Observations({query.replace('&', ';')})")
+    assert [o["result"] for o in found.json()["value"][0]["Observations"]] == results
+
+
+def test_a_series_and_readings_are_answered_of_a_stream_without_a_device(
+    client: TestClient, station: str
+) -> None:
+    id = client.get(f"{station}/Datastreams").json()["value"][0]["@iot.id"]
+    query = "start=2026-11-20T00:00:00Z&end=2026-11-21T00:00:00Z"
+    found = client.get(f"/datastreams/{id}/series?{query}").json()
+    assert (found["v"], found["datastream"]["device"]) == ([21.5, 22], None)
+    found = client.get(f"/datastreams/{id}/observations?{query}").json()
+    assert ([value for _, value in found["points"]], found["datastream"]["device"]) == (
+        [21.5, 22], None
+    )  # fmt: skip
+
+
+def nested(depth: int) -> Any:
+    value: Any = "x"
+    for _ in range(depth):
+        value = {"x": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [{"op": "copy", "from": "/properties", "path": f"/properties/p{n}"} for n in range(60)],
+        [{"op": "add", "path": "/name", "value": "x"}] * 1001,
+        [{"op": "add"}], ["x"], [7], "[]", {}, None, [{"op": "add", "path": 7, "value": 1}],
+        [{"op": "move", "from": "", "path": "/properties/x"}], [{"op": "remove", "path": ""}],
+        [{"op": "replace", "path": "/properties", "value": nested(300)}],
+        [{"op": "test", "path": "/name", "value": "another"}],
+    ],
+)  # fmt: skip
+def test_a_patch_that_cannot_be_applied_is_refused(
+    client: TestClient, office: dict[str, str], station: str, steps: Any
+) -> None:
+    headers = office | {"Content-Type": "application/json-patch+json"}
+    answer = client.patch(station, content=json.dumps(steps), headers=headers)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["message"]
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
         ("Things", []),
+        ("Things", {"name": "x", "description": "x", "properties": nested(300)}),
+        ("Datastreams(1)/Observations", {"result": nested(300)}),
         ("Things", {"name": 7, "description": "x"}),
         ("Things", {"name": "x\x00", "description": "x"}),
         ("Things", {"name": "x", "description": "x", "properties": "x"}),

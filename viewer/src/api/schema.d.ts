@@ -2233,6 +2233,21 @@ export interface components {
             en: string;
         };
         /**
+         * AlarmStream
+         * @description The stream whose readings it was raised by.
+         */
+        AlarmStream: {
+            /** Name */
+            name: string;
+            /**
+             * Zh
+             * @description as a screen shows it; its name where nothing says more
+             */
+            zh: string;
+            /** En */
+            en: string;
+        };
+        /**
          * Alarms
          * @description A page of alarms, newest first.
          * @example {
@@ -2264,6 +2279,11 @@ export interface components {
          *             }
          *           },
          *           "datastream_id": 1011,
+         *           "stream": {
+         *             "name": "fault",
+         *             "zh": "故障码",
+         *             "en": "fault code"
+         *           },
          *           "object": {
          *             "type": "facility",
          *             "id": 1
@@ -2679,7 +2699,8 @@ export interface components {
             property: string;
             /** Unit */
             unit: string | null;
-            device: components["schemas"]["StreamDevice"];
+            /** @description null of a stream that a client made of another thing */
+            device: components["schemas"]["StreamDevice"] | null;
             /**
              * Limits
              * @description what alarm rules watch it for, the worst first
@@ -5625,6 +5646,7 @@ export interface components {
             device: components["schemas"]["AlarmDevice"] | null;
             /** Datastream Id */
             datastream_id: number | null;
+            stream: components["schemas"]["AlarmStream"] | null;
             object: components["schemas"]["Concerned"] | null;
             place: components["schemas"]["AlarmPlace"];
             /**
@@ -6370,7 +6392,8 @@ export interface components {
             property: string;
             /** Unit */
             unit: string | null;
-            device: components["schemas"]["StreamDevice"];
+            /** @description null of a stream that a client made of another thing */
+            device: components["schemas"]["StreamDevice"] | null;
         };
         /**
          * StreamDevice
@@ -7487,6 +7510,11 @@ export interface components {
          *         }
          *       },
          *       "datastream_id": 1011,
+         *       "stream": {
+         *         "name": "fault",
+         *         "zh": "故障码",
+         *         "en": "fault code"
+         *       },
          *       "object": {
          *         "type": "facility",
          *         "id": 1
@@ -7571,6 +7599,7 @@ export interface components {
             device: components["schemas"]["AlarmDevice"] | null;
             /** Datastream Id */
             datastream_id: number | null;
+            stream: components["schemas"]["AlarmStream"] | null;
             object: components["schemas"]["Concerned"] | null;
             place: components["schemas"]["AlarmPlace"];
             /**

@@ -7,7 +7,14 @@ number: a thousand readings take the driver longer than they take the database.
 from typing import Final
 
 from cim.store.queries.feeds.rollups import FINE, GOOD
-from cim.store.queries.linked.pieces import HOMES_BEFORE, LABEL, LABELLED
+from cim.store.queries.linked.pieces import (
+    AT_HOME,
+    HOLDER,
+    HOMES_BEFORE,
+    HOUSE,
+    LABEL,
+    LABELLED,
+)
 from cim.store.queries.parts import coded
 from cim.store.queries.ready import Ready
 
@@ -22,16 +29,17 @@ STREAM: Final = Ready(
                     ORDER BY r.severity DESC, r.id), '[]')
                 FROM city.rule_watch w JOIN city.rule r ON r.id = w.rule_id
                 WHERE w.datastream_id = t.id AND r.enabled AND r.type = 'threshold'),
-            'device', json_build_object('id', d.id, 'name', d.name,
-                'class', {coded("device_class", "d.class_code")}))::text AS answer,
-        coalesce(d.bind_type = 'unit', false) AS in_a_home, d.building_id, d.secrecy,
+            'device', CASE WHEN d.id IS NOT NULL THEN json_build_object('id', d.id, 'name', d.name,
+                'class', {coded("device_class", "d.class_code")}) END)::text AS answer,
+        {AT_HOME} AS in_a_home, {HOUSE} AS building_id,
+        coalesce(d.secrecy, 0) AS secrecy,
         {HOMES_BEFORE} AS homes_before,
         t.kind, t.interval_s, t.result_type, t.first_at, c.dropped_before AS raw,
         m.dropped_before AS minutes, h.dropped_before AS hours,
         h.rolled_until AS hours_until, y.rolled_until AS days_until,
         (SELECT r.n + r.texts FROM city.rollup_day r WHERE r.datastream_id = t.id
          ORDER BY r.at DESC LIMIT 1) AS a_day
-    FROM city.datastream t JOIN city.device d ON d.id = t.device_id {LABELLED}
+    FROM city.datastream t {HOLDER} {LABELLED}
     JOIN city.retention_class c ON c.code = t.retention
     JOIN city.rollup_level m ON m.level = '5min' JOIN city.rollup_level h ON h.level = 'hour'
     JOIN city.rollup_level y ON y.level = 'day'

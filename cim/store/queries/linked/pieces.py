@@ -9,6 +9,8 @@ whether somebody is at home.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cim.store.queries.sensorthings.objects import DEVICE, UNIT
+
 SERVED = """
     SELECT DISTINCT ON (f.id) f.id, f.name, f.class_code, c.type, c.label, c.rank
     FROM chain c
@@ -34,6 +36,17 @@ HOMES_BEFORE = """(SELECT coalesce(json_agg(json_build_array(hu.building_id, hb.
         FROM city.device_binding hb JOIN city.unit hu ON hu.id = hb.bind_id
         WHERE hb.device_id = d.id AND hb.bind_type = 'unit' AND hb.valid_to IS NOT NULL)::text"""
 """Where else a device `d` stood in units: their buildings, and until when."""
+
+
+HOLDER = f"""LEFT JOIN city.sta_datastream x ON x.datastream_id = t.id
+    LEFT JOIN city.device d
+        ON d.id = coalesce(t.device_id, CASE WHEN x.thing & 7 = {DEVICE} THEN x.thing >> 3 END)"""
+"""The device `d` of a stream `t`, or that which a client's stream `x` is said to be of, if any."""
+
+AT_HOME = f"(coalesce(d.bind_type = 'unit', false) OR coalesce(x.thing & 7 = {UNIT}, false))"
+HOUSE = f"""coalesce(d.building_id, CASE WHEN x.thing & 7 = {UNIT} THEN
+    (SELECT u.building_id FROM city.unit u WHERE u.id = x.thing >> 3) END)"""
+"""Whether such a stream is of a home, and its building."""
 
 
 def named(list_code: str, column: str, alias: str = "i") -> tuple[str, str]:

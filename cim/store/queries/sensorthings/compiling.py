@@ -25,8 +25,8 @@ from cim.store.queries.sensorthings.terms import (
 )
 
 IDS = ("id", "@iot.id")
-MOST_LINKS = 40
-"""Links that one filter may follow in all."""
+MOST_LINKS, FURTHEST = 40, 8
+"""Links that one filter may follow in all, and one path: all that it leads to are joined."""
 
 
 class Leaf:
@@ -76,6 +76,8 @@ class Compiler:
         if isinstance(node, Call) and node.name in ("and", "or"):
             left, right = map(self.condition, node.arguments)
             return f"({left} {node.name.upper()} {right})"
+        if isinstance(node, Call) and node.name == "not" and isinstance(node.arguments[0], Path):
+            return f"(NOT {self.condition(node.arguments[0])})"  # nothing is neither true nor false
         if isinstance(node, Call) and node.name == "not":
             return f"(NOT coalesce({self.condition(node.arguments[0])}, false))"
         leaf = Leaf()
@@ -215,6 +217,10 @@ class Compiler:
                     f"{entity.name} 没有 {said(step)}；可用：{known}",
                 )
             entity_there = ENTITIES[link.to]
+            if at == FURTHEST:
+                raise refused(
+                    "$filter or $orderby", f"a path follows more than {FURTHEST} links", "路径过长"
+                )
             if link.keys and steps[at + 1 :] in (("id",), ("@iot.id",)):
                 key = tuple(each.format(a=alias) for each in link.keys)
                 return Term("id", key[0], key=key, made=entity_there.key)

@@ -15,6 +15,7 @@ from cim.store.queries.sensorthings.shape import (
     geojson,
     iso,
     period,
+    span,
 )
 from cim.store.queries.sensorthings.streams import observations, rollups, streams
 
@@ -214,16 +215,18 @@ OBSERVED_PROPERTY = Entity(
             "MultiDatastreams",
             "MultiDatastream",
             _STREAM,
-            "SELECT datastream_id AS id FROM city.sta_part WHERE property_id = {a}.key",
+            "SELECT DISTINCT datastream_id AS id FROM city.sta_part WHERE property_id = {a}.key",
             many=True,
         ),
     ),
 )
 
 _PERIOD = Property(
-    "phenomenonTime", "time", "{a}.first_at", period("{a}.first_at", "{a}.last_at"),
+    "phenomenonTime", "time", "{a}.first_at", span("{a}.first_at", "{a}.last_at"),
     end="{a}.last_at",
 )  # fmt: skip
+_FIRST = "coalesce({a}.result_first, {a}.first_at)"
+_LAST = "coalesce({a}.result_last, {a}.last_at)"
 _UPSTREAM = (
     NAME,
     DESCRIPTION,
@@ -232,10 +235,7 @@ _UPSTREAM = (
     ),
     Property("observedArea", "geometry", "{a}.area", geojson("{a}.area")),
     _PERIOD,
-    Property(
-        "resultTime", "time", "{a}.first_at", period("{a}.first_at", "{a}.last_at"),
-        end="{a}.last_at",
-    ),
+    Property("resultTime", "time", _FIRST, span(_FIRST, _LAST), end=_LAST),
     PROPERTIES,
 )  # fmt: skip
 _DOWNSTREAM = (
@@ -273,6 +273,8 @@ MULTI_DATASTREAM = Entity(
             "{b}.key = {v}.id",
             "SELECT property_id AS id FROM city.sta_part WHERE datastream_id = {a}.key",
             many=True,
+            order="(SELECT min(p.no) FROM city.sta_part p WHERE p.datastream_id = {a}.key"
+            " AND p.property_id = {b}.key)",
         ),
     ),
     lambda asking, a: f"{a}.multi AND {_seen(asking, a)}",
@@ -301,7 +303,7 @@ OBSERVATION = Entity(
             "coalesce({a}.result_quality::text, nullif({a}.quality, 0)::text)",
         ),
         Property(
-            "validTime", "time", "{a}.valid_from", period("{a}.valid_from", "{a}.valid_to"),
+            "validTime", "time", "{a}.valid_from", span("{a}.valid_from", "{a}.valid_to"),
             end="{a}.valid_to",
         ),
         Property("parameters", "json", "{a}.parameters"),

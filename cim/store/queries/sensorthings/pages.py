@@ -71,11 +71,11 @@ def page(asking: Asking, where: Target, options: Options, limit: int | None = No
     One row more than the page holds says that there are others.
     """
     asking = _near(asking.fresh(), where, options)
-    tables, conditions, a = reached(asking, where)
+    tables, conditions, a, parent = reached(asking, where)
     compiler = Compiler(asking, where.entity, a)
     if options.filter is not None:
         conditions.append(compiler.condition(options.filter))
-    by = sorts(compiler, options.order)
+    by = sorts(compiler, options.order, where.steps[-1][1], parent)
     if options.after is not None:
         conditions.append(_after(by, options.after, asking.values))
     full = length(options) if limit is None else limit
@@ -93,11 +93,11 @@ def place(asking: Asking, where: Target, options: Options) -> Asked:
     The database makes all that an OFFSET leaves out: of these it is but what they are sorted by.
     """
     asking = _near(asking.fresh(), where, options)
-    tables, conditions, a = reached(asking, where)
+    tables, conditions, a, parent = reached(asking, where)
     compiler = Compiler(asking, where.entity, a)
     if options.filter is not None:
         conditions.append(compiler.condition(options.filter))
-    by = sorts(compiler, options.order)
+    by = sorts(compiler, options.order, where.steps[-1][1], parent)
     keys = ", ".join(f"({sql})::text" for sql, _, _ in by)
     sql = f"""SELECT ARRAY[{keys}] AS k FROM {" CROSS JOIN ".join(tables)}
         WHERE {" AND ".join(conditions)} ORDER BY {ordered(by)}
@@ -115,7 +115,7 @@ def bound(asking: Asking, where: Target, after: int, most: int) -> Asked:
     if where.entity.walk:  # those that the caller does not see are counted along
         tables, a = [f"(SELECT id AS key FROM {where.entity.walk}) t"], "t"
     else:
-        tables, conditions, a = reached(asking, where)
+        tables, conditions, a, _ = reached(asking, where)
     number, order = _walked(where.entity, a)
     conditions.append(_between(asking, where.entity, a, after, None))
     sql = f"""SELECT max(q.number) AS last, count(*) AS n FROM (SELECT {number} AS number
@@ -127,7 +127,7 @@ def bound(asking: Asking, where: Target, after: int, most: int) -> Asked:
 def slice_(asking: Asking, where: Target, options: Options, after: int, last: int) -> Asked:
     """The entities behind one number and up to another, as one text."""
     asking = asking.fresh()
-    tables, conditions, a = reached(asking, where)
+    tables, conditions, a, _ = reached(asking, where)
     _, order = _walked(where.entity, a)
     conditions.append(_between(asking, where.entity, a, after, last))
     sql = f"""SELECT string_agg(q.j, E',\\n') AS j FROM (
@@ -159,7 +159,7 @@ def _between(asking: Asking, entity: Entity, a: str, after: int, last: int | Non
 def one(asking: Asking, where: Target, options: Options) -> Asked:
     """The entity that an address leads to, as JSON."""
     asking = asking.fresh()
-    tables, conditions, a = reached(asking, where)
+    tables, conditions, a, _ = reached(asking, where)
     sql = f"""SELECT {shown(asking, where.entity, a, options)} AS j
         FROM {" CROSS JOIN ".join(tables)} WHERE {" AND ".join(conditions)} LIMIT 1"""
     return asking.values.asked(sql)
@@ -168,19 +168,23 @@ def one(asking: Asking, where: Target, options: Options) -> Asked:
 def count(asking: Asking, where: Target, options: Options) -> Asked:
     """How many entities a set holds."""
     asking = _near(asking.fresh(), where, options)
-    tables, conditions, a = reached(asking, where)
+    tables, conditions, a, _ = reached(asking, where)
     if options.filter is not None:
         conditions.append(Compiler(asking, where.entity, a).condition(options.filter))
     sql = f"SELECT count(*) FROM {' CROSS JOIN '.join(tables)} WHERE {' AND '.join(conditions)}"
     return asking.values.asked(sql)
 
 
-def reached(asking: Asking, where: Target) -> tuple[list[str], list[str], str]:
-    """Tables and conditions that lead to what is asked for, and its alias; NotFound for bad ids."""
+def reached(asking: Asking, where: Target) -> tuple[list[str], list[str], str, str]:
+    """Tables and conditions that lead to what is asked for; its alias, and that of the step before.
+
+    NotFound for bad ids.
+    """
     tables: list[str] = []
     conditions: list[str] = []
-    alias = ""
+    alias = parent = ""
     for entity, link, step in where.steps:
+        parent = alias
         if link is None:
             alias = asking.values.alias()
             tables.append(f"{entity.relation(asking)} {alias}")
@@ -191,7 +195,7 @@ def reached(asking: Asking, where: Target) -> tuple[list[str], list[str], str]:
             conditions += on
         if step.id is not None:
             conditions.append(is_(entity, alias, step.id, asking.values))
-    return tables, conditions, alias
+    return tables, conditions, alias, parent
 
 
 def is_(entity: Entity, alias: str, id: object, values: Values) -> str:

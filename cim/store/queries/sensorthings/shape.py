@@ -125,6 +125,9 @@ class Link:
     """What it goes by way of: a statement over `{a}`."""
 
     many: bool = False
+    order: str = ""
+    """What its entities are in the order of, where not of their ids."""
+
     keys: tuple[str, ...] = ()
     """What of `{a}` is the key of the other, where it is known without going there."""
 
@@ -209,10 +212,14 @@ def iso(expression: str) -> str:
     return f"""rtrim(to_json({expression} AT TIME ZONE 'UTC')::text, '"') || 'Z"'"""
 
 
+def span(begin: str, end: str) -> str:
+    """A period as JSON: `begin/end`, however short it is; clients read no moment in its place."""
+    first, last = (f"trim('\"' FROM {iso(each)})" for each in (begin, f"coalesce({end}, {begin})"))
+    return f"CASE WHEN {begin} IS NOT NULL THEN '\"' || {first} || '/' || {last} || '\"' END"
+
+
 def period(begin: str, end: str) -> str:
-    """A period as JSON: `begin/end`, or the moment where both are one."""
-    first, last = (f"trim('\"' FROM {iso(each)})" for each in (begin, end))
+    """The same, or the moment where both are one."""
     return (
-        f"CASE WHEN {begin} IS NULL THEN NULL WHEN {end} IS NULL OR {end} = {begin} "
-        f"THEN {iso(begin)} ELSE '\"' || {first} || '/' || {last} || '\"' END"
+        f"CASE WHEN {end} IS NULL OR {end} = {begin} THEN {iso(begin)} ELSE {span(begin, end)} END"
     )

@@ -152,7 +152,7 @@ def _expanded(
     most_here = top if most.sql else min(top, most.least)
     inner = _shared(asking, there, link, a, options, Ration(most.least), most_here)
     one = shown(asking, there, compiler.alias, options, inner)
-    by = sorts(compiler, options.order)
+    by = sorts(compiler, options.order, link, a)
     keys = ", ".join(f"({sql})::text" for sql, _, _ in by)
     sql = f"""(SELECT {one} AS j, to_json(ARRAY[{keys}])::text AS k {rows} ORDER BY {ordered(by)}
         LIMIT {most_here + 1} OFFSET {asking.values.add(options.skip, "int8")})"""
@@ -234,11 +234,18 @@ def ordered(by: list[tuple[str, str, bool]]) -> str:
     return ", ".join(f"{sql}{' DESC' if descending else ''}" for sql, _, descending in by)
 
 
-def sorts(compiler: Compiler, order: tuple[Order, ...]) -> list[tuple[str, str, bool]]:
-    """SQL, type and direction of all that a set is sorted by; no two entities are alike in it."""
+def sorts(
+    compiler: Compiler, order: tuple[Order, ...], link: Link | None = None, parent: str = ""
+) -> list[tuple[str, str, bool]]:
+    """SQL, type and direction of all that a set is sorted by; no two entities are alike in it.
+
+    Where nothing is said, by the order that the link from the alias `parent` has.
+    """
     found = [
         (sql, type_, each.descending) for each in order for sql, type_ in compiler.sorting(each)
     ]
+    if link is not None and link.order and not order:
+        found = [(link.order.format(a=parent, b=compiler.alias), "int4", False)]
     keys = [
         (column.format(a=compiler.alias), type_) for column, type_ in compiler.entity.key.columns
     ]

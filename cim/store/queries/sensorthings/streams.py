@@ -41,7 +41,8 @@ STREAMS = f"""SELECT d.id AS key, d.device_id AS device, {_THING} AS thing,
         'definition', 'http://unitsofmeasure.org/ucum#' || d.unit_ucum)) AS unit,
     coalesce(x.properties, jsonb_build_object('device', d.device_id, 'stream', d.name,
         'kind', d.kind, 'interval', d.interval_s)) AS properties,
-    x.area AS area, x.multi IS NOT NULL AS multi, x.multi AS parts, d.result_type,
+    x.area AS area, x.result_first, x.result_last, x.multi IS NOT NULL AS multi,
+    x.multi AS parts, d.result_type,
     coalesce(d.first_at, d.last_at) AS first_at, d.last_at, d.last_value, d.last_text,
     d.quality AS last_quality, l.until, l.result_time, l.result AS rich, l.result_quality,
     l.valid_from, l.valid_to, l.parameters, l.feature, {_SEEN}
@@ -63,7 +64,9 @@ def streams(asking: Asking) -> str:
         return f"({STREAMS})"
     first, last = (living(asking, "q", f"q.{name}") for name in _TIMES)
     times = f"""CASE WHEN {first} THEN q.first_at WHEN {last} THEN q.last_at END AS first_at,
-        CASE WHEN {last} THEN q.last_at END AS last_at"""
+        CASE WHEN {last} THEN q.last_at END AS last_at,
+        CASE WHEN {first} THEN q.result_first END AS result_first,
+        CASE WHEN {first} THEN q.result_last END AS result_last"""
     return f"(SELECT {', '.join(f'q.{name}' for name in _PLAIN)}, {times} FROM ({STREAMS}) q)"
 
 

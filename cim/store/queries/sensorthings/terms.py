@@ -85,7 +85,7 @@ def _result(term: Term, kind: str) -> Term | None:
     if kind == "number":
         return Term("number", term.sql)
     if kind == "string":
-        return Term("string", term.other)
+        return Term("string", f"coalesce({term.other}, ({term.sql})::text)")
     return Term("boolean", f"({term.sql} <> 0)") if kind == "boolean" else None
 
 

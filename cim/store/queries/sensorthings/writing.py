@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
+from cim.store.queries.sensorthings.objects import features
+from cim.store.queries.sensorthings.shape import Asking
+
 TABLES: Final[dict[str, str]] = {
     "Thing": "city.sta_thing",
     "Location": "city.sta_location",
@@ -117,7 +120,9 @@ STREAM: Final = """SELECT d.id, d.device_id IS NULL AS free, d.result_type, d.un
         d.high, d.ruled, c.days, d.observed_property, x.multi IS NOT NULL AS multi,
         (SELECT count(*) FROM city.sta_part p WHERE p.datastream_id = d.id) AS parts,
         (SELECT min(l.location) FROM city.sta_thing_location l
-            WHERE l.thing_id = x.thing >> 3 AND x.thing & 7 = 0) AS place
+            WHERE l.thing_id = x.thing >> 3 AND x.thing & 7 = 0) AS place,
+        x.thing & 7 > 0 OR EXISTS (SELECT FROM city.sta_thing_location l
+            WHERE l.thing_id = x.thing >> 3) AS placed
     FROM city.datastream d JOIN city.retention_class c ON c.code = d.retention
     LEFT JOIN city.sta_datastream x ON x.datastream_id = d.id
     WHERE d.id = ANY ($1::int8[])"""
@@ -128,7 +133,7 @@ FEATURE: Final = """INSERT INTO city.sta_feature
     SELECT name, description, encoding_type, location, geom, id * 8 FROM city.sta_location
     WHERE id = $1
     ON CONFLICT (made_of) WHERE made_of IS NOT NULL DO UPDATE SET made_of = excluded.made_of
-    RETURNING id"""
+    RETURNING id, xmax = 0 AS new"""
 """The feature made of a Location, made once."""
 
 _RICH: Final = """until, result_time, result, result_quality, valid_from, valid_to, parameters,
@@ -165,6 +170,36 @@ END_READINGS: Final = (
     "SELECT city.mark_rollups($1::int8[], $2::timestamptz[])",
 )
 """Readings go, and what was worked out of them is put right."""
+
+
+def _box(made: str) -> str:
+    """SQL of the box of features, whose numbers a statement makes."""
+    return f"""(SELECT ST_Envelope(ST_Collect(f.shape)) FROM ({made}) o
+        JOIN {features(Asking(""))} f
+            ON f.key = o.feature >> 3 AND f.kind = (o.feature & 7)::int4)"""
+
+
+WIDEN: Final = f"""UPDATE city.sta_datastream x SET area = n.area,
+        result_first = least(x.result_first, $3), result_last = greatest(x.result_last, $4)
+    FROM (SELECT ST_Envelope(ST_Collect(w.area, {_box("SELECT unnest($2::int8[]) AS feature")}))
+            AS area
+        FROM city.sta_datastream w WHERE w.datastream_id = $1) n
+    WHERE x.datastream_id = $1 AND (x.area IS DISTINCT FROM n.area
+        OR least(x.result_first, $3) IS DISTINCT FROM x.result_first
+        OR greatest(x.result_last, $4) IS DISTINCT FROM x.result_last)"""
+"""A datastream has readings at features, with results of these times, besides those it had."""
+
+_FEATURES = """SELECT DISTINCT r.feature FROM city.sta_observation r
+    WHERE r.datastream_id = x.datastream_id AND r.feature IS NOT NULL"""
+MEASURE: Final = f"""UPDATE city.sta_datastream x SET area = {_box(_FEATURES)},
+        (result_first, result_last) = (SELECT min(r.result_time), max(r.result_time)
+            FROM city.sta_observation r WHERE r.datastream_id = x.datastream_id)
+    FROM city.datastream d
+    WHERE x.datastream_id = ANY ($1::int8[]) AND d.id = x.datastream_id AND d.device_id IS NULL"""
+"""Where and when the readings of clients' datastreams were made, out of all that there are."""
+
+STREAMS_OF_FEATURE: Final = """SELECT DISTINCT datastream_id AS id FROM city.sta_observation
+    WHERE feature = $1 * 8"""
 
 READINGS_OF_FEATURE: Final = """SELECT datastream_id AS id, phenomenon_time AS at
     FROM city.sta_observation WHERE feature = $1 * 8"""
