@@ -184,6 +184,10 @@ def test_a_device_that_is_bound_later_is_heard(
         ({"class": "\x00"}, "class"),
         ({"property": "烟雾浓度"}, "bbox or class"),
         ({"bbox": "1,2"}, "bbox"),
+        ({"bbox": "nan,22,114,23"}, "finite"),
+        ({"bbox": "114,22,113,23"}, "west beyond"),
+        ({"bbox": "113,23,114,22"}, "south above"),
+        ({"bbox": "-181,22,114,23"}, "within"),
         ({"datastream": ",".join(map(str, range(1, 5002)))}, "5,000"),
     ],
 )
