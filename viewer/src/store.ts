@@ -22,7 +22,7 @@ export interface Preview {
   readonly features: FeatureCollection | null
   readonly extent: readonly [number, number, number, number] | null
 }
-export type Tab = 'layers' | 'floors' | 'card' | 'none'
+export type Tab = 'layers' | 'floors' | 'alarms' | 'card' | 'none'
 
 export interface Store {
   readonly client: Client

@@ -21,7 +21,7 @@ export function AlarmsButton({ store }: { store: Store }) {
   return (
     <button
       type="button" id="open-alarms" class={count > 0 ? 'alarming' : ''} aria-expanded={open}
-      title={`${t.title} (a)`} onClick={() => store.change({ alarms: !open })}
+      title={`${t.title} (a)`} onClick={() => { store.change({ alarms: !open }); if (!open) store.tab.value = 'alarms' }}
     >
       {t.title}{count > 0 && <b class="badge">{count > 999 ? '999+' : count}</b>}
     </button>

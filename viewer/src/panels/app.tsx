@@ -109,6 +109,7 @@ function Tabs({ store }: { store: Store }) {
   const names: readonly [Tab, string, boolean][] = [
     ['layers', t.layers, true],
     ['floors', t.floorGrid, store.floors.value !== null],
+    ['alarms', t.alarmList.title, store.state.value.alarms],
     ['card', t.properties, store.state.value.selection.building !== null],
   ]
   return (
