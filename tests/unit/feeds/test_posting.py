@@ -112,6 +112,33 @@ def test_the_host_of_an_ipv6_address_is_in_brackets() -> None:
     assert answer.status == 204 and b"host: [::1]:" in heard[0].lower()
 
 
+def test_each_message_has_a_connection_of_its_own() -> None:
+    """One that was opened for a name must not carry what is for another of the same address."""
+
+    async def run() -> int:
+        opened: list[asyncio.StreamWriter] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            opened.append(writer)
+            while said := await reader.read(65536):
+                if said.endswith(b"{}"):
+                    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        poster = Poster(HERE, 2)
+        for name in ("localhost", "127.0.0.1"):
+            assert (await poster.post(f"http://{name}:{port}/", {}, b"{}")).status == 200
+        await poster.close()
+        server.close()
+        for writer in opened:
+            writer.close()
+            await writer.wait_closed()
+        return len(opened)
+
+    assert asyncio.run(run()) == 2
+
+
 @contextmanager
 def receiving() -> Iterator[Receiver]:
     found = Receiver(keys_of(SECRET, 0)[0])

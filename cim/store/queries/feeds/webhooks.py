@@ -52,6 +52,7 @@ NEXT: Final = text(
     LEFT JOIN city.device d ON d.id = e.device_id
     LEFT JOIN city.code_item i ON i.list_code = 'device_class' AND i.code = d.class_code
     WHERE x.webhook_id = :id AND x.sent_at IS NULL AND x.dead_at IS NULL
+        AND x.entry_id IS NOT NULL
     ORDER BY x.id LIMIT 1"""
 )
 """The first alarm that waits for a webhook, with what it says, and whether it is `allowed` still.
@@ -71,17 +72,21 @@ FAILED: Final = text("""
         next_at = now() + make_interval(secs => :wait),
         dead_at = CASE WHEN :dead THEN now() END WHERE id = :id""")
 
-LIST: Final = text("""
+_WAITS: Final = """FROM platform.webhook_delivery d WHERE d.webhook_id = h.id
+            AND d.sent_at IS NULL AND d.dead_at IS NULL AND d.entry_id IS"""
+"""What waits for a webhook `h`: alarms where it goes on with NOT NULL, readings with NULL."""
+
+_FAILS: Final = "AND d.error IS NOT NULL ORDER BY d.id LIMIT 1"
+
+LIST: Final = text(f"""
     SELECT h.id, h.name, h.url, h.filter, h.enabled, h.made_by, h.made_at,
-        (SELECT count(*) FROM platform.webhook_delivery d WHERE d.webhook_id = h.id
-            AND d.sent_at IS NULL AND d.dead_at IS NULL) AS waiting,
+        (SELECT count(*) {_WAITS} NOT NULL) + (SELECT count(*) {_WAITS} NULL) AS waiting,
         (SELECT count(*) FROM platform.webhook_delivery d
             WHERE d.webhook_id = h.id AND d.dead_at IS NOT NULL) AS dead,
         greatest((SELECT max(d.sent_at) FROM platform.webhook_delivery d
             WHERE d.webhook_id = h.id), h.readings_at) AS last_sent,
-        (SELECT d.error FROM platform.webhook_delivery d WHERE d.webhook_id = h.id
-            AND d.sent_at IS NULL AND d.dead_at IS NULL AND d.error IS NOT NULL
-            ORDER BY d.id LIMIT 1) AS failing,
+        coalesce((SELECT d.error {_WAITS} NOT NULL {_FAILS}),
+            (SELECT d.error {_WAITS} NULL {_FAILS})) AS failing,
         h.readings_sent, h.readings_dropped
     FROM platform.webhook h WHERE h.ended_at IS NULL ORDER BY h.name""")
 
