@@ -91,6 +91,7 @@ HOW = {
     "dropped": ("the whole partition", "整个分区"),
     "deleted": ("rows of classes past their days", "到期类别的行"),
     "copied": ("most rows; the others were copied", "大部分行，其余已复制保留"),
+    "settled": ("dead letters, settled for 90 days", "已处理满 90 天的死信"),
     "waits": ("waits: not summed up yet, or in use", "暂缓：尚未汇总或正在使用"),
 }
 """How something is taken away, in words."""

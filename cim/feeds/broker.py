@@ -29,6 +29,7 @@ import psutil
 from cim.errors import NeighbourError, StoreMissing
 from cim.feeds import receipts
 from cim.feeds.decoders.own import ROOT
+from cim.feeds.holding import EACH
 from cim.settings import Settings
 from cim.store.server import embedded
 
@@ -44,10 +45,15 @@ SENSORTHINGS: Final = "cim-sensorthings"
 ROUNDS: Final = 101
 """Rounds of PBKDF2: what is hashed are 32 random bytes, which nobody can try."""
 
-QUEUED: Final = 1_000_000
-"""Messages that are kept for an ingester that is away; what comes then waits at its sender."""
+MOST: Final = 2 << 30
+"""Bytes of memory for what waits: `cim.feeds.holding` lets no device in beyond, as a queue that is
+full drops what the broker acknowledges. An eighth of the machine's memory, where that is less."""
 
-QUEUED_BYTES: Final = 2 << 30
+BEYOND: Final = 4
+"""How much more the queues take, as all that waits is told of every few seconds only."""
+
+TOLD: Final = 2
+"""Seconds between two words of the broker about itself."""
 
 LARGEST: Final = 4 << 20
 """Bytes of a packet."""
@@ -72,6 +78,11 @@ class Running(msgspec.Struct, frozen=True):
 
 _CHILDREN: Final[dict[int, "subprocess.Popen[bytes]"]] = {}
 """Those that this process started, which it hears of when they end."""
+
+
+def most() -> int:
+    """Bytes of memory for what waits on this machine."""
+    return min(MOST, psutil.virtual_memory().total // 8)
 
 
 def hashed(password: str, salt: bytes | None = None) -> str:
@@ -124,13 +135,17 @@ def end(settings: Settings) -> bool:
         return True
 
 
-def let_in(settings: Settings, users: Iterable[tuple[str, str]]) -> bool:
-    """Have these users known, by name and hash, and no others; whether that is anything new."""
+def let_in(settings: Settings, users: Iterable[tuple[str, str]], *, shut: bool = False) -> bool:
+    """Have these users known, by name and hash, and no others; whether that is anything new.
+
+    Whoever is no longer known is put out. With `shut` nobody is known but who takes messages in.
+    """
     with _alone(settings):
         found = running(settings)
         if found is None:
             return False
-        lines = _ours(folder(settings), found.password)
+        ours = _ours(folder(settings), found.password)
+        lines = ours[:1] if shut else ours
         lines += [f"{name}:{word}" for name, word in users]
         path = folder(settings) / "passwords"
         told = "\n".join(lines) + "\n"
@@ -270,6 +285,8 @@ _ACL: Final = f"""\
 user {USER}
 topic readwrite #
 topic read $SYS/broker/log/M/#
+topic read $SYS/broker/store/messages/#
+topic read $SYS/broker/publish/messages/dropped
 
 user {SENSORTHINGS}
 topic readwrite v1.1/#
@@ -291,8 +308,9 @@ def _configuration(home: Path, host: str, port: int) -> str:
         "persistent_client_expiration": "14d",
         "autosave_interval": 5,  # seconds that a broker may forget that is killed
         "max_inflight_messages": 0,  # as many as the client says: twenty would be twenty a commit
-        "max_queued_messages": QUEUED,
-        "max_queued_bytes": QUEUED_BYTES,
+        "max_queued_messages": BEYOND * most() // EACH,
+        "max_queued_bytes": BEYOND * most(),
+        "sys_interval": TOLD,
         "max_packet_size": LARGEST,
         "set_tcp_nodelay": "true",
         "log_dest": "stdout",

@@ -13,6 +13,7 @@ import msgspec
 
 from cim.feeds import fitting, writing
 from cim.feeds.alarms.judge import judge
+from cim.feeds.arrivals import Arrival, Untimed, forget, recall
 from cim.feeds.book import LEFT_OUT, Book
 from cim.feeds.codecs.pool import Pool
 from cim.feeds.decoders import DECODERS
@@ -51,6 +52,9 @@ class Item(msgspec.Struct, gc=False):
     token: Any = None
     """What its transport needs to acknowledge it."""
 
+    arrival: Arrival | None = None
+    """By what it is known where it comes again, though it says no time."""
+
 
 class Outcome(msgspec.Struct, gc=False):
     """What became of a batch."""
@@ -87,6 +91,9 @@ class Ways(msgspec.Struct):
     keeps_letters: bool = True
     """What cannot come in becomes a dead letter; not where it is one already."""
 
+    begun: dict[str, int] = {}
+    """Sessions of a broker that began anew, and when: of those before nothing is remembered."""
+
     codecs: Pool | None = None
     """Where scripts of makers run; made when the first is needed. Whoever keeps this closes it."""
 
@@ -95,12 +102,33 @@ async def ingest(connection: Any, items: Sequence[Item], ways: Ways, now: int) -
     """Take messages in; `now` is microseconds since 1970. Raises what the driver does where the
     database is away: then try again with the same items."""
     await decode(items, ways)
+    untimed = await _untimed(connection, items, ways)
     batch = _Batch(items, ways, now)
     await _look_up(connection, batch)
     batch.sort()
-    lot = Lot(batch.rows, batch.corrections, batch.watched, batch.letters)
+    lot = Lot(batch.rows, batch.corrections, batch.watched, batch.letters, untimed)
     written = await writing.write(connection, lot, ways.book.days, batch.explain, ways.judge)
     return batch.outcome(written)
+
+
+async def _untimed(connection: Any, items: Iterable[Item], ways: Ways) -> list[Untimed]:
+    """What says no time; of one that comes again it is known when it arrived first."""
+    some = [item for item in items if item.arrival is not None and _says_no_time(item)]
+    found = [(item.arrival, item.message, item.payload) for item in some if item.arrival]
+    begun = {one.session: one.began for one, _, _ in found if one.began}
+    if begun.items() - ways.begun.items():
+        await forget(connection, begun)
+        ways.begun |= begun
+    if any(arrival.again for arrival, _, _ in found):
+        for item, message in zip(some, await recall(connection, found), strict=True):
+            item.message = message
+        found = [(item.arrival, item.message, item.payload) for item in some if item.arrival]
+    return found
+
+
+def _says_no_time(item: Item) -> bool:
+    assert item.decoded is not None
+    return any(reading.at is None for reading in item.decoded.readings)
 
 
 async def decode(items: Iterable[Item], ways: Ways) -> None:
@@ -118,6 +146,19 @@ async def decode(items: Iterable[Item], ways: Ways) -> None:
                 item.decoded.faults += more.faults
         except Exception as error:
             item.decoded = Decoded(faults=[Fault("not_decodable", type(error).__name__)])
+        if ways.throttle is not None:
+            _hold_back(item.decoded, item.feed.id, ways.throttle)
+
+
+def _hold_back(decoded: Decoded, feed: int, throttle: Throttle) -> None:
+    """Take out what its device sends too often; once, however often the batch is tried."""
+    good = []
+    for reading in decoded.readings:
+        if throttle.floods(reading.device, feed, reading.at):
+            decoded.faults.append(Fault("flood", reading.device[:80]))
+        else:
+            good.append(reading)
+    decoded.readings = good
 
 
 def _decoded(item: Item, ways: Ways) -> Decoded:
@@ -178,7 +219,6 @@ class _Batch:
 
     def sort(self) -> None:
         """Each reading to the rows, the corrections or the letters."""
-        throttle = self.ways.throttle
         for number, item in enumerate(self.items):
             decoded = item.decoded
             assert decoded is not None
@@ -186,9 +226,6 @@ class _Batch:
                 self.fault(number, fault)
             start = f"{item.feed.id}\n{item.sender}\n"
             for reading in decoded.readings:
-                if throttle is not None and throttle.floods(reading.device, item.feed.id):
-                    self.fault(number, Fault("flood", reading.device[:80]))
-                    continue
                 found = self._row(number, item, reading, start)
                 if found is not None:
                     self.fault(number, found)
@@ -256,9 +293,11 @@ class _Batch:
             return None
         detail = f"{fault.path}: {fault.detail}" if fault.path else fault.detail
         kept: bytes | None = item.payload
-        if len(item.payload) > LARGEST:
-            kept, detail = None, f"{detail} ({len(item.payload)} bytes)"
-        elif fault.reason in REFUSED or self._is_secret(number):
+        if fault.reason in REFUSED:
+            kept = None
+        elif not self._is_kept(item):
+            kept, detail = None, f"{detail[:900]} ({len(item.payload)} bytes)"
+        elif self._is_secret(number):
             kept = None
         message = item.message
         return Letter(
@@ -270,7 +309,15 @@ class _Batch:
             fault.reason,
             detail,
             repeats,
+            item.sender,
         )
+
+    def _is_kept(self, item: Item) -> bool:
+        """Whether there is room for a payload among the dead letters of its feed."""
+        if len(item.payload) > LARGEST:
+            return False
+        throttle = self.ways.throttle
+        return throttle is None or throttle.keeps(item.feed.id, len(item.payload))
 
     def _is_secret(self, number: int) -> bool:
         """Whether a payload has what is never kept: looked for once, however many its faults."""
@@ -278,9 +325,16 @@ class _Batch:
             self.secret[number] = within(self.items[number].payload) is not None
         return self.secret[number]
 
-    def explain(self, row: Row, reason: str, detail: str) -> Letter | None:
-        """The letter of a row that the store did not take."""
-        return self.letter(row[6], Fault(reason, detail))
+    def explain(self, rows: Sequence[Row], reason: str, detail: str) -> Letter | None:
+        """The letter of rows of a message that the store did not take."""
+        number, after = rows[0][6], f": {detail}" if detail else ""
+        first, *more = [Fault(reason, f"stream {row[0]}{after}") for row in rows]
+        letter = self.letter(number, first)
+        self.faults[number] += more
+        self.fates[self.items[number].feed.id, reason] += len(more)
+        if letter is not None:
+            letter.repeats += len(more)
+        return letter
 
     def outcome(self, written: writing.Written) -> Outcome:
         """What became of all of it."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from cim.feeds.ingest import Item, Outcome
 
@@ -27,6 +27,19 @@ DELAY: Final = Histogram(
 )
 AWAY: Final = Counter(
     "cim_feed_database_tries", "Tries that the database did not answer", registry=REGISTRY
+)
+WAITING: Final = Gauge(
+    "cim_feed_broker_waiting", "Messages that the broker holds", registry=REGISTRY
+)
+SHUT: Final = Gauge(
+    "cim_feed_broker_shut",
+    "1 while our own broker lets no device in, as it holds too much",
+    registry=REGISTRY,
+)
+DROPPED: Final = Gauge(
+    "cim_feed_broker_dropped",
+    "Messages that the broker has dropped since it began, for want of room in its queues",
+    registry=REGISTRY,
 )
 
 

@@ -22,6 +22,7 @@ from gmqtt.mqtt.constants import MQTTCommands, MQTTv50, MQTTv311
 
 from cim.errors import BadSetting
 from cim.feeds import receipts
+from cim.feeds.arrivals import Arrival
 from cim.feeds.collecting import BATCH
 from cim.feeds.ingest import Item, Outcome
 from cim.feeds.reading import Message
@@ -34,6 +35,9 @@ SESSION: Final = 7 * 86_400
 """Seconds that the broker keeps messages for an ingester that is away."""
 
 KEEPALIVE: Final = 30
+
+SHARED: Final = "$share/cim/"
+"""Before a topic of which several ingesters share the messages."""
 
 LARGEST: Final = 4 << 20
 """Bytes of a packet that the broker may send."""
@@ -95,13 +99,20 @@ class _Client(gmqtt.Client):  # type: ignore[misc]  # the library comes without 
 
     def __init__(self, name: str, taken: Callable[..., None], **properties: Any) -> None:
         super().__init__(name, clean_session=False, optimistic_acknowledgement=False, **properties)
-        self._taken = taken
+        self._taken, self.name = taken, name
         self.lost = asyncio.Event()
+        self.began = 0
+        """When its session began, µs since 1970; 0 where the broker knew it."""
+
+        self.on_connect = self._connected
         self.came = self.under_way = 0
         """Messages that came, and those of them that are not acknowledged yet."""
 
         # By its kind of packet the library looks up who handles it: see MqttPackageHandler.
         self._package_handler._handler_cache[int(MQTTCommands.PUBLISH)] = self._published
+
+    def _connected(self, _: Any, session_present: int, *__: Any) -> None:
+        self.began = 0 if session_present & 1 else time.time_ns() // 1000
 
     async def reconnect(self, delay: bool = False) -> None:
         """Say that the connection is gone: whoever made it makes another."""
@@ -136,7 +147,8 @@ class _Client(gmqtt.Client):  # type: ignore[misc]  # the library comes without 
                 if "response_topic" in found:
                     asked = (found["response_topic"][0], found.get("correlation_data", [b""])[0])
                 at = len(packet) - len(rest or b"")
-        self._taken(self, topic, packet[at:], qos, number, kind, asked)
+        arrival = Arrival(self.name, number, bool(command & 8), self.began) if qos else None
+        self._taken(self, topic, packet[at:], qos, arrival, kind, asked)
 
     def acknowledge(self, tokens: Sequence[Token], told: Sequence[bytes] = ()) -> None:
         """Acknowledge messages of this connection, in the order in which they came.
@@ -232,6 +244,9 @@ class Subscriber:
             self._version = client.version
         if not subscribe:
             return
+        if not client.began:  # it may have been subscribed to otherwise, and all would come twice
+            plain = self.feed.topic or "#"
+            client.unsubscribe(plain if self.topic != plain else f"{SHARED}{plain}")
         client.subscribe(gmqtt.Subscription(self.topic, qos=1))
         self.connected = True
         self.connects += 1
@@ -242,7 +257,7 @@ class Subscriber:
         topic = self.feed.topic or "#"
         if self._version != MQTTv50 or topic.startswith("$share/") or not self.feed.shared:
             return topic
-        return f"$share/cim/{topic}"
+        return f"{SHARED}{topic}"
 
     def _taken(
         self,
@@ -250,12 +265,13 @@ class Subscriber:
         topic: str,
         payload: bytes,
         qos: int,
-        number: int,
+        arrival: Arrival | None,
         kind: str,
         asked: tuple[str, bytes] | None,
     ) -> None:
         if self.closed:
             return
+        number = arrival.number if arrival else 0
         if topic.startswith(receipts.ROOT):  # our own words, where a feed takes in everything
             client.acknowledge([Token(client, number, qos)])
             return
@@ -264,7 +280,7 @@ class Subscriber:
         sender = feed.sender(topic)
         receipt = receipts.wanted(sender, *asked) if asked else None
         token = Token(client, number, qos, receipt)
-        self._hand(Item(feed, payload, message, sender, None, token))
+        self._hand(Item(feed, payload, message, sender, None, token, arrival))
 
     def pause(self, paused: bool) -> None:
         """Read nothing for a while, or go on: for brokers that know no window."""

@@ -215,7 +215,9 @@ class _Again:
         for row in rows:
             came = int(row.received_at.timestamp() * 1_000_000)
             message = Message(row.topic, row.content_type or "", came, feed.options)
-            sender = feed.sender(row.topic) if row.topic else None
+            sender = row.sender
+            if sender is None and row.topic:
+                sender = feed.sender(row.topic)
             items.append(Item(feed, bytes(row.payload), message, sender))
         outcome = self._runner.run(ingest(driver, items, self._ways, now()))
         settled = [row.id for place, row in enumerate(rows) if place not in outcome.faults]

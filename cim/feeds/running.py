@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from cim.errors import CimError, StoreError, StoreLocale, StoreVersion
-from cim.feeds import broker, heirs, mqtt
+from cim.errors import CimError
+from cim.feeds import broker, heirs, holding, mqtt
 from cim.feeds.alarms import clock
 from cim.feeds.alarms.judge import judge
 from cim.feeds.book import Book
@@ -21,6 +20,7 @@ from cim.feeds.sources import Feed, read
 from cim.feeds.throttle import Throttle
 from cim.settings import Settings
 from cim.store import feeding
+from cim.store.patience import patiently
 from cim.store.queries.feeds import keys as key_queries
 from cim.store.queries.feeds import resolving as queries
 
@@ -36,14 +36,10 @@ SETTLE: Final = 0.2
 LAST: Final = 10.0
 """Seconds that batches under way have to be written when told to stop."""
 
-COMING_UP: Final = 30.0
-"""Seconds that a database may take to come up when this begins."""
-
 HELD: Final = 1667853712
 """The advisory lock, with a feed's id, of who alone takes in a feed that cannot be shared."""
 
 Say = Callable[[str, str], None]
-Made = TypeVar("Made")
 
 log = logging.getLogger("cim.feeds")
 
@@ -109,16 +105,20 @@ class Runner:
         self.book = Book()
         self.stopping = asyncio.Event()
         self.taking: dict[int, Taking] = {}
-        self.open = _patiently(lambda: feeding.opener(settings))
+        self.open = patiently(lambda: feeding.opener(settings))
         self._changed = asyncio.Event()
         self._changed.set()
         self._own = not settings.mqtt_url
         self._started = False
         self._held: dict[int, Any] = {}
         self._failed: BaseException | None = None
-        self.sensorthings = _patiently(lambda: Bridge(settings, self._where, self.stopping))
+        self.sensorthings = patiently(lambda: Bridge(settings, self._where, self.stopping))
         self._slots = settings.data_dir / "feeds"
         self.slot, self._lock = heirs.slot(self._slots)
+        self._users: list[tuple[str, str]] = []
+        most = broker.most() if self._own else None
+        name = heirs.name(self.slot, "watch")
+        self.watch = holding.Watch(name, self._where, most, self._gate)
 
     def stop(self) -> None:
         """Finish what is under way, then end."""
@@ -133,6 +133,7 @@ class Runner:
             lambda: clock.run(self.open, self.stopping),
             lambda: heirs.watch(self._slots, self.slot, self._subscribers),
             lambda: heirs.tend(self._revive),
+            self.watch.run,
             self.sensorthings.run,
         )
         clocks = [asyncio.ensure_future(self._again(part)) for part in parts]
@@ -193,8 +194,8 @@ class Runner:
                 where = await self._broker(feeds.values())
                 if self._own and where is not None:
                     users = await connection.fetch(key_queries.USERS)
-                    told = [(row["username"], row["broker_hash"]) for row in users]
-                    await asyncio.to_thread(broker.let_in, self.settings, told)
+                    self._users = [(row["username"], row["broker_hash"]) for row in users]
+                    await self._gate(self.watch.shut)
             finally:
                 await feeding.close(connection)
         except (*feeding.DRIVER, CimError) as error:
@@ -226,6 +227,11 @@ class Runner:
         found, started = await asyncio.to_thread(broker.ensure, self.settings)
         self._started = self._started or started
         return mqtt.place(found.url)
+
+    async def _gate(self, shut: bool) -> None:
+        """Let in whose key is good, or nobody while the broker holds too much."""
+        users = [] if shut else self._users
+        await asyncio.to_thread(broker.let_in, self.settings, users, shut=shut)
 
     def _where(self) -> mqtt.Place | None:
         """Where the broker is, if one is up."""
@@ -287,21 +293,6 @@ class Runner:
                 finally:
                     await feeding.close(connection)
             await asyncio.sleep(1)
-
-
-def _patiently(make: Callable[[], Made]) -> Made:
-    """What needs the database to be made; one that is on its way up is waited for, and told of."""
-    end = time.monotonic() + COMING_UP
-    while True:
-        try:
-            return make()
-        except (StoreVersion, StoreLocale):
-            raise
-        except StoreError as error:
-            if time.monotonic() > end:
-                raise
-            log.warning("waiting for the database: %s", error)
-            time.sleep(1)
 
 
 def _subscribed(feed: Feed) -> bool:

@@ -10,11 +10,23 @@ WINDOW: Final = 10.0
 RATE: Final = 100.0
 """Readings a second that one device may send over a window."""
 
+CATCHING_UP: Final = 10
+"""Times that rate may come in at one time: what waited, at its device or while the store was away,
+is measured at so many times as it was."""
+
 LETTERS: Final = 20_000
 """Dead letters of one feed and reason that are kept at once …"""
 
-LETTER_RATE: Final = 20.0
+LETTER_RATE: Final = 2.0
 """… and so many more each second; what is beyond is counted, not kept."""
+
+BYTES: Final = 256 << 20
+"""Bytes of payloads of one feed that are kept as dead letters at once …"""
+
+BYTE_RATE: Final = 16 << 10
+"""… and so many more each second; of letters beyond, all but the payload is kept."""
+
+_WINDOW: Final = int(WINDOW * 1_000_000)
 
 
 class Throttle:
@@ -25,9 +37,10 @@ class Throttle:
         self._most = rate * WINDOW
         self._clock = clock
         self._began = clock()
-        self._counts: dict[tuple[int, str], int] = {}
+        self._counts: dict[tuple[int, str, int], int] = {}
         self._kept: dict[tuple[int, str], tuple[float, float]] = {}
         self._untold: dict[tuple[int, str], int] = {}
+        self._bytes: dict[int, tuple[float, float]] = {}
 
     def tick(self) -> None:
         """Begin a new window where the last is over: called once a batch."""
@@ -35,24 +48,41 @@ class Throttle:
             self._began = self._clock()
             self._counts.clear()
 
-    def floods(self, device: str, feed: int) -> bool:
-        """Count a reading; whether it is more than its device may send."""
+    def floods(self, device: str, feed: int, at: int | None) -> bool:
+        """Count a reading, measured at `at` in µs since 1970; whether it is more than its device
+        may send: in a window of its own time, or many times that in one of ours."""
         if not self._most:
             return False
-        key = (feed, device)
-        count = self._counts.get(key, 0) + 1
-        self._counts[key] = count
-        return count > self._most
+        counts = self._counts
+        key, own = (feed, device, -1), (feed, device, 0 if at is None else at // _WINDOW)
+        counts[key] = all_of_it = counts.get(key, 0) + 1
+        counts[own] = count = counts.get(own, 0) + 1
+        return count > self._most or all_of_it > self._most * CATCHING_UP
 
     def letter(self, feed: int, reason: str) -> int | None:
         """How many alike were counted alone before this one; None where this one is too."""
         key = (feed, reason)
         now = self._clock()
-        left, since = self._kept.get(key, (float(LETTERS), now))
-        left = min(float(LETTERS), left + (now - since) * LETTER_RATE)
+        left = _left(self._kept.get(key), now, LETTERS, LETTER_RATE)
         if left < 1:
             self._kept[key] = (left, now)
             self._untold[key] = self._untold.get(key, 0) + 1
             return None
         self._kept[key] = (left - 1, now)
         return self._untold.pop(key, 0)
+
+    def keeps(self, feed: int, size: int) -> bool:
+        """Whether a payload of so many bytes is kept with its letter; counts it where it is."""
+        now = self._clock()
+        left = _left(self._bytes.get(feed), now, BYTES, BYTE_RATE)
+        kept = size <= left
+        self._bytes[feed] = (left - size if kept else left, now)
+        return kept
+
+
+def _left(before: tuple[float, float] | None, now: float, most: float, rate: float) -> float:
+    """What is left of an allowance that grows back, of what was left when it was last looked at."""
+    if before is None:
+        return most
+    left, since = before
+    return min(most, left + (now - since) * rate)

@@ -4,7 +4,6 @@ In it: the readings, the latest values, what alarms make of them, marks for sums
 what could not come in, and the news for who listens. Whoever acknowledges does so after it.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
@@ -13,13 +12,12 @@ from typing import Any, Final
 
 import msgspec
 
+from cim.feeds.arrivals import Untimed, remember
 from cim.feeds.fitting import DAY
+from cim.feeds.news import Latest, chunks, news
 from cim.feeds.reading import GOOD
 from cim.store import feeding
 from cim.store.queries.feeds import writing as queries
-
-LINE: Final = 7_800
-"""Bytes of one notice; PostgreSQL takes less than 8,000."""
 
 _FIRST: Final = date(1970, 1, 1)
 
@@ -40,6 +38,7 @@ class Letter(msgspec.Struct, gc=False):
     reason: str
     detail: str
     repeats: int = 0
+    sender: str | None = None
 
 
 class Changed(msgspec.Struct, frozen=True, gc=False):
@@ -82,10 +81,11 @@ class Lot(msgspec.Struct, gc=False):
     """Streams that a rule watches, as far as is known."""
 
     letters: list[Letter] = []
+    untimed: list[Untimed] = []
 
 
-Explain = Callable[[Row, str, str], Letter | None]
-"""The letter of a row that did not come in: the row, the reason, the detail."""
+Explain = Callable[[Sequence[Row], str, str], Letter | None]
+"""The one letter of rows of one message that did not come in: the rows, the reason, the detail."""
 
 
 async def write(
@@ -96,9 +96,21 @@ async def write(
     Raises what the driver does where the database is away: then nothing of what was not committed
     is there, and the lot may be written again.
     """
-    written = Written()
-    await _halving(connection, lot, days, _Ways(explain, judge), written)
+    written, ways = Written(), _Ways(explain, judge)
+    await _halving(connection, lot, days, ways, written)
+    letters = _explained(explain, written.refused, "refused")
+    if letters:  # last: how many rows of a message are refused is known now
+        await _together(connection, Lot(letters=letters), days, ways, written)
     return written
+
+
+def _explained(explain: Explain, found: Sequence[tuple[Row, str]], reason: str) -> list[Letter]:
+    """Letters of rows that did not come in, one for each message and detail."""
+    alike: dict[tuple[int, str], list[Row]] = {}
+    for row, detail in found:
+        alike.setdefault((row[6], detail), []).append(row)
+    made = [explain(rows, reason, detail) for (_, detail), rows in alike.items()]
+    return [letter for letter in made if letter is not None]
 
 
 class _Ways(msgspec.Struct, frozen=True):
@@ -129,19 +141,18 @@ async def _halves(
 ) -> None:
     rows = [(row, False) for row in lot.rows] + [(row, True) for row in lot.corrections]
     if len(rows) == 1:
-        row = rows[0][0]
-        written.refused.append((row, said))
-        letter = ways.explain(row, "refused", said)
-        rest = Lot(letters=[*lot.letters, letter] if letter else lot.letters)
+        written.refused.append((rows[0][0], said))
+        rest = Lot(letters=lot.letters, untimed=lot.untimed)
         await _together(connection, rest, days, ways, written)
         return
     middle = len(rows) // 2
-    for part, letters in ((rows[:middle], lot.letters), (rows[middle:], [])):
+    for part, first in ((rows[:middle], True), (rows[middle:], False)):
         half = Lot(
             [row for row, correct in part if not correct],
             [row for row, correct in part if correct],
             lot.watched,
-            list(letters),
+            lot.letters if first else [],
+            lot.untimed if first else [],
         )
         await _halving(connection, half, days, ways, written)
 
@@ -151,7 +162,6 @@ async def _together(
 ) -> None:
     """One transaction; what became of it is told once it is through."""
     made = Written()
-    letters = list(lot.letters)
     lot.rows.sort(key=_STREAM_AND_TIME)
     rows = _distinct(lot.rows, made)
     corrections = list({row[:2]: row for row in lot.corrections}.values())
@@ -167,9 +177,10 @@ async def _together(
             made.duplicates += len(corrections) - made.corrected
             await connection.execute(queries.MARK, *_columns(corrections)[:2])
         await _follow(connection, rows, corrections, lot.watched, ways.judge, made)
-        for row in made.differing:
-            if letter := ways.explain(row, "differs", f"stream {row[0]}"):
-                letters.append(letter)
+        differing = _explained(ways.explain, [(row, "") for row in made.differing], "differs")
+        letters = [*lot.letters, *differing]
+        if lot.untimed:
+            await remember(connection, lot.untimed)
         if letters:
             await connection.execute(queries.LETTERS, *_letters(letters))
     days.update(needed)
@@ -235,8 +246,9 @@ async def _follow(
     """Write readings and what follows: the latest, alarms, sums that are behind, news."""
     lines: list[str] = []
     unheard: list[Row] = []
+    ruled: set[int] = set()
+    before = await _before(connection, [*rows, *corrections], watched) if judge else {}
     if rows:
-        before = await _before(connection, rows, watched) if judge else {}
         last = _last(rows)
         if len(last) == len(rows):
             told = await connection.fetchrow(queries.ONCE, *zip(*last, strict=True))
@@ -245,27 +257,26 @@ async def _follow(
             await _insert(connection, rows, made)
             told = await connection.fetchrow(queries.LATEST, *zip(*last, strict=True))
         await _compare(connection, rows, made)
-        lines += _news(last, told["ids"])
+        ruled.update(told["ruled"])
+        lines += news(last, told["ids"])
         if len(told["ids"]) < len(last) or len(last) < len(rows):
             await _late(connection, rows, last, set(told["ids"]), made)
             unheard += _others(rows, last, set(told["ids"]))
-        if judge and told["ruled"]:
-            changed = _changed(rows, set(told["ruled"]), before)
-            if changed:
-                await judge(connection, changed)
     if corrections:
         last = _last(corrections)
         told = await connection.fetchrow(queries.LATEST_CORRECTED, *zip(*last, strict=True))
-        lines += _news(last, told["ids"])
+        ruled.update(told["ruled"])
+        lines += news(last, told["ids"])
         unheard += _others(corrections, last, set(told["ids"]))
+    if judge and ruled:
+        changed = _changed(sorted([*rows, *corrections], key=_STREAM_AND_TIME), ruled, before)
+        if changed:
+            await judge(connection, changed)
     if lines:
         await connection.execute(queries.NOTIFY, chunks(lines))
     others = [f"Observation {row[0]}_{row[1]}" for row in unheard]
     if others:
         await connection.execute(queries.NOTIFY_OTHERS, chunks(others))
-
-
-Latest = tuple[int, int, float | None, str | None, int, int]
 
 
 def _last(rows: Sequence[Row]) -> list[Latest]:
@@ -323,43 +334,6 @@ def _changed(rows: Sequence[Row], ruled: set[int], before: dict[int, Any]) -> li
     return found
 
 
-def _news(last: Sequence[Latest], newer: Sequence[int]) -> list[str]:
-    """A line a stream: id, milliseconds, value as JSON, and its quality where it is not good."""
-    if len(newer) < len(last):
-        told = set(newer)
-        last = [row for row in last if row[0] in told]
-    lines = []
-    for stream, at, value, text, quality, _ in last:
-        said = repr(value) if text is None else json.dumps(text[:1000])
-        lines.append(
-            f"{stream},{at // 1000},{said},{quality}"
-            if quality
-            else f"{stream},{at // 1000},{said}"
-        )
-    return lines
-
-
-def chunks(lines: Sequence[str]) -> list[str]:
-    """Lines joined into notices that PostgreSQL takes.
-
-    >>> [len(one) for one in chunks(["1,2,3"] * 2_000)]
-    [7799, 4199]
-    """
-    found: list[str] = []
-    held: list[str] = []
-    size = 0
-    for line in lines:
-        length = len(line) + 1
-        if size + length > LINE and held:
-            found.append("\n".join(held))
-            held, size = [], 0
-        held.append(line)
-        size += length
-    if held:
-        found.append("\n".join(held))
-    return found
-
-
 def _letters(letters: Sequence[Letter]) -> list[list[Any]]:
     """Letters as columns."""
     return [
@@ -371,6 +345,7 @@ def _letters(letters: Sequence[Letter]) -> list[list[Any]]:
         [one.reason for one in letters],
         [plain(one.detail)[:1000] for one in letters],
         [one.repeats for one in letters],
+        [one.sender and plain(one.sender) for one in letters],
     ]
 
 

@@ -96,6 +96,7 @@ dead_letter = Table(
     Column("tries", Integer, nullable=False, server_default=sql("0"), comment="replays"),
     Column("tried_at", DateTime(timezone=True), comment="replayed last"),
     Column("settled_at", DateTime(timezone=True), comment="came in at last, or was dropped"),
+    Column("sender", Text, comment="who pushed it, by a key of its own; NULL is as the topic says"),
     Index(
         "ix_dead_letter_open",
         "feed_id",
@@ -106,6 +107,24 @@ dead_letter = Table(
     Index("ix_dead_letter_time", "received_at", postgresql_using="brin"),
     schema=PLATFORM,
     comment="messages that could not come in, whole or in part, with the reason",
+)
+
+arrival = Table(
+    "arrival",
+    metadata,
+    identity(),
+    Column("session", Text, nullable=False, comment="what the ingester calls itself to a broker"),
+    _made("made_at", "written"),
+    Column("messages", Integer, nullable=False, comment="messages of a batch that said no time"),
+    Column(
+        "entries",
+        LargeBinary,
+        nullable=False,
+        comment="of each: number of the packet, hash of the payload, arrival in µs since 1970",
+    ),
+    Index("ix_arrival_session", "session", "id"),
+    schema=PLATFORM,
+    comment="when messages without a time arrived first, in case the broker sends them again",
 )
 
 feed_tally = Table(

@@ -20,6 +20,12 @@ from cim.store.queries.feeds import rollups
 
 DAY: Final = timedelta(days=1)
 
+SETTLED: Final = timedelta(days=90)
+"""How long a dead letter is kept that came in at last, or was dropped; others are kept."""
+
+REMEMBERED: Final = timedelta(days=8)
+"""How long arrivals are kept of a session of a broker, which keeps it for seven days."""
+
 BUSY: Final = "55P03"
 """SQLSTATE: a lock was not got in time."""
 
@@ -37,7 +43,8 @@ class Taken:
     since: datetime
     until: datetime
     how: str
-    """`dropped`, `deleted` or `copied` (what stays); `waits` where something stands in the way."""
+    """`dropped`, `deleted` or `copied` (what stays), `settled` of dead letters; `waits` where
+    something stands in the way."""
 
     rows: int
     """How many rows go; of a partition that is dropped as the server estimates it."""
@@ -54,7 +61,11 @@ def retain(engine: Engine, now: datetime, *, dry_run: bool = False) -> list[Take
             return []
         connection.commit()
         try:
-            return [*_readings(connection, now, dry_run), *_sums(connection, now, dry_run)]
+            return [
+                *_readings(connection, now, dry_run),
+                *_sums(connection, now, dry_run),
+                *_letters(connection, now, dry_run),
+            ]
         finally:
             connection.rollback()
             connection.execute(queries.UNLOCK, held)
@@ -132,6 +143,18 @@ def _sums(connection: Connection, now: datetime, dry_run: bool) -> list[Taken]:
                     )
             found.append(taken)
     return found
+
+
+def _letters(connection: Connection, now: datetime, dry_run: bool) -> list[Taken]:
+    """Dead letters that are settled; what is remembered of messages that come no more."""
+    before = {"before": now - SETTLED}
+    with _transaction(connection, dry_run):
+        found = connection.execute(queries.LETTERS, before).one()
+        connection.execute(queries.DELETE_LETTERS, before)
+        connection.execute(queries.DELETE_ARRIVALS, {"before": now - REMEMBERED})
+    if not found.rows:
+        return []
+    return [Taken("dead_letter", found.since, now - SETTLED, "settled", found.rows)]
 
 
 @contextmanager

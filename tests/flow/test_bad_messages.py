@@ -187,8 +187,11 @@ def test_a_topic_with_wildcards_is_not_published_to(place: Broker, topic: str) -
     assert place.letters(payload) == []
 
 
-@pytest.mark.parametrize("topic", ["cim/v1/lift-1/lift-1/running", "$SYS/x", "elsewhere",
-                                   "cim/receipts/lift-1", "cim/v1/../lift-1"])  # fmt: skip
+@pytest.mark.parametrize(
+    "topic",
+    ["cim/v1/lift-1/lift-1/running", "$SYS/x", "elsewhere", "cim/receipts/lift-1",
+     "cim/v1/../lift-1", "v1.1/Datastreams(7103)/Observations", "spBv1.0/city/NCMD/lift-1"],
+)  # fmt: skip
 def test_nobody_publishes_below_another_name(place: Broker, topic: str) -> None:
     payload = f'"forged {topic}"'.encode()
     place.publish(topic, payload)
@@ -212,7 +215,11 @@ def test_nobody_listens_to_what_others_say(place: Broker) -> None:
 
     async def work(client: Client) -> None:
         client.on_message = lambda _, __, payload, *___: heard.append(payload) or 0
-        for topic in ("#", "cim/v1/#", "cim/receipts/+", "cim/receipts/lift-1", "$share/cim/#"):
+        for topic in (
+            "#", "+/#", "cim/v1/#", "cim/v1/lift-1/#", "cim/receipts/+", "cim/receipts/lift-1",
+            "$share/cim/#", "$share/cim/cim/v1/#", "$SYS/#", "$SYS/broker/log/#", "v1.1/#",
+            "spBv1.0/#",
+        ):  # fmt: skip
             client.subscribe(gmqtt.Subscription(topic, qos=1))
         await asyncio.sleep(0.3)
         await asyncio.to_thread(place.good, 106)

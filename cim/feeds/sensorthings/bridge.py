@@ -23,6 +23,7 @@ from cim.feeds.reasons import REASONS
 from cim.feeds.sensorthings import readings, topics
 from cim.feeds.sensorthings.making import INVERSE, Maker
 from cim.feeds.sensorthings.topics import Book, Topic
+from cim.feeds.throttle import Throttle
 from cim.settings import Settings
 from cim.store import engine, feeding
 from cim.store.direct import KEEP
@@ -107,6 +108,7 @@ class Bridge:
         self._writing = asyncio.Lock()
         self._client: _Client | None = None
         self._last: dict[str, bytes] = {}
+        self._throttle = Throttle()
 
     @property
     def connected(self) -> bool:
@@ -222,11 +224,15 @@ class Bridge:
         said = (code for code in persons.REFUSED if REASONS[code][0] in why)
         secret = next(said, None) or persons.within(payload)
         reason = secret or "malformed"
-        kept = payload[:KEPT] if secret is None else None
+        repeats = self._throttle.letter(0, reason)
+        if repeats is None:
+            return
+        payload = payload[:KEPT]
+        kept = None if secret or not self._throttle.keeps(0, len(payload)) else payload
         now, words = time.time_ns() // 1000, why.replace("\0", "")[:1000]
         connection = await self._connection("write")
-        columns = ([now], [None], [topic[:1000]], [None], [kept], [reason], [words], [0])
-        await connection.execute(feed_queries.LETTERS, *columns)
+        columns = ([now], [None], [topic[:1000]], [None], [kept], [reason], [words])
+        await connection.execute(feed_queries.LETTERS, *columns, [repeats], [None])
 
     # ── what is told ────────────────────────────────────────────────────────────────────────────
 

@@ -126,7 +126,7 @@ END $$;
 
 -- Payloads of strangers, and what keys are known by, are nobody's to read who reads the city.
 REVOKE ALL ON platform.feed, platform.feed_map, platform.dead_letter, platform.device_key,
-    platform.device_claim FROM cim_reader, cim_resident_reader, cim_intake;
+    platform.device_claim, platform.arrival FROM cim_reader, cim_resident_reader, cim_intake;
 
 GRANT USAGE ON SCHEMA city, platform TO cim_feeder;
 GRANT EXECUTE ON FUNCTION city.prepare_days(date[]) TO cim_feeder;
@@ -141,6 +141,7 @@ GRANT INSERT, UPDATE (result, result_text, quality) ON city.observation TO cim_f
 GRANT SELECT ON platform.feed, platform.feed_map, platform.feed_tally, platform.dead_letter
     TO cim_feeder;
 GRANT INSERT, UPDATE ON platform.feed_tally TO cim_feeder;
+GRANT SELECT, INSERT, DELETE ON platform.arrival TO cim_feeder;
 GRANT INSERT, UPDATE (tries, tried_at, settled_at, repeats, reason, detail)
     ON platform.dead_letter TO cim_feeder;
 GRANT SELECT (id, device_id, username, digest, broker_hash, expires_at, ended_at, used_at),

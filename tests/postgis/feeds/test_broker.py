@@ -1,14 +1,12 @@
 """Messages from a real broker: who may publish, and what is acknowledged when."""
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +15,11 @@ import pytest
 from gmqtt.mqtt.constants import MQTTv311
 from sqlalchemy import Engine, text
 
-from cim.feeds import broker, devices
+from cim.feeds import broker, devices, holding
+from cim.feeds.mqtt import place
 from cim.feeds.running import Runner
 from cim.settings import Settings
+from tests.brokering import Sender, connected, taking_in, until
 from tests.feeding import NOW, furnish
 
 
@@ -38,7 +38,9 @@ def city(engine: Engine) -> Engine:
 @pytest.fixture(scope="module")
 def home(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     found = settings.model_copy(update={"mqtt_listen": "127.0.0.1:0"})
-    yield found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(broker, "TOLD", 1)
+        yield found
     broker.end(found)
 
 
@@ -49,50 +51,6 @@ def keys(city: Engine, home: Settings) -> dict[str, str]:
             name: devices.make_key(connection, devices.find(connection, name).id).key
             for name in ("meter-1", "gateway-1")
         }
-
-
-@contextlib.asynccontextmanager
-async def taking_in(settings: Settings) -> AsyncIterator[Runner]:
-    """An ingester that runs for the length of the block."""
-    runner = Runner(settings, lambda *_: None)
-    running = asyncio.create_task(runner.run())
-    try:
-        await until(lambda: len(runner.taking) == 2 and connected(runner))
-        yield runner
-    finally:
-        runner.stop()
-        await asyncio.wait_for(running, 30)
-
-
-def connected(runner: Runner) -> bool:
-    return all(one.subscriber.connected for one in runner.taking.values())
-
-
-async def until(true: Callable[[], Any], seconds: float = 20) -> None:
-    last = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < last, "it did not come to that"
-        await asyncio.sleep(0.05)
-
-
-class Sender:
-    """Whoever publishes, and waits until the broker has it."""
-
-    def __init__(self, where: broker.Running) -> None:
-        self.where = where
-
-    async def connect(self, user: str, key: str, **more: Any) -> gmqtt.Client:
-        client = gmqtt.Client(f"test-{user}-{time.time_ns()}", logger=None)
-        client.set_auth_credentials(user, key)
-        await asyncio.wait_for(client.connect(self.where.host, self.where.port, **more), 5)
-        return client
-
-    async def publish(self, user: str, key: str, topic: str, *payloads: Any, **more: Any) -> None:
-        client = await self.connect(user, key, **more)
-        for payload in payloads:
-            client.publish(topic, json.dumps(payload), qos=1)
-        await until(lambda: client._persistent_storage.is_empty)
-        await client.disconnect()
 
 
 @pytest.fixture
@@ -177,29 +135,17 @@ def test_a_wrong_key_is_not_let_in_and_another_s_topic_not_written(
 def test_who_is_new_is_let_in_at_once_and_who_ended_no_more(
     city: Engine, home: Settings, sender: Sender
 ) -> None:
-    async def lets_in(key: str) -> bool:
-        try:
-            client = await sender.connect("lift-1", key)
-        except gmqtt.mqtt.handler.MQTTConnectError:
-            return False
-        await client.disconnect()
-        return True
-
-    async def becomes(key: str, wanted: bool) -> None:
-        last = time.monotonic() + 10
-        while await lets_in(key) is not wanted:
-            assert time.monotonic() < last
-            await asyncio.sleep(0.2)
-
     async def go() -> None:
         async with taking_in(home):
             with city.begin() as connection:
                 lift = devices.find(connection, "lift-1")
                 key = devices.make_key(connection, lift.id).key
-            await becomes(key, True)
+            await sender.becomes("lift-1", key, True)
+            client = await sender.connect("lift-1", key)
             with city.begin() as connection:
                 devices.end_key(connection, lift)
-            await becomes(key, False)
+            await until(lambda: client.put_out, 5)
+            await sender.becomes("lift-1", key, False)
 
     asyncio.run(go())
 
@@ -223,8 +169,9 @@ def test_what_comes_while_nobody_takes_it_in_waits_at_the_broker(
 
 
 def test_a_broker_that_speaks_mqtt_3_alone_gets_its_acknowledgements_after_the_commit_too(
-    city: Engine, home: Settings, sender: Sender
+    city: Engine, home: Settings, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("cim.feeds.running.LAST", 1.0)
     word = sender.where.password
     option = "UPDATE platform.feed SET options = options {} WHERE name = 'plain'"
     with city.begin() as connection:
@@ -271,6 +218,71 @@ def test_while_the_database_refuses_nothing_is_acknowledged_and_nothing_lost(
 
     broker.ensure(home)
     asyncio.run(go())
+    assert reasons(city) == []
+
+
+def test_a_broker_that_holds_too_much_lets_no_device_in_until_it_has_given_some_on(
+    city: Engine, home: Settings, keys: dict[str, str], sender: Sender
+) -> None:
+    word, key = sender.where.password, keys["meter-1"]
+
+    async def go() -> None:
+        async with taking_in(home) as runner:
+            await sender.becomes("meter-1", key, True)
+            device = await sender.connect("meter-1", key)
+            runner.watch._most = 200 * holding.EACH
+            with city.begin() as connection:
+                connection.execute(text("REVOKE INSERT ON city.observation FROM cim_feeder"))
+            mine = [{"device": "meter-1", "stream": "energy", **one} for one in messages(0, 400)]
+            await sender.publish(broker.USER, word, "trusted/x", *mine)
+            await until(lambda: device.put_out)
+            assert not await sender.lets_in("meter-1", key), "what it sent would be acknowledged"
+            with city.begin() as connection:
+                connection.execute(text("GRANT INSERT ON city.observation TO cim_feeder"))
+            await until(lambda: count(city) == 400)
+            await sender.becomes("meter-1", key, True)
+
+    broker.ensure(home)
+    asyncio.run(go())
+
+
+def test_what_a_broker_drops_is_said(
+    home: Settings, sender: Sender, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def gate(_: bool) -> None:
+        raise AssertionError("it is not ours to shut")
+
+    watch = holding.Watch("test-watch", lambda: place(sender.where.url), None, gate)
+
+    async def go() -> None:
+        hearing = asyncio.create_task(watch.run())
+        await until(lambda: holding.COUNT in watch._said and holding.DROPPED in watch._said)
+        hearing.cancel()
+
+    broker.ensure(home)
+    asyncio.run(go())
+    watch.say(holding.DROPPED, watch._said[holding.DROPPED] + 7)
+    assert "7 of them now" in caplog.text
+
+
+def test_what_says_no_time_and_comes_again_has_the_time_that_it_had(
+    city: Engine, home: Settings, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    word = sender.where.password
+    mine = [{"device": "meter-1", "stream": "energy", "value": n} for n in (1, 2, 2)]
+
+    async def go() -> None:
+        with monkeypatch.context() as patch:  # it dies after the commit
+            patch.setattr("cim.feeds.mqtt.acknowledge", lambda *_: None)
+            async with taking_in(home):
+                await sender.publish(broker.USER, word, "trusted/x", *mine)
+                await until(lambda: count(city) == 3)
+        async with taking_in(home) as runner:
+            await until(lambda: sum(one.collector.messages for one in runner.taking.values()) == 3)
+
+    broker.ensure(home)
+    asyncio.run(go())
+    assert count(city) == 3
     assert reasons(city) == []
 
 

@@ -15,7 +15,7 @@ from cim.errors import NotFound
 from cim.feeds import devices
 from cim.feeds.broker import hashed
 from cim.settings import Settings
-from tests.feeding import NOW, furnish
+from tests.feeding import NOW, Ingester, furnish
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +199,23 @@ def test_dead_letters_come_in_once_what_was_missing_is_there(
     assert "1 dropped" in cim("feed", "dead", "drop", "--feed", "late").output
     assert json.loads(cim("feed", "dead", "list", "--feed", "late", "--json").output) == []
     assert cim("feed", "dead", "drop").exit_code != 0
+
+
+def test_who_pushed_for_another_s_device_does_not_by_a_replay_either(
+    cim: Callable[..., Result], city: Engine, settings: Settings
+) -> None:
+    cim("feed", "add", "own-2", "--decoder", "cim", "--source", "设备平台")
+    sender = Ingester(settings)
+    try:
+        forged = {"device": "lift-1", "stream": "running", "value": "forged"}
+        for topic in ("", "cim/v1/lift-1/lift-1"):  # of a push, the path that its sender chose
+            item = sender.item("own-2", forged, topic, "meter-1")
+            assert sender.enter([item]).fates.total() == 1
+    finally:
+        sender.close()
+    told = cim("feed", "dead", "replay", "--feed", "own-2").output
+    assert "settled" not in told, told
+    assert rows(city, "SELECT 1 FROM city.observation WHERE result_text = 'forged'") == []
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,11 @@ def test_what_is_of_a_person_is_not_kept_at_all(sender: Ingester, city: Engine) 
     assert {payload for *_, payload in letters(city)} == {None}
 
 
+def test_a_text_that_is_a_number_is_the_number(sender: Ingester, city: Engine) -> None:
+    sender.send(reading(" 12.5 "), reading("1e1", NOW + 1))
+    assert [value for _, value, *_ in stored(city)] == [12.5, 10.0]
+
+
 def test_a_unit_of_the_same_dimension_is_converted(sender: Ingester, city: Engine) -> None:
     sender.send(reading(3.6, unit="MJ"))
     [(_, value, *_)] = stored(city)
@@ -287,8 +292,14 @@ def test_who_watches_is_told_what_was_before(sender: Ingester, city: Engine) -> 
     sender.ways.judge = judge
     sender.send(reading(1.0, NOW - MINUTE))
     sender.send(reading(3.0, NOW + 2), reading(2.0, NOW + 1), reading(9.0, NOW - 2 * MINUTE))
+    sender.send(reading(7.0, NOW + 2, correct=True), reading(4.0, NOW + 3, correct=True))
     told = [(one.value, one.previous_value, one.previous_at) for one in heard]
-    assert told == [(1.0, None, None), (2.0, 1.0, NOW - MINUTE), (3.0, 1.0, NOW - MINUTE)]
+    assert told == [
+        (1.0, None, None),
+        (2.0, 1.0, NOW - MINUTE),
+        (3.0, 1.0, NOW - MINUTE),
+        (4.0, 3.0, NOW + 2),
+    ]
 
 
 def test_what_fails_in_the_batch_leaves_nothing_of_it(sender: Ingester, city: Engine) -> None:

@@ -57,8 +57,8 @@ _CHOSEN: Final = """
     AND (:settled OR d.settled_at IS NULL)"""
 
 LETTERS: Final = text(f"""
-    SELECT d.id, d.received_at, f.name AS feed, d.topic, d.content_type, d.payload, d.reason,
-        d.detail, d.repeats, d.tries, d.tried_at, d.settled_at
+    SELECT d.id, d.received_at, f.name AS feed, d.topic, d.sender, d.content_type, d.payload,
+        d.reason, d.detail, d.repeats, d.tries, d.tried_at, d.settled_at
     FROM platform.dead_letter d LEFT JOIN platform.feed f ON f.id = d.feed_id
     WHERE {_CHOSEN} AND d.id > :after ORDER BY d.id LIMIT :limit""")
 
@@ -69,9 +69,10 @@ COUNTED: Final = text(f"""
     WHERE {_CHOSEN} GROUP BY 1, 2 ORDER BY 3 DESC""")
 
 SETTLE: Final = text("""
-    UPDATE platform.dead_letter SET settled_at = now(), tried_at = now(), tries = tries + 1
+    UPDATE platform.dead_letter
+    SET settled_at = now(), tried_at = now(), tries = tries + 1, payload = NULL
     WHERE id = ANY (:ids)""")
-"""Came in at last."""
+"""Came in at last: what they held is in the store."""
 
 FAILED: Final = text("""
     UPDATE platform.dead_letter d SET tried_at = now(), tries = tries + 1, reason = f.reason,

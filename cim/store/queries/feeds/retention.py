@@ -19,6 +19,17 @@ UNLOCK: Final = text("SELECT pg_advisory_unlock(:key)")
 
 CLASSES: Final = text("SELECT code, days, dropped_before FROM city.retention_class ORDER BY days")
 
+LETTERS: Final = text("""
+    SELECT count(*) AS rows, min(received_at) AS since FROM platform.dead_letter
+    WHERE received_at < :before AND settled_at < :before""")
+"""Messages that could not come in, and are settled long since."""
+
+DELETE_LETTERS: Final = text("""
+    DELETE FROM platform.dead_letter WHERE received_at < :before AND settled_at < :before""")
+
+DELETE_ARRIVALS: Final = text("DELETE FROM platform.arrival WHERE made_at < :before")
+"""Of sessions that a broker does not keep any more."""
+
 LEVELS: Final = text("SELECT level, days FROM city.rollup_level WHERE days IS NOT NULL")
 
 PARTS: Final = text("""

@@ -113,10 +113,30 @@ NOTIFY_OTHERS: Final = "SELECT pg_notify('cim_sensorthings', line) FROM unnest($
 
 LETTERS: Final = f"""
     INSERT INTO platform.dead_letter
-        (received_at, feed_id, topic, content_type, payload, reason, detail, repeats)
-    SELECT {_at("f.got")}, f.feed, f.topic, f.type, f.payload, f.reason, f.detail, f.repeats
+        (received_at, feed_id, topic, content_type, payload, reason, detail, repeats,
+            sender)
+    SELECT {_at("f.got")}, f.feed, f.topic, f.type, f.payload, f.reason, f.detail, f.repeats,
+        f.sender
     FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::text[],
-        $7::text[], $8::int[]) AS f(got, feed, topic, type, payload, reason, detail, repeats)"""
+        $7::text[], $8::int[], $9::text[])
+        AS f(got, feed, topic, type, payload, reason, detail, repeats, sender)"""
+
+ARRIVE: Final = """
+    INSERT INTO platform.arrival (session, messages, entries) VALUES ($1, $2, $3) RETURNING id"""
+"""When messages without a time arrived, in case they come again."""
+
+ARRIVED: Final = "SELECT entries FROM platform.arrival WHERE session = $1 ORDER BY id"
+
+BEGIN_ARRIVALS: Final = f"""
+    DELETE FROM platform.arrival WHERE session = $1 AND made_at < {_at("$2::bigint")}"""
+"""A session that begins anew numbers its packets anew."""
+
+FORGET_ARRIVALS: Final = """
+    DELETE FROM platform.arrival a USING (
+        SELECT id, sum(messages) OVER (ORDER BY id DESC) - messages AS since
+        FROM platform.arrival WHERE session = $1) s
+    WHERE a.id = s.id AND s.since > $2"""
+"""All of a session but what holds the last so many messages."""
 
 TALLY: Final = """
     INSERT INTO platform.feed_tally (feed_id, hour, fate, readings)
