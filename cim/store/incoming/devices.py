@@ -79,7 +79,9 @@ def settle(stage: Stage) -> None:
 
 def _as_said(stage: Stage) -> None:
     """What rows say in one word, as unit:U-1001: it goes before all else they name."""
-    stage.run(f"UPDATE {ROWS} SET bind_type = bind_kind WHERE bind_kind IS NOT NULL")
+    stage.run(
+        f"UPDATE {ROWS} SET bind_type = bind_kind, building_id = NULL WHERE bind_kind IS NOT NULL"
+    )
     for kind, table in BOUND.items():
         mine, id = f"s.bind_kind = '{kind}'", f"s.{kind}_id"
         stage.run(f"UPDATE {ROWS} s SET {kind}_id = NULL WHERE {mine}")

@@ -147,6 +147,36 @@ def test_devices_bound_to_what_is_not_there_are_set_aside(bring: Any) -> None:
     assert report.counts.new == 1
 
 
+def test_what_a_device_is_bound_to_may_stand_in_one_column(bring: Any) -> None:
+    bring("projects", [{"项目编号": "P1", "项目名称": "示范工地", "项目状态": "在建"}])
+    rows = {
+        "D1": {"绑定到": "unit:U1", "幢编号": "B2"},  # it is in the building of the unit
+        "D2": {"绑定到": "单元：#2", "幢编号": ""},
+        "D3": {"绑定到": "", "幢编号": "B2", "楼层": "8F"},
+        "D4": {"绑定到": "project:P1", "幢编号": ""},
+        "D5": {"绑定到": "castle:1"},
+        "D6": {"绑定到": "estate:E9"},
+        "D7": {"幢编号": "B1", "楼层": "77"},
+    }
+    lines = [{"设备编号": key, "类别": "烟感"} | row for key, row in rows.items()]
+    every = {name: "" for line in lines for name in line}
+    report = bring("devices", [every | line for line in lines])
+    assert report.aside == {"not_a_value": 1, "no_estate": 1, "no_storey": 1}
+    (site,) = bring.rows("SELECT id FROM city.project WHERE status = 'building'")
+    assert bring.rows(
+        "SELECT ext_id, bind_type, bind_id, building_id FROM city.device ORDER BY 1"
+    ) == [
+        ("D1", "unit", 1, 1),
+        ("D2", "entrance", 2, 1),
+        ("D3", "storey", 2, 2),
+        ("D4", "project", site[0], None),
+    ]
+    bring("devices", [{"设备编号": "D1", "类别": "烟感", "型号": "S2"}])
+    assert bring.rows("SELECT bind_type, model FROM city.device WHERE ext_id = 'D1'") == [
+        ("unit", "S2")
+    ]
+
+
 def reading(device: str, at: str, value: object, stream: str = "power") -> dict[str, Any]:
     return {"设备编号": device, "数据流": stream, "计量单位": "kW.h", "观测时间": at, "数值": value}
 
