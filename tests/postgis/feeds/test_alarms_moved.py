@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from time import monotonic, sleep
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -40,13 +41,13 @@ def do(told: Teller, sql: str) -> None:
         connection.execute(text(sql))
 
 
-def going_on(told: Teller) -> list[tuple[str, str | None, int]]:
+def going_on(told: Teller) -> list[tuple[Any, ...]]:
     """Rule, place and stream of the alarms that go on."""
     return told.rows(
         """SELECT coalesce(r.code, r.name), e.place, e.datastream_id
            FROM city.event e JOIN city.rule r ON r.id = e.rule_id
            WHERE e.ended_at IS NULL ORDER BY e.id"""
-    )  # type: ignore[return-value]  # the columns are those
+    )
 
 
 # ── devices ──────────────────────────────────────────────────────────────────────────────────────
@@ -89,6 +90,31 @@ def test_a_combination_ends_where_one_of_its_devices_leaves_and_can_begin_again(
         connection.execute(text("UPDATE city.rule_watch SET done_at = NULL"))
     told.say((SMOKE, 120, 1))
     assert "smoke_and_gas" in {code for code, _, _ in going_on(told)}
+
+
+def test_an_alarm_of_a_rule_that_becomes_another_kind_of_rule_ends_or_goes_on(
+    told: Teller,
+) -> None:
+    be = """UPDATE city.rule SET type = '{}', condition = '{}' WHERE name = '水压异常'"""
+    do(
+        told,
+        """INSERT INTO city.rule (name, type, condition, scope, severity) VALUES ('水压异常',
+           'threshold', '{"above": 400}', '{"class": ["water_pressure"]}', 2)""",
+    )
+    told.say((PRESSURE, 0, 500))
+    do(told, be.format("state", '{"codes": ["500"]}'))
+    assert len(going_on(told)) == 1
+    do(told, be.format("silence", "{}"))
+    assert going_on(told) == []
+    told.listen(10_000_000)
+    assert len(going_on(told)) == 2  # of this rule, and of the one that comes with the program
+    both = '{"parts": [{"above": 400}, {"below": 0}]}'
+    do(told, be.format("together", both))
+    assert [code for code, _, _ in going_on(told)] == ["offline"]
+    do(told, be.format("threshold", '{"above": 600}'))
+    assert [one.kind for one in told.say((PRESSURE, 6000, 700))] == ["begin"]
+    do(told, "UPDATE city.rule SET enabled = false, ended_at = now() WHERE name = '水压异常'")
+    assert [code for code, _, _ in going_on(told)] == ["offline"]
 
 
 # ── what they stand in ───────────────────────────────────────────────────────────────────────────
