@@ -16,14 +16,16 @@ def sheet(stream: Mapping[str, Any], series: Mapping[str, Any]) -> bytes:
 
     The mark before the first byte tells spreadsheets that it is UTF-8.
 
-    >>> stream, series = {"name": "power", "unit": "kW"}, {"t": [0, 500], "v": [1.5, None]}
+    >>> stream = {"name": "power", "label": {"zh": "功率"}, "unit": "kW"}
+    >>> series = {"t": [0, 500], "v": [1.5, None]}
     >>> print(sheet(stream, series | {"low": None, "high": None}).decode("utf-8-sig"))
-    time 时间 (UTC+08:00),power (kW)
+    time 时间 (UTC+08:00),功率 power (kW)
     1970-01-01 08:00:00,1.5
     1970-01-01 08:00:00.500,
     <BLANKLINE>
     """
-    columns = {"v": f"{stream['name']} ({stream['unit'] or '-'})"}
+    name = " ".join(dict.fromkeys((stream["label"]["zh"], stream["name"])))
+    columns = {"v": f"{name} ({stream['unit'] or '-'})"}
     if series["low"] is not None:
         columns |= {"low": "least 最小", "high": "greatest 最大"}
     out = io.StringIO()

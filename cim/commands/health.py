@@ -120,14 +120,18 @@ async def _asked(
 
 def _show(found: dict[str, Any], columns: Mapping[str, Callable[[Row], str]]) -> None:
     """A table of groups, and one of the worst devices."""
-    groups = Table(*columns)
+    groups = Table()
+    for name in columns:
+        groups.add_column(name, overflow="fold")
     for row in found["groups"]:
         groups.add_row(*(cell(row) for cell in columns.values()))
     Console().print(groups)
     if not found["worst"]:
         return
     rows = [{name: row[name] for name in row if name != "bound_to"} for row in found["worst"]]
-    devices = Table(*rows[0], title="worst 最差")
+    devices = Table(title="worst 最差")
+    for name in rows[0]:
+        devices.add_column(name, overflow="fold")
     for row in rows:
         devices.add_row(*("" if value is None else str(value) for value in row.values()))
     Console().print(devices)
