@@ -17,6 +17,10 @@ from cim.settings import Settings
 ROOT = Path(__file__).resolve().parents[2]
 WALK = ROOT / "viewer" / "tests" / "browser" / "walk.mjs"
 PICTURES = ROOT / "screenshots"
+SEEN = ("--demo", "--no-worker", "--no-feeds")
+"""How a city is served that is only looked at; with a worker files can be handed in too."""
+
+WORKED = ("--demo", "--no-feeds")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +54,7 @@ def cim(environment: dict[str, str]) -> Callable[..., str]:
 
 
 @contextmanager
-def serving(environment: dict[str, str], words: tuple[str, ...] = ("--demo",)) -> Iterator[str]:
+def serving(environment: dict[str, str], words: tuple[str, ...] = SEEN) -> Iterator[str]:
     """The address of a service on the module's city."""
     server = subprocess.Popen(
         [sys.executable, "-m", "cim", "serve", *words, "--port", "0"],
@@ -71,7 +75,7 @@ def serving(environment: dict[str, str], words: tuple[str, ...] = ("--demo",)) -
 
 
 def walked(
-    environment: dict[str, str], script: str, *words: str, serve: tuple[str, ...] = ("--demo",)
+    environment: dict[str, str], script: str, *words: str, serve: tuple[str, ...] = SEEN
 ) -> dict[str, Any]:
     """What a walk of viewer/tests/browser/ through the city, on a service of its own, reports."""
     node = shutil.which("node")

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from sample_data.make import make
 from tests.browser import officer
-from tests.browser.conftest import walked
+from tests.browser.conftest import WORKED, walked
 
 SOURCE = "南城街道新村"
 FIT = officer.HOUSES - len(officer.BAD)
@@ -37,7 +37,7 @@ def seen(
     folder = tmp_path_factory.mktemp("officer")
     officer.footprints(folder)
     officer.addresses(folder)
-    return walked(environment, "intake.mjs", str(folder))
+    return walked(environment, "intake.mjs", str(folder), serve=WORKED)
 
 
 def counts(result: dict[str, Any]) -> dict[str, int]:
@@ -184,7 +184,7 @@ def broken(
     """What is seen where the line breaks, the page is closed, and the job is cancelled."""
     path = tmp_path_factory.mktemp("large") / "全市地址.csv"
     write_large(path)
-    return walked(environment, "intake.mjs", str(path), "broken")
+    return walked(environment, "intake.mjs", str(path), "broken", serve=WORKED)
 
 
 def write_large(path: Path) -> None:

@@ -14,7 +14,7 @@ import shapely
 from sqlalchemy import Engine, text
 
 from sample_data.make import make
-from tests.browser.conftest import walked
+from tests.browser.conftest import WORKED, walked
 
 CORNER = (113.7425, 23.0145)
 """Degrees; a few streets south-west of the sample city's focus."""
@@ -51,7 +51,7 @@ def city(cim: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> N
 @pytest.fixture(scope="module")
 def before(city: None, environment: dict[str, str]) -> dict[str, Any]:
     """What the page showed while the city had no tiles."""
-    return walked(environment, "quality.mjs", CHECK, "before")
+    return walked(environment, "quality.mjs", CHECK, "before", serve=WORKED)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def seen(
 ) -> dict[str, Any]:
     """What the page showed of the whole city."""
     cim("tile", "build", "--jobs", "1")
-    return walked(environment, "quality.mjs", CHECK)
+    return walked(environment, "quality.mjs", CHECK, serve=WORKED)
 
 
 def found(engine: Engine, name: str) -> list[int]:

@@ -41,7 +41,7 @@ def seen(
                 ORDER BY 1 LIMIT 1""")
         ).one()
     words = (f"#b={home.building_id}&u={home.unit_id}", PASSWORD, link.token, "wang", "chen")
-    return walked(environment, "sign-in.mjs", *words, serve=())
+    return walked(environment, "sign-in.mjs", *words, serve=("--no-worker", "--no-feeds"))
 
 
 def test_one_role_is_shown_masked_residents(seen: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ class Service:
         found = {"CIM_DATABASE_URL": settings.database_url, "CIM_DATA_DIR": str(settings.data_dir)}
         self.environment = os.environ | found
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "cim", "serve", "--port", str(port), *words],
+            [sys.executable, "-m", "cim", "serve", "--no-feeds", "--port", str(port), *words],
             env=self.environment,
             stdout=subprocess.DEVNULL,
         )

@@ -24,7 +24,7 @@ def tiles(settings: Settings) -> Path:
 
 
 def test_one_address_is_enough_to_check_a_whole_city(settings: Settings, tiles: Path) -> None:
-    with serving(settings) as (_, address):
+    with serving(settings, "--no-worker") as (_, address):
         whole = check(f"{address}/tiles/3d/tileset.json")
         assert whole.faults == []
         assert whole.titles == ["", "Buildings", "Underground", "Units"]
