@@ -26,6 +26,7 @@ from cim.feeds.sources import read
 from cim.settings import Settings
 from cim.store import feeding
 from cim.store.engine import connect
+from cim.store.patience import patiently
 from cim.store.queries.feeds import resolving
 from cim.store.server import embedded
 from tests.feeding import furnish
@@ -118,6 +119,8 @@ class Filling:
         told: dict[str, Any] = {"away": collector.away}
         told["acknowledged while it was full"] = len(self.acknowledged)
         self.ballast.unlink()
+        # Without room for its log PostgreSQL ends; whoever has made room starts it: `cim db start`.
+        await asyncio.to_thread(lambda: patiently(lambda: connect(self.settings)).dispose())
         while len(self.acknowledged) < MESSAGES and time.monotonic() < end:
             await asyncio.sleep(0.1)
         collector.end()
