@@ -48,6 +48,9 @@ class Silences:
         await self._follow(connection, now)
         events: list[AlarmEvent] = []
         for rules, devices in self._due(_round(now)):
+            if len(events) >= MOST:
+                self._put(_round(now) + 1, rules[0], devices)
+                continue
             async with connection.transaction():
                 events += await self._weigh(connection, now, rules, devices, MOST - len(events))
         return events

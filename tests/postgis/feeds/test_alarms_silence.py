@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
+from cim.feeds.alarms import silence
 from cim.feeds.alarms.clock import listen
 from cim.feeds.alarms.silence import Silences
 from cim.settings import Settings
@@ -105,6 +106,14 @@ def test_a_device_that_comes_and_goes_is_told_of_after_the_cool_down(
     assert look(told, silences, 1950) == [] and look(told, silences, 5900) == []
     assert look(told, silences, 6930) == ["begin"]
     rule(told, "UPDATE city.rule SET cooldown_s = 0 WHERE code = 'offline'")
+
+
+def test_where_many_are_silent_at_once_some_begin_in_each_round(
+    told: Teller, silences: Silences, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "MOST", 1)
+    told.say((LIFT1, 0, "0"), (LIFT2, 0, "0"), (PRESSURE, 0, 350))
+    assert [look(told, silences, 930 + 30 * n) for n in range(4)] == [["begin"]] * 3 + [[]]
 
 
 def test_a_rule_of_silence_may_be_for_an_estate_and_changes_at_once(
