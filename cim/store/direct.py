@@ -7,6 +7,7 @@ before a statement whether the connection still stands; where it does not, it is
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 
 import asyncpg
@@ -27,6 +28,9 @@ BROKEN = (
 
 PATIENCE = 10.0
 """Seconds that somebody waits for a connection while all are in use."""
+
+LONG = 5.0
+"""Seconds after which no more rows are asked for where some will do."""
 
 STATEMENT_BYTES = 64 * 1024
 """The longest statement whose plan is kept: a unit card is ten thousand bytes."""
@@ -165,14 +169,15 @@ class Direct:
 
 
 async def some(connection: Any, asked: Asked, room: int) -> tuple[list[Any], bool]:
-    """Rows until the texts of their first columns are `room` long; whether there may be more.
+    """Rows until the texts of their first columns are `room` long, or it has taken long enough.
 
-    Of a transaction: the database works out those alone that are asked for.
+    And whether there may be more. Of a transaction: the database works out those alone that are
+    asked for.
     """
     cursor = await connection.cursor(asked.sql, *asked.values)
     found: list[Any] = []
-    length, step = 0, 1
-    while length < room:
+    length, step, until = 0, 1, monotonic() + LONG
+    while length < room and (not found or monotonic() < until):
         rows = await cursor.fetch(step)
         found += rows
         length += sum(len(row[0]) for row in rows)

@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from api.sensorthings import answers
+from cim.store import direct
 from cim.store.queries.sensorthings import shown
 from tests.accounts import add_key
 from tests.http.sensorthings.test_writing import THING
@@ -56,6 +57,17 @@ def test_a_page_ends_where_there_is_no_room_and_leads_on(
     assert [each["@iot.id"] for page in pages for each in page] == [
         each["@iot.id"] for each in whole
     ]
+
+
+def test_a_page_ends_where_it_takes_long(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (whole,) = walked(client, f"{STA}/Sensors?$top=10000")
+    monkeypatch.setattr(direct, "LONG", 0.0)
+    monkeypatch.setattr(answers, "PLAIN", 0)
+    pages = walked(client, f"{STA}/Sensors?$top=10000")
+    assert [len(page) for page in pages if page] == [1] * len(whole)
+    assert list(chain(*pages)) == whole
 
 
 @pytest.mark.parametrize(
