@@ -102,6 +102,7 @@ class Collector:
                 await self._gather()
                 batch = self._items[:BATCH]
                 if not batch:
+                    await self._tell()
                     continue
                 self._items = self._items[BATCH:]
                 self._bytes -= sum(len(item.payload) for item in batch)
@@ -119,7 +120,10 @@ class Collector:
             self._some.clear()
             self._many.clear()
             if not self._ending:
-                await self._some.wait()
+                # What was counted is told within TELLING, though no message comes any more.
+                patience = TELLING if self._tallies else None
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._some.wait(), patience)
         if len(self._items) < BATCH and not self._ending:
             self._many.clear()
             with contextlib.suppress(TimeoutError):

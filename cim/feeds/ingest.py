@@ -356,7 +356,7 @@ def _of(fault: Fault, reading: Reading) -> Fault:
 def _unwanted(sender: str | None, reading: Reading) -> Fault | None:
     """The fault of names that cannot be told apart, or are of what is never taken."""
     if (reason := refused(reading.stream)) is not None:
-        return Fault(reason)
+        return Fault(reason, f"{reading.device[:80]}, {reading.stream[:80]}")
     names = (sender or "", reading.device, reading.stream)
     if any(len(name) > LONGEST or "\n" in name or "\x00" in name for name in names):
         return Fault("no_device", "a name too long, or with a control character")
