@@ -13,6 +13,8 @@ const ROWS = 5000
 /** Points of a line that is open for long; the oldest are let go of. */
 const KEPT = 6000
 const CHANGES = 12
+/** Points of a line below which each has a dot: of one alone nothing would be seen. */
+const FEW = 20
 const HEIGHT = 150
 const FINE_S = 600
 const MINUTE_S = 60
@@ -100,7 +102,7 @@ export function Chart({ stream, store }: { stream: Datastream; store: Store }) {
         void store.live.pulse.value
         const [, ms, value] = store.live.watched.values.get(stream.id) ?? []
         if (ms !== undefined && typeof value === 'number' && extend(line, ms, value, longest)) draw.again()
-        state.value = line[0].length > 1 ? 'drawn' : 'empty'
+        state.value = line[0].length > 0 ? 'drawn' : 'empty'
       })
       undo = () => { told(); draw.remove() }
       if (stop.signal.aborted) undo()
@@ -157,7 +159,7 @@ async function plotter(
         { ...axis, size: 26, space: 64, values: (_, at, __, ___, apart) => at.map((one) => clock(one, apart)) },
         { ...axis, size: 46, values: (_, at) => at.map((one) => number.format(one)) },
       ],
-      series: [{}, { label: name, stroke: token('--accent'), width: 1.5, fill: `${token('--accent')}22`, points: { show: false } }],
+      series: [{}, { label: name, stroke: token('--accent'), width: 1.5, fill: `${token('--accent')}22`, points: { show: ({ data }) => data[0].length < FEW, size: 5 } }],
       hooks: {
         draw: [(drawn) => bounds.forEach((one) => dashed(drawn, one, token('--alarm')))],
         setCursor: [({ cursor: { idx } }) => {
