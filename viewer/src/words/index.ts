@@ -27,7 +27,7 @@ export function measure(value: number | null, unit: string, language: Language, 
 }
 
 const UCUM: Readonly<Record<string, string>> = {
-  '1': '', '{floor}': '', '{trip}': '', '{vehicle}': '', 'dB[mW]': 'dBm', 'kW.h': 'kWh', m3: 'm³', m2: 'm²', Cel: '°C', deg: '°', 'ug/m3': 'µg/m³', '[ppm]': 'ppm', 'm/s2': 'm/s²',
+  '1': '', '{floor}': '', '{trip}': '', '{vehicle}': '', 'dB[mW]': 'dBm', 'kW.h': 'kWh', m3: 'm³', m2: 'm²', Cel: '°C', deg: '°', 'ug/m3': 'µg/m³', '[ppm]': 'ppm', 'm/s2': 'm/s²', 'm3/h': 'm³/h',
 }
 
 /** A unit of measure as people write it; UCUM's own form where that is not known. */
