@@ -1,6 +1,5 @@
 """Every reading has a fate, and each of them is decided (docs/reference/feeds.md)."""
 
-import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +8,8 @@ import asyncpg
 import pytest
 from sqlalchemy import Engine, text
 
-from cim.feeds import collecting, writing
 from cim.feeds import ingest as ingesting
+from cim.feeds import writing
 from cim.feeds.collecting import Collector, parted
 from cim.feeds.ingest import decode
 from cim.feeds.throttle import Throttle
@@ -386,24 +385,3 @@ def test_what_no_letter_can_be_written_of_harms_no_other(
     assert [(reason, detail) for reason, detail, _ in letters(city)] == [
         ("refused", "RuntimeError")
     ]
-
-
-def test_what_was_counted_is_told_though_no_message_comes_any_more(
-    sender: Ingester, city: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(collecting, "TELLING", 0.05)
-    counted = "SELECT fate, sum(readings)::int FROM platform.feed_tally GROUP BY fate"
-
-    async def quiet() -> list[Any]:
-        collector = Collector(sender.open, sender.ways, lambda *_: None, wait=0)
-        running = asyncio.ensure_future(collector.run())
-        collector.put(sender.item("plain", reading(1.0)))
-        await asyncio.sleep(0.3)
-        found = rows(city, counted)
-        collector.end()
-        await running
-        return found
-
-    with city.begin() as connection:
-        connection.execute(text("DELETE FROM platform.feed_tally"))
-    assert sender.run(quiet()) == [("stored", 1)]

@@ -1,5 +1,6 @@
 """Dead letters: one for what is alike, as many as there is room for, gone once they are settled."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from cim.feeds import collecting
 from cim.feeds.throttle import Throttle
 from cim.settings import Settings
 from cim.store.retention import retain
@@ -85,3 +87,23 @@ def test_letters_that_are_settled_long_since_are_taken_away_and_others_are_not(
     assert rows(city, "SELECT payload FROM platform.dead_letter ORDER BY id") == [(b"2",), (b"3",)]
     retain(city, day + timedelta(days=2))
     assert rows(city, "SELECT payload FROM platform.dead_letter") == [(b"3",)]
+
+
+def test_what_was_counted_is_told_though_no_message_comes_any_more(
+    sender: Ingester, city: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "TELLING", 0.05)
+    collector = collecting.Collector(sender.open, sender.ways, lambda *_: None, wait=0)
+    collector.put(sender.item("plain", reading("much")))
+
+    async def quiet() -> list[Any]:
+        running = asyncio.ensure_future(collector.run())
+        await asyncio.sleep(0.3)
+        with city.connect() as connection:
+            told = text("SELECT fate, readings FROM platform.feed_tally")
+            found = [tuple(row) for row in connection.execute(told)]
+        collector.end()
+        await running
+        return found
+
+    assert sender.run(quiet()) == [("not_a_number", 1)]
