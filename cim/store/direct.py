@@ -176,13 +176,15 @@ async def some(connection: Any, asked: Asked, room: int) -> tuple[list[Any], boo
     """
     cursor = await connection.cursor(asked.sql, *asked.values)
     found: list[Any] = []
-    length, step, until = 0, 1, monotonic() + LONG
-    while length < room and (not found or monotonic() < until):
+    length, step, began = 0, 1, monotonic()
+    while length < room and (not found or monotonic() < began + LONG):
         rows = await cursor.fetch(step)
         found += rows
         length += sum(len(row[0]) for row in rows)
         if len(rows) < step:
             return found, False
-        likely = (room - length) * len(found) // max(1, length)
-        step = max(1, min(4 * step, likely, 1000))
+        took = monotonic() - began
+        fits = (room - length) * len(found) // max(1, length)
+        in_time = int((LONG - took) * len(found) / max(took, 1e-6))
+        step = max(1, min(4 * step, fits, in_time, 1000))
     return found, True

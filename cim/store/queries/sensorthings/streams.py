@@ -111,5 +111,8 @@ LATEST = """(SELECT {a}.key AS stream, {a}.last_at AS at, {a}.last_value AS numb
     coalesce({a}.until, {a}.last_at) AS until, {a}.result_time, {a}.rich, {a}.result_quality,
     {a}.valid_from, {a}.valid_to, {a}.parameters, {a}.home, {a}.house, {a}.secrecy, {a}.holder,
     {a}.gone,
-    coalesce({a}.feature, CASE WHEN {a}.thing & 7 > 0 THEN {a}.thing END) AS feature)"""
-"""The latest reading of a stream `{a}`, out of what is kept of it: nothing is searched."""
+    coalesce({a}.feature, CASE WHEN {a}.thing & 7 > 0 THEN {a}.thing END) AS feature OFFSET 0)"""
+"""The latest reading of a stream `{a}`, out of what is kept of it: nothing is searched.
+
+OFFSET 0 has the database ask once whether it may be seen, however often its time is said.
+"""
