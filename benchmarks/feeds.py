@@ -13,7 +13,7 @@ from multiprocessing import get_context
 
 import psycopg
 
-from benchmarks import asked
+from benchmarks import asked, floor
 from benchmarks.asking import at, connected, free_port
 from benchmarks.measures import City, Measure, anonymous, city, pss, tree
 from benchmarks.publishing import SECONDS, Gateway, Publishing, Said
@@ -23,6 +23,9 @@ from cim.security import secrets
 
 RATE, HALF, SEEN = 12_500, 6_000, 5_000
 """Messages a second: published to hold 12,000, at which delays are measured, and looked on at."""
+
+FAST = 100_000
+"""More than anything here takes: published as fast as it is acknowledged."""
 
 VIEWERS = ((200, 50), (1_000, 10))
 """How many look on at once, and how many streams each of them sees."""
@@ -74,8 +77,11 @@ def measure(size: int) -> list[Measure]:
                 found += [
                     line for many in VIEWERS for line in _looked_on(road, port, server, *many)
                 ]
+            found += _fast(road)
         with _served(here, "--demo") as (port, server):
-            return [*found, *asked.measure(here, port, server, size)]
+            found += asked.measure(here, port, server, size)
+        keyed = [(gateway, broker.hashed(KEY)) for gateway in road.gateways]
+        return [*found, *floor.measure(here, keyed, FAST, SECONDS / 5)]
 
 
 def _fill(here: City, size: int) -> None:
@@ -165,6 +171,19 @@ def _held(road: Road) -> list[Measure]:
         Measure("memory of the ingester (PSS)", round(memory, 1), "MB"),
         Measure("its growth after the first fifth", late / max(early, 1), "×", 1.25),
     ]  # fmt: skip
+
+
+def _fast(road: Road) -> list[Measure]:
+    """As fast as the broker acknowledges: from the first message to the last commit."""
+    before, began = road.stored(), time.perf_counter()
+    sent = sum(said.messages for said in Publishing(road.gateways, FAST, SECONDS / 5).end())
+    while road.stored() - before < sent and time.perf_counter() - began < SECONDS + 120:
+        time.sleep(0.2)
+    stored, took = road.stored() - before, time.perf_counter() - began
+    return [
+        Measure("published as fast as can be: committed", stored / took, "1/s"),
+        Measure("of it not stored", sent - stored, "", 0),
+    ]
 
 
 def _delays(road: Road) -> list[Measure]:

@@ -63,7 +63,7 @@ def _handfuls(gateway: Gateway, rate: float, seconds: float) -> Iterator[list[by
     first, last = gateway.devices
     began, sent = time.perf_counter(), 0
     while (passed := time.perf_counter() - began) < seconds:
-        due = int(passed * rate) - sent
+        due = min(int(passed * rate) - sent, last - first)  # no device twice at one time
         now = time.time_ns() // 1_000_000
         yield [
             b'{"device":"D%d","stream":"v","at":%d,"value":%d.5}\n'
