@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from cim.codes.units import is_unit
 from cim.errors import BadMapping, InvalidQuery, NotFound, SourceError
 from cim.feeds.decoders import DECODERS
-from cim.feeds.units import is_unit
 from cim.security import secrets
 from cim.store.queries.feeds import keys, letters
 

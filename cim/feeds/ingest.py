@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from cim.codes.units import conversion
 from cim.feeds import fitting, writing
 from cim.feeds.alarms.judge import judge
 from cim.feeds.arrivals import Arrival, Untimed, forget, recall
@@ -23,7 +24,6 @@ from cim.feeds.reading import OUT_OF_RANGE, Decoded, Fault, Message, Reading
 from cim.feeds.resolving import Wanted, resolve
 from cim.feeds.sources import Feed
 from cim.feeds.throttle import Throttle
-from cim.feeds.units import conversion
 from cim.feeds.writing import Judge, Letter, Lot, Row
 
 STATES: Final = 20_000

@@ -82,6 +82,10 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "own_gateway": ("a device is not its own gateway", "设备不能以自己为网关"),
     "no_device": ("no device goes by this key", "找不到该编号的设备"),
+    "unlike_unit": (
+        "its unit measures something else than the stream's, or is none",
+        "计量单位无效，或与数据流的单位不是同一种量",
+    ),
     "no_home": ("it does not say where the person lives", "没有写明居住的房屋"),
     "no_levels": ("no part of an address can be read from it", "无法从中识别出地址"),
     "too_long": ("the text is too long", "文字过长"),

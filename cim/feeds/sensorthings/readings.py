@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from cim.codes.units import conversion
 from cim.errors import BadParameter, CimError, Conflict
 from cim.feeds import writing
 from cim.feeds.alarms.judge import judge
@@ -22,7 +23,6 @@ from cim.feeds.reading import Fault, Reading
 from cim.feeds.reasons import REASONS
 from cim.feeds.sensorthings.fields import Body, json, members, text, wrong
 from cim.feeds.sensorthings.making import Maker, end_readings
-from cim.feeds.units import conversion
 from cim.feeds.writing import Letter, Lot, Row
 from cim.store.queries.sensorthings import writing as queries
 from cim.store.queries.sensorthings.asked import said

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
+from cim.codes.units import conversion
 from cim.store.incoming import partitions
 from cim.store.incoming.stage import ROWS, Counts, Stage
 from cim.store.queries.incoming import readings as statements
@@ -23,6 +24,21 @@ def settle(stage: Stage) -> None:
     )
     stage.run(statements.MAKE_STREAMS)
     stage.run(statements.FIND_STREAMS)
+    if stage.has("unit_ucum"):
+        _convert(stage)
+
+
+def _convert(stage: Stage) -> None:
+    """Numbers in the units of their streams; those whose units measure something else stay out."""
+    for given, wanted in stage.connection.execute(statements.UNITS).all():
+        units = {"given": given, "wanted": wanted}
+        line = conversion(given, wanted)
+        if line is None:
+            stage.set_aside(
+                statements.IN_UNITS, "unit_ucum", "unlike_unit", value="s.unit_ucum", **units
+            )
+        elif line != (1.0, 0.0):
+            stage.run(statements.CONVERT, scale=line[0], shift=line[1], **units)
 
 
 def repeated(stage: Stage) -> None:

@@ -237,6 +237,21 @@ def test_readings_that_are_not_kept_for_long_are_told_of(bring: Any) -> None:
     assert (report.counts.new, dict(report.warnings)) == (2, {"past": 1})
 
 
+def test_readings_come_in_the_unit_of_their_stream_or_not_at_all(bring: Any) -> None:
+    bring("devices", [METERS[0]])
+    bring("readings", [reading("D1", "2026-03-08 08:00", 5) | {"计量单位": "kWh"}])
+    again = [
+        reading("D1", "2026-03-08 09:00", 6500) | {"计量单位": "Wh"},
+        reading("D1", "2026-03-08 10:00", 7) | {"计量单位": "度"},
+        reading("D1", "2026-03-08 11:00", 8),
+        reading("D1", "2026-03-08 12:00", 9) | {"计量单位": "℃"},
+        reading("D1", "2026-03-08 13:00", 9) | {"计量单位": "bananas"},
+    ]
+    assert bring("readings", again).aside == {"unlike_unit": 2}
+    stored = "SELECT result FROM city.observation ORDER BY phenomenon_time"
+    assert bring.rows(stored) == [(5.0,), (6.5,), (7.0,), (8.0,)]
+
+
 def test_readings_without_device_time_or_value_are_set_aside(bring: Any) -> None:
     bring("devices", [METERS[0]])
     report = bring(

@@ -61,6 +61,20 @@ FIND_STREAMS: Final = """
     UPDATE stage_streams r SET id = t.id FROM city.datastream t
     WHERE t.device_id = r.device_id AND t.name = r.stream"""
 
+UNITS: Final = text("""
+    SELECT DISTINCT s.unit_ucum, t.unit_ucum
+    FROM stage_rows s JOIN stage_streams r ON r.device_ref = s.device_ref AND r.stream = s.stream
+    JOIN city.datastream t ON t.id = r.id
+    WHERE s.unit_ucum <> t.unit_ucum AND s.result IS NOT NULL""")
+"""Units of numbers in the file that are not those of their streams, and these."""
+
+IN_UNITS: Final = """s.unit_ucum = :given AND s.result IS NOT NULL AND EXISTS (
+    SELECT FROM stage_streams r JOIN city.datastream t ON t.id = r.id
+    WHERE r.device_ref = s.device_ref AND r.stream = s.stream AND t.unit_ucum = :wanted)"""
+
+CONVERT: Final = f"""
+    UPDATE stage_rows s SET result = s.result * :scale + :shift WHERE {IN_UNITS}"""
+
 _ROWS: Final = """
     SELECT DISTINCT ON (r.id, s.at) r.id AS datastream_id, s.at AS phenomenon_time, s.result,
         s.result_text, coalesce(s.quality, 0::smallint) AS quality

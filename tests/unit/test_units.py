@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cim.codes.units import SPELLINGS, conversion, is_unit
 from cim.feeds.decoders import unit_codes
-from cim.feeds.units import SPELLINGS, conversion, is_unit
 
 OUTSIDE_UCUM = {"[pH]", "dB[mW]"}
 """What UCUM, or the library, has no unit for: they fit themselves alone."""
