@@ -18,6 +18,7 @@ const FEW = 20
 const HEIGHT = 150
 const FINE_S = 600
 const MINUTE_S = 60
+const HOUR_S = 3600
 /** Of the height of the readings, how far a limit may lie away and still be drawn. */
 const REACH = 1.5
 
@@ -71,6 +72,11 @@ export function rangeOf(least: number, greatest: number, limits: readonly number
   const [low, high] = [Math.min(least, ...near), Math.max(greatest, ...near)]
   const room = (high - low || height) * 0.08
   return [low - room, high + room]
+}
+
+/** The time that is shown, in seconds: a reading alone has an hour around it. */
+export function spanOf(from: number, to: number): [number, number] {
+  return to > from ? [from, to] : [from - HOUR_S / 2, from + HOUR_S / 2]
 }
 
 type Shown = 'loading' | 'empty' | 'drawn' | 'texts' | 'failed'
@@ -154,7 +160,7 @@ async function plotter(
   const plot = new Plot(
     {
       width: place.clientWidth, height: HEIGHT, legend: { show: false }, cursor: { y: false, points: { size: 6 } },
-      scales: { y: { range: (_, least, greatest) => rangeOf(least ?? 0, greatest ?? 1, bounds) } },
+      scales: { x: { range: (_, from, to) => spanOf(from ?? 0, to ?? 0) }, y: { range: (_, least, greatest) => rangeOf(least ?? 0, greatest ?? 1, bounds) } },
       axes: [
         { ...axis, size: 26, space: 64, values: (_, at, __, ___, apart) => at.map((one) => clock(one, apart)) },
         { ...axis, size: 46, values: (_, at) => at.map((one) => number.format(one)) },

@@ -9,7 +9,7 @@ import { classes, measured } from '../../src/live/classes'
 import { cellAt, clustered } from '../../src/live/clusters'
 import { boxOf, createLiveStore, middle } from '../../src/live'
 import { Latest } from '../../src/live/latest'
-import { changesOf, extend, lineOf, rangeOf } from '../../src/panels/chart'
+import { changesOf, extend, lineOf, rangeOf, spanOf } from '../../src/panels/chart'
 import { INITIAL } from '../../src/state'
 
 const alarm = (id: number, more: Partial<Alarm> = {}): Alarm => ({
@@ -359,9 +359,11 @@ describe('pictures of numbers', () => {
     expect(line.map((column) => column.slice(-3))).toEqual([[9.5, 9.501, 99.5], [4, null, 5]])
   })
 
-  it('show a limit that is near, and texts as what changed', () => {
+  it('show a limit that is near, an hour around what is alone, and texts as what changed', () => {
     expect(rangeOf(10, 20, [30, 500])).toEqual([8.4, 31.6])
     expect(rangeOf(5, 5, [])[0]).toBeLessThan(5)
+    expect(spanOf(7200, 7200)).toEqual([5400, 9000])
+    expect(spanOf(1, 5)).toEqual([1, 5])
     expect(changesOf({ t: [1, 2, 3], v: ['关', '关', '开'] })).toEqual([[3, '开'], [1, '关']])
   })
 })
