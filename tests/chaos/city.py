@@ -250,7 +250,12 @@ def made(rate: float) -> City:
     folder = Path(tempfile.mkdtemp(prefix="cim-chaos-"))
     folder.chmod(0o755)
     (folder / "data").mkdir(mode=0o755)
-    return City(folder, rate=rate)
+    try:
+        return City(folder, rate=rate)
+    except BaseException:
+        embedded.cluster(Settings(_env_file=None, data_dir=folder / "data")).stop()
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _free() -> int:
