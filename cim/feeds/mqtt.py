@@ -13,6 +13,7 @@ import random
 import struct
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -187,15 +188,22 @@ class _Client(gmqtt.Client):  # type: ignore[misc]  # the library comes without 
 class Subscriber:
     """One feed's connection to its broker, made again whenever it breaks."""
 
-    def __init__(self, feed: Feed, where: Place, name: str, taken: Callable[[Item], None]) -> None:
-        """`name` is the same at every start, so that the broker knows its session again."""
+    def __init__(
+        self, feed: Feed, where: Place, name: str, kept: Path, taken: Callable[[Item], None]
+    ) -> None:
+        """`name` is the same at every start, so that the broker knows its session again, and the
+        file `kept` says what was subscribed to in it. A feed that is off is subscribed to no more.
+        """
         self.feed, self._where, self._name, self._hand = feed, where, name, taken
+        self.kept = kept
         self._client: _Client | None = None
         self._version = MQTTv311 if feed.options.get("mqtt") == 3 else MQTTv50
         self.connected = False
         self.connects = 0
         self.closed = False
         """Nothing is taken any more; the broker keeps it."""
+
+        self._emptied = False
 
     async def run(self, stopping: asyncio.Event, gone: Callable[[], None]) -> None:
         """Stay connected until told to stop; `gone` is told whenever a connection was lost."""
@@ -247,7 +255,13 @@ class Subscriber:
         if not client.began:  # it may have been subscribed to otherwise, and all would come twice
             plain = self.feed.topic or "#"
             client.unsubscribe(plain if self.topic != plain else f"{SHARED}{plain}")
-        client.subscribe(gmqtt.Subscription(self.topic, qos=1))
+        wanted = self.topic if self.feed.enabled else ""
+        former = self.kept.read_text("utf-8") if self.kept.exists() else ""
+        if former not in ("", wanted):
+            client.unsubscribe(former)
+        if wanted:
+            client.subscribe(gmqtt.Subscription(wanted, qos=1))
+            self.kept.write_text(wanted, "utf-8")
         self.connected = True
         self.connects += 1
 
@@ -291,8 +305,27 @@ class Subscriber:
         """Say goodbye; the broker keeps what was not acknowledged."""
         if self._client is not None:
             with contextlib.suppress(OSError, TimeoutError, AttributeError):
-                await asyncio.wait_for(self._client.disconnect(), 2)
+                over: dict[str, Any] = {}
+                if self._emptied and self._version == MQTTv50:
+                    over = {"session_expiry_interval": 0}
+                await asyncio.wait_for(self._client.disconnect(**over), 2)
             self._client.leave()
+
+    async def empty(self, quiet: float, patience: float) -> None:
+        """Take in what the broker still keeps for a feed that is off; then it keeps nothing more.
+
+        What does not come within `patience` seconds waits for the next time.
+        """
+        end = time.monotonic() + patience
+        before = -1
+        while time.monotonic() < end:
+            client = self._client if self.connected else None
+            if client is not None and before == client.came and not client.under_way:
+                self._emptied = True
+                self.kept.unlink(missing_ok=True)
+                return
+            before = client.came if client is not None else -1
+            await asyncio.sleep(quiet if client is not None else 0.1)
 
     async def inherit(self, name: str, quiet: float) -> int:
         """Take in what the broker keeps for somebody of this name, and have it keep nothing more.

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from cim.errors import CimError
@@ -54,7 +55,7 @@ class Taking:
         self.ways = ways
         self.collector = Collector(runner.open, ways, self._acknowledge)
         name = heirs.name(runner.slot, feed.name)
-        self.subscriber = mqtt.Subscriber(feed, where, name, self._take)
+        self.subscriber = mqtt.Subscriber(feed, where, name, runner.kept(feed), self._take)
         self._watched = runner.watched
         self.stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -217,6 +218,21 @@ class Runner:
                 self.taking[id].start()
                 topic = self.taking[id].subscriber.topic
                 self._say(f"feed {feed.name}: {topic}", f"接入源 {feed.name}：{topic}")
+        for feed in feeds.values():
+            if not _subscribed(feed) and self.kept(feed).exists():
+                await self._empty(feed, where or self._where())
+
+    def kept(self, feed: Feed) -> Path:
+        """The file that says what of a feed is subscribed to in our session at the broker."""
+        return self._slots / f"{self.slot}-{feed.name}.topic"
+
+    async def _empty(self, feed: Feed, where: mqtt.Place | None) -> None:
+        """Have the broker keep nothing more for a feed that is off, once what it kept is in."""
+        if where is not None:
+            last = Taking(self, feed, where)
+            last.start()
+            await last.subscriber.empty(heirs.QUIET, LAST)
+            await last.end()
 
     async def _broker(self, feeds: Iterable[Feed]) -> mqtt.Place | None:
         """Where the broker is; our own is started once there is a feed for it."""

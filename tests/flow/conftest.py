@@ -141,8 +141,10 @@ class Service:
         """While this holds, the worker does nothing."""
         worker = self.worker()
         worker.suspend()
-        yield
-        worker.resume()
+        try:
+            yield
+        finally:
+            worker.resume()
 
 
 class City:

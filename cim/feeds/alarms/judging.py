@@ -335,14 +335,3 @@ def combined(condition: Condition, parts: Iterable[tuple[bool, int | None]], at:
     near = bool(held) and max(held) - min(held) <= condition.within_s * SECOND
     holds = any(now) and len(held) == len(known) and near
     return Sample(at=at, value=float(holds), text=None if any(now) else "over")
-
-
-def silent(condition: Condition, interval_s: float | None) -> float | None:
-    """Seconds without a reading after which a stream is silent; None where none is expected.
-
-    >>> silent(Condition(intervals=3, least_s=600), 60), silent(Condition(), None)
-    (600, None)
-    """
-    if interval_s is None:
-        return None
-    return max(condition.intervals * interval_s, condition.least_s)

@@ -150,6 +150,41 @@ def test_who_is_new_is_let_in_at_once_and_who_ended_no_more(
     asyncio.run(go())
 
 
+def test_of_a_topic_that_a_feed_had_before_and_of_one_that_is_off_nothing_is_kept(
+    city: Engine, home: Settings, keys: dict[str, str], sender: Sender
+) -> None:
+    def alter(what: str) -> None:
+        with city.begin() as connection:
+            connection.execute(text(f"UPDATE platform.feed SET {what} WHERE name = 'own'"))
+
+    async def say(device: str, stream: str, n: int) -> None:
+        await sender.publish(device, keys[device], f"cim/v1/{device}/{stream}", *messages(n, n + 1))
+
+    def subscribed() -> list[str]:
+        return [path.read_text() for path in (home.data_dir / "feeds").glob("*-own.topic")]
+
+    async def go() -> None:
+        async with taking_in(home):
+            await say("meter-1", "meter-1/energy", 0)
+            await until(lambda: count(city) == 1)
+        alter("topic = 'cim/v1/gateway-1/#'")
+        async with taking_in(home):
+            await until(lambda: subscribed() == ["$share/cim/cim/v1/gateway-1/#"])
+            await say("meter-1", "meter-1/energy", 1)
+            await say("gateway-1", "smoke-1/density", 1)
+            await until(lambda: count(city) == 2)
+            alter("enabled = false")
+            await until(lambda: not subscribed())
+            await say("gateway-1", "smoke-1/density", 2)
+            alter("enabled = true, topic = 'cim/v1/#'")
+            await until(subscribed)
+            await say("meter-1", "meter-1/energy", 3)
+            await until(lambda: count(city) == 3)
+
+    asyncio.run(go())
+    assert reasons(city) == []
+
+
 def test_what_comes_while_nobody_takes_it_in_waits_at_the_broker(
     city: Engine, home: Settings, sender: Sender
 ) -> None:

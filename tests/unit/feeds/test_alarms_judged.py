@@ -21,7 +21,6 @@ from cim.feeds.alarms.judging import (
     ended,
     judge,
     lapse,
-    silent,
 )
 from cim.feeds.alarms.states import Watch
 
@@ -283,11 +282,6 @@ def test_a_reading_without_a_number_says_nothing_to_a_rule_of_numbers() -> None:
     told.say(0, 11)
     told.say(1, text="?")
     assert told.kinds == ["begin"]
-
-
-def test_a_stream_that_reports_when_it_likes_is_never_silent() -> None:
-    assert silent(Condition(intervals=3, least_s=600), None) is None
-    assert silent(Condition(intervals=3, least_s=600), 3600) == 10_800
 
 
 # ── combinations, from readings ──────────────────────────────────────────────────────────────────
