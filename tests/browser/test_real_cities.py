@@ -11,7 +11,12 @@ DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "buildings"
 
 CITIES = [
     ("suzhou/example/data/bd_demo_2.json", (), 3_076),
-    ("beijing-taipei/examples/data/buildings.json", ("--crs", "gcj02"), 5_442),
+    pytest.param(
+        "beijing-taipei/examples/data/buildings.json",
+        ("--crs", "gcj02"),
+        5_442,
+        marks=pytest.mark.trial,
+    ),
     pytest.param(
         "newyork/nyc_buildings_asis.parquet",
         ("--map", "kind="),

@@ -51,7 +51,8 @@ def houses_of(source: Path, target: Path) -> int:
 @pytest.mark.parametrize(
     ("extract", "raster", "least", "most"),
     [("andorra.osm.pbf", "N42E001.hgt.zip", 800, 2700),
-     ("north-bayreuth.osm.gz", "N49E011.hgt.zip", 300, 500)],
+     pytest.param("north-bayreuth.osm.gz", "N49E011.hgt.zip", 300, 500,
+                  marks=pytest.mark.trial)],
 )  # fmt: skip
 def test_the_houses_of_a_country_stand_on_srtm(
     cim: Callable[..., Result], engine: Engine, tmp_path: Path,

@@ -150,7 +150,7 @@ ZURICH = City("Zürich", 49, f"{MODELS}/zurich/zurich_subset_lod2.json")
     "real",
     [
         SUZHOU,
-        MAMRE,
+        pytest.param(MAMRE, marks=pytest.mark.trial),  # as Salt River, of the same makers
         SALT_RIVER,
         ANDORRA,
         DELFT,

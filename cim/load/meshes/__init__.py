@@ -5,22 +5,22 @@ A file is read in a child process (`reading`), as floor models are, finds its pl
 mesh says of floors and rooms is nothing: the building's storeys and units stay as they are.
 """
 
-from cim.load.kind import Kind
-from cim.load.meshes.ending import end
-from cim.load.meshes.loading import keep, load
-from cim.model.buildings import building_geom
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-KIND = Kind(
-    name="mesh",
-    zh="建筑网格模型",
-    en="meshes (OBJ, glTF, PLY, STL): how one building is drawn",
-    table=building_geom,
-    object_type="building",
-    fields=(),
-)
-"""What a mesh goes by where kinds are named; it has no columns and no mapping."""
+if TYPE_CHECKING:
+    from cim.load.meshes.ending import end
+    from cim.load.meshes.loading import KIND, keep, load
 
 ENDINGS = (".obj", ".gltf", ".glb", ".ply", ".stl")
 """How names of meshes end."""
 
 __all__ = ["ENDINGS", "KIND", "end", "keep", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """What needs the store is imported once it is asked for: the child that reads never does."""
+    if name in __all__:
+        room = "ending" if name == "end" else "loading"
+        return getattr(import_module(f"cim.load.meshes.{room}"), name)
+    raise AttributeError(name)

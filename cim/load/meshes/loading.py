@@ -11,14 +11,26 @@ import shapely
 from sqlalchemy import Connection
 
 from cim.errors import MissingCrs, NotFound
+from cim.load.kind import Kind
 from cim.load.meshes import placing, reading
 from cim.load.meshes.placing import At, Placed
 from cim.load.pipeline import Progress, Request
 from cim.load.report import Report
+from cim.model.buildings import building_geom
 from cim.settings import Settings
 from cim.store.incoming.stage import Counts
 from cim.store.queries.incoming import load as statements
 from cim.store.queries.incoming import meshes as queries
+
+KIND = Kind(
+    name="mesh",
+    zh="建筑网格模型",
+    en="meshes (OBJ, glTF, PLY, STL): how one building is drawn",
+    table=building_geom,
+    object_type="building",
+    fields=(),
+)
+"""What a mesh goes by where kinds are named; it has no columns and no mapping."""
 
 FOLDER = "meshes"
 """Where, in the data folder, files of meshes are kept, by what is in them."""

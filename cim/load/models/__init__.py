@@ -5,22 +5,20 @@ storeys and units (`drawing`, `names`, `solids`), finds its place (`placement`) 
 and goes into the store (`loading`).  The library that reads IFC is never imported here.
 """
 
-from cim.load.kind import Kind
-from cim.load.models.loading import load
-from cim.model.buildings import unit
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-KIND = Kind(
-    name="model",
-    zh="建筑模型",
-    en="floor models (IFC): storeys, units and rooms of one building",
-    table=unit,
-    object_type="unit",
-    fields=(),
-    derives=True,
-)
-"""What a model goes by where kinds are named; it has no columns and no mapping."""
+if TYPE_CHECKING:
+    from cim.load.models.loading import KIND, load
 
 ENDINGS = (".ifc", ".ifczip", ".ifcxml")
 """How names of models end; ifcXML is known, and refused with a sentence."""
 
 __all__ = ["ENDINGS", "KIND", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """What needs the store is imported once it is asked for: the child that reads never does."""
+    if name in __all__:
+        return getattr(import_module("cim.load.models.loading"), name)
+    raise AttributeError(name)

@@ -11,6 +11,7 @@ from shapely import Geometry
 from sqlalchemy import Connection
 
 from cim.errors import NotFound, SourceError
+from cim.load.kind import Kind
 from cim.load.models import laying, placement, remembering, sandbox
 from cim.load.models.drawing import Drawn, draw
 from cim.load.models.laying import Placed
@@ -25,6 +26,17 @@ from cim.store.incoming import spaces
 from cim.store.incoming.stage import Counts
 from cim.store.queries.incoming import load as statements
 from cim.store.queries.incoming import spaces as queries
+
+KIND = Kind(
+    name="model",
+    zh="建筑模型",
+    en="floor models (IFC): storeys, units and rooms of one building",
+    table=unit,
+    object_type="unit",
+    fields=(),
+    derives=True,
+)
+"""What a model goes by where kinds are named; it has no columns and no mapping."""
 
 LEAST_SHARE = 0.3
 """Share of a model's ground outline that a footprint must take to be its building."""
