@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import gmqtt
+from sqlalchemy import Engine, text
 
 from cim.feeds import broker
+from cim.feeds.mqtt import Subscriber
 from cim.feeds.running import Runner
 from cim.settings import Settings
 
@@ -29,6 +31,28 @@ async def taking_in(settings: Settings, feeds: int = 2) -> AsyncIterator[Runner]
 
 def connected(runner: Runner) -> bool:
     return all(one.subscriber.connected for one in runner.taking.values())
+
+
+def reads(subscriber: Subscriber) -> bool:
+    """Whether it reads what its broker sends."""
+    connection = subscriber._client._connection if subscriber._client else None
+    return connection is None or connection._transport.is_reading()
+
+
+@contextlib.contextmanager
+def option(engine: Engine, feed: str, name: str, value: str) -> Iterator[None]:
+    """A feed that has an option."""
+    with engine.begin() as connection:
+        told = {"feed": feed, "name": name, "value": value}
+        change = """UPDATE platform.feed SET options = options || jsonb_build_object(
+            CAST(:name AS text), CAST(:value AS jsonb)) WHERE name = :feed"""
+        connection.execute(text(change), told)
+    try:
+        yield
+    finally:
+        with engine.begin() as connection:
+            change = "UPDATE platform.feed SET options = options - :name WHERE name = :feed"
+            connection.execute(text(change), {"feed": feed, "name": name})
 
 
 async def until(true: Callable[[], Any], seconds: float = 20) -> None:

@@ -1,5 +1,6 @@
 """A receiver of webhooks: a real HTTP server on this machine, which keeps what it got."""
 
+import contextlib
 import json
 import threading
 import time
@@ -18,6 +19,9 @@ class Receiver:
         self.unproved = 0
         self.said: dict[str, str] = {}
         """The headers of the last message."""
+        self.answering = threading.Event()
+        """While it is not set, messages are taken and not answered."""
+        self.answering.set()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -30,6 +34,8 @@ class Receiver:
                     receiver.got.append(seen)
                 else:
                     receiver.unproved += 1
+                if not receiver.answering.wait(10):
+                    return
                 # The last answer is given for ever.
                 status = (
                     receiver.answers.pop(0) if len(receiver.answers) > 1 else receiver.answers[0]
@@ -40,7 +46,8 @@ class Receiver:
                 if status in (429, 503):
                     self.send_header("Retry-After", "3000")
                 self.send_header("Content-Length", "0")
-                self.end_headers()
+                with contextlib.suppress(ConnectionError):  # who sent it may be gone
+                    self.end_headers()
 
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""

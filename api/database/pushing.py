@@ -31,7 +31,8 @@ from cim.store.queries.feeds.pushing import DEVICE
 Done = TypeVar("Done")
 
 CROWD: Final = 4_000
-"""Messages of one feed that wait; whoever sends more is told to come again."""
+"""Messages of one feed that wait, within what the collector has room for; whoever sends more is
+told to come again."""
 
 PATIENCE: Final = 10.0
 """Seconds that a request waits for the store."""
@@ -136,7 +137,7 @@ class Pushing:
     ) -> tuple[int, list[Fault]]:
         """Readings taken, and what could not be, once all is in the store. Raises StoreBusy."""
         collector = self._collector(feed)
-        if collector.away or len(collector) >= CROWD:
+        if collector.away or collector.crowded or len(collector) >= CROWD:
             raise BUSY
         told: asyncio.Future[list[Fault]] = asyncio.get_running_loop().create_future()
         item = Item(feed, payload, message, sender, token=told)

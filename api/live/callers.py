@@ -1,8 +1,9 @@
 """Who listens: by a key, a session, a ticket, or as nobody; looked at again while they do."""
 
+from dataclasses import dataclass, field
 from random import uniform
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Request
 from starlette.requests import HTTPConnection
@@ -25,6 +26,20 @@ BY_TICKET: Final = 300.0
 """The same for who came by a ticket, whose rights are not looked at again."""
 
 
+@dataclass(frozen=True)
+class Known:
+    """Who listens, and what they may: where any of it is another, what they hear ends."""
+
+    audience: Audience = field(default_factory=Audience)
+    actor: str | None = None
+    scopes: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """As who listens is told, by the same names as `GET /session`."""
+        return {"actor": self.actor, "scopes": self.scopes}
+
+
 def as_request(connection: HTTPConnection) -> Request:
     """What came with a socket, as with any request."""
     if isinstance(connection, Request):
@@ -40,7 +55,7 @@ class Listener:
     def __init__(self, connection: HTTPConnection, gate: Gate, tickets: Tickets) -> None:
         """`enter` comes next."""
         self.request, self.gate, self.tickets = as_request(connection), gate, tickets
-        self.audience = Audience()
+        self.known = Known()
         self._ticket = False
         self._until = self._again = 0.0
 
@@ -51,7 +66,7 @@ class Listener:
         """
         self._ticket = ticket is not None
         caller = await (self._caller() if ticket is None else self.tickets.take(ticket))
-        self.audience = await _audience(caller)
+        self.known = await _known(caller)
         now = monotonic()
         self._again = now + AGAIN
         self._until = now + (BY_TICKET if self._ticket else LONGEST) * uniform(0.9, 1.1)
@@ -73,7 +88,7 @@ class Listener:
             return True
         self._again = now + AGAIN
         try:
-            return await _audience(await self._caller()) == self.audience
+            return await _known(await self._caller()) == self.known
         except CimError:
             return False
 
@@ -81,5 +96,6 @@ class Listener:
         return await self.gate.caller(self.request, used=False)
 
 
-async def _audience(caller: Caller) -> Audience:
-    return Audience.of(at_home(caller), await sight(caller))
+async def _known(caller: Caller) -> Known:
+    audience = Audience.of(at_home(caller), await sight(caller))
+    return Known(audience, caller.actor, tuple(sorted(caller.rights.scopes)))

@@ -8,9 +8,10 @@ from typing import Final
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from api.live import frames
 from api.live.asking import Ask
 from api.live.callers import Listener
-from api.live.frames import Frame, Mark
+from api.live.frames import WHO, Frame, Mark
 from api.live.hub import Hub
 from api.live.readers import Reader
 
@@ -44,7 +45,9 @@ async def events(hub: Hub, listener: Listener, ask: Ask, since: Mark | None) -> 
     stack = AsyncExitStack()
     try:
         await stack.enter_async_context(hub.seat(listener.who))
-        begin, reader = await stack.enter_async_context(hub.joined(ask, listener.audience, since))
+        begin, reader = await stack.enter_async_context(
+            hub.joined(ask, listener.known.audience, since)
+        )
     except BaseException:
         await stack.aclose()
         raise
@@ -54,6 +57,7 @@ async def events(hub: Hub, listener: Listener, ask: Ask, since: Mark | None) -> 
 
 async def _sent(begin: list[Frame], reader: Reader, listener: Listener) -> AsyncIterator[bytes]:
     yield b"retry: %d\n\n" % randint(*RETRY_MS)
+    yield frames.of(WHO, listener.known.told, None).events
     while begin:  # let go of as it is sent: an answer lasts
         yield begin.pop(0).events
     while (frame := await reader.next()) is not None:

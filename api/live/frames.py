@@ -10,6 +10,9 @@ import orjson
 BEAT: Final = "beat"
 """The event that only says that all is well, and up to where."""
 
+WHO: Final = "who"
+"""The event each line begins with: for whom the service takes who listens. It has no id."""
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -48,28 +51,38 @@ class Frame:
     '{"event":"readings","id":"12-3","data":[[7,1000,2.5]]}'
     >>> Frame(BEAT, "null", Mark(12, 3)).events
     b'id: 12-3\\n\\n'
+    >>> Frame("readings", "[]", Mark(12, 3)).part.events
+    b'event: readings\\ndata: []\\n\\n'
     """
 
     event: str
     data: str
     """JSON in one line."""
 
-    mark: Mark
+    mark: Mark | None
+    """None for what is for this one alone, or is not whole yet."""
+
+    @cached_property
+    def part(self) -> "Frame":
+        """The same as part of a beginning that is not whole yet: who is cut off begins anew."""
+        return Frame(self.event, self.data, None)
 
     @cached_property
     def events(self) -> bytes:
         """As a server-sent event; a beat has no data and tells nobody anything but its id."""
         if self.event == BEAT:
             return f"id: {self.mark}\n\n".encode()
-        return f"id: {self.mark}\nevent: {self.event}\ndata: {self.data}\n\n".encode()
+        id = "" if self.mark is None else f"id: {self.mark}\n"
+        return f"{id}event: {self.event}\ndata: {self.data}\n\n".encode()
 
     @cached_property
     def message(self) -> str:
         """As a message of a socket."""
-        return f'{{"event":"{self.event}","id":"{self.mark}","data":{self.data}}}'
+        id = "null" if self.mark is None else f'"{self.mark}"'
+        return f'{{"event":"{self.event}","id":{id},"data":{self.data}}}'
 
 
-def of(event: str, data: Any, mark: Mark) -> Frame:
+def of(event: str, data: Any, mark: Mark | None) -> Frame:
     """An event of a value."""
     return Frame(event, orjson.dumps(data).decode(), mark)
 

@@ -123,7 +123,8 @@ class Hub:
         group.readers.add(reader)
         try:
             begin = await group.begin(self.store, self.mark, since)
-            yield begin + await self._alarms.begin(group, self.mark, since), reader
+            begin = begin + await self._alarms.begin(group, self.mark, since)
+            yield [*(frame.part for frame in begin[:-1]), *begin[-1:]], reader
         finally:
             group.readers.discard(reader)
             if not group.readers and self.groups.get(key) is group:

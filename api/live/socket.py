@@ -11,10 +11,11 @@ from fastapi.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.errors import public, status_of
+from api.live import frames
 from api.live.alarms import LOST
 from api.live.asking import asked
 from api.live.callers import Listener
-from api.live.frames import Mark
+from api.live.frames import WHO, Mark
 from api.live.hub import Hub
 from cim.errors import CimError, InvalidQuery, TooMany
 
@@ -43,6 +44,7 @@ class Socket:
         self.websocket, self.hub, self.listener = websocket, hub, listener
         self._sending: asyncio.Task[None] | None = None
         self._owed = monotonic()
+        self._met = False
 
     async def run(self) -> None:
         """Until one of both sides ends it."""
@@ -90,8 +92,11 @@ class Socket:
 
     async def _send(self, ask: Any, since: Mark | None) -> None:
         """What there is, then what comes; the socket is closed where that ends."""
+        if not self._met:
+            self._met = True
+            await self._say(WHO, self.listener.known.told)
         try:
-            async with self.hub.joined(ask, self.listener.audience, since) as (begin, reader):
+            async with self.hub.joined(ask, self.listener.known.audience, since) as (begin, reader):
                 while begin:  # let go of as it is sent: a subscription lasts
                     await self.websocket.send_text(begin.pop(0).message)
                 while (each := await reader.next()) is not None:
@@ -110,9 +115,12 @@ class Socket:
             pass  # it was closed meanwhile
 
     async def _refuse(self, error: CimError) -> None:
-        told = {"event": "refused", "id": None, "data": said(error)}
+        await self._say("refused", said(error))
+
+    async def _say(self, event: str, data: dict[str, Any]) -> None:
+        """What is for this one alone, and is no part of what there is to hear."""
         with suppress(WebSocketDisconnect, RuntimeError):
-            await self.websocket.send_text(orjson.dumps(told).decode())
+            await self.websocket.send_text(frames.of(event, data, None).message)
 
     async def _stop(self) -> None:
         if self._sending is not None:

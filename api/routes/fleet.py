@@ -10,14 +10,15 @@ from fastapi.responses import Response
 from api.access import Caller
 from api.deps import CallerDep, DirectDep
 from api.params import LARGEST_ID
-from api.routes import PROBLEMS, json
+from api.routes import ABSENT, PROBLEMS, json
 from api.schemas.fleet import FleetHealth, FleetInspection
 from cim.errors import NotAllowed, UnknownKey
+from cim.feeds.fleet import check
 from cim.security.rights import CITY_READ, DEVICES_WRITE, LIVING_READ
 from cim.store.queries.feeds import fleet as queries
 from cim.store.queries.linked.pieces import living
 
-router = APIRouter(prefix="/devices", tags=["devices"], responses=PROBLEMS)
+router = APIRouter(prefix="/devices", tags=["devices"], responses=PROBLEMS | ABSENT)
 
 VARY = {"Vary": "Authorization, Cookie", "Cache-Control": "private, no-store"}
 
@@ -34,6 +35,7 @@ After = Annotated[
 
 async def asked(
     caller: CallerDep,
+    direct: DirectDep,
     class_: Annotated[
         str | None,
         Query(alias="class", max_length=50, pattern=r"^\w+$", description="class of devices",
@@ -46,8 +48,11 @@ async def asked(
         int | None, Query(ge=1, le=LARGEST_ID, description="in this area, or one below it")
     ] = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Which devices; UnknownKey or NotAllowed for who looks after none."""
-    return seen(caller) | {"class": class_, "vendor": vendor, "area": area}
+    """Which devices; UnknownKey or NotAllowed for who looks after none, InvalidQuery or NotFound
+    for a class, a vendor or an area that is not there."""
+    by = seen(caller) | {"class": class_, "vendor": vendor, "area": area}
+    await check(direct, by)
+    return by
 
 
 Asked = Annotated[dict[str, Any], Depends(asked)]

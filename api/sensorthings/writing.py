@@ -123,7 +123,13 @@ async def create_observations(request: Request, writer: WriterDep) -> Response:
     given = await body_of(request)
     if not isinstance(given, list):
         raise BadParameter("The body must be a list of blocks.", "请求体必须为数据块列表。")
-    bodies = [each for block in given for each in rows_of(block)]
+    bodies: list[Any] = []
+    for block in given:
+        bodies += rows_of(block)
+        if len(bodies) > making.MOST:
+            raise BadParameter(
+                f"More than {making.MOST:,} readings.", f"读数超过 {making.MOST:,} 条。"
+            )
 
     async def work(maker: Maker) -> list[str | CimError]:
         return await observed(maker, bodies)
@@ -145,8 +151,6 @@ def rows_of(block: Any) -> list[Any]:
     for row in block["dataArray"]:
         whole = isinstance(row, list) and len(row) == len(names)
         found.append(_body(stream, names, row) if whole else None)
-    if len(found) > making.MOST:
-        raise BadParameter(f"More than {making.MOST:,} readings.", "读数过多。")
     return found
 
 
@@ -267,8 +271,8 @@ def _said(where: Target, entity: dict[str, Any]) -> dict[str, Any]:
     return missing | {name: each for name, each in entity.items() if name in known}
 
 
-MOST_STEPS, LARGEST = 1000, 1_000_000
-"""Steps of a JSON Patch, and bytes of what it makes: each `copy` may double it."""
+MOST_STEPS, LARGEST, ALL_STEPS = 1000, 1_000_000, 10_000_000
+"""Steps of a JSON Patch; bytes of what one makes, which may be twice as much, and all together."""
 
 
 def applied(entity: dict[str, Any], steps: Any) -> Any:
@@ -282,14 +286,16 @@ def applied(entity: dict[str, Any], steps: Any) -> Any:
             f"A JSON Patch is a list of at most {MOST_STEPS:,} steps.",
             f"JSON Patch 须为至多 {MOST_STEPS:,} 步的列表。",
         )
-    after: Any = entity
+    after, room = entity, ALL_STEPS
     try:
         for step in steps:
             after = jsonpatch.apply_patch(after, [step], in_place=True)
-            if len(orjson.dumps(after)) > LARGEST:
+            made = len(orjson.dumps(after))
+            room -= made
+            if made > LARGEST or room < 0:
+                most = LARGEST if made > LARGEST else ALL_STEPS
                 raise BadParameter(
-                    f"The patch makes more than {LARGEST:,} bytes.",
-                    f"补丁结果超过 {LARGEST:,} 字节。",
+                    f"The patch makes more than {most:,} bytes.", f"补丁结果超过 {most:,} 字节。"
                 )
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:
         raise BadParameter(

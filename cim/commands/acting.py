@@ -4,8 +4,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final
 
 import click
 from sqlalchemy import Connection, Engine
@@ -21,6 +21,9 @@ from cim.store.engine import connect
 from cim.store.queries.security import callers as queries
 
 Decorated = Callable[..., Any]
+
+HERE: Final = timezone(timedelta(hours=8))
+"""China Standard Time, for times that do not say their zone."""
 
 
 def say(en: str, zh: str) -> None:
@@ -51,8 +54,12 @@ def until(command: Decorated) -> Decorated:
 
 
 def moment(day: datetime | None) -> datetime | None:
-    """The beginning of a day, with its zone."""
-    return None if day is None else day.replace(tzinfo=UTC)
+    """The beginning of a day in China.
+
+    >>> moment(datetime(2027, 1, 1)).isoformat()
+    '2027-01-01T00:00:00+08:00'
+    """
+    return None if day is None else day.replace(tzinfo=HERE)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from cim.errors import NotFound, SourceError
 from cim.feeds.alarms import acting as work
 from cim.feeds.alarms import proving, rules
 from cim.feeds.alarms.acting import Act
+from cim.feeds.written import json_of
 from cim.security import chains
 from cim.security.rights import ALARMS_WRITE
 
@@ -111,14 +112,14 @@ def history(id: int, as_json: bool) -> None:
 def _act(name: str, what: Act, help_: str, done: tuple[str, str]) -> None:
     """A command that does something with an alarm."""
 
-    def run(id: int, note: str | None, who: str) -> None:
-        with acting(who, False, ALARMS_WRITE) as connection:
+    def run(id: int, note: str | None, who: str, dry_run: bool) -> None:
+        with acting(who, dry_run, ALARMS_WRITE) as connection:
             work.act(connection, id, what, note)
-        say(f"alarm {id}: {done[0]}", f"告警 {id}：{done[1]}")
+            say(f"alarm {id}: {done[0]}", f"告警 {id}：{done[1]}")
 
     run.__doc__ = help_
     noted = click.option("--note", help="What is to be said of it 备注; no names of people.")
-    alarm.command(name)(click.argument("id", type=NUMBER)(noted(as_who(run))))
+    alarm.command(name)(click.argument("id", type=NUMBER)(noted(as_who(dry(run)))))
 
 
 _EXAMPLE = "\n\n\b\nExample:\n  cim alarm {} 7 --note 已派单 --as duty\n"
@@ -222,13 +223,7 @@ def show_rules(path: Path | None, who: str | None, as_json: bool, dry_run: bool)
 
 def _rules_of(path: Path) -> list[dict[str, Any]]:
     """What a file of rules says; SourceError where it is none."""
-    try:
-        said = json.loads(path.read_bytes())
-    except ValueError as error:
-        where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise SourceError(
-            f"{path.name}{where}: this is no JSON.", f"{path.name}{where}：不是 JSON 文件。"
-        ) from error
+    said = json_of(path)
     found = said if isinstance(said, list) else [said]
     if not all(isinstance(one, dict) for one in found):
         raise SourceError(

@@ -27,6 +27,11 @@ def tell(fates: Mapping[str, int]) -> None:
         say("nothing came in", "没有读数")
 
 
+def left(fates: Mapping[str, int]) -> bool:
+    """Whether something could not come in: the exit code is 1 then, as of a load."""
+    return any(number for fate, number in fates.items() if fate not in FATES)
+
+
 @click.group()
 def dead() -> None:
     """Messages that could not come in: listed, brought again, dropped. 死信。
@@ -132,8 +137,8 @@ def _told(row: Any) -> dict[str, Any]:
 def replay_dead(correct: bool, **which: Any) -> None:
     """Bring them again, once what was missing is there. 重放死信。
 
-    What comes in is settled; the others say why not. Of what came twice with different values
-    (differs), --correct takes the later.
+    What comes in is settled; the others say why not, and the exit code is 1. Of what came twice
+    with different values (differs), --correct takes the later.
 
     \b
     Example:
@@ -144,7 +149,10 @@ def replay_dead(correct: bool, **which: Any) -> None:
 
     with opened() as (settings, engine), engine.connect() as connection:
         asked = _asked(connection, **which)
-        tell(replaying.again(settings, connection, asked, correct=correct))
+        fates = replaying.again(settings, connection, asked, correct=correct)
+    tell(fates)
+    if left(fates):
+        raise SystemExit(1)
 
 
 @dead.command()
@@ -170,3 +178,5 @@ def drop(dry_run: bool, **which: Any) -> None:
         else:
             connection.commit()
     say(f"{number:,} dropped", f"已丢弃 {number:,} 条")
+    if dry_run:
+        say("dry run: nothing was kept", "试运行：未保存任何内容")

@@ -12,11 +12,12 @@ import click
 from sqlalchemy import Connection
 
 from cim.commands import shown
-from cim.commands.acting import dry, moment, opened, say, until
+from cim.commands.acting import HERE, dry, moment, opened, say, until
 from cim.commands.health import health
 from cim.commands.listing import as_json, here, show
-from cim.errors import InvalidQuery
+from cim.errors import Conflict, InvalidQuery, NotFound
 from cim.feeds import devices, registering, types
+from cim.feeds.written import text_of
 from cim.load.pipeline import Request
 from cim.settings import Settings
 from cim.store.queries.feeds import keys as queries
@@ -100,19 +101,23 @@ ONE = {"name": "name", "bind": "to", "gateway": "gateway"}
 
 def _register_file(path: Path, source: str | None, dry_run: bool) -> int:
     """Register a file, and say what of it could not come in; the exit code."""
-    with _writing(dry_run) as (connection, settings):
+    with opened() as (settings, engine), engine.connect() as connection:
         name = source or path.stem
         known = connection.execute(queries.SOURCE, {"name": name}).first()
         asked = Request(source=source)
         report, streams = devices.register(connection, settings, path, asked)
-        _new_source(report.source, known is None)
-        counts, aside = report.counts, report.set_aside
-        say(
-            f"{counts.new} new, {counts.changed} changed, {aside} set aside; "
-            f"{streams} streams made",
-            f"新增 {counts.new}，变更 {counts.changed}，待修 {aside}；新建数据流 {streams}",
-        )
-        shown.outcome(report, dry_run)
+        # Kept before it is told: whoever reads the first lines alone (`| head`) ends us.
+        if dry_run:
+            connection.rollback()
+        else:
+            connection.commit()
+    _new_source(report.source, known is None)
+    counts, aside = report.counts, report.set_aside
+    say(
+        f"{counts.new} new, {counts.changed} changed, {aside} set aside; {streams} streams made",
+        f"新增 {counts.new}，变更 {counts.changed}，待修 {aside}；新建数据流 {streams}",
+    )
+    shown.outcome(report, dry_run)
     return report.exit_code
 
 
@@ -176,7 +181,8 @@ def _time(word: str | None) -> datetime | None:
     if word is None:
         return None
     try:
-        return datetime.fromisoformat(word).astimezone()
+        said = datetime.fromisoformat(word)
+        return said if said.tzinfo else said.replace(tzinfo=HERE)
     except ValueError:
         raise InvalidQuery(
             f"{word} is no time; write 2026-03-09T08:00+08:00.",
@@ -197,12 +203,14 @@ def _time(word: str | None) -> datetime | None:
 def show_types(class_code: str | None, path: Path | None, as_json: bool, dry_run: bool) -> None:
     """Show the streams that devices of each class have, or take over others. 设备类型。
 
-    A file is a JSON list as --json prints with --file's shape: class, streams [name, zh, en,
-    property, unit, type, kind, low, high, interval_s, retention].
+    A file is what --json prints, or a JSON list of objects with class and streams, each of these
+    with name, zh, en, property, unit, type, kind, low, high, interval_s, retention. Streams that
+    devices have already stay as they are.
 
     \b
     Example:
       cim device types --class lift
+      cim device types --class lift --json > our-types.json
       cim device types --file our-types.json --dry-run
     """
     if path is not None:
@@ -265,9 +273,11 @@ def key(
       cim device key --file devices.txt > keys.jsonl
       cim device key meter-7 --end
     """
-    names = [device] if device else []
+    names = {device: ""} if device else {}
     if path is not None:
-        names += [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+        for number, line in enumerate(text_of(path).splitlines(), 1):
+            if line.strip():  # a device that is there twice has one key
+                names.setdefault(line.strip(), f"{path.name}:{number}: ")
     if not names:
         raise InvalidQuery("Name a device, or a file of them.", "请给出设备或设备清单文件。")
     expires = moment(until)
@@ -275,8 +285,8 @@ def key(
         raise InvalidQuery("--until must be a day to come.", "--until 必须为将来的日期。")
     lines = []
     with _writing(dry_run) as (connection, _):
-        for name in names:
-            one = devices.find(connection, name, source)
+        for name, where in names.items():
+            one = _found(connection, name, source, where)
             if end:
                 had = devices.end_key(connection, one)
                 lines.append(f"{name}: {'ended 已终止' if had else 'had none 没有密钥'}")
@@ -286,6 +296,14 @@ def key(
             lines.append(json.dumps(told, ensure_ascii=False))
     for line in lines if end or not dry_run else []:
         click.echo(line)
+
+
+def _found(connection: Connection, name: str, source: str | None, where: str) -> devices.Device:
+    """A device that a list names; who is none is said with its line."""
+    try:
+        return devices.find(connection, name, source)
+    except (NotFound, Conflict) as error:
+        raise type(error)(f"{where}{error}", f"{where}{error.zh}") from None
 
 
 @device.command()

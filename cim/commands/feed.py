@@ -11,7 +11,8 @@ import click
 
 from cim import settings as settings_module
 from cim.commands.acting import dry, opened, say
-from cim.commands.dead import dead, tell
+from cim.commands.bar import bar
+from cim.commands.dead import dead, left, tell
 from cim.commands.history import retention, rollup
 from cim.commands.listing import as_json, show
 from cim.errors import InvalidQuery
@@ -201,7 +202,8 @@ def list_them(as_json: bool) -> None:
 @feed.command()
 @click.argument("name")
 @click.option("--on", is_flag=True, help="Take it in again 恢复.")
-def end(name: str, on: bool) -> None:
+@dry
+def end(name: str, on: bool, dry_run: bool) -> None:
     """Take a feed in no more; what came by it stays. 停用接入源。
 
     \b
@@ -211,8 +213,13 @@ def end(name: str, on: bool) -> None:
     """
     from cim.feeds import adding  # noqa: PLC0415 - the decoders, for this alone
 
-    with opened() as (_, engine), engine.begin() as connection:
+    with opened() as (_, engine), engine.connect() as connection:
         adding.switch(connection, name, on)
+        if dry_run:
+            connection.rollback()
+            say("dry run: nothing was kept", "试运行：未保存任何内容")
+            return
+        connection.commit()
     say(f"{name} is {'on' if on else 'off'}", f"{name} 已{'启用' if on else '停用'}")
 
 
@@ -227,21 +234,30 @@ def end(name: str, on: bool) -> None:
 )
 @click.option("--now", "shift", is_flag=True, help="As if the first message came now 从现在起.")
 @click.option("--correct", is_flag=True, help="Replace what is there of the same time 覆盖.")
-def replay(path: Path, name: str, speed: float, shift: bool, correct: bool) -> None:
+@dry
+def replay(path: Path, name: str, speed: float, shift: bool, correct: bool, dry_run: bool) -> None:
     """Bring the messages of a file, a JSON line each: at (µs), topic, payload. 回放消息文件。
 
-    A line without these is a payload. What is older than raw readings are kept comes in too. Doing
-    it again changes nothing.
+    A line without these is a payload, and one that is no JSON becomes a dead letter. What is older
+    than raw readings are kept comes in too. Doing it again changes nothing. The exit code is 0
+    where all came in, 1 where something did not.
 
     \b
     Example:
+      cim feed replay day.jsonl --feed own --dry-run
       cim feed replay day.jsonl --feed own
       cim feed replay lift.jsonl --feed demo --speed 1 --now
     """
     from cim.feeds import replay as replaying  # noqa: PLC0415 - drivers, for this alone
 
-    how = replaying.How(speed, shift, correct)
-    tell(replaying.replay(settings_module.load(), name, path, how))
+    how = replaying.How(0.0 if dry_run else speed, shift, correct, dry_run)
+    with bar(path.name, None) as progress:
+        fates = replaying.replay(settings_module.load(), name, path, how, progress)
+    tell(fates)
+    if dry_run:
+        say("dry run: nothing was kept", "试运行：未保存任何内容")
+    if left(fates):
+        raise SystemExit(1)
 
 
 @feed.command("broker")

@@ -11,7 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from cim import settings as settings_module
-from cim.commands.listing import as_json
+from cim.codes import names
+from cim.commands.acting import say
+from cim.commands.listing import as_json, here
+from cim.feeds.fleet import check
 from cim.settings import Settings
 from cim.store.engine import connect_direct
 from cim.store.queries.feeds import fleet
@@ -65,6 +68,36 @@ INSPECTED: dict[str, Callable[[Row], str]] = {
     "never 从未上报": _plain("never"),
 }
 
+STATES = {
+    "never": "从未上报", "silent": "静默", "outside": "超限", "alarm": "告警", "passed": "正常",
+}  # fmt: skip
+"""How a device was found, in Chinese."""
+
+CLASSES = {code: item["zh"] for code, item in names("device_class").items()}
+DEVICE: dict[str, Callable[[Row], str]] = {
+    "id 编号": lambda row: str(row["id"]),
+    "name 名称": lambda row: row["name"] or "",
+    "class 类别": lambda row: CLASSES.get(row["class"]) or str(row["class"]),
+    "vendor 供应商": lambda row: str(row["vendor"] or ""),
+    "bound to 绑定": lambda row: (
+        f"{row['bound_to']['type']}:#{row['bound_to']['id']}" if row["bound_to"] else ""
+    ),
+    "heard 最近上报": lambda row: (
+        here(datetime.fromisoformat(row["heard"])) if row["heard"] else ""
+    ),
+}
+"""What is shown of a device."""
+
+WORST_HEALTH = DEVICE | {
+    "online 在线率": _share("online_rate"),
+    "complete 完整率": _share("completeness"),
+    "offline h 离线": _plain("offline_hours"),
+    "battery % 电量": _plain("battery"),
+    "alarms 告警": _plain("alarms"),
+    "faults 故障": _plain("faults"),
+}
+WORST_INSPECTED = DEVICE | {"state 状态": lambda row: f"{row['state']} {STATES[row['state']]}"}
+
 
 @click.command()
 @click.option(
@@ -96,7 +129,7 @@ def health(days: int, hours: int | None, worst: int, as_json: bool, **by: Any) -
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
     else:
-        _show(found, HEALTH if hours is None else INSPECTED)
+        _show(found, *((HEALTH, WORST_HEALTH) if hours is None else (INSPECTED, WORST_INSPECTED)))
 
 
 async def _asked(
@@ -106,6 +139,7 @@ async def _asked(
     direct = await connect_direct(settings, timeout=PATIENCE).open()
     now = datetime.now(UTC)
     try:
+        await check(direct, by)
         if hours is not None:
             row = await direct.row(fleet.inspection(now, hours, (0, worst), **by))
         else:
@@ -118,20 +152,27 @@ async def _asked(
     return {name: json.loads(row[name]) for name in ("groups", "worst")}
 
 
-def _show(found: dict[str, Any], columns: Mapping[str, Callable[[Row], str]]) -> None:
+def _show(
+    found: dict[str, Any],
+    columns: Mapping[str, Callable[[Row], str]],
+    worst: Mapping[str, Callable[[Row], str]],
+) -> None:
     """A table of groups, and one of the worst devices."""
-    groups = Table()
-    for name in columns:
-        groups.add_column(name, overflow="fold")
-    for row in found["groups"]:
-        groups.add_row(*(cell(row) for cell in columns.values()))
-    Console().print(groups)
+    if not any(row["devices"] for row in found["groups"]):
+        say("no device is meant by that", "没有符合条件的设备")
+        return
+    Console().print(_table(found["groups"], columns))
     if not found["worst"]:
         return
-    rows = [{name: row[name] for name in row if name != "bound_to"} for row in found["worst"]]
-    devices = Table(title="worst 最差")
-    for name in rows[0]:
-        devices.add_column(name, overflow="fold")
+    Console().print(_table(found["worst"], worst, "worst 最差"))
+
+
+def _table(
+    rows: list[Row], columns: Mapping[str, Callable[[Row], str]], title: str | None = None
+) -> Table:
+    table = Table(title=title)
+    for name in columns:
+        table.add_column(name, overflow="fold")
     for row in rows:
-        devices.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console().print(devices)
+        table.add_row(*(cell(row) for cell in columns.values()))
+    return table

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cim.commands.acting import acting, as_who, dry, moment, say, until
-from cim.commands.listing import Row, as_json, show
+from cim.commands.listing import Row, as_json, here, show
 from cim.security import keys
 from cim.security.rights import SECURITY
 from cim.store.queries.security import callers as queries
@@ -74,7 +74,7 @@ def list_them(as_json: bool) -> None:
 
 
 def _day(at: datetime | None) -> str:
-    return "" if at is None else f"{at:%Y-%m-%d}"
+    return "" if at is None else here(at, "%Y-%m-%d")
 
 
 def _may(row: Row) -> str:

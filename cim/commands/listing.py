@@ -2,21 +2,17 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta, timezone
-from typing import Any, Final
+from datetime import date, datetime
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
 
-from cim.commands.acting import opened
+from cim.commands.acting import HERE, opened
 
 Row = Mapping[str, Any]
-
-
-HERE: Final = timezone(timedelta(hours=8))
-"""China Standard Time, for times that do not say their zone."""
 
 
 def here(moment: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
@@ -34,6 +30,11 @@ def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON list.")(command)
 
 
+def _plain(value: object) -> str:
+    """What JSON has no word for: times as ISO 8601 has them, the rest as text."""
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
 def show(
     read: Callable[[Connection], Iterable[Mapping[Any, Any]]],
     columns: Mapping[str, Callable[[Row], str]],
@@ -44,7 +45,7 @@ def show(
     with opened() as (_, engine), engine.connect() as connection:
         rows = [dict(row) for row in read(connection)]
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, default=str))
+        click.echo(json.dumps(rows, ensure_ascii=False, default=_plain))
         return
     table = Table()
     for name in columns:

@@ -9,8 +9,8 @@ import click
 from sqlalchemy import Connection
 
 from cim import settings as settings_module
-from cim.commands.acting import acting, as_who, opened, say
-from cim.commands.listing import Row, as_json, show
+from cim.commands.acting import acting, as_who, dry, opened, say
+from cim.commands.listing import Row, as_json, here, show
 from cim.errors import InvalidQuery, NotFound
 from cim.feeds.webhooks import hooks
 from cim.feeds.webhooks.filters import MODES, keeper
@@ -105,9 +105,9 @@ def _number(word: str) -> int:
 
 
 @contextmanager
-def _deciding(who: str, *filters: Mapping[str, Any]) -> Iterator[Connection]:
+def _deciding(who: str, dry_run: bool, *filters: Mapping[str, Any]) -> Iterator[Connection]:
     """A transaction of the administrator who decides on such filters."""
-    with acting(who, False, keeper(*filters)) as connection:
+    with acting(who, dry_run, keeper(*filters)) as connection:
         yield connection
 
 
@@ -116,7 +116,8 @@ def _deciding(who: str, *filters: Mapping[str, Any]) -> Iterator[Connection]:
 @click.argument("url")
 @_filtered
 @as_who
-def add(name: str, url: str, who: str, **given: Any) -> None:
+@dry
+def add(name: str, url: str, who: str, dry_run: bool, **given: Any) -> None:
     """Tell somebody of alarms from now on, and send readings; the secret is shown once. 新增推送。
 
     \b
@@ -127,9 +128,11 @@ def add(name: str, url: str, who: str, **given: Any) -> None:
       cim webhook add 燃气 https://gas.example/homes --classes gas --homes --as security
     """
     told = _said(given)
-    with _deciding(who, told) as connection:
+    with _deciding(who, dry_run, told) as connection:
         vault = open_vault(settings_module.load())
         id, secret = hooks.add(connection, vault, name, url, told, who)
+    if dry_run:
+        return
     say(f"webhook {id} is told from now on", f"推送 {id} 已启用")
     click.echo(secret)
     say("the secret is shown this once", "密钥仅显示这一次")
@@ -154,9 +157,7 @@ def list_them(as_json: bool) -> None:
             f"{row['readings_sent']}"
             + (f" ({row['readings_dropped']} dropped 丢弃)" if row["readings_dropped"] else "")
         ),
-        "sent last 最近成功": lambda row: (
-            f"{row['last_sent']:%Y-%m-%d %H:%M:%S}" if row["last_sent"] else ""
-        ),
+        "sent last 最近成功": lambda row: here(row["last_sent"]) if row["last_sent"] else "",
         "fails 原因": lambda row: row["failing"] or "",
     }
     show(hooks.listed, columns, as_json=as_json)
@@ -172,6 +173,7 @@ def list_them(as_json: bool) -> None:
 )
 @_filtered
 @as_who
+@dry
 def change(
     name: str,
     url: str | None,
@@ -179,6 +181,7 @@ def change(
     secret: bool,
     at_once: bool,
     who: str,
+    dry_run: bool,
     **given: Any,
 ) -> None:
     """Change an address, a secret, or of what somebody is told; the rest stays. 修改推送。
@@ -196,10 +199,12 @@ def change(
         kept = connection.execute(queries.KEPT, {"id": _found(connection, name)}).one()
     told = _said(given, kept.filter) if asked else None
     switched = not (url or secret or asked)
-    with _deciding(who, *([] if switched else [kept.filter, told or {}])) as connection:
+    with _deciding(who, dry_run, *([] if switched else [kept.filter, told or {}])) as connection:
         vault = open_vault(settings_module.load())
         said = {"url": url, "enabled": enabled, "secret": secret, "at_once": at_once}
         fresh = hooks.change(connection, vault, kept.id, said | {"filter": told})
+    if dry_run:
+        return
     say(f"{name} is changed", f"{name} 已修改")
     if fresh:
         click.echo(fresh)
@@ -208,16 +213,17 @@ def change(
 @webhook.command()
 @click.argument("name")
 @as_who
-def end(name: str, who: str) -> None:
+@dry
+def end(name: str, who: str, dry_run: bool) -> None:
     """Tell somebody no more; what waits for them is dropped. 删除推送。
 
     \b
     Example:
       cim webhook end 电梯安检 --as system
     """
-    with acting(who, False, SYSTEM) as connection:
+    with acting(who, dry_run, SYSTEM) as connection:
         hooks.end(connection, _found(connection, name))
-    say(f"{name} is told no more", f"{name} 已删除")
+        say(f"{name} is told no more", f"{name} 已删除")
 
 
 @webhook.command()
@@ -238,7 +244,7 @@ def dead(limit: int, as_json: bool) -> None:
             if row["event_id"]
             else f"{row['readings']} readings 读数"
         ),
-        "at 时间": lambda row: f"{row['at']:%Y-%m-%d %H:%M:%S}",
+        "at 时间": lambda row: here(row["at"]),
         "tries 次数": lambda row: str(row["tries"]),
         "why 原因": lambda row: row["error"] or "",
     }
@@ -249,13 +255,14 @@ def dead(limit: int, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--id", type=int, help="One delivery alone 仅重发一条.")
 @as_who
-def again(name: str, id: int | None, who: str) -> None:
+@dry
+def again(name: str, id: int | None, who: str, dry_run: bool) -> None:
     """Send what was given up again. 重发。
 
     \b
     Example:
       cim webhook again 电梯安检 --id 17 --as system
     """
-    with acting(who, False, SYSTEM) as connection:
+    with acting(who, dry_run, SYSTEM) as connection:
         count = hooks.again(connection, _found(connection, name), id)
-    say(f"{count} wait again", f"{count} 条重新等待发送")
+        say(f"{count} wait again", f"{count} 条重新等待发送")

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from sqlalchemy import Connection
 from cim.codes.units import is_unit
 from cim.errors import BadMapping, InvalidQuery, NotFound, SourceError
 from cim.feeds.decoders import DECODERS
+from cim.feeds.types import CLASSES
+from cim.feeds.written import json_of
 from cim.security import secrets
 from cim.store.queries.feeds import keys, letters
 
@@ -129,8 +132,8 @@ def overlap(one: str, other: str) -> bool:
 
 def switch(connection: Connection, name: str, enabled: bool) -> None:
     """Have a feed taken in, or not. NotFound."""
-    if connection.execute(letters.SWITCH, {"name": name, "enabled": enabled}).first() is None:
-        raise NotFound(f"There is no feed {name}.", f"没有接入源 {name}。")
+    check(connection, name)
+    connection.execute(letters.SWITCH, {"name": name, "enabled": enabled})
 
 
 def _check(wanted: Wanted) -> None:
@@ -187,17 +190,27 @@ def places(words: Sequence[str], path: Path | None) -> list[dict[str, Any]]:
              "offset": offset or 0}
         )  # fmt: skip
     if path is not None:
-        try:
-            given = json.loads(path.read_text("utf-8"))
-        except (ValueError, OSError) as error:
-            raise SourceError(
-                f"{path.name} is no JSON.", f"{path.name} 不是 JSON 文件。"
-            ) from error
-        found += [dict(one) for one in given]
+        found += _listed(path)
     for one in found:
         _row(one)
     return [{**one, "scale": float(one.get("scale", 1)), "offset": float(one.get("offset", 0))}
             for one in found]  # fmt: skip
+
+
+def _listed(path: Path) -> list[dict[str, Any]]:
+    """The entries of a file; SourceError for one that is no list of objects."""
+    given = json_of(path)
+    if not isinstance(given, list):
+        raise SourceError(
+            f"{path.name}: it is no JSON list of entries.", f"{path.name}：应为 JSON 列表。"
+        )
+    for number, one in enumerate(given, 1):
+        if not isinstance(one, dict):
+            raise SourceError(
+                f"{path.name}, entry {number}: it is no object.",
+                f"{path.name} 第 {number} 项：应为 JSON 对象。",
+            )
+    return given
 
 
 def _row(place: Mapping[str, Any]) -> dict[str, Any]:
@@ -209,10 +222,14 @@ def _row(place: Mapping[str, Any]) -> dict[str, Any]:
         scale, offset = float(place.get("scale", 1)), float(place.get("offset", 0))
         path = str(place["path"])
     except (KeyError, TypeError, ValueError) as error:
-        raise BadMapping(
-            f"An entry of the map needs a path, and scale and offset are numbers: {dict(place)}",
-            f"映射项须有 path，scale 和 offset 为数值：{dict(place)}",
-        ) from error
+        raise _odd(place) from error
+    if not (isfinite(scale) and isfinite(offset)):
+        raise _odd(place)
+    words = [place.get(name) for name in ("class", "device", "stream")]
+    if not all(isinstance(word, str | None) for word in words):
+        raise _odd(place)
+    if words[0] and words[0] not in CLASSES:
+        raise BadMapping(f"There is no class {words[0]}.", f"没有设备类别 {words[0]}。")
     texts = place.get("texts")
     return {
         "class": place.get("class"),
@@ -224,3 +241,12 @@ def _row(place: Mapping[str, Any]) -> dict[str, Any]:
         "offset": offset,
         "texts": json.dumps(texts, ensure_ascii=False) if texts else None,
     }
+
+
+def _odd(place: Mapping[str, Any]) -> BadMapping:
+    """What is wrong with an entry of the map."""
+    return BadMapping(
+        f"An entry of the map needs a path; class, device and stream are texts, scale and offset "
+        f"are numbers: {dict(place)}",
+        f"映射项须有 path；class、device、stream 为文本，scale 和 offset 为数值：{dict(place)}",
+    )

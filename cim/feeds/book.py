@@ -36,6 +36,11 @@ class Book:
         self.days: set[int] = set()
         """Days since 1970 whose partitions stand."""
 
+        self.told = 0
+        """Times that it was told that something may not hold any more."""
+
+        self._doubted = False
+
     @staticmethod
     def key(feed: int, sender: str | None, device: str, path: str) -> str:
         """The key of an entry: no name holds a line feed that a message can be told apart by."""
@@ -46,7 +51,7 @@ class Book:
         number = self._numbers.get(shape)
         if number is None:
             if len(self.shapes) >= _SHAPES:
-                self.forget()
+                self._clear()
             number = self._numbers[shape] = len(self.shapes)
             self.shapes.append(shape)
         return self._keep(key, stream << 16 | number)
@@ -79,7 +84,21 @@ class Book:
         return found[1]
 
     def forget(self) -> None:
-        """Look everything up again."""
+        """Something may not hold any more: the next batch looks everything up again."""
+        self.told += 1
+        self._doubted = True
+
+    def doubt(self) -> None:
+        """The same, as somebody entered what was looked up before it was told."""
+        self._doubted = True
+
+    def settle(self) -> None:
+        """Begin a batch: what is doubted is forgotten. Not within one, which could find no end."""
+        if self._doubted:
+            self._doubted = False
+            self._clear()
+
+    def _clear(self) -> None:
         self.targets.clear()
         self.shapes.clear()
         self._numbers.clear()

@@ -234,9 +234,9 @@ def _start(settings: Settings) -> Running:
     port = int(wished) or _former(home) or _free(host)
     _see_free(host, port)
     password = _password(home)
-    known = home / "passwords"
-    if not known.exists():
-        _write(known, "\n".join(_ours(home, password)) + "\n")
+    # No device yet: it has forgotten who shares a topic, and would acknowledge and drop all that
+    # comes before they are here again.
+    _write(home / "passwords", "\n".join(_ours(home, password)) + "\n")
     _write(home / "acl", _ACL)
     _write(home / "mosquitto.conf", _configuration(home, host, port))
     log = (home / "log").open("ab")
@@ -251,6 +251,8 @@ def _start(settings: Settings) -> Running:
     log.close()
     found = Running(process.pid, host, port, password)
     _await(found, process, home)
+    for pid in [pid for pid, one in _CHILDREN.items() if one.poll() is not None]:
+        del _CHILDREN[pid]  # those that died
     _CHILDREN[process.pid] = process
     path = home / "running.json"
     path.touch(0o600)

@@ -144,9 +144,13 @@ class Collector:
                 pause = await self._pause(error, pause)
                 continue
             except Exception as error:
-                log.exception("a batch of %d messages cannot be taken in", len(batch))
+                log.exception(
+                    "a batch of %d messages cannot be taken in · 一批消息处理出错", len(batch)
+                )
                 await self._by_itself(batch, error)
                 return
+            if self.away:
+                log.warning("the database is back · 数据库已恢复")
             self.away = False
             self._count(outcome)
             self.messages += len(batch)
@@ -172,7 +176,11 @@ class Collector:
         said = Fault("refused", feeding.kind_of(error))
         if item.decoded is not None and item.decoded.faults == [said]:
             # Not even its letter can be written: without what it held, then, or later.
-            log.error("a message of feed %s cannot be set aside: %s", item.feed.name, said.detail)
+            log.error(
+                "a message of feed %s cannot be set aside: %s · 一条消息无法存入死信",
+                item.feed.name,
+                said.detail,
+            )
             if not item.payload:
                 await self._pause(error, LONGEST_PAUSE)
             item.payload = b""
@@ -182,7 +190,10 @@ class Collector:
     async def _pause(self, error: BaseException, pause: float) -> float:
         """Wait for the database; say once that it is away."""
         if not self.away:
-            log.warning("the database is away, messages wait: %s", feeding.kind_of(error))
+            log.warning(
+                "the database is away, messages wait: %s · 数据库不可用，消息等待写入",
+                feeding.kind_of(error),
+            )
         self.away = True
         measures.AWAY.inc()
         await self._leave()

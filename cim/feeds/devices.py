@@ -14,8 +14,10 @@ from cim.errors import Conflict, InvalidQuery, NotFound
 from cim.feeds.broker import hashed
 from cim.load import pipeline
 from cim.load.kinds import KINDS
+from cim.load.kinds.devices import BOUND
 from cim.load.pipeline import Request
 from cim.load.report import Report
+from cim.load.rows import REASONS
 from cim.security import secrets
 from cim.settings import Settings
 from cim.store.queries.feeds import keys as queries
@@ -24,6 +26,12 @@ _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Characters of codes that people copy: none looks like another."""
 
 CLAIM_DAYS: Final = 30
+
+ZH: Final = {
+    "unit": "房屋", "entrance": "单元", "storey": "楼层", "building": "建筑", "estate": "小区",
+    "facility": "设施", "project": "项目",
+}  # fmt: skip
+"""What a device is bound to, in Chinese."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +59,12 @@ def find(connection: Connection, key: str, source: str | None = None) -> Device:
     if not found:
         raise NotFound(f"There is no device {key}.", f"没有设备 {key}。")
     if len(found) > 1:
+        named = [str(row.source) for row in found]
         raise Conflict(
-            f"Several systems have a device {key}: say which by its source, or take #ID.",
-            f"多个系统都有设备 {key}：请指明来源系统，或使用 #编号。",
+            f"Several systems have a device {key} ({', '.join(named)} …): say which by its source "
+            f"(--source), or by our id (#{found[0].id}).",
+            f"多个来源系统都有设备 {key}（{'、'.join(named)} 等）：请用 --source 指明来源系统，"
+            f"或使用内部编号（如 #{found[0].id}）。",
         )
     row = found[0]
     return Device(row.id, row.ext_id or f"#{row.id}", row.class_code, row.source_id or 0)
@@ -87,13 +98,11 @@ def bind(
     """
     kind, object_id, building = None, None, None
     if to is not None:
-        kind, _, key = to.partition(":")
-        if kind not in queries.OBJECTS or not key:
-            kinds = ", ".join(queries.OBJECTS)
-            raise InvalidQuery(
-                f"A device is bound to KIND:KEY or KIND:#ID; kinds are {kinds}.",
-                f"绑定对象写作 类别:编号 或 类别:#内部编号；类别有 {kinds}。",
-            )
+        word, _, key = (part.strip() for part in to.replace("：", ":", 1).partition(":"))
+        kind = BOUND.get(word.lower())
+        if kind is None or not key:
+            en, zh = REASONS["no_object"]
+            raise InvalidQuery(f"{to}: {en}.", f"{to}：{zh}。")
         object_id, building = _bound(connection, kind, key)
     if since is not None and since > datetime.now(UTC):
         raise InvalidQuery(
@@ -133,15 +142,22 @@ def _bound(connection: Connection, kind: str, key: str) -> tuple[int, int | None
     if coded and kind not in queries.CODED:
         raise InvalidQuery(
             f"A device is bound to {kind} by our id: {kind}:#7.",
-            f"绑定到 {kind} 时使用内部编号：{kind}:#7。",
+            f"绑定到{ZH[kind]}时请使用内部编号，如 {kind}:#7。",
         )
     given = key if coded else key[1:]
     found = connection.execute(queries.bindable(kind, coded=coded), {"key": given}).all()
-    if len(found) != 1:
-        several = bool(found)
-        raise (Conflict if several else NotFound)(
-            f"There {'are several' if several else 'is no'} {kind} {key}.",
-            f"{kind} {key} {'不唯一' if several else '不存在'}。",
+    if not found:
+        raise NotFound(
+            f"There is no {kind} {key}: take its key in its source, or our id as {kind}:#7 "
+            "(`cim address match` finds those of addresses).",
+            f"{ZH[kind]} {key} 不存在：请写来源系统中的编号，或内部编号（如 {kind}:#7；"
+            "地址的内部编号可用 cim address match 查得）。",
+        )
+    if len(found) > 1:
+        ids = ", ".join(f"{kind}:#{row.id}" for row in found)
+        raise Conflict(
+            f"Several sources have a {kind} {key}: take one by our id ({ids} …).",
+            f"多个来源系统都有{ZH[kind]} {key}：请用内部编号指定（{ids} 等）。",
         )
     return found[0].id, found[0].building_id
 

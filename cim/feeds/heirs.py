@@ -7,6 +7,7 @@ back, somebody else empties and ends that session, so that its messages do not w
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Callable, Iterable
 from fcntl import LOCK_EX, LOCK_NB, flock
@@ -23,6 +24,9 @@ PAUSE: Final = 5.0
 
 QUIET: Final = 2.0
 """Seconds without a message, and none under way, after which a session is empty."""
+
+ALONE: Final = 0
+"""Of feeds that one alone takes in: whoever that is goes on in the same session."""
 
 log = logging.getLogger("cim.feeds")
 
@@ -41,9 +45,20 @@ def slot(folder: Path) -> tuple[int, IO[str]]:
             return number, held
 
 
-def name(number: int, feed: str) -> str:
+def host(folder: Path) -> str:
+    """What the host was called when this folder was first used: a container that is made anew is
+    called otherwise, and would never find again what the broker keeps for it."""
+    path = folder / "host"
+    if not path.exists():
+        fresh = path.with_name(f"host.{os.getpid()}")
+        fresh.write_text(socket.gethostname(), "utf-8")
+        fresh.replace(path)
+    return path.read_text("utf-8")
+
+
+def name(host: str, number: int, feed: str) -> str:
     """What an ingester calls itself to the broker of a feed."""
-    return f"cim-{socket.gethostname()}-{number}-{feed}"
+    return f"cim-{host}-{number}-{feed}"
 
 
 def _hold(path: Path) -> IO[str] | None:
@@ -69,12 +84,17 @@ async def watch(folder: Path, own: int, feeds: Callable[[], Iterable[mqtt.Subscr
             if held is None:
                 continue
             try:
-                if await _inherit(int(path.stem), list(feeds())):
+                if await _inherit(folder, int(path.stem), list(feeds())):
                     path.unlink(missing_ok=True)
                     free.discard(path)
             finally:
                 held.close()
         gone = free
+
+
+def nobody(folder: Path) -> bool:
+    """Whether no ingester is up that uses this folder: asked by one that has left."""
+    return all(_is_free(path) for path in folder.glob("*.lock"))
 
 
 def _is_free(path: Path) -> bool:
@@ -84,16 +104,25 @@ def _is_free(path: Path) -> bool:
     return held is not None
 
 
-async def _inherit(number: int, feeds: list[mqtt.Subscriber]) -> bool:
+async def _inherit(folder: Path, number: int, feeds: list[mqtt.Subscriber]) -> bool:
     """Empty the sessions of one; whether all are."""
     for subscriber in feeds:
         try:
-            count = await subscriber.inherit(name(number, subscriber.feed.name), QUIET)
+            whose = name(host(folder), number, subscriber.feed.name)
+            count = await subscriber.inherit(whose, QUIET)
         except (OSError, TimeoutError, gmqtt.mqtt.handler.MQTTError) as error:
-            log.warning("what was kept for an ingester that is gone waits: %s", error)
+            log.warning(
+                "what was kept for an ingester that is gone waits: %s · "
+                "已退出的接入进程的积压消息暂未取回",
+                error,
+            )
             return False
         if count:
-            log.info("%d messages of an ingester that is gone were taken in", count)
+            log.info(
+                "%d messages of an ingester that is gone were taken in · "
+                "已取回退出的接入进程积压的消息",
+                count,
+            )
     return bool(feeds)
 
 
@@ -104,5 +133,9 @@ async def tend(revive: Callable[[], None]) -> None:
         try:
             await asyncio.to_thread(revive)
         except (OSError, CimError) as error:
-            log.warning("our own broker cannot be started again: %s", error)
+            log.warning(
+                "our own broker cannot be started again: %s · 自带消息代理无法重新启动：%s",
+                error,
+                getattr(error, "zh", error),
+            )
             await asyncio.sleep(PAUSE)

@@ -11,7 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
+from cim.codes.persons import REFUSED, refused, within
 from cim.codes.units import conversion
+from cim.errors import StoreBusy
 from cim.feeds import fitting, writing
 from cim.feeds.alarms.judge import judge
 from cim.feeds.arrivals import Arrival, Untimed, forget, recall
@@ -19,7 +21,6 @@ from cim.feeds.book import LEFT_OUT, Book
 from cim.feeds.codecs.pool import Pool
 from cim.feeds.decoders import DECODERS
 from cim.feeds.fitting import fit, timely
-from cim.feeds.persons import REFUSED, refused, within
 from cim.feeds.reading import OUT_OF_RANGE, Decoded, Fault, Message, Reading
 from cim.feeds.resolving import Wanted, resolve
 from cim.feeds.sources import Feed
@@ -31,6 +32,11 @@ STATES: Final = 20_000
 
 ROUNDS: Final = 10
 """Times that a batch is looked up while the book forgets."""
+
+UNSETTLED: Final = (
+    "Devices change so fast that readings cannot be looked up; they are tried again.",
+    "设备信息变更过于频繁，读数暂时无法归属，将重试。",
+)
 
 LONGEST: Final = 200
 """Characters of a name."""
@@ -54,6 +60,9 @@ class Item(msgspec.Struct, gc=False):
 
     arrival: Arrival | None = None
     """By what it is known where it comes again, though it says no time."""
+
+    room: dict[str, tuple[int, bool] | None] | None = None
+    """Of letters of it by reason: see `_Batch.room`."""
 
 
 class Outcome(msgspec.Struct, gc=False):
@@ -147,14 +156,14 @@ async def decode(items: Iterable[Item], ways: Ways) -> None:
         except Exception as error:
             item.decoded = Decoded(faults=[Fault("not_decodable", type(error).__name__)])
         if ways.throttle is not None:
-            _hold_back(item.decoded, item.feed.id, ways.throttle)
+            _hold_back(item.decoded, item.feed.id, item.sender, ways.throttle)
 
 
-def _hold_back(decoded: Decoded, feed: int, throttle: Throttle) -> None:
+def _hold_back(decoded: Decoded, feed: int, sender: str | None, throttle: Throttle) -> None:
     """Take out what its device sends too often; once, however often the batch is tried."""
     good = []
     for reading in decoded.readings:
-        if throttle.floods(reading.device, feed, reading.at):
+        if throttle.floods(reading.device, feed, reading.at, sender):
             decoded.faults.append(Fault("flood", reading.device[:80]))
         else:
             good.append(reading)
@@ -176,12 +185,20 @@ def _decoded(item: Item, ways: Ways) -> Decoded:
 
 
 async def _look_up(connection: Any, batch: "_Batch") -> None:
-    """Know every key of the batch; again where the book was told to forget meanwhile."""
+    """Know every key of the batch. StoreBusy where other batches forget them again and again."""
+    book = batch.ways.book
+    book.settle()
     for _ in range(ROUNDS):
         wanted = batch.unknown()
         if not wanted:
             return
-        await resolve(connection, batch.ways.book, wanted)
+        told = book.told
+        await resolve(connection, book, wanted)
+        batch.note(wanted)
+        if book.told != told:
+            book.doubt()  # what was found may be of before
+    if batch.unknown():
+        raise StoreBusy(*UNSETTLED)
 
 
 class _Batch:
@@ -199,6 +216,15 @@ class _Batch:
         """By message and reason: many faults of one message are one letter."""
 
         self.secret: dict[int, bool] = {}
+        self.missed: dict[str, Fault] = {}
+        """Keys that were looked up and are none."""
+
+    def note(self, wanted: Iterable[Wanted]) -> None:
+        """Remember for this batch what was looked up in vain."""
+        book = self.ways.book
+        for one in wanted:
+            if one.key not in book.targets and (fault := book.missing(one.key)) is not None:
+                self.missed[one.key] = fault
 
     def unknown(self) -> list[Wanted]:
         """Keys that the book does not know, each once."""
@@ -209,12 +235,13 @@ class _Batch:
             start = f"{feed.id}\n{sender}\n"
             for reading in item.decoded.readings:  # type: ignore[union-attr]  # it was decoded
                 key = f"{start}{reading.device}\n{reading.stream}"
-                if key not in targets and key not in found and book.missing(key) is None:
-                    fault = _unwanted(sender, reading)
-                    if fault is None:
-                        found[key] = Wanted(key, feed, sender, reading)
-                    else:
-                        book.miss(key, fault)
+                if key in targets or key in found or key in self.missed:
+                    continue
+                fault = book.missing(key) or _unwanted(sender, reading)
+                if fault is None:
+                    found[key] = Wanted(key, feed, sender, reading)
+                else:
+                    self.missed[key] = fault
         return list(found.values())
 
     def sort(self) -> None:
@@ -236,13 +263,14 @@ class _Batch:
         key = f"{start}{reading.device}\n{reading.stream}"
         target = book.targets.get(key)
         if target is None:
-            return book.missing(key) or Fault("no_stream", f"{reading.device}, {reading.stream}")
+            return self.missed[key]
         if target == LEFT_OUT:
             self.fates[item.feed.id, "left_out"] += 1
             return None
         shape = book.shapes[target & 0xFFFF]
         got = item.message.received_at
         at = got if reading.at is None else reading.at
+        now = self.now if self.now > got else got  # our clock may have been put back meanwhile
         value = reading.value
         if (
             shape.plain
@@ -256,7 +284,7 @@ class _Batch:
             if isinstance(tried, Fault):
                 return _of(tried, reading)
             fitted = tried
-        fault = timely(at, self.now, None if self.ways.any_age else shape.days)
+        fault = timely(at, now, None if self.ways.any_age else shape.days)
         if fault is not None:
             return _of(fault, reading)
         row: Row = (target >> 16, at, *fitted, got, number)
@@ -287,15 +315,15 @@ class _Batch:
         self.fates[item.feed.id, fault.reason] += 1
         if not self.ways.keeps_letters:
             return None
-        throttle = self.ways.throttle
-        repeats = 0 if throttle is None else throttle.letter(item.feed.id, fault.reason)
-        if repeats is None:
+        room = self.room(item, fault.reason)
+        if room is None:
             return None
+        repeats, is_kept = room
         detail = f"{fault.path}: {fault.detail}" if fault.path else fault.detail
         kept: bytes | None = item.payload
         if fault.reason in REFUSED:
             kept = None
-        elif not self._is_kept(item):
+        elif not is_kept:
             kept, detail = None, f"{detail[:900]} ({len(item.payload)} bytes)"
         elif self._is_secret(number):
             kept = None
@@ -312,12 +340,20 @@ class _Batch:
             item.sender,
         )
 
-    def _is_kept(self, item: Item) -> bool:
-        """Whether there is room for a payload among the dead letters of its feed."""
-        if len(item.payload) > LARGEST:
-            return False
-        throttle = self.ways.throttle
-        return throttle is None or throttle.keeps(item.feed.id, len(item.payload))
+    def room(self, item: Item, reason: str) -> tuple[int, bool] | None:
+        """Of a letter: how many alike were counted alone before it, and whether its payload is
+        kept; None where it is counted alone too. Asked once: a batch that is tried again and again
+        would use up what room there is."""
+        if item.room is None:
+            item.room = {}
+        if reason not in item.room:
+            throttle, size, feed = self.ways.throttle, len(item.payload), item.feed.id
+            repeats = 0 if throttle is None else throttle.letter(feed, reason)
+            kept = repeats is not None and size <= LARGEST and reason not in REFUSED
+            if kept and throttle is not None:
+                kept = throttle.keeps(feed, size)
+            item.room[reason] = None if repeats is None else (repeats, kept)
+        return item.room[reason]
 
     def _is_secret(self, number: int) -> bool:
         """Whether a payload has what is never kept: looked for once, however many its faults."""

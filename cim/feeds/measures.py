@@ -1,7 +1,8 @@
 """What the ingester measures of itself, as Prometheus reads it."""
 
 from collections.abc import Sequence
-from typing import Final
+from contextlib import suppress
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
@@ -28,6 +29,9 @@ DELAY: Final = Histogram(
 AWAY: Final = Counter(
     "cim_feed_database_tries", "Tries that the database did not answer", registry=REGISTRY
 )
+CONNECTED: Final = Gauge(
+    "cim_feed_connected", "1 while the feed's broker answers", ["feed"], registry=REGISTRY
+)
 WAITING: Final = Gauge(
     "cim_feed_broker_waiting", "Messages that the broker holds", registry=REGISTRY
 )
@@ -52,6 +56,21 @@ def batch(items: Sequence[Item], outcome: Outcome, now: int) -> None:
         READINGS.labels(names.get(feed, ""), fate).inc(number)
     oldest = min(item.message.received_at for item in items)
     DELAY.labels(items[0].feed.name).observe(max(0, now - oldest) / 1_000_000)
+
+
+class Connected(Protocol):
+    """What knows whether it is connected."""
+
+    connected: bool
+
+
+def connected(feed: str, to: Connected | None) -> None:
+    """Tell whether a feed's broker answers, for as long as the feed is taken in."""
+    if to is not None:
+        CONNECTED.labels(feed).set_function(lambda: float(to.connected))
+    else:
+        with suppress(KeyError):
+            CONNECTED.remove(feed)
 
 
 def answer(place: str) -> None:

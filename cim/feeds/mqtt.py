@@ -49,8 +49,17 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 _V311_REFUSED: Final = 1
 """What a broker answers that knows no MQTT 5."""
 
+_REFUSED: Final = 128
+"""From here on, what it answers means no."""
+
 _ACK: Final = struct.Struct("!BBH").pack
 _PUBACK, _PUBREC, _PUBCOMP = 0x40, 0x50, 0x70
+
+NOT_THERE: Final = "the broker of feed %s cannot be reached: %s · 无法连接该接入源的消息代理"
+NOT_LET: Final = (
+    "the broker does not let feed %s subscribe to %s: nothing of it comes in; see to the rights of "
+    "its account · 消息代理不允许订阅 %s，无法接入，请检查账号权限"
+)
 
 log = logging.getLogger("cim.feeds")
 _LIBRARY: Final = logging.getLogger("gmqtt")
@@ -105,7 +114,10 @@ class _Client(gmqtt.Client):  # type: ignore[misc]  # the library comes without 
         self.began = 0
         """When its session began, µs since 1970; 0 where the broker knew it."""
 
-        self.on_connect = self._connected
+        self.on_connect, self.on_subscribe = self._connected, self._answered
+        self.refused = False
+        """It may not subscribe to what it wants."""
+
         self.came = self.under_way = 0
         """Messages that came, and those of them that are not acknowledged yet."""
 
@@ -114,6 +126,11 @@ class _Client(gmqtt.Client):  # type: ignore[misc]  # the library comes without 
 
     def _connected(self, _: Any, session_present: int, *__: Any) -> None:
         self.began = 0 if session_present & 1 else time.time_ns() // 1000
+
+    def _answered(self, _: Any, __: int, codes: Sequence[int], *___: Any) -> None:
+        self.refused = self.refused or max(codes, default=0) >= _REFUSED
+        if self.refused:
+            self.leave()
 
     async def reconnect(self, delay: bool = False) -> None:
         """Say that the connection is gone: whoever made it makes another."""
@@ -213,9 +230,12 @@ class Subscriber:
             try:
                 await self._connect(client)
                 pause = FIRST_PAUSE
-                await _first(client.lost, stopping)
+                await client.lost.wait()  # or until whoever stops it cancels it
+                if client.refused:
+                    log.error(NOT_LET, self.feed.name, self.topic, self.topic)
+                    pause = LONGEST_PAUSE
             except (OSError, TimeoutError, gmqtt.mqtt.handler.MQTTError) as error:
-                log.warning("the broker of feed %s cannot be reached: %s", self.feed.name, error)
+                log.warning(NOT_THERE, self.feed.name, error or type(error).__name__)
             if not stopping.is_set():
                 self.connected = False
                 client.leave()
@@ -260,7 +280,8 @@ class Subscriber:
         if former not in ("", wanted):
             client.unsubscribe(former)
         if wanted:
-            client.subscribe(gmqtt.Subscription(wanted, qos=1))
+            again = int(self._version == MQTTv50)  # what is retained is not said again
+            client.subscribe(gmqtt.Subscription(wanted, qos=1, retain_handling_options=again))
             self.kept.write_text(wanted, "utf-8")
         self.connected = True
         self.connects += 1
@@ -377,13 +398,3 @@ def _receipt(item: Item, asked: receipts.Wanted, outcome: Outcome, place: int) -
     assert decoded is not None
     lost = len(faults) - len(decoded.faults)
     return receipts.packet(asked, len(decoded.readings) - lost, faults)
-
-
-async def _first(*events: asyncio.Event) -> None:
-    """Wait for one of several."""
-    waiting = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for one in waiting:
-            one.cancel()

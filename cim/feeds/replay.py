@@ -1,11 +1,10 @@
 """Messages brought again: those of a file at any speed, and those that could not come in."""
 
 import asyncio
-import base64
-import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,11 +12,13 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection
 
-from cim.errors import NotFound, SourceError
+from cim.errors import NotFound
 from cim.feeds.alarms.judge import judge
+from cim.feeds.book import Book
 from cim.feeds.collecting import BATCH, now
 from cim.feeds.ingest import Item, Ways, decode, ingest
-from cim.feeds.reading import Message
+from cim.feeds.reading import Decoded, Fault, Message
+from cim.feeds.recorded import Line, lines
 from cim.feeds.sources import Feed, read
 from cim.settings import Settings
 from cim.store import feeding
@@ -41,46 +42,8 @@ class How:
     """As if the first message came now."""
 
     correct: bool = False
-
-
-class Line(msgspec.Struct, frozen=True):
-    """A message of a file."""
-
-    at: int
-    topic: str
-    payload: bytes
-
-
-def lines(path: Path) -> Iterator[Line]:
-    """Messages of a file, one JSON line each: {at: µs, topic, payload}, else the line as payload.
-
-    SourceError names the line that is none.
-    """
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, 1):
-            if not raw.strip():
-                continue
-            try:
-                given = json.loads(raw)
-            except ValueError as error:
-                raise SourceError(
-                    f"{path.name}, line {number}: this is no JSON.",
-                    f"{path.name} 第 {number} 行：不是 JSON。",
-                ) from error
-            if not isinstance(given, dict) or "payload" not in given:
-                yield Line(0, "", raw.strip())
-                continue
-            yield Line(int(given.get("at") or 0), str(given.get("topic") or ""), _bytes(given))
-
-
-def _bytes(given: dict[str, Any]) -> bytes:
-    """A payload: {"base64": …}, a text, or JSON."""
-    payload = given["payload"]
-    if isinstance(payload, dict) and set(payload) == {"base64"}:
-        return base64.b64decode(payload["base64"])
-    if isinstance(payload, str):
-        return payload.encode()
-    return json.dumps(payload, ensure_ascii=False).encode()
+    dry: bool = False
+    """Nothing is kept: a thousand messages are taken in and given up, and so on."""
 
 
 def replay(
@@ -88,7 +51,9 @@ def replay(
 ) -> Counter[str]:
     """Bring the messages of a file as a feed would; how many readings had which fate.
 
-    What is older than raw readings are kept comes in too. NotFound for a feed that there is not.
+    What is older than raw readings are kept comes in too, and a line that is no message becomes a
+    dead letter. `progress` is told how many messages were brought since it was told last. NotFound
+    for a feed that there is not.
     """
     return asyncio.run(_replay(settings, name, path, how, progress))
 
@@ -98,10 +63,10 @@ async def _replay(
 ) -> Counter[str]:
     connection = await feeding.opener(settings)()
     fates: Counter[str] = Counter()
+    ways = Ways(judge=judge, any_age=True, correct=how.correct)
     try:
         feed = await _feed(connection, name)
-        ways = Ways(judge=judge, any_age=True, correct=how.correct)
-        began, first, done = time.monotonic(), None, 0
+        began, first = time.monotonic(), None
         for batch in _batches(lines(path), how):
             first = batch[0].at if first is None else first
             if how.speed:
@@ -112,16 +77,31 @@ async def _replay(
                 shift = int((time.time() - (time.monotonic() - began)) * 1_000_000) - first
             items = [_item(feed, line) for line in batch]
             await _shifted(items, ways, shift)
-            outcome = await ingest(connection, items, ways, now())
+            async with _kept(connection, ways, how):
+                outcome = await ingest(connection, items, ways, now())
             for (_, fate), number in outcome.fates.items():
                 fates[fate] += number
-            done += len(batch)
-            progress(done)
+            progress(len(batch))
+    finally:
         if ways.codecs is not None:
             await ways.codecs.close()
-    finally:
         await feeding.close(connection)
     return fates
+
+
+@asynccontextmanager
+async def _kept(connection: Any, ways: Ways, how: How) -> AsyncIterator[None]:
+    """What is taken in within is kept; or, dry, given up with what was learnt of it."""
+    if not how.dry:
+        yield
+        return
+    around = connection.transaction()
+    await around.start()
+    try:
+        yield
+    finally:
+        await around.rollback()
+        ways.book = Book()
 
 
 async def _feed(connection: Any, name: str) -> Feed:
@@ -146,7 +126,10 @@ def _batches(found: Iterator[Line], how: How) -> Iterator[list[Line]]:
 
 def _item(feed: Feed, line: Line) -> Item:
     message = Message(line.topic, "", line.at or now(), feed.options)
-    return Item(feed, line.payload, message, feed.sender(line.topic) if line.topic else None)
+    item = Item(feed, line.payload, message, feed.sender(line.topic) if line.topic else None)
+    if line.fault:
+        item.decoded = Decoded(faults=[Fault("not_decodable", line.fault)])
+    return item
 
 
 async def _shifted(items: Sequence[Item], ways: Ways, shift: int) -> None:

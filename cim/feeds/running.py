@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec import structs
+
 from cim.errors import CimError
-from cim.feeds import broker, heirs, holding, mqtt
+from cim.feeds import broker, heirs, holding, measures, mqtt
 from cim.feeds.alarms import clock
 from cim.feeds.alarms.judge import judge
 from cim.feeds.book import Book
@@ -48,22 +50,22 @@ log = logging.getLogger("cim.feeds")
 class Taking:
     """One feed being taken in."""
 
-    def __init__(self, runner: "Runner", feed: Feed, where: mqtt.Place) -> None:
-        """Its connection to the broker, and its batches."""
+    def __init__(self, runner: "Runner", feed: Feed, where: mqtt.Place, number: int) -> None:
+        """Its connection to the broker, in the session of that number, and its batches."""
         self.feed = feed
         ways = Ways(book=runner.book, throttle=Throttle(runner.settings.feed_rate), judge=judge)
         self.ways = ways
         self.collector = Collector(runner.open, ways, self._acknowledge)
-        name = heirs.name(runner.slot, feed.name)
-        self.subscriber = mqtt.Subscriber(feed, where, name, runner.kept(feed), self._take)
-        self._watched = runner.watched
+        name = heirs.name(runner.host if number else runner.city, number, feed.name)
+        self.subscriber = mqtt.Subscriber(feed, where, name, runner.kept(feed, number), self._take)
+        self._watched, self._gone = runner.watched, runner.look
         self.stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._paused = False
 
     def start(self) -> None:
         """Begin."""
-        run = self.subscriber.run(self.stopping, self.collector.forget)
+        run = self.subscriber.run(self.stopping, self._forget)
         self._tasks = [self._watched(self.collector.run()), self._watched(run)]
 
     def _take(self, item: Item) -> None:
@@ -71,6 +73,12 @@ class Taking:
         if not self._paused and self.collector.crowded:
             self._paused = True
             self.subscriber.pause(True)
+
+    def _forget(self) -> None:
+        """The connection is gone, and with it what waits; the next one is read from."""
+        self.collector.forget()
+        self._paused = False
+        self._gone()
 
     def _acknowledge(self, items: Sequence[Item], outcome: Outcome) -> None:
         mqtt.acknowledge(items, outcome)
@@ -116,10 +124,15 @@ class Runner:
         self.sensorthings = patiently(lambda: Bridge(settings, self._where, self.stopping))
         self._slots = settings.data_dir / "feeds"
         self.slot, self._lock = heirs.slot(self._slots)
+        self.host, self.city = heirs.host(self._slots), ""
         self._users: list[tuple[str, str]] = []
         most = broker.most() if self._own else None
-        name = heirs.name(self.slot, "watch")
+        name = heirs.name(self.host, self.slot, "watch")
         self.watch = holding.Watch(name, self._where, most, self._gate)
+
+    def look(self) -> None:
+        """Look at feeds and keys soon."""
+        self._changed.set()
 
     def stop(self) -> None:
         """Finish what is under way, then end."""
@@ -157,6 +170,9 @@ class Runner:
             self._lock.close()
             if self._started:
                 await asyncio.to_thread(broker.end, self.settings)
+            elif self._own and heirs.nobody(self._slots):
+                # Nobody would see what it holds for devices, which are let in at the next start.
+                await asyncio.to_thread(broker.let_in, self.settings, [])
         if self._failed is not None:
             raise self._failed
 
@@ -167,7 +183,9 @@ class Runner:
                 await part()
                 return
             except Exception:
-                log.exception("a part of the ingester failed: it begins again")
+                log.exception(
+                    "a part of the ingester failed: it begins again · 部分功能出错，正在重新开始"
+                )
                 await asyncio.sleep(1)
 
     def watched(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -182,7 +200,7 @@ class Runner:
     def _over(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None and self._failed is None:
-            log.error("a part of the ingester failed: it ends", exc_info=error)
+            log.error("a part of the ingester failed: it ends · 接入进程出错退出", exc_info=error)
             self._failed = error
             self.stop()
 
@@ -192,47 +210,75 @@ class Runner:
             connection = await self.open()
             try:
                 feeds = read(await connection.fetch(queries.FEEDS))
+                self.city = await connection.fetchval(queries.CITY)
                 where = await self._broker(feeds.values())
                 if self._own and where is not None:
                     users = await connection.fetch(key_queries.USERS)
                     self._users = [(row["username"], row["broker_hash"]) for row in users]
-                    await self._gate(self.watch.shut)
             finally:
                 await feeding.close(connection)
         except (*feeding.DRIVER, CimError) as error:
-            log.warning("feeds cannot be taken in: %s", _said(error))
+            log.warning("feeds cannot be taken in: %s · 暂时无法接入：%s", *_said(error))
             self._later(2.0)
             return
         wanted = {one.id: one for one in feeds.values() if _subscribed(one)}
-        for id in [id for id, one in self.taking.items() if wanted.get(id) != one.feed]:
-            await self.taking.pop(id).end()
-            if id in self._held:
-                await feeding.close(self._held.pop(id))
+        lost = {id for id, lock in self._held.items() if not await feeding.answers(lock)}
+        for id in [
+            id for id, one in self.taking.items() if wanted.get(id) != one.feed or id in lost
+        ]:
+            one = self.taking.pop(id)
+            await one.end()
+            measures.connected(one.feed.name, None)
+        for id in [id for id in self._held if id in lost or not _alone(wanted.get(id))]:
+            await feeding.close(self._held.pop(id))
         for id, feed in wanted.items():
             if (
                 where is not None
                 and id not in self.taking
                 and (feed.shared or await self._hold(feed))
             ):
-                self.taking[id] = Taking(self, feed, where)
+                self.taking[id] = Taking(self, feed, where, self._number(feed))
                 self.taking[id].start()
+                measures.connected(feed.name, self.taking[id].subscriber)
                 topic = self.taking[id].subscriber.topic
                 self._say(f"feed {feed.name}: {topic}", f"接入源 {feed.name}：{topic}")
         for feed in feeds.values():
-            if not _subscribed(feed) and self.kept(feed).exists():
-                await self._empty(feed, where or self._where())
+            for number in (self.slot, heirs.ALONE):
+                over = not _subscribed(feed) or number != self._number(feed)
+                if over and self.kept(feed, number).exists():
+                    await self._empty(feed, number, where or self._where())
+        await self._let_in()
 
-    def kept(self, feed: Feed) -> Path:
-        """The file that says what of a feed is subscribed to in our session at the broker."""
-        return self._slots / f"{self.slot}-{feed.name}.topic"
+    async def _let_in(self) -> None:
+        """Let devices in once somebody takes in what they say, and those no more whose key ended.
 
-    async def _empty(self, feed: Feed, where: mqtt.Place | None) -> None:
-        """Have the broker keep nothing more for a feed that is off, once what it kept is in."""
-        if where is not None:
-            last = Taking(self, feed, where)
-            last.start()
-            await last.subscriber.empty(heirs.QUIET, LAST)
-            await last.end()
+        A broker that was started anew knows nobody who shares a topic before they are connected.
+        """
+        if not self._own or not self.taking:
+            return
+        if all(one.connected for one in self._subscribers()):
+            await self._gate(self.watch.shut)
+        else:
+            self._later(SETTLE)
+
+    def _number(self, feed: Feed) -> int:
+        """The number of the session at the broker in which a feed is taken in."""
+        return self.slot if feed.shared else heirs.ALONE
+
+    def kept(self, feed: Feed, number: int) -> Path:
+        """The file that says what of a feed is subscribed to in a session at the broker."""
+        return self._slots / f"{number}-{feed.name}.topic"
+
+    async def _empty(self, feed: Feed, number: int, where: mqtt.Place | None) -> None:
+        """Have the broker keep nothing more in a session that is over, once what it kept is in."""
+        if where is None or (number == heirs.ALONE and not await self._hold(feed)):
+            return
+        last = Taking(self, structs.replace(feed, enabled=False), where, number)
+        last.start()
+        await last.subscriber.empty(heirs.QUIET, LAST)
+        await last.end()
+        if number == heirs.ALONE:
+            await feeding.close(self._held.pop(feed.id))
 
     async def _broker(self, feeds: Iterable[Feed]) -> mqtt.Place | None:
         """Where the broker is; our own is started once there is a feed for it."""
@@ -258,7 +304,9 @@ class Runner:
     def _revive(self) -> None:
         """Have our own broker up again where it died under us."""
         if self._own and self.taking and broker.running(self.settings) is None:
-            log.warning("our own broker is gone: it is started again")
+            log.warning(
+                "our own broker is gone: it is started again · 自带消息代理已退出，正在重启"
+            )
             self._started = broker.ensure(self.settings)[1] or self._started
 
     def _subscribers(self) -> list[mqtt.Subscriber]:
@@ -266,11 +314,15 @@ class Runner:
 
     async def _hold(self, feed: Feed) -> bool:
         """Be the one that takes in a feed whose messages need the ones before."""
-        connection = await self.open()
-        if await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", HELD & 0xFFFF, feed.id):
-            self._held[feed.id] = connection
+        if feed.id in self._held:
             return True
-        await feeding.close(connection)
+        with contextlib.suppress(*feeding.DRIVER):
+            connection = await self.open()
+            with contextlib.suppress(*feeding.DRIVER):
+                if await connection.fetchval(queries.HOLD, HELD & 0xFFFF, feed.id):
+                    self._held[feed.id] = connection
+                    return True
+            await feeding.close(connection)
         self._later(5.0)
         return False
 
@@ -315,5 +367,12 @@ def _subscribed(feed: Feed) -> bool:
     return feed.enabled and feed.transport == "mqtt"
 
 
-def _said(error: BaseException) -> str:
-    return str(error) if isinstance(error, CimError) else feeding.kind_of(error)
+def _alone(feed: Feed | None) -> bool:
+    return feed is not None and not feed.shared
+
+
+def _said(error: BaseException) -> tuple[str, str]:
+    """In English and in Chinese."""
+    if isinstance(error, CimError):
+        return str(error), error.zh
+    return feeding.kind_of(error), feeding.kind_of(error)

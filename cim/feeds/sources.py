@@ -68,8 +68,10 @@ class Feed(msgspec.Struct, frozen=True):
 
     @property
     def shared(self) -> bool:
-        """Whether several ingesters may share its messages: not where each needs the one before."""
-        return DECODERS[self.decoder].step is None and bool(self.options.get("shared", True))
+        """Whether several ingesters may share its messages: not where each needs the one before,
+        nor in MQTT 3.1.1, which gives each of them all."""
+        able = DECODERS[self.decoder].step is None and self.options.get("mqtt") != 3
+        return able and bool(self.options.get("shared", True))
 
     def place(self, class_code: str, device: str, path: str) -> Place | None:
         """What a path means for a device, by the narrowest entry of the map; None without one."""

@@ -37,7 +37,7 @@ class Throttle:
         self._most = rate * WINDOW
         self._clock = clock
         self._began = clock()
-        self._counts: dict[tuple[int, str, int], int] = {}
+        self._counts: dict[tuple[int, str | None, str, int], int] = {}
         self._kept: dict[tuple[int, str], tuple[float, float]] = {}
         self._untold: dict[tuple[int, str], int] = {}
         self._bytes: dict[int, tuple[float, float]] = {}
@@ -48,13 +48,17 @@ class Throttle:
             self._began = self._clock()
             self._counts.clear()
 
-    def floods(self, device: str, feed: int, at: int | None) -> bool:
+    def floods(self, device: str, feed: int, at: int | None, sender: str | None = None) -> bool:
         """Count a reading, measured at `at` in µs since 1970; whether it is more than its device
-        may send: in a window of its own time, or many times that in one of ours."""
+        may send: in a window of its own time, or many times that in one of ours.
+
+        Counted by who sent it: nobody uses up what another may send by naming its device.
+        """
         if not self._most:
             return False
         counts = self._counts
-        key, own = (feed, device, -1), (feed, device, 0 if at is None else at // _WINDOW)
+        own = (feed, sender, device, 0 if at is None else at // _WINDOW)
+        key = (feed, sender, device, -1)
         counts[key] = all_of_it = counts.get(key, 0) + 1
         counts[own] = count = counts.get(own, 0) + 1
         return count > self._most or all_of_it > self._most * CATCHING_UP

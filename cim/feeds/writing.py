@@ -329,7 +329,9 @@ def _changed(rows: Sequence[Row], ruled: set[int], before: dict[int, Any]) -> li
         since = was["us"] if was is not None else None
         if since is not None and at <= since:
             continue
-        number, word = (was["last_value"], was["last_text"]) if was is not None else (None, None)
+        # From what cannot be true nothing rises or falls.
+        known = was if was is not None and was["quality"] in GOOD else None
+        number, word = (known["last_value"], known["last_text"]) if known else (None, None)
         found.append(Changed(stream, at, value, text, quality, number, word, since))
     return found
 

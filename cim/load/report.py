@@ -40,6 +40,14 @@ ODD = {
         "readings of one stream at one time: the last one holds",
         "同一数据流同一时刻有多个读数：以最后一个为准",
     ),
+    "persons": (
+        "readings of faces, plates, voices, or of who somebody is: nothing of them is kept",
+        "人脸、车牌、语音或个人身份类读数：一律不予保存",
+    ),
+    "out_of_range": (
+        "readings outside of what can be true of their stream: kept, and in no sum",
+        "超出数据流有效范围的读数：已保存，不参与汇总",
+    ),
     "past": (
         "readings older than their stream keeps: summed up by the hour and day, then taken away",
         "早于数据流保存期限的读数：汇总为小时值、日值后将被清理",

@@ -80,6 +80,11 @@ REASONS: dict[str, tuple[str, str]] = {
         "several sources have something of this key; say which with --source",
         "多个来源都有该编号，请用 --source 指明",
     ),
+    "no_object": (
+        "write KIND:KEY, or KIND:#7 by our id; kinds are unit, entrance, storey, building, estate, "
+        "facility, project",
+        "应写作 类别:编号 或 类别:#内部编号；类别有 房屋、单元、楼层、建筑、小区、设施、项目",
+    ),
     "own_gateway": ("a device is not its own gateway", "设备不能以自己为网关"),
     "no_device": ("no device goes by this key", "找不到该编号的设备"),
     "unlike_unit": (

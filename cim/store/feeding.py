@@ -80,6 +80,15 @@ def kind_of(error: BaseException) -> str:
     return f"{type(error).__name__}, SQLSTATE {state}" if state else type(error).__name__
 
 
+async def answers(connection: Any) -> bool:
+    """Whether a connection is still there, with the locks it has."""
+    try:
+        await connection.fetchval("SELECT 1", timeout=5)
+    except (*DRIVER, TimeoutError):
+        return False
+    return True
+
+
 async def close(connection: Any) -> None:
     """Close a connection that may be broken already."""
     try:

@@ -16,7 +16,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "not_decodable"),
     "cut off": (b'[{"device": "meter-1", "stream": "energy", "value": 1', "not_decodable"),
     "bytes": (bytes(range(256)), "not_decodable"),
-    "nested": (b"[" * 100_000, "not_decodable"),
+    "nested": (b"[" * 100_000, "too_deep"),
     "NaN": (b'{"device": "meter-1", "stream": "energy", "value": NaN}', "not_decodable"),
     "infinite": (b'{"device": "meter-1", "stream": "energy", "value": 1e999}', "not_decodable"),
     "a word": (b'{"device": "meter-1", "stream": "energy", "value": "much"}', "not_a_number"),

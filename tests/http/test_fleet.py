@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from cim.commands.health import health
+from cim.errors import InvalidQuery
 from cim.feeds.history.rolling import roll
 from tests.accounts import add_key
 
@@ -227,6 +228,30 @@ def test_what_cannot_be_asked_is_refused(client: TestClient, params: dict[str, A
     assert answer.status_code == 422 and answer.json()["detail_zh"]
 
 
+@pytest.mark.parametrize("what", ["health", "inspection"])
+@pytest.mark.parametrize(
+    ("params", "status", "said"),
+    [
+        ({"class": "smok"}, 422, "there are smoke."),
+        ({"class": "烟感"}, 422, "lift, access"),
+        ({"vendor": 987}, 404, "vendor: no organisation has the id 987."),
+        ({"vendor": 21, "area": 987}, 404, "area: no area has the id 987."),
+    ],
+)
+def test_what_is_not_there_is_said_to_be_so_and_not_counted_as_nothing(
+    client: TestClient, what: str, params: dict[str, Any], status: int, said: str
+) -> None:
+    headers = {"Authorization": "Bearer key-fleet"}
+    answer = client.get(f"/devices/{what}", params=params, headers=headers)
+    assert answer.status_code == status and said in answer.json()["detail"]
+    assert answer.json()["detail_zh"]
+
+
+def test_a_class_of_which_there_is_no_device_is_answered_with_none(client: TestClient) -> None:
+    found = ask(client, "health", **{"class": "bin"})
+    assert group(found, "all")["devices"] == 0 and found["worst"] == []
+
+
 def test_the_command_says_the_same(city: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CIM_DATABASE_URL", str(city.database_url))
     monkeypatch.setenv("COLUMNS", "250")
@@ -234,4 +259,9 @@ def test_the_command_says_the_same(city: Any, monkeypatch: pytest.MonkeyPatch) -
     assert shown.exit_code == 0, shown.output
     assert group(json.loads(shown.output), "all")["online_rate"] == 0.75
     table = CliRunner().invoke(health, ["--hours", "24", "--class", "smoke"])
-    assert table.exit_code == 0 and "静默" in table.output and "坏烟感" in table.output
+    assert table.exit_code == 0 and "silent 静默" in table.output and "坏烟感" in table.output
+    assert "最近上报" in table.output and "烟感" in table.output and "+00:00" not in table.output
+    reliable = CliRunner().invoke(health, ["--vendor", "21"])
+    assert reliable.exit_code == 0 and "offline h 离线" in reliable.output
+    wrong = CliRunner().invoke(health, ["--class", "smok"])
+    assert isinstance(wrong.exception, InvalidQuery) and "smoke" in str(wrong.exception)

@@ -27,6 +27,8 @@ ROUND: Final = 1.0
 LISTENING: Final = silence.ROUND
 """Seconds between two looks for devices that are silent."""
 
+LOST: Final = "the clock of alarms lost the database: %s · 告警时钟与数据库的连接中断"
+
 log = logging.getLogger("cim.feeds")
 
 
@@ -105,7 +107,7 @@ async def run(connect: Any, stopping: asyncio.Event) -> None:
         try:
             await _rounds(connection, stopping)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.warning("the clock of alarms lost the database: %s", type(error).__name__)
+            log.warning(LOST, type(error).__name__)
             await _pause(stopping, ROUND)
         finally:
             with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):

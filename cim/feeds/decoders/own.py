@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from cim.codes import LISTS
 from cim.feeds.reading import Decoded, Decoder, Fault, Message, Reading
 from cim.feeds.times import moment
 
@@ -43,6 +44,9 @@ _BARE: Final = msgspec.json.Decoder()
 MOST: Final = 20_000
 """Readings of one payload that are read."""
 
+QUALITIES: Final = frozenset(int(one["code"]) for one in LISTS["reading_quality"]["items"])
+"""What may be said of how good a reading is."""
+
 
 def decode(payload: bytes, message: Message) -> Decoded:
     """The readings of a payload; each that cannot be used is a fault, and the others go on."""
@@ -56,7 +60,9 @@ def decode(payload: bytes, message: Message) -> Decoded:
             _list(payload, device, stream, out)
         else:
             _one(device, stream, _Own(value=_BARE.decode(payload)), out)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError:
+        out.faults.append(Fault("too_deep"))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         out.faults.append(Fault("not_decodable", str(error)[:200]))
     return out
 
@@ -129,6 +135,8 @@ def _one(device: str, stream: str, one: _Own, out: Decoded, value: Any = _UNSAID
         out.faults.append(Fault("not_a_time", str(given)[:80], stream))
     elif not device:
         out.faults.append(Fault("not_decodable", "no device is named", stream))
+    elif one.quality not in QUALITIES:
+        out.faults.append(Fault("not_a_value", f"quality {one.quality}", stream))
     elif isinstance(value, str):
         out.readings.append(
             Reading(device, stream or "value", at, None, value, one.unit, one.quality, one.correct)
@@ -139,7 +147,8 @@ def _one(device: str, stream: str, one: _Own, out: Decoded, value: Any = _UNSAID
             Reading(device, stream or "value", at, number, None, one.unit, one.quality, one.correct)
         )
     else:
-        out.faults.append(Fault("not_a_value", type(value).__name__, stream))
+        what = "null" if value is None else type(value).__name__
+        out.faults.append(Fault("not_a_value", what, stream))
 
 
 def _float(value: float) -> float:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from cim.feeds.persons import refused
+from cim.codes.persons import refused
 from cim.feeds.reading import Decode, Decoded, Fault, Message, Reading
 from cim.feeds.times import moment
 

@@ -109,7 +109,7 @@ class _Roll:
 
     async def _hour(self, hour: datetime) -> None:
         await self._prepare(hour)
-        row = await self.connection.fetchrow(statements.HOUR, hour)
+        row = await self.connection.fetchrow(statements.HOUR, hour, hour + HOUR)
         await self.connection.execute(statements.ROLLED, ["5min", "hour"], hour + HOUR)
         self.done.hours += 1
         self.done.readings += row["readings"]
@@ -145,8 +145,8 @@ class _Roll:
         await self._prepare(day, day - CHINA, day + DAY - CHINA)
         anew = [span for span in spans if not span["kept"]]
         for statement in statements.FORGET:
-            await self.connection.execute(statement, *_columns(anew), day)
-        row = await self.connection.fetchrow(statements.AGAIN, *_columns(spans), day)
+            await self.connection.execute(statement, *_columns(anew), day, day + DAY)
+        row = await self.connection.fetchrow(statements.AGAIN, *_columns(spans), day, day + DAY)
         ids = [span["id"] for span in spans]
         for begins in (day - CHINA, day + DAY - CHINA):
             if begins < levels["day"]["rolled_until"]:

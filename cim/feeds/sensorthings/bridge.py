@@ -16,8 +16,8 @@ import gmqtt
 import orjson
 from gmqtt.mqtt.constants import MQTTCommands
 
+from cim.codes import persons
 from cim.errors import BadParameter, CimError, StoreError
-from cim.feeds import persons
 from cim.feeds.mqtt import KEEPALIVE, Place
 from cim.feeds.reasons import REASONS
 from cim.feeds.sensorthings import readings, topics
@@ -121,7 +121,10 @@ class Bridge:
             try:
                 await self._hold()
             except (*feeding.DRIVER, CimError, TimeoutError, gmqtt.mqtt.handler.MQTTError) as error:
-                log.warning("SensorThings over MQTT waits: %s", feeding.kind_of(error))
+                log.warning(
+                    "SensorThings over MQTT waits: %s · SensorThings MQTT 等待中",
+                    feeding.kind_of(error),
+                )
             finally:
                 await self._leave()
             with contextlib.suppress(TimeoutError):
@@ -200,7 +203,10 @@ class Bridge:
                     async with self._writing:
                         await self._refused(topic, payload, feeding.kind_of(error))
                     return
-                log.warning("an Observation waits: %s", feeding.kind_of(error))
+                log.warning(
+                    "an Observation waits: %s · 一条 Observation 等待写入",
+                    feeding.kind_of(error),
+                )
                 broken = self._connections.pop("write", None)
                 if broken is not None:
                     await feeding.close(broken)
@@ -250,7 +256,10 @@ class Bridge:
             try:
                 self._waiting.put_nowait((kind, what))
             except asyncio.QueueFull:
-                log.warning("SensorThings over MQTT is behind: changes are left out")
+                log.warning(
+                    "SensorThings over MQTT is behind: changes are left out · "
+                    "SensorThings MQTT 落后，部分变更未通知"
+                )
                 return
 
     async def _tell_all(self) -> None:

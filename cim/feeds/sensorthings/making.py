@@ -1,6 +1,6 @@
 """Entities that clients make, change and end, with all that hangs on them, in one transaction."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -62,6 +62,8 @@ class Maker:
     """What was made or changed: `Thing 8`."""
 
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    there: set[tuple[str, int | str]] = field(default_factory=set)
+    """What was named and is there: thousands of readings name the same datastream."""
 
     async def create(self, entity: str, body: Any) -> Any:
         """The id of a new entity; what is named within it is made too."""
@@ -94,6 +96,8 @@ class Maker:
         """BadParameter where there is no such entity, or the caller does not see it."""
         if not isinstance(id, int | str) or isinstance(id, bool):
             raise wrong("@iot.id", "must be a number or a text", "必须为数字或文本")
+        if (entity, id) in self.there:
+            return
         step = (ENTITIES[entity], None, Step(entity, id))
         try:
             asked = pages.one(self.asking, pages.Target((step,), False), Options(select=("id",)))
@@ -105,6 +109,7 @@ class Maker:
                 f"There is no {entity} of the id {said(str(id))}.",
                 f"没有编号为 {said(str(id))} 的 {entity}。",
             )
+        self.there.add((entity, id))
 
     async def all_linked(self, entity: str, given: Any, *, new: bool = True) -> list[Any]:
         """The same of a list."""
@@ -292,6 +297,7 @@ MAKERS: dict[str, Callable[[Maker, Body, Body], Awaitable[int]]] = {
 async def end(maker: Maker, entity: str, id: Any) -> None:
     """End an entity, and what cannot be without it."""
     connection = maker.connection
+    maker.there.clear()
     if entity in ("Datastream", "MultiDatastream"):
         await end_streams(maker, [int(id)])
         return
@@ -323,8 +329,27 @@ async def end_streams(maker: Maker, streams: list[int]) -> None:
 
 async def end_readings(maker: Maker, readings: list[tuple[int, datetime]]) -> None:
     """Take readings away; latest values and sums follow."""
-    if readings:
-        streams, times = ([one[part] for one in readings] for part in (0, 1))
-        for statement in queries.END_READINGS:
-            await maker.connection.execute(statement, streams, times)
-        await maker.connection.execute(queries.MEASURE, list(set(streams)))
+    if not readings:
+        return
+    connection = maker.connection
+    streams, times = ([one[part] for one in readings] for part in (0, 1))
+    await connection.execute(queries.HOLD, streams)
+    gone = await connection.fetch(queries.END_SAID, streams, times)
+    for statement in queries.END_READINGS:
+        await connection.execute(statement, streams, times)
+    await narrow(maker, [tuple(row) for row in gone])
+
+
+async def narrow(maker: Maker, gone: Iterable[tuple[int, int | None, datetime | None]]) -> None:
+    """Where and when leave out readings that are gone: stream, feature, resultTime of each."""
+    features: dict[int, set[int]] = {}
+    results: dict[int, list[datetime]] = {}
+    for stream, feature, result_time in gone:
+        features.setdefault(stream, set()).update(() if feature is None else (feature,))
+        results.setdefault(stream, []).extend(() if result_time is None else (result_time,))
+    for stream in sorted(features):
+        at, times = list(features[stream]), results[stream]
+        if at or times:
+            edges = min(times, default=None), max(times, default=None)
+            await maker.connection.execute(queries.HOLD_SAID, stream)
+            await maker.connection.execute(queries.NARROW, stream, at, *edges)

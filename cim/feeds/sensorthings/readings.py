@@ -13,16 +13,16 @@ from typing import Any
 
 import orjson
 
+from cim.codes.persons import refused
 from cim.codes.units import conversion
 from cim.errors import BadParameter, CimError, Conflict
 from cim.feeds import writing
 from cim.feeds.alarms.judge import judge
 from cim.feeds.fitting import EARLIEST, Shape, fit, limits, timely
-from cim.feeds.persons import refused
 from cim.feeds.reading import Fault, Reading
 from cim.feeds.reasons import REASONS
 from cim.feeds.sensorthings.fields import Body, json, members, text, wrong
-from cim.feeds.sensorthings.making import Maker, end_readings
+from cim.feeds.sensorthings.making import Maker, end_readings, narrow
 from cim.feeds.writing import Letter, Lot, Row
 from cim.store.queries.sensorthings import writing as queries
 from cim.store.queries.sensorthings.asked import said
@@ -278,9 +278,6 @@ async def _write(
     for each in kept:
         await _beside(maker, each, streams[each.stream], correct=correct)
     free = {each.stream for each in kept if streams[each.stream]["free"]}
-    if correct:
-        await maker.connection.execute(queries.MEASURE, list(free))
-        return
     for stream in sorted(free):
         await _widen(maker, stream, [each for each in kept if each.stream == stream])
 
@@ -329,6 +326,8 @@ async def change(maker: Maker, id: Any, body: Any, *, whole: bool) -> None:
     outcome = await take(maker, [found], correct=True)
     if isinstance(outcome[0], CimError):
         raise outcome[0]
+    if (found.feature, found.result_time) != (row["feature"], row["result_time"]):
+        await narrow(maker, [(stream, row["feature"], row["result_time"])])
 
 
 async def _said_anew(maker: Maker, found: Said, body: Body, *, whole: bool) -> None:

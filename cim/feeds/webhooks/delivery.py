@@ -209,7 +209,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
                     sender = sender or Sender(settings, engine)
                     await _work(settings, sender, stopping)
             except (CimError, ProcrastinateException, OSError) as error:
-                log.warning("webhooks wait: %s", type(error).__name__)
+                log.warning("webhooks wait: %s · 推送暂停，稍后重试", type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), 5 * ROUND)
     finally:
@@ -240,6 +240,7 @@ async def _work(settings: Settings, sender: Sender, stopping: asyncio.Event) -> 
                 concurrency=AT_ONCE,
                 install_signal_handlers=False,
                 shutdown_graceful_timeout=PATIENCE,
+                fetch_job_polling_interval=ROUND,  # who waited for one that was killed is not told
                 delete_jobs=DeleteJobCondition.ALWAYS,
                 update_heartbeat_interval=HEARTBEAT,
                 stalled_worker_timeout=STALLED,

@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
+from cim.codes import LISTS
 from cim.errors import InvalidQuery
 from cim.feeds.alarms.rules import KINDS
 from cim.security.rights import SECURITY, SYSTEM
 
 ENTRIES: Final = ("begin", "again", "acknowledge", "note", "end", "false", "reopen")
+
+CLASSES: Final = tuple(item["code"] for item in LISTS["device_class"]["items"])
 
 MODES: Final = ("every", "changed", "latest")
 """Readings: each, those that say something else than the one before, of each message the last of
@@ -57,6 +60,10 @@ def filter_of(said: Mapping[str, Any]) -> dict[str, Any]:
     {'severity': 3, 'homes': True}
     >>> filter_of({"readings": "every", "classes": ["lift"], "every_s": 5})
     {'readings': 'every', 'classes': ['lift'], 'every_s': 5}
+    >>> filter_of({"classes": ["lft"]})
+    Traceback (most recent call last):
+    ...
+    cim.errors.InvalidQuery: filter.classes: there is no lft; there are lift, access, gate, ...
     """
     for name, value in said.items():
         if name not in Filter.__dataclass_fields__:
@@ -68,7 +75,8 @@ def filter_of(said: Mapping[str, Any]) -> dict[str, Any]:
         kind = get_args(Filter.__annotations__[name])[0]
         if not _fits(value, kind):
             raise InvalidQuery(f"filter.{name} is not valid.", f"filter.{name} 无效。")
-    for name, among in (("kinds", KINDS), ("entries", ENTRIES), ("readings", MODES)):
+    named = ("kinds", KINDS), ("classes", CLASSES), ("entries", ENTRIES), ("readings", MODES)
+    for name, among in named:
         given = said.get(name) or ()
         if strange := sorted(set((given,) if isinstance(given, str) else given) - set(among)):
             raise InvalidQuery(

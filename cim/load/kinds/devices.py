@@ -50,8 +50,10 @@ BOUND: Final = references.OBJECTS | {
     "facility": "facility",
     "设施": "facility",
     "project": "project",
+    "项目": "project",
     "建设项目": "project",
     "工地": "project",
+    "幢": "building",
 }
 """Words for what a device is bound to."""
 
@@ -109,8 +111,14 @@ _STREAM: Final = re.compile(
 _BIND: Final = re.compile(r"(?P<kind>\w+)\s*[:：]\s*(?:#(?P<no>[0-9]{1,18})|(?P<key>\S.*))")
 
 
+LONGEST: Final = 200
+"""Characters of a key: what messages may name."""
+
+
 def describe(rows: Rows, context: Context) -> None:
-    """A class for each, and streams that can be read."""
+    """A class for each, keys that messages can name, and streams that can be read."""
+    long = [word is not None and len(word) > LONGEST for word in rows.words("ext_id").tolist()]
+    rows.set_aside(np.array(long, bool), "ext_id", "too_long")
     found = rows.words("class_code").tolist()
     rows.columns["class_code"] = np.array([word or "other" for word in found] or [], dtype=object)
     texts = [
@@ -134,7 +142,7 @@ def bind(rows: Rows, context: Context) -> None:
     found = [word and _BIND.fullmatch(word) for word in words]
     kinds = [one and BOUND.get(one["kind"].lower()) for one in found]
     bad = [word is not None and not kind for word, kind in zip(words, kinds, strict=True)]
-    rows.set_aside(np.array(bad, bool), "bind", "not_a_value")
+    rows.set_aside(np.array(bad, bool), "bind", "no_object")
     rows.columns["bind_kind"] = np.array([kind or None for kind in kinds] or [], dtype=object)
     keys = [(one["key"] or f"#{one['no']}") if one else None for one in found]
     rows.columns["bind_key"] = np.array(keys or [], dtype=object)

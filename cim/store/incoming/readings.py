@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
+from cim.codes.persons import refused
 from cim.codes.units import conversion
 from cim.store.incoming import partitions
 from cim.store.incoming.stage import ROWS, Counts, Stage
@@ -15,6 +16,7 @@ AHEAD = 2
 def settle(stage: Stage) -> None:
     """Find the stream of each reading; a stream that its device does not have yet is made."""
     stage.run(statements.streams(stage.types))
+    _leave_out_persons(stage)
     stage.run(statements.FIND_DEVICES, source_id=stage.source_id)
     stage.set_aside(
         "s.device_ref IN (SELECT device_ref FROM stage_streams WHERE device_id IS NULL)",
@@ -26,6 +28,16 @@ def settle(stage: Stage) -> None:
     stage.run(statements.FIND_STREAMS)
     if stage.has("unit_ucum"):
         _convert(stage)
+    if outside := stage.run(statements.OUT_OF_RANGE):
+        stage.tallies["out_of_range"] = outside
+
+
+def _leave_out_persons(stage: Stage) -> None:
+    """Streams of who somebody is are dropped with their rows: not even set aside."""
+    names = stage.connection.execute(statements.NAMES).scalars()
+    if secret := [name for name in names if refused(name)]:
+        stage.tallies["persons"] = stage.run(statements.DROP, names=secret)
+        stage.run(statements.DROP_STREAMS, names=secret)
 
 
 def _convert(stage: Stage) -> None:

@@ -139,11 +139,16 @@ class Cluster:
                 return False
             if not self._orphaned():
                 programs = choose(installed(), version)
-                try:
-                    self._run(programs.path("pg_ctl"), "stop", "-D", self.data, "-m", "fast", "-w")
-                except StoreError:
-                    if not self._orphaned():
-                        raise
+                done = self._run(
+                    programs.path("pg_ctl"), "stop", "-D", self.data, "-m", "fast", "-w",
+                    "-t", str(int(PATIENCE)),
+                )  # fmt: skip
+                # One that was on its way down already may be gone before it can be asked.
+                if done.returncode and self._processes() and not self._orphaned():
+                    raise StoreError(
+                        f"the database in {self.data} does not end: {_last(done.stderr)}",
+                        f"{self.data} 中的数据库无法停止:{_last(done.stderr)}",
+                    )
             if self._processes():
                 self._await_or_clear()
             return True
@@ -185,7 +190,7 @@ class Cluster:
         fresh = self.data.with_name(self.data.name + ".new")
         shutil.rmtree(fresh, ignore_errors=True)
         self._folder(fresh)
-        self._run(
+        self._must(
             programs.path("initdb"), "-D", fresh, "-U", USER, "--encoding=UTF8",
             "--locale=C.UTF-8", "--data-checksums", "--auth-local=trust", "--auth-host=reject",
         )  # fmt: skip
@@ -277,20 +282,24 @@ class Cluster:
         options = " ".join(f"-c {quote(one)}" for one in (f"config_file={file}", *self.extra))
         log = self.data / "start.log"
         log.unlink(missing_ok=True)
-        self._run(
+        self._must(
             programs.path("pg_ctl"), "start", "-D", self.data, "-l", log, "-w",
             "-t", str(int(PATIENCE)), "-o", options, log=log,
         )  # fmt: skip
 
-    def _run(self, *command: str | Path, log: Path | None = None) -> None:
-        """Run one of PostgreSQL's programs as the server's account; raise with what it said."""
+    def _must(self, *command: str | Path, log: Path | None = None) -> None:
+        """Run one of PostgreSQL's programs; where it fails raise with what it said."""
+        done = self._run(*command)
+        if done.returncode:
+            raise self._failure(done.stderr + done.stdout, log)
+
+    def _run(self, *command: str | Path) -> "subprocess.CompletedProcess[str]":
+        """Run one of PostgreSQL's programs as the server's account."""
         environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-        done = subprocess.run(
+        return subprocess.run(
             command, cwd="/", env=environment, stdin=subprocess.DEVNULL, capture_output=True,
             text=True, errors="replace", check=False, **self.account.options(),
         )  # fmt: skip
-        if done.returncode:
-            raise self._failure(done.stderr + done.stdout, log)
 
     def _failure(self, said: str, log: Path | None) -> StoreError:
         """What is wrong when a program fails: a full disk, a missing locale, or its last words."""
@@ -306,11 +315,16 @@ class Cluster:
                 "本机缺少 C.UTF-8 区域设置,无法检索中文",
             )
         words = [line for line in said.splitlines() if "FATAL" in line or "error" in line.lower()]
-        last = (words or said.splitlines() or ["?"])[-1]
+        last = words[-1] if words else _last(said)
         return StoreError(
             f"the database in {self.data} does not start: {last}",
             f"{self.data} 中的数据库无法启动:{last}",
         )
+
+
+def _last(said: str) -> str:
+    """The last line of what a program said."""
+    return (said.strip().splitlines() or ["?"])[-1]
 
 
 def _end(orphans: list[psutil.Process], began: float) -> None:

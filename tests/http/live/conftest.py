@@ -82,16 +82,20 @@ class Stream:
         self.answer = answer
         self.lines = answer.iter_lines()
         self.last = ""
+        self.who: Any = None
 
     def next(self) -> Event:
         """The next event, beats included."""
         here: dict[str, str] = {}
         for line in self.lines:
             if not line:
-                if "id" in here:
-                    self.last = here["id"]
-                    data = json.loads(here["data"]) if "data" in here else None
-                    return here.get("event", "beat"), here["id"], data
+                self.last = here.get("id", self.last)
+                data = json.loads(here["data"]) if "data" in here else None
+                event = here.get("event", "beat")
+                if event == "who":
+                    self.who = data
+                elif "id" in here or data is not None:
+                    return event, here.get("id", ""), data
                 here = {}
             name, _, value = line.partition(": ")
             here[name] = value

@@ -181,6 +181,7 @@ def test_who_signed_out_hears_nothing_more(
         cookies = "; ".join(f"{name}={value}" for name, value in page.cookies.items())
         with opened(served, origin=served, additional_headers={"Cookie": cookies}) as one:
             ask(one, datastream=[2])
+            assert until(one, "who") == {"actor": "listens", "scopes": session["scopes"]}
             assert until(one, "streams")["id"] == [2]
             with engine.begin() as connection:
                 seen = connection.execute(

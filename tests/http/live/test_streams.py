@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from api.live.frames import Frame
+from cim.security import accounts
 from cim.settings import Settings
-from tests.accounts import add_key, stand
-from tests.http.live.conftest import listening, read, subscribed
+from tests.accounts import PASSWORD, add_key, add_person, stand
+from tests.http.live.conftest import Stream, listening, read, subscribed
 from tests.served import serving
 
 NOON = 1_793_000_000_000
@@ -111,13 +112,53 @@ def test_a_key_that_is_taken_away_hears_nothing_more(
                 stream.next()
 
 
+def test_who_loses_what_lets_nothing_be_heard_is_told_who_they_are_now(
+    served: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.live.callers.AGAIN", 0.1)
+    monkeypatch.setattr("api.live.hub.BEATS", 0.3)
+    add_person(engine, "works", "devices")
+
+    def ended(stream: Stream) -> None:
+        began = monotonic()
+        while monotonic() - began < 10:
+            stream.next()
+
+    with httpx.Client(base_url=served, headers={"Origin": served}) as page:
+        session = page.post("/session", json={"name": "works", "password": PASSWORD}).json()
+        assert "alarms.write" in session["scopes"]
+        cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in page.cookies.items())}
+        with subscribed(served, cookie, alarms="all") as stream:
+            stream.until("alarms")
+            assert stream.who == {"actor": "works", "scopes": session["scopes"]}
+            with engine.begin() as connection:
+                stand(connection, "security")
+                accounts.take(connection, "devices", "works")
+            with pytest.raises(EOFError):
+                ended(stream)
+        with subscribed(served, cookie, alarms="all") as stream:
+            stream.until("alarms")
+            assert stream.who == {"actor": "works", "scopes": []}
+            page.delete("/session", headers={"X-CSRF-Token": session["csrf"]})
+            with pytest.raises(EOFError):
+                ended(stream)
+        with subscribed(served, cookie, alarms="all") as stream:
+            stream.until("alarms")
+            assert stream.who == {"actor": None, "scopes": []}
+
+
 def test_who_was_cut_off_goes_on_where_that_was(served: str, engine: Engine) -> None:
     read(engine, (1, NOON + 40_000, 1.0), (4, NOON + 40_000, 0.0))
     with subscribed(served, datastream="1,4") as stream:
         stream.until("readings")
-        sleep(4.5)  # the mark moves on with time, not with each reading
-        read(engine, (1, NOON + 41_000, 2.0))
-        stream.until("readings")
+        began = mark = stream.last
+        for n in range(60):  # the mark moves on with time, and past what has ended everywhere
+            if mark != began and n > 8:
+                break
+            sleep(0.5)
+            read(engine, (1, NOON + 40_100 + n, 2.0))
+            stream.until("readings")
+            mark = stream.last
     read(engine, (1, NOON + 42_000, 3.0))
     with subscribed(served, {"Last-Event-ID": stream.last}, datastream="1,4") as again:
         assert again.until("readings") == [[1, NOON + 42_000, 3.0]]
@@ -126,6 +167,15 @@ def test_who_was_cut_off_goes_on_where_that_was(served: str, engine: Engine) -> 
     for foolish in ("999999999999-1", "x", "-", "9" * 50, "-1--1"):
         with subscribed(served, {"Last-Event-ID": foolish}, datastream="1,4") as whole:
             assert len(whole.until("readings")) == 2
+
+
+def test_who_is_cut_off_before_the_beginning_is_whole_begins_anew(served: str) -> None:
+    with subscribed(served, datastream="1", alarms="all") as stream:
+        for event in ("streams", "readings"):
+            stream.until(event)
+            assert stream.last == "", "to go on from here would leave out what was not sent yet"
+        stream.until("alarms")
+        assert stream.last
 
 
 def test_a_lost_connection_of_the_service_loses_nothing(served: str, engine: Engine) -> None:

@@ -1,15 +1,21 @@
 """Answers that would be too long: pages end early, sets within entities share what there is."""
 
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+import psycopg
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from api.sensorthings import answers
 from cim.store import direct
-from cim.store.queries.sensorthings import shown
+from cim.store.queries.sensorthings import pages, shown
+from cim.store.queries.sensorthings.addresses import address
+from cim.store.queries.sensorthings.entities import NAMES
+from cim.store.queries.sensorthings.options import options
+from cim.store.queries.sensorthings.shape import Asking
 from tests.accounts import add_key
 from tests.http.sensorthings.test_writing import THING
 
@@ -124,3 +130,37 @@ def test_much_is_not_skipped_within_every_entity_of_a_page(client: TestClient) -
     answer = client.get(f"{STA}/Things?$expand=Datastreams($skip=10001)")
     assert answer.status_code == 400
     assert "nextLink" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("Datastreams(2)/Observations", []),
+        ("Datastreams(2)/Observations", [("$orderby", "phenomenonTime desc"), ("$top", "1")]),
+        ("Things(1610)/Datastreams", [("$expand", "Observations($top=5)")]),
+    ],
+)
+def test_readings_that_may_not_be_seen_are_not_even_looked_at(
+    city: Any, engine: Engine, path: str, query: list[tuple[str, str]]
+) -> None:
+    given = options(query)
+    where = pages.summed(pages.target(address(path, NAMES)), given)
+    looked = {}
+    for name, asking in (("anybody", Asking("")), ("resident", Asking("", None))):
+        asked = pages.page(asking, where, given).asked
+        with engine.connect() as connection:
+            plain: Any = connection.connection.driver_connection
+            cursor = psycopg.RawCursor(plain)
+            cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked.sql}", asked.values)
+            ((told,),) = cursor.fetchall()
+        tables = {each["Relation Name"] for each in _nodes(told[0]["Plan"])
+                  if each.get("Relation Name") and each["Actual Loops"]}  # fmt: skip
+        looked[name] = {each for each in tables if each.startswith("observation")}
+    assert looked["resident"]
+    assert not looked["anybody"]
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for each in plan.get("Plans", []):
+        yield from _nodes(each)

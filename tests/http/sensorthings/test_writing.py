@@ -7,6 +7,9 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
+from api.sensorthings import writing
+from cim.errors import BadParameter
+from cim.feeds.sensorthings import making
 from tests.accounts import add_key
 
 STA = "/sta/v1.1"
@@ -188,6 +191,51 @@ def test_a_datastream_knows_where_and_when_its_readings_were_made(
     assert client.get(stream).json()["resultTime"] == found["phenomenonTime"].replace("05:", "01:")
 
 
+def test_where_and_when_are_those_of_the_readings_that_are_left(
+    client: TestClient, office: dict[str, str], station: str
+) -> None:
+    stream = client.get(f"{station}/Datastreams").json()["value"][0]["@iot.selfLink"]
+    for reading in client.get(f"{stream}/Observations").json()["value"]:
+        assert client.delete(reading["@iot.selfLink"], headers=office).status_code == 200
+    assert "observedArea" not in client.get(stream).json()
+    places = [(0, 0), (4, 1), (2, 2), (1, 4), (2, 2)]  # of them the third is within the others
+    made = [_read_at(client, office, stream, hour, place) for hour, place in enumerate(places)]
+    first = client.get(f"{made[0]}/FeatureOfInterest").json()["@iot.id"]
+    _stands(client, stream, places, hours=(0, 4))
+    assert client.delete(made[2], headers=office).status_code == 200
+    _stands(client, stream, places, hours=(0, 4))
+    moved = {"FeatureOfInterest": {"@iot.id": first}, "resultTime": "2026-11-20T02:30:00Z"}
+    assert client.patch(made[1], json=moved, headers=office).status_code == 200
+    _stands(client, stream, [(0, 0), (1, 4), (2, 2)], hours=(0, 4))
+    assert client.delete(made[0], headers=office).status_code == 200  # the second is there as well
+    _stands(client, stream, [(0, 0), (1, 4), (2, 2)], hours=(2.5, 4))
+    assert client.delete(made[4], headers=office).status_code == 200
+    _stands(client, stream, [(0, 0), (1, 4)], hours=(2.5, 3))
+
+
+def _read_at(
+    client: TestClient, office: dict[str, str], stream: str, hour: int, place: tuple[int, int]
+) -> str:
+    feature = {"name": "x", "description": "x", "encodingType": "application/geo+json",
+               "feature": {"type": "Point", "coordinates": place}}  # fmt: skip
+    at = f"2026-11-20T0{hour}:00:00Z"
+    body = {"phenomenonTime": at, "resultTime": at, "result": hour, "FeatureOfInterest": feature}
+    return client.post(f"{stream}/Observations", json=body, headers=office).headers["Location"]
+
+
+def _stands(
+    client: TestClient, stream: str, places: list[tuple[int, int]], hours: tuple[float, float]
+) -> None:
+    found = client.get(stream).json()
+    xs, ys = zip(*found["observedArea"]["coordinates"][0], strict=True)
+    assert (min(xs), max(xs), min(ys), max(ys)) == (
+        min(x for x, _ in places), max(x for x, _ in places),
+        min(y for _, y in places), max(y for _, y in places),
+    )  # fmt: skip
+    times = (f"2026-11-20T{int(h):02}:{int(h % 1 * 60):02}:00Z" for h in hours)
+    assert found["resultTime"] == "/".join(times)
+
+
 def test_a_reading_says_what_it_is_of_and_where_it_belongs(
     client: TestClient, office: dict[str, str], station: str
 ) -> None:
@@ -223,6 +271,27 @@ def test_a_series_and_readings_are_answered_of_a_stream_without_a_device(
     assert ([value for _, value in found["points"]], found["datastream"]["device"]) == (
         [21.5, 22], None
     )  # fmt: skip
+
+
+def test_no_more_readings_come_at_once_however_they_are_cut_into_blocks(
+    client: TestClient, office: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, "MOST", 5)
+    block = {"Datastream": {"@iot.id": 1}, "components": ["result"], "dataArray": [["x"]] * 3}
+    few, many = (client.post(f"{STA}/CreateObservations", json=[block] * n, headers=office)
+                 for n in (1, 2))  # fmt: skip
+    assert (few.status_code, many.status_code) == (201, 400)
+    assert "More than 5 readings" in many.text
+
+
+def test_a_patch_of_many_steps_on_much_is_not_done_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writing, "ALL_STEPS", 1000)
+    step = {"op": "replace", "path": "/name", "value": "x" * 90}
+    assert writing.applied({"name": "a"}, [step] * 9)["name"] == "x" * 90
+    with pytest.raises(BadParameter, match="more than 1,000 bytes"):
+        writing.applied({"name": "a"}, [step] * 10)
 
 
 def nested(depth: int) -> Any:

@@ -50,6 +50,8 @@ def test_an_alarm_is_worked_on_at_the_console(told: Teller, run: Run) -> None:
     (begun,) = told.say((LIFT1, 0, "E07"))
     id = str(begun.event_id)
     assert "电梯故障" in run("alarm", "list", "--json")
+    tried = run("alarm", "ack", id, "--as", "duty", "--dry-run")
+    assert "nothing was kept" in tried
     assert "已确认" in run("alarm", "ack", id, "--note", "维保已派单", "--as", "duty")
     run("alarm", "note", id, "--note", "门机更换", "--as", "duty")
     run("alarm", "close", id, "--as", "duty")
@@ -107,8 +109,10 @@ def test_rules_are_brought_from_a_file(told: Teller, run: Run, tmp_path: Path) -
 
 def test_webhooks_are_kept_at_the_console(told: Teller, run: Run) -> None:
     where = "https://regulator.example/alarms"
-    said = run("webhook", "add", "安检", where, "--classes", "lift", "--as", "system")
-    assert "whsec_" in said
+    add = ("webhook", "add", "安检", where, "--classes", "lift", "--as", "system")
+    assert "whsec_" not in run(*add, "--dry-run")
+    assert json.loads(run("webhook", "list", "--json")) == []
+    assert "whsec_" in run(*add)
     run("webhook", "add", "别处", where, "--as", "duty", code=1)
     (kept,) = json.loads(run("webhook", "list", "--json"))
     assert (kept["name"], kept["filter"]) == ("安检", {"classes": ["lift"]})
@@ -127,5 +131,9 @@ def test_webhooks_are_kept_at_the_console(told: Teller, run: Run) -> None:
     run("webhook", "change", "安检", "--no-homes", "--readings", "none", "--as", "security")
     (kept,) = json.loads(run("webhook", "list", "--json"))
     assert kept["filter"] == {"classes": ["lift"], "homes": False}
+    for words in (("change", "安检", "--secret"), ("again", "安检"), ("end", "安检")):
+        tried = run("webhook", *words, "--as", "system", "--dry-run")
+        assert "nothing was kept" in tried and "whsec_" not in tried
+    assert [one["name"] for one in json.loads(run("webhook", "list", "--json"))] == ["安检"]
     run("webhook", "end", "安检", "--as", "system")
     assert json.loads(run("webhook", "list", "--json")) == []

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, text
 
+from cim.feeds.alarms import rules
 from cim.settings import Settings
 from tests.feeding import MINUTE, NOW, Ingester, furnish
 
@@ -70,3 +71,24 @@ def test_a_reading_that_cannot_be_true_is_no_alarm(city: Engine, sender: Ingeste
     assert alarms(city, "smoke_density") == []
     sender.send(dense | {"value": 3, "at": NOW - MINUTE})
     assert alarms(city, "smoke_density") == ["open"]
+
+
+def test_nothing_rises_or_falls_from_a_reading_that_cannot_be_true(
+    city: Engine, sender: Ingester
+) -> None:
+    with city.begin() as connection:
+        fall = {"below": -5, "per_s": 60, "within_s": 3600}
+        rules.add(
+            connection,
+            {"name": "骤降", "type": "rate", "severity": 1, "condition": fall,
+             "event_kind": "告警", "affects": "none", "cooldown_s": 0, "enabled": True,
+             "message_zh": "{value}", "scope": {"observed_property": ["optical density"]}},
+            "duty",
+        )  # fmt: skip
+    found = text("SELECT count(*) FROM city.event e JOIN city.rule r ON r.id = e.rule_id"
+                 " WHERE r.name = '骤降'")  # fmt: skip
+    dense = {"device": "smoke-1", "stream": "density"}
+    for value, ago, alarms_then in ((900, 50, 0), (2, 40, 0), (19, 30, 0), (1, 20, 1)):
+        sender.send(dense | {"value": value, "at": NOW - ago * MINUTE // 60})
+        with city.connect() as connection:
+            assert connection.execute(found).scalar_one() == alarms_then

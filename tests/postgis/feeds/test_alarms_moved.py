@@ -187,6 +187,8 @@ def test_a_place_says_no_name_twice(told: Teller, names: str, place: str | None)
 def test_a_message_names_the_stream_in_its_language(told: Teller) -> None:
     words = "SELECT city.worded('{device} {stream} {value}', 5, NULL, NULL, '水表', NULL, '流量')"
     assert told.rows(words) == [("水表 流量 5",)]
+    unnamed = "SELECT city.worded('{place} {device}：故障', 5, NULL, NULL, NULL, '3栋 1号电梯')"
+    assert told.rows(unnamed) == [("3栋 1号电梯：故障",)]
     again = "SELECT city.worded('{place} {device}', 5, NULL, NULL, '1号电梯控制器', '3栋 1号电梯')"
     assert told.rows(again) == [("3栋 1号电梯控制器",)]
 

@@ -103,3 +103,9 @@ def test_a_session_that_begins_anew_forgets_what_was_before(sender: Ingester, ci
     sender.enter([untimed(sender, NOW + SECOND, number=9, began=int(began) - 1)])
     with city.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM platform.arrival")).scalar_one() == 1
+
+
+def test_our_own_clock_may_be_put_back(sender: Ingester, city: Engine) -> None:
+    found = sender.enter([untimed(sender, NOW + 3600 * SECOND)])
+    assert found.count("stored") == 1
+    assert times(city) == [3600 * SECOND]

@@ -174,9 +174,27 @@ def test_a_replay_brings_a_file_and_again_nothing(
         for n in range(2500)
     ]
     path.write_text("\n".join(map(json.dumps, lines)))
-    assert "stored: 2,500" in cim("feed", "replay", path, "--feed", "day").output
+    tried = cim("feed", "replay", path, "--feed", "day", "--dry-run").output
+    assert "stored: 2,500" in tried and "nothing was kept" in tried, tried
+    done = cim("feed", "replay", path, "--feed", "day")
+    assert "stored: 2,500" in done.output and done.exit_code == 0
     assert "duplicate: 2,500" in cim("feed", "replay", path, "--feed", "day").output
     assert cim("feed", "replay", path, "--feed", "nobody").exit_code != 0
+
+
+def test_a_line_of_a_replay_that_is_no_message_is_set_aside_and_the_next_comes_in(
+    cim: Callable[..., Result], tmp_path: Path
+) -> None:
+    cim("feed", "add", "torn", "--decoder", "cim", "--source", "设备平台")
+    path = tmp_path / "torn.jsonl"
+    good = {"at": NOW + 9, "payload": {"device": "meter-1", "values": {"energy": 7}}}
+    path.write_text('{"at": 17, "payl\n' + json.dumps(good))
+    assert "not_decodable: 1" in cim("feed", "replay", path, "--feed", "torn", "--dry-run").output
+    assert json.loads(cim("feed", "dead", "list", "--feed", "torn", "--json").output) == []
+    told = cim("feed", "replay", path, "--feed", "torn").output
+    assert "stored: 1" in told and "not_decodable: 1" in told, told
+    (letter,) = json.loads(cim("feed", "dead", "list", "--feed", "torn", "--json").output)
+    assert letter["payload"] == '{"at": 17, "payl' and "torn.jsonl, line 1" in letter["detail"]
 
 
 def test_dead_letters_come_in_once_what_was_missing_is_there(
@@ -187,13 +205,15 @@ def test_dead_letters_come_in_once_what_was_missing_is_there(
     path.write_text(
         '{"device": "m-77", "stream": "a", "value": 1}\n{"device": "m-77", "value": [1]}\n\n'
     )
-    assert "no_device: 1" in cim("feed", "replay", path, "--feed", "late").output
+    first = cim("feed", "replay", path, "--feed", "late")
+    assert "no_device: 1" in first.output and first.exit_code == 1
     listed = json.loads(cim("feed", "dead", "list", "--feed", "late", "--json").output)
     assert {one["reason"] for one in listed} == {"no_device", "not_a_value"}
     assert json.loads(listed[0]["payload"])["device"] == "m-77"
     cim("device", "register", "--class", "other", "--id", "m-77", "--source", "设备平台")
-    again = cim("feed", "dead", "replay", "--feed", "late").output
-    assert "settled: 1" in again and "not_a_value: 1" in again, again
+    done = cim("feed", "dead", "replay", "--feed", "late")
+    again = done.output
+    assert "settled: 1" in again and "not_a_value: 1" in again and done.exit_code == 1, again
     left = json.loads(cim("feed", "dead", "list", "--feed", "late", "--json").output)
     assert [(one["reason"], one["tries"]) for one in left] == [("not_a_value", 1)]
     assert "1 dropped" in cim("feed", "dead", "drop", "--feed", "late").output
@@ -240,6 +260,11 @@ def test_a_feed_that_cannot_be_is_refused(
 def test_a_feed_is_listed_and_ended(cim: Callable[..., Result], city: Engine) -> None:
     made = cim("feed", "add", "aep", "--decoder", "ctwing", "--source", "aep", "--key").output
     assert "cim_" in made
+    assert "nothing was kept" in cim("feed", "end", "aep", "--dry-run").output
+    on = {one["name"]: one["enabled"] for one in json.loads(cim("feed", "list", "--json").output)}
+    assert on["aep"] is True
+    slip = cim("feed", "end", "eap")
+    assert slip.exit_code == 2 and "there are aep" in str(slip.exception) + slip.output
     cim("feed", "end", "aep")
     listed = {one["name"]: one for one in json.loads(cim("feed", "list", "--json").output)}
     assert listed["aep"]["enabled"] is False

@@ -1,5 +1,6 @@
 """Files of devices as they come, and feeds that were meant otherwise: what is said of them."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,30 @@ def test_every_bad_row_of_a_file_is_named_and_kept_and_the_others_come_in(
     assert "0 new, 0 changed, 6 set aside; 0 streams" in again.output
 
 
+def test_what_came_in_stays_though_nobody_reads_on(
+    cim: Callable[..., Result], city: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def left(*said: object) -> None:
+        raise BrokenPipeError  # as `| head -1` does
+
+    path = tmp_path / "two.csv"
+    path.write_text(f"设备编号,类别\nhead-1,烟感\n{'长' * 201},烟感\n", "utf-8")
+    monkeypatch.setattr("cim.commands.shown.outcome", left)
+    cim("device", "register", path, "--source", "两台")
+    of = "SELECT d.ext_id FROM city.device d JOIN city.source_system y ON y.id = d.source_id "
+    assert rows(city, of + "WHERE y.name = '两台'") == [("head-1",)]
+    why = "SELECT q.reason FROM platform.quarantine q WHERE q.value LIKE '长长%'"
+    assert rows(city, why) == [("too_long",)]
+
+
+def test_a_device_that_several_systems_have_is_named_with_them(cim: Callable[..., Result]) -> None:
+    for source in ("甲平台", "乙平台"):
+        cim("device", "register", "--class", "烟感", "--id", "both-1", "--source", source)
+    told = cim("device", "key", "both-1")
+    assert told.exit_code == 2 and "甲平台, 乙平台" in str(told.exception) + told.output
+    assert cim("device", "key", "both-1", "--source", "甲平台").exit_code == 0
+
+
 def test_a_device_that_is_registered_again_stays_bound(
     cim: Callable[..., Result], city: Engine
 ) -> None:
@@ -114,6 +139,51 @@ def test_a_device_that_is_registered_again_stays_bound(
     assert found == [("烟感", "project")]
     wrong = cim("device", "register", "--class", "smoke", "--id", "x", "--bind", "unit:nope")
     assert "--bind unit:nope" in str(wrong.exception) + wrong.output
+
+
+def test_an_object_is_named_in_the_words_of_an_office_and_one_that_is_not_there_is_said(
+    cim: Callable[..., Result], city: Engine
+) -> None:
+    words = ("device", "register", "--class", "环境", "--id", "dust-1", "--bind")
+    slip = cim(*words, "示范工地")
+    assert slip.exit_code == 2 and "write KIND:KEY" in str(slip.exception) + slip.output
+    assert cim(*words, "工地：P-1").exit_code == 0
+    assert "as it was" in cim("device", "bind", "dust-1", "项目:P-1").output
+    told = cim("device", "bind", "dust-1", "unit:虎门镇丰泰花园三幢803室")
+    assert told.exit_code == 2
+    assert "There is no unit 虎门镇丰泰花园三幢803室" in str(told.exception) + told.output
+    with city.begin() as connection:
+        connection.execute(
+            text("""INSERT INTO city.source_system (id, name) VALUES (790, '另一平台');
+                INSERT INTO city.project (id, name, source_id, ext_id) VALUES
+                    (91, '甲', 700, 'P-9'), (92, '乙', 790, 'P-9')""")
+        )
+    bare = cim("device", "bind", "dust-1", "虎门镇丰泰花园三幢803室")
+    assert "虎门镇丰泰花园三幢803室: write KIND:KEY" in str(bare.exception) + bare.output
+    twice = cim("device", "bind", "dust-1", "project:P-9")
+    assert "project:#91, project:#92" in str(twice.exception) + twice.output
+
+
+def test_a_moment_without_a_zone_is_one_of_here(cim: Callable[..., Result]) -> None:
+    cim("device", "register", "--class", "环境", "--id", "dust-2")
+    assert (
+        cim("device", "bind", "dust-2", "project:#1", "--since", "2026-03-09T08:00").exit_code == 0
+    )
+    assert "2026-03-09 08:00:00 … now" in cim("device", "bind", "dust-2").output
+
+
+def test_keys_are_made_for_a_list_as_an_office_saves_it_once_for_each(
+    cim: Callable[..., Result], city: Engine, tmp_path: Path
+) -> None:
+    cim("device", "register", "--class", "电表", "--id", "电表 甲-1")
+    path = tmp_path / "devices.txt"
+    path.write_text("电表 甲-1\r\n\r\n电表 甲-1\r\n", "utf-8-sig")
+    made = cim("device", "key", "--file", path).output.splitlines()
+    assert [json.loads(line)["device"] for line in made] == ["电表 甲-1"]
+    path.write_text("电表 甲-1\n电表 乙-2\n", "gb18030")
+    slip = cim("device", "key", "--file", path)
+    assert slip.exit_code == 2
+    assert "devices.txt:2: There is no device 电表 乙-2" in str(slip.exception) + slip.output
 
 
 def test_a_source_that_is_probably_misspelt_is_asked_for(

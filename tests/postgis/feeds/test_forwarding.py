@@ -318,6 +318,19 @@ def test_what_a_device_said_in_a_home_stays_there_when_it_is_moved(
             connection.execute(move, {"type": "unit", "to": 32})
 
 
+def test_what_waits_is_held_against_a_filter_that_was_made_narrower(
+    told: Teller, inside: Settings, receiver: Receiver
+) -> None:
+    hook = add(told, inside, receiver.url)
+    for n, less in enumerate((EVERY | {"properties": ["presence"]}, {"classes": ["lift"]})):
+        write(told, row(LIFT1, n, "E07"), row(PEOPLE, n, 3))
+        assert send(told, inside, hook, patient=True) == 0
+        with told.engine.begin() as connection:
+            hooks.change(connection, open_vault(inside), hook, {"filter": less})
+        send(told, inside, hook)
+    assert had(receiver) == [(PEOPLE, 0, 3.0)]
+
+
 def test_of_too_many_that_wait_the_oldest_are_dropped_and_counted(
     told: Teller, inside: Settings, receiver: Receiver
 ) -> None:

@@ -149,6 +149,8 @@ def test_what_cannot_be_true_is_stored_and_says_so(sender: Ingester, city: Engin
         (reading("much"), "not_a_number"),
         (b'{"device": "meter-1", "stream": "energy", "value": NaN}', "not_decodable"),
         (reading([1]), "not_a_value"),
+        (reading(1.0, quality=99999), "not_a_value"),
+        (b"[" * 100_000, "too_deep"),
         (reading(1.0, unit="Cel"), "wrong_unit"),
         (reading(1.0, device="nobody"), "no_device"),
         (reading(1.0, stream="colour"), "no_stream"),
@@ -279,6 +281,14 @@ def test_a_device_that_floods_harms_no_other(sender: Ingester, city: Engine) -> 
     found = sender.send(*many, reading("up", device="lift-1", stream="running"))
     assert (found.count("stored"), found.count("flood")) == (11, 40)
     assert stored(city, 7103) == [(0, None, "up", 0)]
+
+
+def test_nobody_uses_up_what_another_may_send(sender: Ingester, city: Engine) -> None:
+    sender.ways.throttle = Throttle(rate=1)
+    forged = [reading(float(n), NOW + n, device="lift-1") for n in range(50)]
+    sender.send(*forged, feed="own", sender="meter-1")
+    own = reading("up", device="lift-1", stream="running")
+    assert sender.send(own, feed="own", sender="lift-1").count("flood") == 0
 
 
 def test_who_watches_is_told_what_was_before(sender: Ingester, city: Engine) -> None:

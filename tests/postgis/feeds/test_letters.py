@@ -70,6 +70,26 @@ def test_payloads_of_dead_letters_are_kept_as_far_as_there_is_room(
     assert "60 bytes" in told[1][1]
 
 
+def test_a_batch_that_is_tried_again_and_again_uses_up_no_room_of_letters(
+    sender: Ingester, city: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("cim.feeds.throttle.LETTERS", 3)
+    monkeypatch.setattr("cim.feeds.throttle.BYTES", 30)
+    sender.ways.throttle = Throttle()
+    items = [sender.item("plain", b"x" * 10) for _ in range(3)]
+    with monkeypatch.context() as patch:
+        patch.setattr("cim.feeds.writing.write", away)
+        for _ in range(5):
+            with pytest.raises(OSError, match="full"):
+                sender.enter(items)
+    sender.enter(items)
+    told = rows(city, "SELECT payload, repeats FROM platform.dead_letter")
+    assert told == [(b"x" * 10, 0)] * 3
+
+
 def test_letters_that_are_settled_long_since_are_taken_away_and_others_are_not(
     sender: Ingester, city: Engine
 ) -> None:

@@ -1,21 +1,26 @@
 """Alarms told to others over HTTP: signed, in order, at least once, never into our own network."""
 
 import asyncio
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
 from cim.errors import InvalidQuery, NotAllowed
+from cim.feeds import writing
 from cim.feeds.webhooks import delivery, guard, hooks
 from cim.feeds.webhooks.signing import key_of, new_secret
 from cim.privacy import open_vault
 from cim.settings import Settings
-from tests.alarming import Teller, forget, furnish
+from tests.alarming import T0, Teller, forget, furnish
 from tests.receiving import Receiver
 
-LIFT1, GAS, THROWN, SMOKE_STOREY = 1011, 1061, 1071, 1101
+LIFT1, PEOPLE, GAS, THROWN, SMOKE_STOREY = 1011, 1012, 1061, 1071, 1101
 SECRET = new_secret()
 
 
@@ -272,6 +277,21 @@ def test_what_waits_is_not_sent_to_whom_it_is_not_allowed_any_more(
     ]
 
 
+@pytest.mark.parametrize(
+    "less",
+    [{"classes": ["gas"]}, {"severity": 4}, {"entries": ["end"]}, {"estate": 99}, {"area": 99},
+     {"kinds": ["困人"]}, {"alarms": False, "readings": "every"}],
+)  # fmt: skip
+def test_what_waits_is_held_against_a_filter_that_was_made_narrower(
+    told: Teller, inside: Settings, receiver: Receiver, less: dict[str, Any]
+) -> None:
+    hook = add(told, inside, receiver.url)
+    told.say((LIFT1, 0, "E07"))
+    with told.engine.begin() as connection:
+        hooks.change(connection, open_vault(inside), hook, {"filter": less})
+    assert deliver(told, inside, hook) == 0 and receiver.got == []
+
+
 def test_homes_from_which_something_may_have_been_thrown_are_named_to_few(
     told: Teller, inside: Settings, receiver: Receiver
 ) -> None:
@@ -305,3 +325,61 @@ def test_the_process_that_sends_takes_it_from_the_queue_within_a_moment(
     assert told.rows("SELECT count(*) FROM platform.webhook_delivery WHERE sent_at IS NULL") == [
         (0,)
     ]
+
+
+def test_who_sends_may_be_killed_in_the_middle_and_what_comes_twice_has_the_same_id(
+    told: Teller, inside: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(told, inside, receiver.url, readings="every")
+    told.say((LIFT1, 0, "E07"))
+    told.say((LIFT1, 60, "0"))
+    told.run(_read(told, inside))
+    receiver.answering.clear()
+    env = os.environ | {
+        "CIM_DATABASE_URL": str(inside.database_url),
+        "CIM_DATA_DIR": str(inside.data_dir),
+        "CIM_WEBHOOK_NETWORKS": inside.webhook_networks,
+    }
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, "-m", "cim", "worker"], env=env, **quiet) as worker:
+        until(lambda: len(receiver.got) == 2)  # an alarm and readings, which are on their way
+        worker.kill()
+    waits = "SELECT count(*) FROM platform.webhook_delivery WHERE sent_at IS NULL"
+    assert told.rows(waits) == [(3,)]  # the next alarm has not gone before the first was taken
+    receiver.answering.set()
+
+    async def another() -> None:
+        stopping = asyncio.Event()
+        running = asyncio.create_task(delivery.run(inside, stopping))
+        await asyncio.to_thread(until, lambda: told.rows(waits) == [(0,)])
+        stopping.set()
+        await asyncio.wait_for(running, 20)
+
+    for name, seconds in (("HEARTBEAT", 0.2), ("STALLED", 1.0), ("ROUND", 0.1)):
+        monkeypatch.setattr(delivery, name, seconds)
+    told.run(another())
+    came = sorted((one["type"], one["key"]) for one in receiver.got)
+    assert [kind for kind, _ in came] == ["alarm.begin"] * 2 + ["alarm.end"] + ["readings"] * 2
+    assert came[0] == came[1] and came[3] == came[4] and len({key for _, key in came}) == 3
+    twice = [one["data"] for one in receiver.got if one["type"] == "readings"]
+    assert twice[0] == twice[1] and receiver.unproved == 0
+
+
+async def _read(told: Teller, settings: Settings) -> None:
+    """A reading that waits for who is sent readings."""
+    at = int(T0.timestamp()) * 1_000_000
+    lot = writing.Lot(rows=[(PEOPLE, at, 3.0, None, 0, at, 0)])
+    await writing.write(told.connection, lot, set(), lambda *_: None)
+    sender = delivery.Sender(settings, told.engine)
+    await sender.spread()
+    await sender.close()
+    at_once(told)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for something that comes within seconds."""
+    for _ in range(200):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come")

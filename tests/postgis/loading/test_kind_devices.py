@@ -153,7 +153,7 @@ def test_what_a_device_is_bound_to_may_stand_in_one_column(bring: Any) -> None:
         "D1": {"绑定到": "unit:U1", "幢编号": "B2"},  # it is in the building of the unit
         "D2": {"绑定到": "单元：#2", "幢编号": ""},
         "D3": {"绑定到": "", "幢编号": "B2", "楼层": "8F"},
-        "D4": {"绑定到": "project:P1", "幢编号": ""},
+        "D4": {"绑定到": "项目：P1", "幢编号": ""},
         "D5": {"绑定到": "castle:1"},
         "D6": {"绑定到": "estate:E9"},
         "D7": {"幢编号": "B1", "楼层": "77"},
@@ -161,7 +161,7 @@ def test_what_a_device_is_bound_to_may_stand_in_one_column(bring: Any) -> None:
     lines = [{"设备编号": key, "类别": "烟感"} | row for key, row in rows.items()]
     every = {name: "" for line in lines for name in line}
     report = bring("devices", [every | line for line in lines])
-    assert report.aside == {"not_a_value": 1, "no_estate": 1, "no_storey": 1}
+    assert report.aside == {"no_object": 1, "no_estate": 1, "no_storey": 1}
     (site,) = bring.rows("SELECT id FROM city.project WHERE status = 'building'")
     assert bring.rows(
         "SELECT ext_id, bind_type, bind_id, building_id FROM city.device ORDER BY 1"
@@ -250,6 +250,28 @@ def test_readings_come_in_the_unit_of_their_stream_or_not_at_all(bring: Any) -> 
     assert bring("readings", again).aside == {"unlike_unit": 2}
     stored = "SELECT result FROM city.observation ORDER BY phenomenon_time"
     assert bring.rows(stored) == [(5.0,), (6.5,), (7.0,), (8.0,)]
+
+
+def test_readings_outside_of_their_limits_are_kept_as_no_good_ones(bring: Any) -> None:
+    bring("devices", [METERS[0]])
+    bring("readings", [reading("D1", "2026-03-08 08:00", 5)])
+    bring.rows("UPDATE city.datastream SET low = 0, high = 100 RETURNING id")
+    more = [reading("D1", f"2026-03-08 1{n}:00", value) for n, value in enumerate((-1, 100, 101))]
+    assert bring("readings", more).warnings["out_of_range"] == 2
+    assert bring.rows("SELECT result, quality FROM city.observation ORDER BY phenomenon_time") == [
+        (5, 0), (-1, 4), (100, 0), (101, 4),
+    ]  # fmt: skip
+
+
+def test_nothing_is_kept_of_a_stream_that_says_who_somebody_is(bring: Any) -> None:
+    bring("devices", [METERS[0]])
+    day = "2026-03-08 08:00"
+    some = [reading("D1", day, 5), reading("D1", day, "planted", "faceUrl"),
+            reading("D1", day, "planted", "开门人姓名")]  # fmt: skip
+    report = bring("readings", some)
+    assert (report.counts.new, report.warnings["persons"]) == (1, 2)
+    assert bring.rows("SELECT name FROM city.datastream WHERE name <> 'state'") == [("power",)]
+    assert bring.rows("SELECT count(*) FROM platform.quarantine") == [(0,)]
 
 
 def test_readings_without_device_time_or_value_are_set_aside(bring: Any) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cim.codes.persons import refused, within
 from cim.feeds.handshakes import answer, genuine, opening
-from cim.feeds.persons import refused, within
 
 TOKEN = "example-token"
 

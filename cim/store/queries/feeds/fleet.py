@@ -195,6 +195,19 @@ SELECT CASE WHEN :skip > 0 THEN '[]' ELSE (SELECT coalesce(json_agg(g), '[]') FR
 UNTIL: Final = Ready("SELECT rolled_until FROM city.rollup_level WHERE level = 'day'")
 """Until when days are summed up."""
 
+_KNOWN: Final = Ready(
+    """SELECT :vendor IS NULL OR EXISTS (SELECT FROM city.organisation WHERE id = :vendor)
+            AS vendor,
+        :area IS NULL OR EXISTS (SELECT FROM city.admin_area WHERE id = :area) AS area""",
+    vendor="bigint",
+    area="bigint",
+)
+
+
+def known(vendor: int | None, area: int | None) -> Asked:
+    """Whether there is an organisation and an area of these ids; none is asked for by None."""
+    return _KNOWN(vendor=vendor, area=area)
+
 
 def sight(
     place: tuple[list[int], list[int]] | None, living: Mapping[str, Any], secrecy: int

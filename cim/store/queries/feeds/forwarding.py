@@ -47,6 +47,13 @@ _CHANGED: Final = """
             IS NOT DISTINCT FROM ROW(r.result, r.result_text, r.quality)))"""
 """Whether it says something else than the reading before it, of the same day."""
 
+_WANTED: Final = """w.mode IS NOT NULL
+            AND (w.filter -> 'classes' IS NULL OR w.filter -> 'classes' ? d.class_code)
+            AND (w.filter -> 'properties' IS NULL OR w.filter -> 'properties' ? t.observed_property)
+            AND (w.filter -> 'datastreams' IS NULL
+                OR w.filter -> 'datastreams' @> to_jsonb(t.id))"""
+"""Whether it is for the receiver still; where it was said, what waits was held against already."""
+
 BODY: Final = text(f"""
     WITH w AS MATERIALIZED (
         SELECT h.id, h.filter, h.readings_dropped, d.streams, d.times,
@@ -77,7 +84,7 @@ BODY: Final = text(f"""
     told AS MATERIALIZED (
         SELECT r.* FROM w CROSS JOIN read r
         JOIN city.datastream t ON t.id = r.stream JOIN city.device d ON d.id = t.device_id
-        WHERE platform.may_be_sent(w.filter, d.class_code, d.bind_type, d.secrecy)
+        WHERE platform.may_be_sent(w.filter, d.class_code, d.bind_type, d.secrecy) AND {_WANTED}
             AND (coalesce((w.filter ->> 'homes')::boolean, false) OR NOT {_OF_A_HOME})
             AND (NOT r.there OR {_CHANGED})
             AND (w.mode <> 'latest' OR NOT EXISTS (SELECT FROM read x

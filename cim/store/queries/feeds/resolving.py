@@ -69,3 +69,11 @@ NEW_DEVICES: Final = """
 
 LISTEN: Final = "cim_streams"
 """Told on this channel when what was found may not hold any more."""
+
+CITY: Final = """
+    SELECT system_identifier || '-' || d.oid FROM pg_control_system(), pg_database d
+    WHERE d.datname = current_database()"""
+"""What tells this database from every other, whichever of its servers answers."""
+
+HOLD: Final = "SELECT pg_try_advisory_lock($1, $2)"
+"""Be the one that takes in a feed, while the connection lasts."""

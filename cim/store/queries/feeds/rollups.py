@@ -112,10 +112,13 @@ def _rolled(readings: str) -> str:
 
 HOUR: Final = _rolled(
     f"""{_SINGLE} FROM city.observation o JOIN city.datastream k ON k.id = o.datastream_id
-    WHERE o.phenomenon_time >= $1::timestamptz
-        AND o.phenomenon_time < $1::timestamptz + interval '1 hour' {_READ}"""
+    WHERE o.phenomenon_time >= $1 AND o.phenomenon_time < $2 {_READ}"""
 )
-"""The hour that begins at $1, of every stream."""
+"""The hour from $1 until before $2, of every stream.
+
+Both are told: of a sum of a time and an interval the planner does not know which partitions it
+needs, and goes through all.
+"""
 
 AGAIN: Final = _rolled(
     f"""{_SINGLE} FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[])
@@ -123,15 +126,15 @@ AGAIN: Final = _rolled(
     JOIN city.datastream k ON k.id = m.id
     JOIN city.observation o ON o.datastream_id = m.id AND o.phenomenon_time >= m.since
         AND o.phenomenon_time < m.until
-        AND o.phenomenon_time >= $4 AND o.phenomenon_time < $4::timestamptz + interval '1 day'
+        AND o.phenomenon_time >= $4 AND o.phenomenon_time < $5
     WHERE true {_READ}"""
 )
-"""Some streams ($1) in some hours each, from $2 until before $3, all within the day from $4 on."""
+"""Some streams ($1) in some hours each, from $2 until before $3, all from $4 until before $5."""
 
 _GONE: Final = """DELETE FROM city.{0} r USING unnest($1::bigint[], $2::timestamptz[],
         $3::timestamptz[]) AS m(id, since, until)
     WHERE r.datastream_id = m.id AND r.at >= m.since AND r.at < m.until
-        AND r.at >= $4 AND r.at < $4::timestamptz + interval '1 day'"""
+        AND r.at >= $4 AND r.at < $5"""
 
 FORGET: Final = (_GONE.format("rollup_5min"), _GONE.format("rollup_hour"))
 """Take away what AGAIN writes."""

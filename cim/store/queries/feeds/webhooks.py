@@ -30,6 +30,20 @@ HOOK: Final = text("""
 _HOMES: Final = "coalesce((h.filter ->> 'homes')::boolean, false)"
 """Whether a webhook `h` may have what tells of homes."""
 
+_FOR: Final = f"""(coalesce((h.filter ->> 'alarms')::boolean, true)
+        AND (h.filter -> 'entries' IS NULL OR h.filter -> 'entries' ? n.kind)
+        AND coalesce(h.filter -> 'kinds' ? e.kind, e.kind <> '门禁')
+        AND (h.filter -> 'classes' IS NULL OR coalesce(h.filter -> 'classes' ? d.class_code, false))
+        AND coalesce(e.severity, 1) >= coalesce((h.filter ->> 'severity')::int, 1)
+        AND coalesce(d.secrecy, 0) <= coalesce((h.filter ->> 'secrecy')::int, 0)
+        AND (e.object_type IS DISTINCT FROM 'unit' OR {_HOMES})
+        AND (h.filter -> 'estate' IS NULL
+            OR coalesce(e.estate_id = (h.filter ->> 'estate')::bigint, false))
+        AND (h.filter -> 'area' IS NULL
+            OR city.lies_in(e.area_id, ARRAY[(h.filter ->> 'area')::bigint])))"""
+"""Whether an entry `n` of an alarm `e` of a device `d` is for a webhook `h`: as `city.tell_entries`
+has it, for a filter may have been made another since."""
+
 # What an alarm was when the entry was written is told by the entry; the alarm is as it is now.
 NEXT: Final = text(
     f"""SELECT x.id AS delivery, x.key, x.tries, x.next_at <= now() AS due,
@@ -43,9 +57,7 @@ NEXT: Final = text(
                 FROM (SELECT u.unit_id FROM city.event_unit u WHERE u.event_id = e.id
                     AND (u.how <> 'facade' OR {_HOMES})
                     ORDER BY u.unit_id LIMIT 2000) y)))::text AS body,
-        (e.object_type IS DISTINCT FROM 'unit' OR {_HOMES})
-            AND coalesce(d.secrecy, 0) <= coalesce((h.filter ->> 'secrecy')::int, 0)
-            AND coalesce(h.filter -> 'kinds' ? e.kind, e.kind <> '门禁') AS allowed
+        {_FOR} AS allowed
     FROM platform.webhook_delivery x JOIN platform.webhook h ON h.id = x.webhook_id
     JOIN city.event_entry n ON n.id = x.entry_id
     JOIN city.event e ON e.id = n.event_id LEFT JOIN city.rule r ON r.id = e.rule_id

@@ -43,7 +43,8 @@ CORRECT: Final = f"""
 """What is there already is replaced."""
 
 BEFORE: Final = """
-    SELECT id, last_value, last_text, (extract(epoch FROM last_at) * 1000000)::bigint AS us
+    SELECT id, last_value, last_text, coalesce(quality, 0) AS quality,
+        (extract(epoch FROM last_at) * 1000000)::bigint AS us
     FROM city.datastream WHERE id = ANY ($1::bigint[]) ORDER BY id FOR NO KEY UPDATE"""
 """The latest of watched streams before a batch; nobody changes them until it is through."""
 

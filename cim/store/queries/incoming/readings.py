@@ -22,6 +22,11 @@ def days(rows: str) -> TextClause:
     return text(f"SELECT DISTINCT (at AT TIME ZONE 'UTC')::date FROM {rows}")
 
 
+NAMES: Final = text("SELECT DISTINCT stream FROM stage_streams")
+
+DROP: Final = "DELETE FROM stage_rows WHERE stream = ANY (:names)"
+DROP_STREAMS: Final = "DELETE FROM stage_streams WHERE stream = ANY (:names)"
+
 FIND_DEVICES: Final = """
     UPDATE stage_streams r SET device_id = f.id FROM (
         SELECT x.device_ref, coalesce(min(d.id) FILTER (WHERE d.source_id = :source_id),
@@ -74,6 +79,12 @@ IN_UNITS: Final = """s.unit_ucum = :given AND s.result IS NOT NULL AND EXISTS (
 
 CONVERT: Final = f"""
     UPDATE stage_rows s SET result = s.result * :scale + :shift WHERE {IN_UNITS}"""
+
+OUT_OF_RANGE: Final = """
+    UPDATE stage_rows s SET quality = 4 FROM stage_streams r JOIN city.datastream t ON t.id = r.id
+    WHERE r.device_ref = s.device_ref AND r.stream = s.stream
+      AND (s.result < t.low OR s.result > t.high) AND coalesce(s.quality, 0) IN (0, 2, 3)"""
+"""A number outside of its stream's limits is no good one (reading_quality 4), as of a message."""
 
 _ROWS: Final = """
     SELECT DISTINCT ON (r.id, s.at) r.id AS datastream_id, s.at AS phenomenon_time, s.result,

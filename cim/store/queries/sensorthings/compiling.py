@@ -270,4 +270,7 @@ def joined(
     b, v = asking.values.alias(), asking.values.alias()
     tables = [f"LATERAL ({link.via.format(a=alias)}) {v}"] if link.via else []
     tables.append(f"{there.relation(asking)} {b}")
-    return tables, [link.on.format(a=alias, b=b, v=v), there.present(asking, b)], b
+    where = [link.on.format(a=alias, b=b, v=v), there.present(asking, b)]
+    if link.open is not None:
+        where.append(link.open(asking, alias))
+    return tables, where, b

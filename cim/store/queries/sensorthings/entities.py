@@ -2,7 +2,7 @@
 
 from cim.store.queries.sensorthings import objects
 from cim.store.queries.sensorthings.objects import DEVICE, kind_of, name_of
-from cim.store.queries.sensorthings.places import cleared, living
+from cim.store.queries.sensorthings.places import cleared, entered, living
 from cim.store.queries.sensorthings.shape import (
     MOMENT,
     NUMBER,
@@ -241,7 +241,7 @@ _UPSTREAM = (
 _DOWNSTREAM = (
     Link("Thing", "Thing", _at("{a}.thing"), keys=_pair("{a}.thing")),
     Link("Sensor", "Sensor", _at("{a}.sensor"), keys=_pair("{a}.sensor")),
-    Link("Observations", "Observation", "{b}.stream = {a}.key", many=True),
+    Link("Observations", "Observation", "{b}.stream = {a}.key", many=True, open=entered),
 )
 
 DATASTREAM = Entity(

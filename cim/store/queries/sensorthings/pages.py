@@ -1,6 +1,6 @@
 """The statements that answer an address: a page of a set, one entity, how many there are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from cim.errors import NotFound
@@ -183,6 +183,7 @@ def reached(asking: Asking, where: Target) -> tuple[list[str], list[str], str, s
     tables: list[str] = []
     conditions: list[str] = []
     alias = parent = ""
+    before: tuple[Entity, Step] | None = None
     for entity, link, step in where.steps:
         parent = alias
         if link is None:
@@ -193,9 +194,24 @@ def reached(asking: Asking, where: Target) -> tuple[list[str], list[str], str, s
             more, on, alias = joined(asking, entity, link, alias)
             tables += more
             conditions += on
+            if link.open is not None and before is not None:
+                conditions.append(_open(asking, *before, link.open))
         if step.id is not None:
             conditions.append(is_(entity, alias, step.id, asking.values))
+        before = (entity, step)
     return tables, conditions, alias, parent
+
+
+def _open(asking: Asking, entity: Entity, step: Step, open_: Callable[[Asking, str], str]) -> str:
+    """Whether anything may be seen that a link leads to from an entity with an id.
+
+    By itself, so that it is answered before any of that is looked at.
+    """
+    if step.id is None or asking.living is None:
+        return "true"
+    a = asking.values.alias()
+    found = f"{is_(entity, a, step.id, asking.values)} AND {open_(asking, a)}"
+    return f"EXISTS (SELECT FROM {entity.relation(asking)} {a} WHERE {found})"
 
 
 def is_(entity: Entity, alias: str, id: object, values: Values) -> str:

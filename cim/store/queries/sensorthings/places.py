@@ -26,6 +26,16 @@ def cleared(asking: Asking, a: str) -> str:
     return f"({' OR '.join(found)})"
 
 
+def entered(asking: Asking, a: str) -> str:
+    """Whether any reading of a stream may be seen, with `home`, `house` of an alias.
+
+    The same as of each of its readings, of which none is looked at then.
+    """
+    if asking.living is None:
+        return "true"
+    return f"(NOT {a}.home OR {inside(asking, asking.living, f'{a}.house')})"
+
+
 def living(asking: Asking, a: str, at: str) -> str:
     """Whether a reading of the time `at` may be seen, with `home`, `house`, `holder` of an alias.
 
@@ -33,10 +43,12 @@ def living(asking: Asking, a: str, at: str) -> str:
     """
     if asking.living is None:
         return "true"
-    where = inside(asking, asking.living, f"{a}.house")
     there = inside(asking, asking.living, "hu.building_id")
-    return f"""((NOT {a}.home OR {where}) AND CASE WHEN EXISTS (SELECT FROM city.device_binding hb
-            JOIN city.unit hu ON hu.id = hb.bind_id
+    elsewhere = ""  # of who sees no home at all, none is looked up
+    if there != "false":
+        elsewhere = f"""AND NOT EXISTS (SELECT FROM city.unit hu
+                WHERE hu.id = hb.bind_id AND {there})"""
+    return f"""({entered(asking, a)} AND CASE WHEN EXISTS (SELECT FROM city.device_binding hb
             WHERE hb.device_id = {a}.holder AND hb.bind_type = 'unit'
-                AND hb.valid_to > {at} AND NOT {there})
+                AND hb.valid_to > {at} {elsewhere})
         THEN false ELSE true END)"""

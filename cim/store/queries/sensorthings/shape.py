@@ -131,6 +131,9 @@ class Link:
     keys: tuple[str, ...] = ()
     """What of `{a}` is the key of the other, where it is known without going there."""
 
+    open: Callable[[Asking, str], str] | None = None
+    """What holds of an alias of `{a}` where any of the others may be seen."""
+
 
 @dataclass(frozen=True)
 class Key:
@@ -209,7 +212,7 @@ def part_of(expression: str, path: tuple[str, ...], place: str) -> str:
 
 def iso(expression: str) -> str:
     """A moment as JSON: in UTC, with as many digits as it has."""
-    return f"""rtrim(to_json({expression} AT TIME ZONE 'UTC')::text, '"') || 'Z"'"""
+    return f"""left(to_json({expression} AT TIME ZONE 'UTC')::text, -1) || 'Z"'"""
 
 
 def span(begin: str, end: str) -> str:

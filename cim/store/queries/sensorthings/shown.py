@@ -66,22 +66,23 @@ def shown(
         names = set(entity.properties)
     parts = []
     if names is None or any(each in names for each in IDS):
-        parts.append(f"""',"@iot.id":' || {entity.key.json.format(a=a)}""")
+        parts.append(f"""'"@iot.id":' || {entity.key.json.format(a=a)}""")
     if names is None or any(each in names for each in SELF):
-        parts.append(f"""',"@iot.selfLink":"' || {_address(asking, entity, a)} || '"'""")
+        parts.append(f"""'"@iot.selfLink":"' || {_address(asking, entity, a)} || '"'""")
     for each in entity.properties.values():
         if names is None or each.name in names:
-            parts.append(f"""',"{each.name}":' || {value(each, a)}""")
+            parts.append(f"""'"{each.name}":' || {value(each, a)}""")
     for link in entity.links.values():
         if link.name in options.expand:
             parts.append(_expanded(asking, entity, a, link, options.expand[link.name], most))
         elif names is None or link.name in names:
             here = _address(asking, entity, a)
-            parts.append(f"""',"{link.name}@iot.navigationLink":"' || {here} || '/{link.name}"'""")
+            parts.append(f"""'"{link.name}@iot.navigationLink":"' || {here} || '/{link.name}"'""")
     unknown = set(options.expand) - set(entity.links)
     if unknown:
         raise no_such("$expand", entity, min(unknown), entity.links)
-    return f"'{{' || substr(concat({', '.join(parts) or repr('')}), 2) || '}}'"
+    # What is NULL is left out with its comma, and no text is read through to cut one off.
+    return f"'{{' || concat_ws(',', {', '.join(parts) or repr('')}) || '}}'"
 
 
 def _address(asking: Asking, entity: Entity, a: str) -> str:
@@ -143,11 +144,11 @@ def _expanded(
         b = asking.values.alias()
         found = f"{LATEST.format(a=a)} {b} WHERE {b}.at IS NOT NULL"
         shown_one = shown(asking, there, b, options)
-        return f"""',"{link.name}":[' || coalesce((SELECT {shown_one} FROM {found}), '') || ']'"""
+        return f"""'"{link.name}":[' || coalesce((SELECT {shown_one} FROM {found}), '') || ']'"""
     rows, compiler = _rows(asking, there, link, a, options)
     if not link.many:
         one = shown(asking, there, compiler.alias, options, most)
-        return f"""',"{link.name}":' || (SELECT {one} {rows} LIMIT 1)"""
+        return f"""'"{link.name}":' || (SELECT {one} {rows} LIMIT 1)"""
     top = length(options)
     most_here = top if most.sql else min(top, most.least)
     inner = _shared(asking, there, link, a, options, Ration(most.least), most_here)
@@ -164,8 +165,8 @@ def _expanded(
     following = asking.values.add(f"/{link.name}?{_following(options, top)}", "text")
     counted = ""
     if options.count:
-        counted = f"""',"{link.name}@iot.count":' || (SELECT count(*) {rows}) || """
-    return f"""{counted}(SELECT ',"{link.name}":['
+        counted = f"""'"{link.name}@iot.count":' || (SELECT count(*) {rows}) || ',' || """
+    return f"""{counted}(SELECT '"{link.name}":['
         || coalesce(array_to_string((array_agg(q.j))[1:{n}], ','), '') || ']'
         || CASE WHEN count(*) > {n} THEN ',"{link.name}@iot.nextLink":"'
             || {_address(asking, entity, a)} || {following}

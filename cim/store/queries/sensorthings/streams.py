@@ -106,12 +106,12 @@ def rollups(level: str) -> str:
     FROM city.rollup_{level} r JOIN ({_FROM}) ON d.id = r.datastream_id)"""
 
 
-LATEST = """(SELECT {a}.key AS stream, {a}.last_at AS at, {a}.last_value AS number,
-    {a}.last_text AS words, {a}.last_quality AS quality, {a}.result_type, {a}.multi,
-    coalesce({a}.until, {a}.last_at) AS until, {a}.result_time, {a}.rich, {a}.result_quality,
-    {a}.valid_from, {a}.valid_to, {a}.parameters, {a}.home, {a}.house, {a}.secrecy, {a}.holder,
-    {a}.gone,
-    coalesce({a}.feature, CASE WHEN {a}.thing & 7 > 0 THEN {a}.thing END) AS feature OFFSET 0)"""
+LATEST = """(SELECT l.*, coalesce(l.till, l.at) AS until FROM (SELECT {a}.key AS stream,
+    {a}.last_at AS at, {a}.last_value AS number, {a}.last_text AS words,
+    {a}.last_quality AS quality, {a}.result_type, {a}.multi, {a}.until AS till, {a}.result_time,
+    {a}.rich, {a}.result_quality, {a}.valid_from, {a}.valid_to, {a}.parameters, {a}.home,
+    {a}.house, {a}.secrecy, {a}.holder, {a}.gone,
+    coalesce({a}.feature, CASE WHEN {a}.thing & 7 > 0 THEN {a}.thing END) AS feature OFFSET 0) l)"""
 """The latest reading of a stream `{a}`, out of what is kept of it: nothing is searched.
 
 OFFSET 0 has the database ask once whether it may be seen, however often its time is said.

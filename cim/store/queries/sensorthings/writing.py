@@ -155,38 +155,50 @@ KNOWN: Final = """SELECT o.result, o.result_text, o.quality, r.until, r.result_t
     WHERE o.datastream_id = $1 AND o.phenomenon_time = $2"""
 """A reading with all that is said of it."""
 
+HOLD: Final = """SELECT FROM city.datastream WHERE id = ANY ($1::int8[])
+    ORDER BY id FOR NO KEY UPDATE"""
+"""Nobody writes the latest value of these streams meanwhile: it is read anew."""
+
+END_SAID: Final = """DELETE FROM city.sta_observation
+    USING unnest($1::int8[], $2::timestamptz[]) AS f(id, at)
+    WHERE datastream_id = f.id AND phenomenon_time = f.at
+    RETURNING datastream_id AS stream, feature, result_time"""
 END_READINGS: Final = (
-    """DELETE FROM city.sta_observation USING unnest($1::int8[], $2::timestamptz[]) AS f(id, at)
-    WHERE datastream_id = f.id AND phenomenon_time = f.at""",
     """DELETE FROM city.observation USING unnest($1::int8[], $2::timestamptz[]) AS f(id, at)
     WHERE datastream_id = f.id AND phenomenon_time = f.at""",
     """UPDATE city.datastream d SET last_at = n.phenomenon_time, last_value = n.result,
         last_text = n.result_text, quality = n.quality,
         first_at = (SELECT min(phenomenon_time) FROM city.observation WHERE datastream_id = d.id)
-    FROM (SELECT DISTINCT id FROM unnest($1::int8[], $2::timestamptz[]) AS f(id, at)) f
+    FROM (SELECT id, min(at) AS first, max(at) AS last
+        FROM unnest($1::int8[], $2::timestamptz[]) AS g(id, at) GROUP BY id) f
     LEFT JOIN LATERAL (SELECT * FROM city.observation o WHERE o.datastream_id = f.id
         ORDER BY phenomenon_time DESC LIMIT 1) n ON true
-    WHERE d.id = f.id AND $2 IS NOT NULL""",
+    WHERE d.id = f.id
+        AND (f.last >= d.last_at OR f.first <= coalesce(d.first_at, d.last_at))""",
     "SELECT city.mark_rollups($1::int8[], $2::timestamptz[])",
 )
 """Readings go, and what was worked out of them is put right."""
 
 
 def _box(made: str) -> str:
-    """SQL of the box of features, whose numbers a statement makes."""
-    return f"""(SELECT ST_Envelope(ST_Collect(f.shape)) FROM ({made}) o
-        JOIN {features(Asking(""))} f
-            ON f.key = o.feature >> 3 AND f.kind = (o.feature & 7)::int4)"""
+    """SQL of the box of features, whose numbers a statement makes; most are clients' own."""
+    return f"""(WITH o AS ({made})
+        SELECT ST_Envelope(ST_Collect(f.shape)) FROM (
+            SELECT f.geom AS shape FROM o JOIN city.sta_feature f ON f.id = o.feature >> 3
+            WHERE o.feature & 7 = 0
+            UNION ALL SELECT f.shape FROM o JOIN {features(Asking(""))} f
+                ON f.key = o.feature >> 3 AND f.kind = (o.feature & 7)::int4
+            WHERE o.feature & 7 > 0) f)"""
 
 
-WIDEN: Final = f"""UPDATE city.sta_datastream x SET area = n.area,
+WIDEN: Final = f"""UPDATE city.sta_datastream x
+    SET area = ST_Envelope(ST_Collect(x.area, n.box)),
         result_first = least(x.result_first, $3), result_last = greatest(x.result_last, $4)
-    FROM (SELECT ST_Envelope(ST_Collect(w.area, {_box("SELECT unnest($2::int8[]) AS feature")}))
-            AS area
-        FROM city.sta_datastream w WHERE w.datastream_id = $1) n
-    WHERE x.datastream_id = $1 AND (x.area IS DISTINCT FROM n.area
-        OR least(x.result_first, $3) IS DISTINCT FROM x.result_first
-        OR greatest(x.result_last, $4) IS DISTINCT FROM x.result_last)"""
+    FROM (SELECT {_box("SELECT unnest($2::int8[]) AS feature")} AS box OFFSET 0) n
+    WHERE x.datastream_id = $1
+        AND (x.area IS DISTINCT FROM ST_Envelope(ST_Collect(x.area, n.box))
+            OR least(x.result_first, $3) IS DISTINCT FROM x.result_first
+            OR greatest(x.result_last, $4) IS DISTINCT FROM x.result_last)"""
 """A datastream has readings at features, with results of these times, besides those it had."""
 
 _FEATURES = """SELECT DISTINCT r.feature FROM city.sta_observation r
@@ -197,6 +209,30 @@ MEASURE: Final = f"""UPDATE city.sta_datastream x SET area = {_box(_FEATURES)},
     FROM city.datastream d
     WHERE x.datastream_id = ANY ($1::int8[]) AND d.id = x.datastream_id AND d.device_id IS NULL"""
 """Where and when the readings of clients' datastreams were made, out of all that there are."""
+
+_LOST = """SELECT f AS feature FROM unnest($2::int8[]) f WHERE NOT EXISTS
+    (SELECT FROM city.sta_observation r WHERE r.datastream_id = $1 AND r.feature = f)"""
+_INSIDE = " AND ".join(
+    f"ST_{edge}(n.lost) {sign} ST_{edge}(x.area)"
+    for edge, sign in (("XMin", ">"), ("XMax", "<"), ("YMin", ">"), ("YMax", "<"))
+)
+_OF_X = "FROM city.sta_observation r WHERE r.datastream_id = x.datastream_id"
+HOLD_SAID: Final = """SELECT FROM city.sta_datastream WHERE datastream_id = $1
+    FOR NO KEY UPDATE"""
+NARROW: Final = f"""UPDATE city.sta_datastream x
+    SET area = CASE WHEN n.lost IS NULL OR {_INSIDE} THEN x.area ELSE {_box(_FEATURES)} END,
+        result_first = CASE WHEN $3 <= x.result_first THEN (SELECT min(r.result_time) {_OF_X})
+            ELSE x.result_first END,
+        result_last = CASE WHEN $4 >= x.result_last THEN (SELECT max(r.result_time) {_OF_X})
+            ELSE x.result_last END
+    FROM (SELECT {_box(_LOST)} AS lost OFFSET 0) n
+    WHERE x.datastream_id = $1
+        AND (n.lost IS NOT NULL OR $3 <= x.result_first OR $4 >= x.result_last)
+        AND EXISTS (SELECT FROM city.datastream d WHERE d.id = $1 AND d.device_id IS NULL)"""
+"""A datastream has readings no more that were at features, with results of these times.
+
+All that there are are looked at only where one of them lay at an edge of what was known.
+"""
 
 STREAMS_OF_FEATURE: Final = """SELECT DISTINCT datastream_id AS id FROM city.sta_observation
     WHERE feature = $1 * 8"""

@@ -38,9 +38,6 @@ from cim.store.queries.tiles.members import any_of
 from cim.store.queries.tiles.rows import buried
 from cim.store.queries.tiles.which import THERE, Which, risen, shown, sunk
 
-MEMBER_TYPES = {"tileset": "text", "building_id": "int8", "level": "int2", "cell": "int8"}
-"""The columns of platform.tile_member, as they are copied in."""
-
 SOLID = ("solid", "mesh")
 """Kinds of representations that are drawn in place of a building's prism."""
 

@@ -20,7 +20,7 @@ _KEYS: Final = re.compile(rb'"((?:[^"\\\x00-\x1f]|\\.){1,120})"\s*:')
 @lru_cache(1)
 def _lists() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(
-        files("cim.feeds").joinpath("persons.json").read_text(encoding="utf-8")
+        files("cim.codes").joinpath("persons.json").read_text(encoding="utf-8")
     )
     return found
 
