@@ -63,10 +63,10 @@ export default defineConfig({
   },
   server: {
     proxy: Object.fromEntries(
-      ['health', 'session', 'city', 'buildings', 'units', 'datastreams', 'locate', 'addresses',
+      ['live', 'alarms', 'health', 'session', 'city', 'buildings', 'units', 'datastreams', 'locate', 'addresses',
         'features', 'tilesets', 'tiles', 'kinds', 'uploads', 'imports', 'docs', 'openapi.json'].map((path) => [
         `/${path}`,
-        'http://127.0.0.1:8000',
+        { target: 'http://127.0.0.1:8000', ws: path === 'live' },
       ]),
     ),
   },

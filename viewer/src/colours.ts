@@ -47,9 +47,9 @@ export const SELECTED_STOREY = '#f6bcd6'
 export const AFFECTED = '#e5142d'
 export const AFFECTED_BLOCK = '#ee7f8b'
 
-/** A device by its state; `stale`: nothing is heard of any now. */
+/** A device by its state; `stale`: nothing is heard of any now; `unheard`: of this one, as there are too many. */
 export const DEVICE = {
-  online: '#23864a', silent: '#6f7d89', faulty: '#b86a00', alarm: '#d7263d', unknown: '#4a6f99', stale: '#a9b2ba',
+  online: '#23864a', silent: '#6f7d89', faulty: '#b86a00', alarm: '#d7263d', unknown: '#4a6f99', stale: '#a9b2ba', unheard: '#a9b2ba',
 } as const
 
 /** Classes of numbers from the least on, for what is measured; the last is also what is above it. */

@@ -3,7 +3,8 @@ import {
   batch, computed, effect, type ReadonlySignal, type Signal, signal, untracked,
 } from '@preact/signals'
 import { type Client, Refusal } from './api/client'
-import type { Building, Card, City, FeatureCollection, FloorGrid, FoundItem, Session } from './api/types'
+import type { Alarm, Building, Card, City, FeatureCollection, FloorGrid, FoundItem, Session } from './api/types'
+import type { Who } from './api/live'
 import { type Isolation, type LayerName, type Selection, type State, type View } from './state'
 import { createLiveStore, type Listen, type LiveStore, SILENCE } from './live'
 import { type Words, WORDS } from './words'
@@ -73,6 +74,16 @@ export interface Store {
   start(): Promise<void>
 }
 
+/** Severity from which on a new alarm is said besides being listed: important. */
+const GRAVE = 3
+/** Statuses of what somebody may not, or nobody in particular. */
+const NOT_ALLOWED: readonly number[] = [401, 403]
+
+/** Whether it is the same person with the same rights. */
+function same(one: Who, other: Who): boolean {
+  return one.actor === other.actor && [...one.scopes].sort().join() === [...other.scopes].sort().join()
+}
+
 /** What the store needs of the browser's address and history. */
 export interface Trail { push(state: State): void; replace(state: State): void }
 
@@ -100,8 +111,40 @@ export function createStore(
   }
   const complain = (error: unknown): void => {
     if (error instanceof DOMException && error.name === 'AbortError') return
+    // What was refused may have been asked for by who is signed in no longer.
+    if (error instanceof Refusal && NOT_ALLOWED.includes(error.status) && session.peek()?.signed_in) who()
     if (error instanceof Refusal) say(error.en, error.zh, 'error')
     else say(String(error), String(error), 'error')
+  }
+  const signedIn: Store['signedIn'] = (now) => batch(() => {
+    session.value = now
+    purpose.value = now.default_purpose
+    turn.value += 1
+  })
+  /** Ask who one is, and follow where that is another than the page knows: a session ended elsewhere, or by disuse. */
+  const who = (): void => {
+    client.session().then(
+      (now) => {
+        const before = session.peek()
+        if (before === null || same(before, now)) return
+        signedIn(now)
+        if (!before.signed_in) return
+        const what = now.signed_in ? 'another' : 'over'
+        say(WORDS.en.signIn[what], WORDS['zh-CN'].signIn[what], 'error')
+      },
+      () => undefined, // the next line says it again
+    )
+  }
+  /** A line says whom it takes us for. To ask is a use of the session, so nobody does before. */
+  const met = (is: Who): void => {
+    const known = session.peek()
+    if (known !== null && !same(known, is)) who()
+  }
+  /** What is grave is said wherever one looks; what went wrong is not talked over. */
+  const raised = ({ kind, message: said, severity }: Alarm): void => {
+    if ((severity ?? 0) < GRAVE || message.peek()?.kind === 'error') return
+    const { en, 'zh-CN': zh } = WORDS
+    say(en.alarmList.begun(said?.en ?? kind), zh.alarmList.begun(said?.zh ?? kind))
   }
   const change: Store['change'] = (part) => {
     state.value = { ...state.value, ...part }
@@ -199,7 +242,7 @@ export function createStore(
   })
 
   return {
-    client, live: createLiveStore(client, state, turn, listen), look, state, t, city, session, building, floors, card, purpose, message, wish, tab,
+    client, live: createLiveStore(client, state, turn, listen, { met, raised }), look, state, t, city, session, building, floors, card, purpose, message, wish, tab,
     hover: signal(null),
     help: signal(false),
     signing: signal(false),
@@ -212,17 +255,10 @@ export function createStore(
       state.value = { ...state.value, page, job }
       trail.push(state.value)
     },
-    change, say, complain, select, selectAt, go,
+    change, say, complain, select, selectAt, go, signedIn,
     setLayer: (name, on) => change({ layers: { ...state.value.layers, [name]: on } }),
     setView: (view) => change({ view }),
     isolate: (isolation, storey) => change({ isolation, storey }),
-    signedIn(now) {
-      batch(() => {
-        session.value = now
-        purpose.value = now.default_purpose
-        turn.value += 1
-      })
-    },
     restore: (next) => { state.value = next },
     async start() {
       const [isCity, isSession] = await Promise.allSettled([client.city(), client.session()])

@@ -59,11 +59,11 @@ class Event {
     if (at > 0) this.fields[line.slice(0, at)] = line.slice(at + 1).replace(/^ /, '')
   }
 
-  /** It is whole; one without data is a beat, one without an id is none. */
+  /** It is whole; one without data is a beat, one with neither data nor an id is none. */
   end(say: (event: string, id: string | null, data: string) => void): void {
-    const { id, event = 'beat', data = 'null' } = this.fields
+    const { id = null, event = 'beat', data } = this.fields
     this.fields = {}
-    if (id !== undefined) say(event, id, data)
+    if (id !== null || data !== undefined) say(event, id, data ?? 'null')
   }
 }
 

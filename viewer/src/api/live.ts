@@ -36,6 +36,9 @@ export interface Streams {
 /** An entry of an alarm's history, with the alarm as it is now. */
 export interface Happened { readonly entry: number; readonly what: string; readonly at: number; readonly alarm: Alarm }
 
+/** For whom the service takes who listens; nobody in particular has no name. */
+export interface Who { readonly actor: string | null; readonly scopes: readonly string[] }
+
 export interface Refused { readonly status: number; readonly detail: string; readonly detail_zh: string }
 
 /** How it is heard now; `cut`: it is not, and is tried again. */
@@ -43,6 +46,8 @@ export type Way = 'socket' | 'events'
 export type Link = 'opening' | Way | 'cut'
 
 export interface Heard {
+  /** Told once, as each line begins. */
+  who?(is: Who): void
   streams?(about: Streams): void
   readings?(of: readonly Reading[]): void
   /** Those that are open; what was known before is forgotten. */
@@ -126,7 +131,8 @@ export function createLive(address: string, heard: Heard, ways: Ways = throughBr
   const take = (text: string): void => {
     const { event, id, data } = JSON.parse(text) as { event: string; id: string | null; data: never }
     if (id) last = id
-    if (event === 'streams') heard.streams?.(data)
+    if (event === 'who') heard.who?.(data)
+    else if (event === 'streams') heard.streams?.(data)
     else if (event === 'readings') heard.readings?.(data)
     else if (event === 'alarms') heard.alarms?.(data)
     else if (event === 'alarm') heard.alarm?.(data)

@@ -14722,6 +14722,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Nothing by that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A parameter is malformed */
             422: {
                 headers: {
@@ -14805,6 +14814,15 @@ export interface operations {
             };
             /** @description The caller lacks the right, or has it for a part of the city */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing by that id */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -5,6 +5,7 @@ export interface Label { readonly zh: string; readonly en: string }
 
 export interface Known {
   readonly device: number | null
+  readonly name: string
   /** What is measured, as a link keeps it: the class of the device and the name of the stream. */
   readonly key: string
   readonly label: Label
@@ -29,33 +30,33 @@ const DAY_S = 86_400
 export class Latest {
   readonly about = new Map<number, Known>()
   readonly values = new Map<number, Reading>()
-  private readonly ofDevice = new Map<number, number[]>()
+  private readonly byDevice = new Map<number, number[]>()
 
   /** How many devices are known. */
-  get devices(): number { return this.ofDevice.size }
+  get devices(): number { return this.byDevice.size }
 
   /** Take what is subscribed to now; what is not is forgotten. */
   know(streams: Streams): void {
     this.about.clear()
-    this.ofDevice.clear()
+    this.byDevice.clear()
     streams.id.forEach((id, at) => {
       const device = streams.device_id[at] ?? null
       const [type, bound] = [streams.bind_type[at], streams.bind_id[at]]
       const [property, name] = [streams.property[at] ?? '', streams.name[at] ?? '']
       this.about.set(id, {
-        device, property, key: `${streams.class[at] ?? ''}.${name}`,
+        device, name, property, key: `${streams.class[at] ?? ''}.${name}`,
         label: { zh: streams.zh[at] ?? name, en: streams.en[at] ?? name },
         unit: streams.unit[at] ?? null, interval: streams.interval_s[at] ?? null,
         bound: type && bound ? { type, id: bound } : null, building: streams.building_id[at] ?? null,
       })
-      if (device !== null) this.ofDevice.set(device, [...(this.ofDevice.get(device) ?? []), id])
+      if (device !== null) this.byDevice.set(device, [...(this.byDevice.get(device) ?? []), id])
     })
     for (const id of this.values.keys()) if (!this.about.has(id)) this.values.delete(id)
   }
 
   /** Nothing is subscribed to any more. */
   forget(): void {
-    for (const known of [this.about, this.values, this.ofDevice]) known.clear()
+    for (const known of [this.about, this.values, this.byDevice]) known.clear()
   }
 
   /** Take readings; one that is older than what is known is none. Whether any was newer. */
@@ -70,10 +71,18 @@ export class Latest {
     return news
   }
 
+  /** What is known of the datastreams of a device, by their ids. */
+  ofDevice(device: number): (readonly [number, Known])[] {
+    return (this.byDevice.get(device) ?? []).flatMap((id) => {
+      const known = this.about.get(id)
+      return known ? [[id, known] as const] : []
+    })
+  }
+
   /** Whether a device speaks as often as it should; not known of one that never did. */
   condition(device: number, now: number): Condition {
     let found: Condition = 'unknown'
-    for (const id of this.ofDevice.get(device) ?? []) {
+    for (const id of this.byDevice.get(device) ?? []) {
       const at = this.values.get(id)?.[1]
       if (at === undefined) continue
       if (now - at <= this.patience(id, 0)) return 'online'

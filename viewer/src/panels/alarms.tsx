@@ -21,11 +21,26 @@ export function AlarmsButton({ store }: { store: Store }) {
   return (
     <button
       type="button" id="open-alarms" class={count > 0 ? 'alarming' : ''} aria-expanded={open}
-      title={`${t.title} (a)`} onClick={() => { store.change({ alarms: !open }); if (!open) store.tab.value = 'alarms' }}
+      title={`${t.title} (a)`} onClick={() => toggle(store, false)}
     >
       {t.title}{count > 0 && <b class="badge">{count > 999 ? '999+' : count}</b>}
     </button>
   )
+}
+
+/** Open the list, for the keyboard at its first alarm; or close it, and be where it was opened. */
+export function toggle(store: Store, byKey: boolean): void {
+  const open = !store.state.value.alarms
+  const within = document.activeElement?.closest('.alarms')
+  store.change({ alarms: open })
+  if (open) store.tab.value = 'alarms'
+  if (!open && within) document.getElementById('open-alarms')?.focus()
+  if (open && byKey) requestAnimationFrame(() => document.querySelector<HTMLElement>('.alarms button.plain')?.focus())
+}
+
+/** Put the focus on an alarm once it is listed: what was worked with is gone. */
+function goTo(alarm: Alarm): void {
+  requestAnimationFrame(() => document.querySelector<HTMLElement>(`[data-alarm="${alarm.id}"] button.plain`)?.focus())
 }
 
 export function Alarms({ store }: { store: Store }) {
@@ -53,7 +68,7 @@ function List({ store }: { store: Store }) {
         </h2>
         <button
           type="button" class="icon" aria-label={store.t.value.close} title={store.t.value.close}
-          onClick={() => store.change({ alarms: false })}
+          onClick={() => toggle(store, false)}
         >
           ✕
         </button>
@@ -150,6 +165,7 @@ function Work({ alarm, store, working, ended }: {
   const note = useSignal('')
   const busy = useSignal(false)
   useEffect(() => field.current?.focus(), [])
+  const leave = (): void => { working.value = false; goTo(alarm) }
   const act = (what: AlarmAct): void => {
     busy.value = true
     store.client.act(alarm.id, what, note.value.trim()).then(
@@ -157,6 +173,7 @@ function Work({ alarm, store, working, ended }: {
         working.value = false
         ended.value = whole.ended === null ? null : alarm
         store.live.changed(whole)
+        goTo(alarm)
       },
       (error: unknown) => { busy.value = false; store.complain(error) },
     )
@@ -166,7 +183,7 @@ function Work({ alarm, store, working, ended }: {
     <form
       class="work"
       onSubmit={(event) => { event.preventDefault(); act(first) }}
-      onKeyDown={(event) => { if (event.key === 'Escape') { event.stopPropagation(); working.value = false } }}
+      onKeyDown={(event) => { if (event.key === 'Escape') { event.stopPropagation(); leave() } }}
     >
       <input
         ref={field} type="text" maxLength={500} aria-label={t.note} placeholder={t.notePlaceholder} value={note.value}
@@ -178,7 +195,7 @@ function Work({ alarm, store, working, ended }: {
         </button>
         <button type="button" disabled={busy.value} onClick={() => act('false')}>{t.isFalse}</button>
         <button type="button" disabled={busy.value} onClick={() => act('end')}>{t.end}</button>
-        <button type="button" class="link" onClick={() => { working.value = false }}>{t.cancel}</button>
+        <button type="button" class="link" onClick={leave}>{t.cancel}</button>
       </div>
     </form>
   )
@@ -187,16 +204,18 @@ function Work({ alarm, store, working, ended }: {
 /** What was just ended by hand can be opened again. */
 function Ended({ alarm, store, ended }: { alarm: Alarm; store: Store; ended: Signal<Alarm | null> }) {
   const t = store.t.value.alarmList
+  const button = useRef<HTMLButtonElement>(null)
+  useEffect(() => button.current?.focus(), [alarm.id])
   const undo = (): void => {
     store.client.act(alarm.id, 'reopen').then(
-      (whole) => { ended.value = null; store.live.changed(whole) },
+      (whole) => { ended.value = null; store.live.changed(whole); goTo(alarm) },
       store.complain,
     )
   }
   return (
     <p class="hint undo" role="status">
       <span>{t.ended(words(alarm, store))}</span>
-      <button type="button" class="link" onClick={undo}>{t.undo}</button>
+      <button ref={button} type="button" class="link" onClick={undo}>{t.undo}</button>
     </p>
   )
 }

@@ -3,8 +3,9 @@ import type { ComponentType } from 'preact'
 import { useEffect } from 'preact/hooks'
 import { useSignal } from '@preact/signals'
 import type { Store, Tab } from '../store'
-import { Alarms } from './alarms'
+import { Alarms, toggle } from './alarms'
 import { Card } from './card'
+import { DeviceCard } from './devices'
 import { Floors } from './floors'
 import { Help } from './help'
 import { Layers } from './layers'
@@ -36,6 +37,7 @@ export function App({ store }: { store: Store }) {
       </div>
       <aside class="right" aria-label={store.t.value.properties}>
         <Alarms store={store} />
+        <DeviceCard store={store} />
         <Card store={store} />
       </aside>
       <Intake store={store} open={open} />
@@ -110,7 +112,7 @@ function Tabs({ store }: { store: Store }) {
     ['layers', t.layers, true],
     ['floors', t.floorGrid, store.floors.value !== null],
     ['alarms', t.alarmList.title, store.state.value.alarms],
-    ['card', t.properties, store.state.value.selection.building !== null],
+    ['card', t.properties, store.state.value.selection.building !== null || store.live.device.value !== null],
   ]
   return (
     <nav class="tabs" aria-label={t.tabs}>
@@ -131,15 +133,15 @@ function shortcut(event: KeyboardEvent, store: Store): void {
   if (event.key === 'Escape' && !store.help.value) {
     const { page, alarms, selection } = store.state.value
     if (page !== 'city') store.open('city')
-    else if (alarms && selection.building === null) store.change({ alarms: false })
+    else if (store.live.device.value !== null) store.live.device.value = null
+    else if (alarms && selection.building === null) toggle(store, true)
     else store.select({ building: null, unit: null })
   } else if (typing || event.altKey || event.ctrlKey || event.metaKey) {
     return
   } else if (event.key === '?') {
     store.help.value = true
   } else if (event.key === 'a') {
-    store.change({ alarms: !store.state.value.alarms })
-    requestAnimationFrame(() => document.querySelector<HTMLElement>('.alarms button.plain')?.focus())
+    toggle(store, true)
   } else if (event.key === '/') {
     document.getElementById('search')?.focus()
     event.preventDefault()

@@ -133,7 +133,7 @@ function OfBuilding({ building, store }: { building: Building; store: Store }) {
   const areas = building.areas.map((area) => area.name).filter(Boolean)
   const counts = building.counts
   return (
-    <div class="scroll">
+    <div class="scroll" tabIndex={0} role="group" aria-labelledby="card-title">
       <p class="address" data-testid="address">{building.address}</p>
       <p class="chips">
         <Chip>{inWords(building.use, language)}</Chip>

@@ -156,7 +156,7 @@ async function plotter(
   const bounds = limits.flatMap(({ above, below }) => [above, below]).filter((one) => one !== null)
   const number = new Intl.NumberFormat(language, { maximumSignificantDigits: 5, useGrouping: false })
   const clock = (seconds: number, apart: number): string => hour(seconds * 1000, language).slice(0, apart < MINUTE_S ? 8 : 5)
-  const readout = Object.assign(document.createElement('output'), { className: 'readout' })
+  const readout = Object.assign(document.createElement('output'), { className: 'readout', ariaLive: 'off' })
   const plot = new Plot(
     {
       width: place.clientWidth, height: HEIGHT, legend: { show: false }, cursor: { y: false, points: { size: 6 } },

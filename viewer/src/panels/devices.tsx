@@ -1,9 +1,10 @@
-/** Devices of the unit and of what serves it, with their latest readings. */
+/** Devices of the unit and of what serves it, or the one whose symbol was clicked, with their latest readings. */
 import { useSignal } from '@preact/signals'
-import { useEffect } from 'preact/hooks'
+import { useEffect, useRef } from 'preact/hooks'
 import type { Card, Datastream, Device } from '../api/types'
+import type { Looked } from '../live'
 import type { Store } from '../store'
-import { inWords, measure, moment, unitOfMeasure } from '../words'
+import { codeName, inWords, measure, moment, unitOfMeasure } from '../words'
 import { Chart } from './chart'
 
 export function Devices({ card, store }: { card: Card; store: Store }) {
@@ -13,10 +14,52 @@ export function Devices({ card, store }: { card: Card; store: Store }) {
   return (
     <>
       <h3>{store.t.value.readings}</h3>
-      <ul class="things">
+      <ul class="things" aria-live="off">
         {card.devices.map((one) => <OneDevice key={one.id} device={one} store={store} />)}
       </ul>
     </>
+  )
+}
+
+/** The device whose symbol was clicked: what it says now, and charts of it. */
+export function DeviceCard({ store }: { store: Store }) {
+  const device = store.live.device.value
+  return device && <Clicked key={device.id} device={device} store={store} />
+}
+
+function Clicked({ device, store }: { device: Looked; store: Store }) {
+  const t = store.t.value
+  const { language } = store.state.value
+  const { live } = store
+  void [live.told.value, live.pulse.value]
+  // What was heard of it is shown on where the camera has left.
+  const known = useRef<readonly Datastream[]>([])
+  const heard = live.around.ofDevice(device.id)
+  if (heard.length > 0) known.current = heard.map(([id, { name, label, property, unit }]) => ({ id, name, label, property, unit, value: null, text: null, at: null }))
+  const ids = known.current.map(({ id }) => id)
+  useEffect(() => live.watch(ids), [ids.join()])
+  const kind = codeName(store.city.value?.legend['device_class'], device.kind, language)
+  const state = live.alarming.value.has(device.id) ? 'alarm' : device.faulty ? 'faulty' : live.link.value === 'cut' ? 'stale' : heard.length > 0 ? live.around.condition(device.id, Date.now()) : null
+  return (
+    <section class="panel card device" aria-labelledby="device-title">
+      <header class="row">
+        <h2 id="device-title">{device.name === device.kind ? kind : device.name}</h2>
+        <button
+          type="button" class="icon" aria-label={t.close} title={t.close}
+          onClick={() => { live.device.value = null }}
+        >
+          ✕
+        </button>
+      </header>
+      <div class="scroll">
+        <p class="chips">
+          <span class="chip">{kind}</span>
+          {state && <span class={`chip state-${state}`}>{t.deviceStates[state]}</span>}
+        </p>
+        {known.current.length === 0 && <p class="hint">{t.notHeard}</p>}
+        {known.current.map((one) => <Stream key={one.id} stream={one} store={store} />)}
+      </div>
+    </section>
   )
 }
 
@@ -50,7 +93,7 @@ function Stream({ stream, store }: { stream: Datastream; store: Store }) {
   return (
     <div class="stream">
       <span title={stream.name}>{label}</span>
-      <output>{value ?? t.noReading}</output>
+      <output aria-live="off">{value ?? t.noReading}</output>
       <time dateTime={at ?? ''}>{moment(at, language)}</time>
       <button
         type="button" class="icon" aria-expanded={open.value} disabled={at === null}

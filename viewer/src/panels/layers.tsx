@@ -56,7 +56,7 @@ export function Layers({ store }: { store: Store }) {
 /** What is measured around here, and its classes. */
 function Measured({ store }: { store: Store }) {
   const t = store.t.value
-  const { language, observed } = store.state.value
+  const { language, observed, selection } = store.state.value
   const { around, pulse } = store.live
   void pulse.value
   const now = Date.now()
@@ -66,8 +66,8 @@ function Measured({ store }: { store: Store }) {
   const of = (place: 'unit' | 'building'): number[] => [...around.byPlace(shown?.key, place, now).values()]
   const unit = unitOfMeasure(shown?.unit ?? null)
   const name = ({ zh, en }: Label): string => (language === 'en' ? en : zh)
-  const inUnits = of('unit')
-  const steps = classes(inUnits.length > 0 ? inUnits : of('building'))
+  const [inUnits, inBuildings] = [of('unit'), of('building')]
+  const steps = classes(inUnits.length > 0 ? inUnits : inBuildings)
   const said = (value: number | undefined): string => measure(value ?? null, unit, language, 2)
   const first = (values: readonly number[]): string =>
     steps.length > 0 ? `< ${said(steps[0])}` : values.length > 0 ? said(values[0]) : '–'
@@ -84,11 +84,12 @@ function Measured({ store }: { store: Store }) {
           ))}
         </select>
       </label>
+      {inUnits.length > 0 && inBuildings.length === 0 && selection.building === null && <p class="hint">{t.inUnits}</p>}
       <ul class="legend" aria-label={t.legend}>
         {[undefined, ...steps].map((from, at) => (
           <li key={from ?? 'least'}>
             <i style={{ background: measured(from ?? Number.NEGATIVE_INFINITY, steps) }} aria-hidden="true" />
-            {from === undefined ? first(inUnits.length > 0 ? inUnits : of('building')) : `≥ ${said(steps[at - 1])}`}
+            {from === undefined ? first(inUnits.length > 0 ? inUnits : inBuildings) : `≥ ${said(steps[at - 1])}`}
           </li>
         ))}
         <li><i style={{ background: PAPER }} aria-hidden="true" />{t.silentHere(shown ? around.silent(shown.key, now) : 0)}</li>

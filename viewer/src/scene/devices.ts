@@ -26,13 +26,17 @@ const BEFORE = new Cartesian3(0, 0, -25)
 const RAISED = new Cartesian2(0, -12)
 
 export type DeviceState = keyof typeof DEVICE
-const WORSE: Readonly<Record<DeviceState, number>> = { stale: 0, unknown: 0, online: 1, silent: 2, faulty: 3, alarm: 4 }
+const WORSE: Readonly<Record<DeviceState, number>> = { stale: 0, unheard: 0, unknown: 0, online: 1, silent: 2, faulty: 3, alarm: 4 }
 
 export interface DeviceMark {
+  /** The device, or the worst of those the symbol stands for; null of an alarm's sign. */
+  readonly id: number | null
+  readonly place: Placed
   readonly name: string
   readonly kind: string
   readonly building: number | null
   readonly state: DeviceState
+  readonly faulty: boolean
   /** How many devices the symbol stands for. */
   readonly many: number
   /** The alarm that the sign is of, where it is one. */
@@ -52,6 +56,8 @@ export class Devices implements Layer {
   private apart = -1
   private undo: (() => void)[] = []
   private timer = 0
+  /** What is drawn now. */
+  private picture = ''
 
   async add(stage: Stage): Promise<void> {
     this.stage = stage
@@ -109,10 +115,15 @@ export class Devices implements Layer {
       ([found, all]) => {
         if (asked !== this.asked) return
         this.devices = found.flatMap((one) => this.placed(one))
+        const kinds = [...new Set(this.devices.map(({ kind }) => kind))].sort()
+        if (kinds.join() !== stage.live.kinds.peek()?.join()) stage.live.kinds.value = kinds
         stage.live.drawn.value = all ? null : this.devices.length
         this.draw()
       },
-      () => { if (asked === this.asked) this.cell = '' },
+      () => {
+        if (asked === this.asked) this.cell = ''
+        stage.live.kinds.value ??= [] // what is heard is of use without symbols too
+      },
     )
   }
 
@@ -144,7 +155,9 @@ export class Devices implements Layer {
   private stateOf(device: Device, stage: Stage): DeviceState {
     if (stage.live.alarming.peek().has(device.id)) return 'alarm'
     if (device.faulty) return 'faulty'
-    return stage.live.link.peek() === 'cut' ? 'stale' : stage.live.around.condition(device.id, Date.now())
+    if (stage.live.link.peek() === 'cut') return 'stale'
+    const { around, reach } = stage.live
+    return reach.peek() !== null && around.ofDevice(device.id).length === 0 ? 'unheard' : around.condition(device.id, Date.now())
   }
 
   /** Readings come often; states change seldom. */
@@ -155,15 +168,18 @@ export class Devices implements Layer {
   private draw(): void {
     const { symbols, stage } = this
     if (!symbols || !stage) return
-    symbols.removeAll()
     const states = new Map(this.devices.map((one) => [one.id, this.stateOf(one, stage)]))
     const worse = (one: Device): number => WORSE[states.get(one.id) ?? 'unknown']
-    for (const [first, ...rest] of clustered(this.devices, Math.max(0, this.apart), worse)) {
-      if (!first) continue
-      const state = states.get(first.id) ?? 'unknown'
-      const many = rest.length + 1
+    const bunches = clustered(this.devices, Math.max(0, this.apart), worse)
+      .flatMap(([first, ...rest]) => (first ? [{ first, state: states.get(first.id) ?? 'unknown', many: rest.length + 1 }] : []))
+    // Readings come all the time; a thousand symbols are not drawn anew for each.
+    const picture = bunches.map(({ first, state, many }) => `${first.id} ${first.lon} ${first.lat} ${first.h} ${state} ${many}`).join()
+    if (picture === this.picture) return
+    this.picture = picture
+    symbols.removeAll()
+    for (const { first, state, many } of bunches) {
       symbols.add({
-        id: { name: first.name, kind: first.kind, building: first.building, state, many, alarm: null } satisfies DeviceMark,
+        id: { ...first, place: first, state, many, alarm: null } satisfies DeviceMark,
         position: Cartesian3.fromDegrees(first.lon, first.lat, first.h),
         image: many > 1 ? bunch(many, DEVICE[state]) : symbol(first.kind, DEVICE[state]),
         scale: 0.5, scaleByDistance: new NearFarScalar(150, 1, FARTHEST_M, 0.6),
@@ -181,11 +197,13 @@ export class Devices implements Layer {
       const { lon, lat, height, building_id: building } = alarm.place
       if (lon === null || lat === null) continue
       const ground = stage.level(lon, lat)
+      const h = Math.max(ground, height ?? ground) + ABOVE_M
       signs.add({
         id: {
+          id: null, place: { lon, lat, h }, faulty: false,
           name: alarm.message?.zh ?? alarm.kind, kind: alarm.device?.class.code ?? '', building, state: 'alarm', many: 1, alarm: alarm.id,
         } satisfies DeviceMark,
-        position: Cartesian3.fromDegrees(lon, lat, Math.max(ground, height ?? ground) + ABOVE_M),
+        position: Cartesian3.fromDegrees(lon, lat, h),
         image: pin(AFFECTED), scale: 0.75, scaleByDistance: new NearFarScalar(150, 1, FARTHEST_M * 2, 0.5),
         pixelOffset: RAISED, pixelOffsetScaleByDistance: new NearFarScalar(150, 1, FARTHEST_M * 2, 0.5),
         horizontalOrigin: HorizontalOrigin.CENTER, verticalOrigin: VerticalOrigin.BOTTOM,

@@ -7,7 +7,7 @@ import type { Store } from '../store'
 import { codeName } from '../words'
 import { BELOW, Buildings, TO_BE } from './buildings'
 import { faces, lookAt, moveByKeys, stand, viewOf } from './camera'
-import { Devices } from './devices'
+import { type DeviceMark, Devices } from './devices'
 import { Ground } from './ground'
 import type { Layer, Stage } from './layer'
 import { levelOf } from './levels'
@@ -21,6 +21,9 @@ import { Units } from './units'
 const HOVER_PAUSE_MS = 90
 const NARROW_PX = 640
 const SUN_DEGREES = 10
+/** How much nearer a click on a bunch of devices leads, and metres at which that ends. */
+const STEP = 3
+const NEAREST_M = 150
 
 /** Show the city of the store, as soon as the service has said what it is. */
 export async function createScene(store: Store, options: StageOptions): Promise<void> {
@@ -156,16 +159,30 @@ function act(store: Store, hit: Hit): void {
     store.live.focus.value = hit.device.alarm
     store.change({ alarms: true })
     if (hit.device.building !== null) store.select({ building: hit.device.building, unit: null })
-  } else if (hit.what === 'device' && hit.device.building !== null) store.select({ building: hit.device.building, unit: null })
+  } else if (hit.what === 'device' && hit.device.many > 1) nearer(store, hit.device)
+  else if (hit.what === 'device' && hit.device.id !== null) {
+    const { id, name, kind, faulty, building } = hit.device
+    store.live.device.value = { id, name, kind, faulty }
+    store.tab.value = 'card'
+    if (building !== null) store.select({ building, unit: null })
+  }
   else if (hit.what === 'building' && hit.place) void store.selectAt(hit.building, hit.place.lon, hit.place.lat, hit.place.h)
   else if (hit.what === 'building') store.select({ building: hit.building, unit: null })
-  else if (hit.what === 'ground') store.select({ building: null, unit: null })
+  else if (hit.what === 'ground') { store.live.device.value = null; store.select({ building: null, unit: null }) }
+}
+
+/** A bunch of devices comes apart as one comes nearer. */
+function nearer(store: Store, { place }: DeviceMark): void {
+  const { view } = store.state.peek()
+  store.look(place.lon, place.lat, place.h, Math.max(NEAREST_M, ((view?.h ?? 0) - place.h) / STEP))
 }
 
 function label(store: Store, hit: Hit): string | null {
   const { language } = store.state.value
   const legend = store.city.value?.legend
   if (hit.what === 'device') {
+    const alarm = store.live.alarms.value.find((one) => one.id === hit.device.alarm)
+    if (alarm?.message) return alarm.message[language === 'en' ? 'en' : 'zh']
     if (hit.device.many > 1) return store.t.value.devicesHere(hit.device.many)
     const kind = codeName(legend?.['device_class'], hit.device.kind, language)
     const state = store.t.value.deviceStates[hit.device.state]

@@ -20,4 +20,6 @@ export const signInEn = {
   roles: 'Roles',
   noRoles: 'This account has no role yet; the security administrator gives them.',
   changed: 'The password is changed',
+  over: 'You are signed out: your session has ended. Please sign in again.',
+  another: 'Who is signed in here, or what they may do, has changed; this page follows.',
 }

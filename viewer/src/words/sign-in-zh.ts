@@ -21,4 +21,6 @@ export const signInZh = {
   roles: '角色',
   noRoles: '此账户尚无角色，请联系安全管理员授予。',
   changed: '密码已修改',
+  over: '已退出登录：会话已结束，请重新登录。',
+  another: '登录身份或权限已变更，本页已随之更新。',
 } satisfies typeof signInEn

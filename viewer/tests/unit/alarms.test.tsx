@@ -67,6 +67,7 @@ describe('the list of alarms', () => {
     expect(store.state.value.selection.building).toBeNull()
     fireEvent.keyDown(document.body, { key: 'Escape' })
     expect(store.state.value.alarms).toBe(false)
+    expect(document.activeElement?.id).toBe('open-alarms')
   })
 
   it('has one taken on with a note', async () => {
@@ -75,15 +76,29 @@ describe('the list of alarms', () => {
     fireEvent.click(button('确认受理'))
     expect(await screen.findByText('已受理')).toBeTruthy()
     expect(acts).toEqual([['2 acknowledge', { note: '已派人' }]])
+    await waitFor(() => expect(document.activeElement).toBe(button(/2号电梯/))) // the form is gone, the keyboard goes on
   })
 
   it('has a mistake undone', async () => {
     fireEvent.click(button('受理'))
     fireEvent.click(await screen.findByRole('button', { name: '误报' }))
     await waitFor(() => expect(rows()).toEqual(['1', '3']))
-    fireEvent.click(await screen.findByRole('button', { name: '撤销' }))
+    const undo = await screen.findByRole('button', { name: '撤销' })
+    await waitFor(() => expect(document.activeElement).toBe(undo))
+    fireEvent.click(undo)
     await waitFor(() => expect(rows()).toContain('2'))
+    await waitFor(() => expect(document.activeElement).toBe(button(/2号电梯/)))
     expect(acts.map(([act]) => act)).toEqual(['2 false', '2 reopen'])
+  })
+
+  it('says what is grave and new wherever one looks, once', async () => {
+    heard.alarm?.([{ entry: 9, what: 'begin', at: 0, alarm: alarm(5, { severity: 2 }) }])
+    expect(store.message.value).toBeNull()
+    heard.alarm?.([{ entry: 10, what: 'begin', at: 0, alarm: alarm(4) }])
+    expect((await screen.findByText('新告警：3栋4号电梯：电梯故障')).closest('[role=status]')).not.toBeNull()
+    store.message.value = null
+    heard.alarm?.([{ entry: 10, what: 'begin', at: 0, alarm: alarm(4) }])
+    expect(store.message.value).toBeNull()
   })
 
   it('says when it may be old, and by what way it is heard', async () => {
@@ -93,5 +108,25 @@ describe('the list of alarms', () => {
     expect(screen.getByText(/实时已中断/)).toBeTruthy()
     heard.link?.('events')
     expect(await screen.findByText(/已改用 SSE/)).toBeTruthy()
+  })
+})
+
+describe('a device whose symbol was clicked', () => {
+  it('says what it measures now, and goes with Escape', async () => {
+    store.live.kinds.value = []
+    store.setView({ lon: 113, lat: 23, h: 300, heading: 0, pitch: -90 })
+    heard.streams?.({
+      id: [1], device_id: [10], class: ['street_lamp'], property: ['power'], name: ['power'], zh: ['功率'], en: ['power'],
+      unit: ['kW'], interval_s: [60], bind_type: [null], bind_id: [null], building_id: [null],
+    })
+    heard.readings?.([[1, Date.now(), 0.25]])
+    store.live.device.value = { id: 10, name: '7号路灯', kind: 'street_lamp', faulty: false }
+    const card = (await screen.findByRole('heading', { name: '7号路灯' })).closest('section') as HTMLElement
+    await waitFor(() => expect(card.textContent).toContain('0.25 kW'))
+    expect(card.textContent).toContain('在线')
+    heard.link?.('cut')
+    await waitFor(() => expect(card.textContent).toContain('实时中断'))
+    fireEvent.keyDown(document.body, { key: 'Escape' })
+    await waitFor(() => expect(screen.queryByRole('heading', { name: '7号路灯' })).toBeNull())
   })
 })

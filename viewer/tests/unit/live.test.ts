@@ -151,12 +151,13 @@ describe('server-sent events in the shape of a socket', () => {
 
   it('ask for lists with commas between, and tell events, beats and the end', async () => {
     const { line, asked, told, over } = answered(
-      'retry: 2000\n\nid: 4-1\nevent: readings\ndata: [[7,1000,"开: 1"]]\n\nid: 5-1\n\nid: 6-1\nevent: alarms\nda',
+      'retry: 2000\n\nevent: who\ndata: {"actor":null}\n\nid: 4-1\nevent: readings\ndata: [[7,1000,"开: 1"]]\n\nid: 5-1\n\nid: 6-1\nevent: alarms\nda',
     )
     line.send('{"bbox":[1,2,3,4],"class":["lift","smoke"],"alarms":"all","after":"3-1"}')
     await vi.waitFor(() => expect(over()).toBe(1))
     expect(asked).toEqual(['http://x/live?bbox=1%2C2%2C3%2C4&class=lift%2Csmoke&alarms=all&after=3-1'])
     expect(told).toEqual([
+      { event: 'who', id: null, data: { actor: null } },
       { event: 'readings', id: '4-1', data: [[7, 1000, '开: 1']] }, { event: 'beat', id: '5-1', data: null },
     ])
   })
@@ -293,10 +294,14 @@ describe('what is listened to', () => {
   it('follows state, alarms and what is watched', async () => {
     const [state, turn] = [signal(INITIAL), signal(0)]
     const live = createLiveStore(client as unknown as Client, state, turn, listen)
-    const [near, shown] = [heard.at(-2), heard.at(-1)]
-    const [nearAsked, shownAsked] = [asked.at(-2) ?? [], asked.at(-1) ?? []]
+    const near = heard.at(-2)
+    const nearAsked = asked.at(-2) ?? []
     expect(nearAsked).toEqual([{ alarms: 'all' }])
     state.value = { ...INITIAL, view }
+    expect(nearAsked.length).toBe(1) // nobody knows yet what has a symbol
+    live.kinds.value = ['lift']
+    expect(nearAsked.at(-1)).toEqual({ alarms: 'all', bbox: [112.998, 22.988, 113.022, 23.012], class: ['lift'] })
+    live.kinds.value = []
     expect(nearAsked.at(-1)).toEqual({ alarms: 'all', bbox: [112.998, 22.988, 113.022, 23.012] })
     near?.refused?.({ status: 422, detail: '', detail_zh: '' })
     expect(nearAsked.at(-1)?.bbox).toEqual([113.009, 22.999, 113.021, 23.011])
@@ -318,16 +323,48 @@ describe('what is listened to', () => {
     expect(live.alarming.value).toEqual(new Set([71]))
     near?.alarm?.([{ entry: 5, what: 'end', at: 0, alarm: alarm(1, { ended: '2026-03-20T08:00:00Z' }) }])
     expect(live.affected.value.size).toBe(0)
-    const [one, two] = [live.watch([4, 5]), live.watch([5])]
-    expect(shownAsked.at(-1)).toEqual({ datastream: [4, 5], alarms: 'none' })
-    one()
-    expect(shownAsked.at(-1)).toEqual({ datastream: [5], alarms: 'none' })
-    two()
-    expect(shownAsked.at(-1)).toBeNull()
-    shown?.readings?.([[5, 1, 2]])
-    expect(live.pulse.value).toBeGreaterThan(0)
+    const before = live.pulse.value
+    near?.readings?.([[1, 5, 2]])
+    expect(live.pulse.value).toBe(before) // nothing around is listened to
     turn.value = 1 // somebody signed in: both are asked anew
     expect(nearAsked.slice(-2)).toEqual([null, expect.objectContaining({ alarms: 'all' })])
+  })
+
+  it('goes over one line, and over a second only as far as it stands elsewhere', () => {
+    const [state, turn] = [signal({ ...INITIAL, view: { ...view, h: 9000 } }), signal(0)]
+    const live = createLiveStore(client as unknown as Client, state, turn, listen)
+    const [near, beyond] = [heard.at(-2), heard.at(-1)]
+    const [nearAsked, beyondAsked] = [asked.at(-2) ?? [], asked.at(-1) ?? []]
+    live.kinds.value = []
+    const one = live.watch([1, 9]) // from afar nothing is listened to around the camera
+    expect([nearAsked.at(-1), beyondAsked.at(-1)]).toEqual([{ alarms: 'all', datastream: [1, 9] }, null])
+    near?.streams?.({ ...STREAMS, id: [1] })
+    near?.readings?.([[1, 5, 2]])
+    expect([live.around.about.size, live.watched.values.get(1)]).toEqual([0, [1, 5, 2]])
+    state.value = { ...INITIAL, view }
+    expect([nearAsked.at(-1), beyondAsked.at(-1)]).toEqual([{ alarms: 'all', bbox: [112.998, 22.988, 113.022, 23.012] }, null])
+    near?.streams?.(STREAMS) // 1 stands here, 9 does not
+    expect(beyondAsked.at(-1)).toEqual({ datastream: [9], alarms: 'none' })
+    near?.readings?.([[1, 7, 3], [2, 7, 4]])
+    beyond?.readings?.([[9, 7, 1]])
+    expect([...live.watched.values.keys()]).toEqual([1, 9])
+    const two = live.watch([2])
+    expect(live.watched.values.get(2)).toEqual([2, 7, 4]) // known already
+    one()
+    expect([beyondAsked.at(-1), [...live.watched.values.keys()]]).toEqual([null, [2]])
+    two()
+    turn.value = 1
+    expect(nearAsked.slice(-2)[0]).toBeNull()
+  })
+
+  it('forgets whom an alarm affected once that has ended', async () => {
+    const live = createLiveStore(client as unknown as Client, signal(INITIAL), signal(0), listen)
+    const near = heard.at(-2)
+    near?.alarms?.([alarm(1), alarm(2)])
+    await vi.waitFor(() => expect(live.affected.value.get(7)?.size).toBe(1))
+    near?.alarms?.([alarm(3, { affected: { units: 0, buildings: [9] } })])
+    near?.alarms?.([alarm(1, { affected: { units: 0, buildings: [7] } })])
+    expect(live.affected.value.get(7)?.size).toBe(0)
   })
 })
 

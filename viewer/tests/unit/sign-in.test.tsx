@@ -1,6 +1,7 @@
 import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/preact'
 import { afterEach, describe, expect, it } from 'vitest'
-import { createClient } from '../../src/api/client'
+import { createClient, Refusal } from '../../src/api/client'
+import type { Heard } from '../../src/api/live'
 import type { Session } from '../../src/api/types'
 import { App } from '../../src/panels/app'
 import { INITIAL } from '../../src/state'
@@ -15,8 +16,10 @@ const WANG: Session = {
   until: '2026-11-22T20:00:00Z', csrf: 'proof',
 }
 
+interface Desk { store: Store; asked: Request[]; line: Heard; become(next: Session): void }
+
 /** A service where wang may sign in, over the small building's. */
-function desk(carried: string | null = null, session: Session = NOBODY): { store: Store; asked: Request[] } {
+function desk(carried: string | null = null, session: Session = NOBODY): Desk {
   const { ask } = service()
   const asked: Request[] = []
   let now = session
@@ -36,8 +39,10 @@ function desk(carried: string | null = null, session: Session = NOBODY): { store
     return told(200, now)
   }) as typeof fetch
   const trail = { push: () => undefined, replace: () => undefined }
-  const store = createStore(createClient('http://city.test/', here), INITIAL, trail, carried)
-  return { store, asked }
+  const lines: Heard[] = []
+  const listen = (one: Heard) => { lines.push(one); return { ask: () => undefined } }
+  const store = createStore(createClient('http://city.test/', here), INITIAL, trail, carried, listen)
+  return { store, asked, line: lines[0] ?? {}, become: (next) => { now = next } }
 }
 
 const write = (label: RegExp, value: string): void => {
@@ -78,6 +83,36 @@ describe('signing in', () => {
     store.signedIn(await store.client.session())
     await waitFor(() => expect(cards()).toBe(before + 2))
     expect(store.mayLoad.value).toBe(false)
+  })
+
+  it('is followed where it ended while the page only listened, and asked of nobody else', async () => {
+    const { store, asked, line, become } = desk(null, { ...WANG, scopes: ['residents.read', 'alarms.write'] })
+    await store.start()
+    render(<App store={store} />)
+    await screen.findByRole('button', { name: 'wang' })
+    const sessions = (): number => asked.filter((one) => one.url.endsWith('/session')).length
+    line.who?.({ actor: 'wang', scopes: ['alarms.write', 'residents.read'] })
+    expect(sessions()).toBe(1) // to ask is a use of the session, which would never be over
+    become(WANG)
+    line.who?.({ actor: 'wang', scopes: ['residents.read'] })
+    await screen.findByText(/身份或权限已变更/)
+    expect(store.session.value?.scopes).toEqual(['residents.read'])
+    become(NOBODY)
+    line.who?.({ actor: null, scopes: [] })
+    await screen.findByText(/已退出登录/)
+    expect(screen.queryByRole('button', { name: 'wang' })).toBeNull()
+    expect(screen.getByRole('button', { name: '登录' })).toBeTruthy()
+    line.who?.({ actor: null, scopes: [] })
+    expect(sessions()).toBe(3)
+  })
+
+  it('is asked about where something is refused', async () => {
+    const { store, become } = desk(null, WANG)
+    await store.start()
+    become(NOBODY)
+    store.complain(new Refusal(403, 'No.', '不行。'))
+    await waitFor(() => expect(store.session.value?.actor).toBeNull())
+    expect(store.message.value?.zh).toMatch(/已退出登录/)
   })
 
   it('sets a password by a link, written twice alike', async () => {
