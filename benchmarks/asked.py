@@ -31,7 +31,7 @@ MINUTES = 10
 
 def measure(here: City, port: int, server: int, size: int) -> list[Measure]:
     """Ask a service for what a city of so many datastreams has."""
-    return [*_pushed(here, port, size), *_latest(port, server, size), *_lines(here, port)]
+    return [*_pushed(here, port, size), *latest(port, server, size), *_lines(here, port)]
 
 
 def _pushed(here: City, port: int, size: int) -> list[Measure]:
@@ -75,7 +75,7 @@ def push(port: int, first: int, last: int, rate: float) -> tuple[int, list[float
     return sent, took
 
 
-def _latest(port: int, server: int, size: int) -> list[Measure]:
+def latest(port: int, server: int, size: int, who: str = "") -> list[Measure]:
     """The latest value of every stream through SensorThings, read as it comes."""
     before = sum(anonymous(process) for process in tree([server]))
     began = time.perf_counter()
@@ -95,7 +95,7 @@ def _latest(port: int, server: int, size: int) -> list[Measure]:
         connection.close()
     took = time.perf_counter() - began
     return [
-        Measure(f"latest value of {values:,} datastreams through SensorThings", took, "s", 3),
+        Measure(f"latest value of {values:,} datastreams through SensorThings{who}", took, "s", 3),
         Measure("growth of the service's memory meanwhile", (most - before) / 1e6, "MB"),
     ]
 
