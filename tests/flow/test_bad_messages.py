@@ -74,12 +74,15 @@ class Broker:
             client = Client(f"test-{name}-{time.time_ns()}")
             client.put_out = False
             client.set_auth_credentials(name, key or self.keys[name])
-            await asyncio.wait_for(client.connect("127.0.0.1", self.port), 5)
-            await work(client)
-            await asyncio.sleep(0.15)
-            out = bool(client.put_out)
-            client._connection._transport.abort()
-            return out
+            try:
+                await asyncio.wait_for(client.connect("127.0.0.1", self.port), 5)
+                await work(client)
+                await asyncio.sleep(0.15)
+                return bool(client.put_out)
+            finally:
+                if client._connection is not None:  # also of who was not let in
+                    client._connection._transport.abort()
+                await asyncio.sleep(0)
 
         return asyncio.run(go())
 
