@@ -92,6 +92,7 @@ class Workers(Multiprocess):
     def init_processes(self) -> None:
         """Start them; once all answer, say so."""
         super().init_processes()
+        self._let_go()
         threading.Thread(target=self._announce, daemon=True).start()
 
     def _announce(self) -> None:
@@ -106,9 +107,16 @@ class Workers(Multiprocess):
             return  # they are starting: the same line is asked whether they are ready
         before = {each.pid for each in self.processes}
         super().keep_subprocess_alive()
+        self._let_go()
         for pid in before - {each.pid for each in self.processes}:
             if pid is not None:
                 self.died(pid)
+
+    def _let_go(self) -> None:
+        """Leave their ends of the lines to the workers: the line of one that dies while it is asked
+        ends then, and it is replaced at once, not when nobody would have waited for it any more."""
+        for each in self.processes:
+            each.child_conn.close()
 
     def join_all(self) -> None:
         """Wait for those that were told to stop, and end those that do not."""

@@ -100,7 +100,7 @@ def paused(primary: Cluster, replica: Cluster, pair: int) -> Iterator[None]:
     it is there.
     """
     with psycopg.connect(embedded.url(primary), autocommit=True) as connection:
-        (written,) = connection.execute("SELECT pg_current_wal_flush_lsn()").fetchone() or ("",)
+        (written,) = connection.execute("SELECT pg_current_wal_insert_lsn()").fetchone() or ("",)
     with psycopg.connect(embedded.url(replica), autocommit=True) as connection:
 
         def says(question: str, **values: str) -> bool:

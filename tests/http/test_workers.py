@@ -77,6 +77,8 @@ def test_several_processes_answer_and_one_that_is_killed_is_replaced(
                 assert one.get(f"{address}/units/201/card").status_code == 200
         card = {"route": "/units/{id}/card", "status": "200"}
         assert counted(metrics, "cim_requests_total", **card) == 20
+        first[0].suspend()
+        time.sleep(1)  # it is asked whether it lives, and dies before it answers
         os.kill(first[0].pid, signal.SIGKILL)
         assert soon(lambda: len(workers(process)) == 2 and first[0] not in workers(process))
         for _ in range(20):
