@@ -35,7 +35,8 @@ async def _viewer(port: int, streams: Sequence[int], began: float, seconds: floa
     took: list[float] = []
     while (left := began + SETTLED + seconds - time.time()) > 0:
         try:
-            line = await asyncio.wait_for(reader.readline(), left)
+            async with asyncio.timeout(left):
+                line = await reader.readline()
         except TimeoutError:
             break
         now = time.time()

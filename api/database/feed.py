@@ -59,7 +59,8 @@ class Pulse:
         mine = asyncio.get_running_loop().create_future()
         self._waiting.add(mine)
         try:
-            await asyncio.wait_for(mine, seconds)
+            async with asyncio.timeout(seconds):
+                await mine
         except TimeoutError:
             return False
         finally:
@@ -120,7 +121,8 @@ class Pulse:
                 head, idle_since = None, time.monotonic()
                 while time.monotonic() - idle_since < QUIET:
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(told.wait(), EACH)
+                        async with asyncio.timeout(EACH):
+                            await told.wait()
                     told.clear()
                     row = (await connection.execute(queries.HEAD)).first()
                     if row != head:

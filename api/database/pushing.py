@@ -86,7 +86,8 @@ class Pushing:
         for way in self._ways.values():
             way.collector.end()
             with contextlib.suppress(TimeoutError, asyncio.CancelledError):
-                await asyncio.wait_for(way.task, PATIENCE)
+                async with asyncio.timeout(PATIENCE):
+                    await way.task
             if way.collector.ways.codecs is not None:
                 await way.collector.ways.codecs.close()
         if self._connection is not None:
@@ -143,7 +144,8 @@ class Pushing:
         item = Item(feed, payload, message, sender, token=told)
         collector.put(item)
         try:
-            faults = await asyncio.wait_for(asyncio.shield(told), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                faults = await asyncio.shield(told)
         except TimeoutError:
             raise BUSY from None
         assert item.decoded is not None

@@ -159,7 +159,8 @@ class Hub:
             self._ready.clear()
             self._task = asyncio.create_task(self._run())
         try:
-            await asyncio.wait_for(self._ready.wait(), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await self._ready.wait()
         except TimeoutError:
             raise StoreError(
                 "nothing can be heard from the database now", "暂时无法接收数据库的实时消息"

@@ -46,7 +46,8 @@ class Limits:
         if scope["path"].startswith(PUSHED):
             largest = max(largest, LARGEST_PUSH)
         try:
-            body = await asyncio.wait_for(self._whole(receive, largest), self.patience)
+            async with asyncio.timeout(self.patience):
+                body = await self._whole(receive, largest)
         except TimeoutError:
             answer = problem(
                 Request(scope), 408, "The request took too long to arrive.", "请求传输超时。"

@@ -123,11 +123,13 @@ class Collector:
                 # What was counted is told within TELLING, though no message comes any more.
                 patience = TELLING if self._tallies else None
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._some.wait(), patience)
+                    async with asyncio.timeout(patience):
+                        await self._some.wait()
         if len(self._items) < BATCH and not self._ending:
             self._many.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._many.wait(), self._wait)
+                async with asyncio.timeout(self._wait):
+                    await self._many.wait()
 
     async def _through(self, batch: Sequence[Item]) -> None:
         """Write a batch, however often it takes, and acknowledge it."""

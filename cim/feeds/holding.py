@@ -77,11 +77,13 @@ class Watch:
         self._said = {}
         made = client.connect(where.host, where.port, ssl=where.tls, keepalive=KEEPALIVE)
         try:
-            await asyncio.wait_for(made, 10)
+            async with asyncio.timeout(10):
+                await made
             client.subscribe([gmqtt.Subscription(topic) for topic in (COUNT, BYTES, DROPPED)])
             while not client.lost.is_set():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), 1)
+                    async with asyncio.timeout(1):
+                        await self._news.wait()
                 if self._news.is_set():
                     self._news.clear()
                     await self._look()

@@ -241,7 +241,8 @@ class Subscriber:
                 client.leave()
                 gone()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stopping.wait(), pause * random.uniform(0.5, 1.5))
+                    async with asyncio.timeout(pause * random.uniform(0.5, 1.5)):
+                        await stopping.wait()
                 pause = min(2 * pause, LONGEST_PAUSE)
 
     def _made(self, name: str) -> _Client:
@@ -263,7 +264,8 @@ class Subscriber:
             where.host, where.port, ssl=where.tls, keepalive=KEEPALIVE, version=self._version
         )
         try:
-            await asyncio.wait_for(made, 10)
+            async with asyncio.timeout(10):
+                await made
         except gmqtt.mqtt.handler.MQTTConnectError as error:
             if self._version == MQTTv50 and error._code in (_V311_REFUSED, 132):
                 self._version = MQTTv311
@@ -329,7 +331,8 @@ class Subscriber:
                 over: dict[str, Any] = {}
                 if self._emptied and self._version == MQTTv50:
                     over = {"session_expiry_interval": 0}
-                await asyncio.wait_for(self._client.disconnect(**over), 2)
+                async with asyncio.timeout(2):
+                    await self._client.disconnect(**over)
             self._client.leave()
 
     async def empty(self, quiet: float, patience: float) -> None:
@@ -363,9 +366,11 @@ class Subscriber:
             while before != client.came or client.under_way:
                 before = client.came
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(client.lost.wait(), quiet)
+                    async with asyncio.timeout(quiet):
+                        await client.lost.wait()
                     raise ConnectionResetError("the broker went away")
-            await asyncio.wait_for(client.disconnect(session_expiry_interval=0), 5)
+            async with asyncio.timeout(5):
+                await client.disconnect(session_expiry_interval=0)
             return client.came
         finally:
             client.leave()

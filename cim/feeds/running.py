@@ -154,7 +154,8 @@ class Runner:
         try:
             while not self.stopping.is_set():
                 with contextlib.suppress(TimeoutError):  # keys run out without a word
-                    await asyncio.wait_for(self._changed.wait(), LOOK)
+                    async with asyncio.timeout(LOOK):
+                        await self._changed.wait()
                 await asyncio.sleep(0 if self.stopping.is_set() else SETTLE)
                 self._changed.clear()
                 if not self.stopping.is_set():

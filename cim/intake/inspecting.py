@@ -59,7 +59,8 @@ async def inspect(
         start_new_session=True,
     )
     try:
-        written, _ = await asyncio.wait_for(process.communicate(orjson.dumps(order)), LIMIT)
+        async with asyncio.timeout(LIMIT):
+            written, _ = await process.communicate(orjson.dumps(order))
     except TimeoutError:
         raise SourceError(
             f"looking into {path.name} took longer than {LIMIT:.0f} s; try a dry run instead",

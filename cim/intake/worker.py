@@ -77,7 +77,8 @@ class Worker:
                 why = " ".join(str(error.__cause__ or error).split())
                 self.say(f"the queue cannot be reached: {why}", f"无法访问任务队列：{why}")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.stopping.wait(), ROUND)
+                async with asyncio.timeout(ROUND):
+                    await self.stopping.wait()
 
     def stop(self) -> None:
         """Stop in good order, but in any case before long: the database may be gone."""
@@ -206,7 +207,8 @@ class Worker:
         started, late = loop.time(), False
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(process.wait()), 2)
+                async with asyncio.timeout(2):
+                    await asyncio.shield(process.wait())
                 return late
             found = await self._do(statements.overdue(id))
             gone, running = found[0] if found else (None, None)
@@ -217,7 +219,8 @@ class Worker:
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         try:
-            await asyncio.wait_for(process.wait(), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await process.wait()
         except TimeoutError:
             _kill(process)
             await process.wait()

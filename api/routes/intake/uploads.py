@@ -298,7 +298,8 @@ async def clear(name: str) -> None:
     if earlier := TURNS.get(name):
         earlier.leave.set()
         with suppress(TimeoutError):
-            await asyncio.wait_for(earlier.gone.wait(), LEAVING)
+            async with asyncio.timeout(LEAVING):
+                await earlier.gone.wait()
 
 
 @asynccontextmanager

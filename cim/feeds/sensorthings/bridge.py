@@ -128,7 +128,8 @@ class Bridge:
             finally:
                 await self._leave()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), PAUSE)
+                async with asyncio.timeout(PAUSE):
+                    await self._stopping.wait()
 
     async def _hold(self) -> None:
         """Be the one that does it, as long as both sides are there."""
@@ -146,7 +147,8 @@ class Bridge:
             while not self._stopping.is_set() and not client.lost.is_set() and not teller.done():
                 await ear.fetchval("SELECT 1", timeout=10)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(client.lost.wait(), 1)
+                    async with asyncio.timeout(1):
+                        await client.lost.wait()
             if teller.done():
                 teller.result()
         finally:
@@ -161,7 +163,8 @@ class Bridge:
     async def _leave(self) -> None:
         if self._client is not None:
             with contextlib.suppress(OSError, TimeoutError, AttributeError):
-                await asyncio.wait_for(self._client.disconnect(), 2)
+                async with asyncio.timeout(2):
+                    await self._client.disconnect()
             self._client = None
         for connection in self._connections.values():
             await feeding.close(connection)
@@ -173,7 +176,8 @@ class Bridge:
             client.set_auth_credentials(where.user, where.password)
         client.on_message = self._published
         made = client.connect(where.host, where.port, ssl=where.tls, keepalive=KEEPALIVE)
-        await asyncio.wait_for(made, 10)
+        async with asyncio.timeout(10):
+            await made
         own = [gmqtt.Subscription(each, qos=1, no_local=True) for each in topics.CREATED]
         news = [gmqtt.Subscription(each) for each in (topics.SUBSCRIBED, topics.UNSUBSCRIBED)]
         client.subscribe([*own, *news])

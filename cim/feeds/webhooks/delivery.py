@@ -211,7 +211,8 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             except (CimError, ProcrastinateException, OSError) as error:
                 log.warning("webhooks wait: %s · 推送暂停，稍后重试", type(error).__name__)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), 5 * ROUND)
+                async with asyncio.timeout(5 * ROUND):
+                    await stopping.wait()
     finally:
         if sender is not None:
             await sender.close()

@@ -1,5 +1,6 @@
 """The same over a socket, whose subscription changes; and tickets, which open both."""
 
+import asyncio
 import json
 import logging
 import socket
@@ -13,9 +14,12 @@ from sqlalchemy import Engine, text
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from api.live.asking import asked
 from api.live.frames import Frame
+from api.live.hub import Hub
 from cim.errors import StoreError
 from cim.settings import Settings
+from cim.store.queries.feeds.live import Audience
 from tests.accounts import PASSWORD, add_person
 from tests.http.live.conftest import listening, read, subscribed
 
@@ -137,6 +141,33 @@ def test_a_flood_of_messages_ends_the_socket(served: str) -> None:
         while True:
             one.recv(timeout=20)
     assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
+
+
+def test_a_subscription_that_is_given_up_at_any_moment_ends(smoke: Settings) -> None:
+    """Else the socket whose it was would wait for it, and never hear the next."""
+
+    async def ends(hub: Hub, steps: int) -> bool:
+        async def hear() -> None:
+            async with hub.joined(asked({"datastream": [1]}), Audience()) as (_, reader):
+                while await reader.next() is not None:
+                    pass
+
+        task = asyncio.create_task(hear())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task], timeout=2)
+        return task.cancelled()
+
+    with listening(smoke) as (served, app):
+        with opened(served) as one:
+            ask(one, datastream=[1])
+            until(one, "streams")
+        hub: Hub = app.state.hub
+        assert hub._task is not None
+        for steps in range(12):
+            ended = asyncio.run_coroutine_threadsafe(ends(hub, steps), hub._task.get_loop())
+            assert ended.result(10), f"given up after {steps} steps"
 
 
 def test_a_ticket_lets_its_holder_hear_once_what_its_maker_may(

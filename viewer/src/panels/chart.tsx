@@ -74,9 +74,10 @@ export function rangeOf(least: number, greatest: number, limits: readonly number
   return [low - room, high + room]
 }
 
-/** The time that is shown, in seconds: a reading alone has an hour around it. */
-export function spanOf(from: number, to: number): [number, number] {
-  return to > from ? [from, to] : [from - HOUR_S / 2, from + HOUR_S / 2]
+/** The time that is shown, in seconds: a reading alone has an hour around it, whatever the library would have shown. */
+export function spanOf(times: readonly number[], from: number, to: number): [number, number] {
+  const [first = from, last = first] = [times[0], times.at(-1)]
+  return last > first ? [from, to] : [first - HOUR_S / 2, first + HOUR_S / 2]
 }
 
 type Shown = 'loading' | 'empty' | 'drawn' | 'texts' | 'failed'
@@ -160,7 +161,7 @@ async function plotter(
   const plot = new Plot(
     {
       width: place.clientWidth, height: HEIGHT, legend: { show: false }, cursor: { y: false, points: { size: 6 } },
-      scales: { x: { range: (_, from, to) => spanOf(from ?? 0, to ?? 0) }, y: { range: (_, least, greatest) => rangeOf(least ?? 0, greatest ?? 1, bounds) } },
+      scales: { x: { range: (_, from, to) => spanOf(line[0], from ?? 0, to ?? 0) }, y: { range: (_, least, greatest) => rangeOf(least ?? 0, greatest ?? 1, bounds) } },
       axes: [
         { ...axis, size: 26, space: 64, values: (_, at, __, ___, apart) => at.map((one) => clock(one, apart)) },
         { ...axis, size: 46, values: (_, at) => at.map((one) => number.format(one)) },

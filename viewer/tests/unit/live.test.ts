@@ -399,8 +399,9 @@ describe('pictures of numbers', () => {
   it('show a limit that is near, an hour around what is alone, and texts as what changed', () => {
     expect(rangeOf(10, 20, [30, 500])).toEqual([8.4, 31.6])
     expect(rangeOf(5, 5, [])[0]).toBeLessThan(5)
-    expect(spanOf(7200, 7200)).toEqual([5400, 9000])
-    expect(spanOf(1, 5)).toEqual([1, 5])
+    expect(spanOf([7200], 7200, 7200 + 86_400_000)).toEqual([5400, 9000])
+    expect(spanOf([1, 5], 1, 5)).toEqual([1, 5])
+    expect(spanOf([1, 5], 2, 3)).toEqual([2, 3])
     expect(changesOf({ t: [1, 2, 3], v: ['关', '关', '开'] })).toEqual([[3, '开'], [1, '关']])
   })
 })
