@@ -161,14 +161,16 @@ class Bridge:
         return self._connections[name]
 
     async def _leave(self) -> None:
-        if self._client is not None:
-            with contextlib.suppress(OSError, TimeoutError, AttributeError):
-                async with asyncio.timeout(2):
-                    await self._client.disconnect()
+        """Let go of both sides, also when told to end in the middle of it."""
+        try:
+            if self._client is not None:
+                with contextlib.suppress(OSError, TimeoutError, AttributeError):
+                    async with asyncio.timeout(2):
+                        await self._client.disconnect()
+        finally:
             self._client = None
-        for connection in self._connections.values():
-            await feeding.close(connection)
-        self._connections.clear()
+            open_ones, self._connections = [*self._connections.values()], {}
+            await asyncio.gather(*map(feeding.close, open_ones))
 
     async def _connect(self, where: Place) -> _Client:
         client = self._client = _Client("cim-sensorthings", self.book.drop)
