@@ -248,11 +248,8 @@ class Subscriber:
     def _made(self, name: str) -> _Client:
         properties: dict[str, Any] = {}
         if self._version == MQTTv50:
-            properties = {
-                "receive_maximum": WINDOW,
-                "session_expiry_interval": SESSION,
-                "maximum_packet_size": LARGEST,
-            }
+            properties = {"receive_maximum": WINDOW, "session_expiry_interval": SESSION,
+                "maximum_packet_size": LARGEST}  # fmt: skip
         client = _Client(name, self._taken, **properties)
         if self._where.user:
             client.set_auth_credentials(self._where.user, self._where.password)
@@ -270,8 +267,7 @@ class Subscriber:
             if self._version == MQTTv50 and error._code in (_V311_REFUSED, 132):
                 self._version = MQTTv311
             raise
-        if client.version != self._version:
-            self._version = client.version
+        self._version = client.version
         if not subscribe:
             return
         if not client.began:  # it may have been subscribed to otherwise, and all would come twice
@@ -328,11 +324,9 @@ class Subscriber:
         """Say goodbye; the broker keeps what was not acknowledged."""
         if self._client is not None:
             with contextlib.suppress(OSError, TimeoutError, AttributeError):
-                over: dict[str, Any] = {}
-                if self._emptied and self._version == MQTTv50:
-                    over = {"session_expiry_interval": 0}
+                over = self._emptied and self._version == MQTTv50
                 async with asyncio.timeout(2):
-                    await self._client.disconnect(**over)
+                    await self._client.disconnect(**{"session_expiry_interval": 0} if over else {})
             self._client.leave()
 
     async def empty(self, quiet: float, patience: float) -> None:
