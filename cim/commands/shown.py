@@ -1,5 +1,6 @@
 """What `cim load` shows: an inspection, the outcome of a load, and how far it is."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,9 @@ from cim.load.inspection.outcome import Column
 from cim.load.kind import Kind
 from cim.load.report import ODD, STEPS, Report
 from cim.load.rows import REASONS
+
+SEALED = "cim.sealed"
+"""What lets Ctrl-C stop this command again."""
 
 LIKELY = 50
 """From here on a proposal is written into a mapping file."""
@@ -32,7 +36,31 @@ def fields(kinds: list[Kind]) -> None:
 
 @contextmanager
 def progress(name: str, quiet: bool) -> Iterator[pipeline.Progress]:
-    """A bar on a terminal, a line a step elsewhere, nothing when quiet; on stderr."""
+    """A bar on a terminal, a line a step elsewhere, nothing when quiet; on stderr.
+
+    Once it is made final Ctrl-C stops nothing any more, till the command ends or the next begins:
+    it would be said that nothing was kept.
+    """
+    root = click.get_current_context().find_root()
+    root.meta.pop(SEALED, lambda: None)()
+    before = signal.getsignal(signal.SIGINT)
+
+    def restore() -> None:
+        signal.signal(signal.SIGINT, before)
+
+    with _shown(name, quiet) as show:
+
+        def told(step: str, done: int, total: int | None) -> None:
+            if step == "commit" and signal.getsignal(signal.SIGINT) is before:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                root.meta[SEALED] = root.call_on_close(restore)
+            show(step, done, total)
+
+        yield told
+
+
+@contextmanager
+def _shown(name: str, quiet: bool) -> Iterator[pipeline.Progress]:
     if quiet:
         yield lambda step, done, total: None
         return

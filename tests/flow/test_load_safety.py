@@ -118,6 +118,16 @@ def test_a_load_ended_at_any_step_leaves_the_city_as_it_was(
     assert state(engine)[0].startswith(f"({ROWS},{12 * ROWS},")
 
 
+def test_a_load_that_is_being_made_final_is_not_stopped_and_then_said_not_to_be_kept(
+    env: dict[str, str], engine: Engine, old: tuple[Any, ...], tmp_path: Path
+) -> None:
+    load = Load(env, footprints(tmp_path, "new", ROWS, 12.0))
+    load.until("making it final")
+    load.process.send_signal(signal.SIGINT)
+    assert load.end() == 0, load.heard
+    assert state(engine)[0].startswith(f"({ROWS},{12 * ROWS},")
+
+
 def test_of_two_loads_of_a_kind_the_second_says_that_it_waits(
     env: dict[str, str], engine: Engine, old: tuple[Any, ...], tmp_path: Path
 ) -> None:
