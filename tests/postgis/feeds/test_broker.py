@@ -222,8 +222,8 @@ def test_a_broker_that_speaks_mqtt_3_alone_gets_its_acknowledgements_after_the_c
             assert (versions["plain"], versions["own"]) == (4, 5)
             subscriber = runner.taking[701].subscriber
             for connects in (1, 2):  # no more is read than waits, of the next connection too
-                await until(lambda n=connects: subscriber.connects == n and not reads(subscriber))  # type: ignore[misc]  # bound now
-                subscriber._client.leave()  # type: ignore[union-attr]  # it has one
+                await until(lambda n=connects: subscriber.connects == n and not reads(subscriber))
+                subscriber._client.leave()  # as a broker that goes
         with city.begin() as connection:
             connection.execute(text("GRANT INSERT ON city.observation TO cim_feeder"))
         async with taking_in(home):  # nothing was acknowledged, so the broker sends it again
@@ -346,7 +346,7 @@ def test_an_ingester_that_is_killed_loses_nothing_and_brings_nothing_twice(
                     client.publish("trusted/x", json.dumps({**one, "at": NOW - n * 1000}), qos=1)
                 sent += 1500
                 some = count(city)
-                await until(lambda some=some: count(city) > some)  # type: ignore[misc]  # bound now
+                await until(lambda some=some: count(city) > some)
                 running.send_signal(signal.SIGKILL)
                 running.wait()
                 running = start()

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from api.database.pushing import Pushing
 from cim.errors import StoreBusy
 from cim.feeds import collecting
@@ -14,13 +16,15 @@ LARGE = bytes(4 << 20)
 FITTING = collecting.CROWD_BYTES // len(LARGE) + 1
 
 
-def test_large_pushes_wait_as_far_as_there_is_room_and_others_come_again() -> None:
+def test_large_pushes_wait_as_far_as_there_is_room_and_others_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def slow() -> Any:
         await asyncio.Event().wait()
 
     async def go() -> int:
         pushing = Pushing(Settings(_env_file=None))
-        pushing.open = slow  # type: ignore[method-assign]  # a database that is slow to answer
+        monkeypatch.setattr(pushing, "open", slow)  # a database that does not answer in time
         feed = Feed(1, "pushed", "http", "cim", 1)
 
         def push(payload: bytes) -> asyncio.Task[Any]:
