@@ -1,6 +1,6 @@
 """`python -m cim` is the `cim` command."""
 
-from cim.cli import main
+from cim.cli import program
 
 if __name__ == "__main__":
-    main(prog_name="cim")
+    program()

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import click
 
 from cim import __version__
-from cim.errors import CimError, why
+from cim.errors import CimError, told_as_interrupt, why
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # numpy would start a thread for each further processor, which waits busily: a twentieth of what a
@@ -136,7 +136,8 @@ class Commands(click.Group):
         """Run the subcommand; a deliberate error becomes two sentences and exit code 2."""
         _any_terminal()
         try:
-            return super().invoke(ctx)
+            with told_as_interrupt():
+                return super().invoke(ctx)
         except CimError as error:
             click.echo(f"cim: {error}", err=True)
             if error.zh != str(error):
@@ -226,3 +227,11 @@ def main() -> None:
       cim tile build
       cim serve
     """
+
+
+def program() -> None:
+    """The command as a process: what it said in the end is not followed by a death of Ctrl-C."""
+    try:
+        main(prog_name="cim")
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

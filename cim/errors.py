@@ -34,6 +34,8 @@ none carries personal data.
 """
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class CimError(Exception):
@@ -43,6 +45,24 @@ class CimError(Exception):
         """Keep both sentences; `zh` falls back to the English one."""
         super().__init__(en)
         self.zh = zh or en
+
+
+@contextmanager
+def told_as_interrupt() -> Iterator[None]:
+    """An error that only followed from Ctrl-C is told as Ctrl-C: KeyboardInterrupt.
+
+    A connection that is cut off amid a statement refuses the rollback, and that error would hide
+    what the user did.
+    """
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, KeyboardInterrupt):
+            cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+        if cause is None:
+            raise
+        raise KeyboardInterrupt from error
 
 
 _WHY = {

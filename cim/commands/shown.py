@@ -1,6 +1,7 @@
 """What `cim load` shows: an inspection, the outcome of a load, and how far it is."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -51,7 +52,8 @@ def progress(name: str, quiet: bool) -> Iterator[pipeline.Progress]:
     with _shown(name, quiet) as show:
 
         def told(step: str, done: int, total: int | None) -> None:
-            if step == "commit" and signal.getsignal(signal.SIGINT) is before:
+            mine = threading.current_thread() is threading.main_thread()  # else it hears none
+            if step == "commit" and mine and signal.getsignal(signal.SIGINT) is before:
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 root.meta[SEALED] = root.call_on_close(restore)
             show(step, done, total)

@@ -319,11 +319,13 @@ class Runner:
             return True
         with contextlib.suppress(*feeding.DRIVER):
             connection = await self.open()
-            with contextlib.suppress(*feeding.DRIVER):
+            try:
                 if await connection.fetchval(queries.HOLD, HELD & 0xFFFF, feed.id):
                     self._held[feed.id] = connection
                     return True
-            await feeding.close(connection)
+            finally:
+                if self._held.get(feed.id) is not connection:
+                    await feeding.close(connection)
         self._later(5.0)
         return False
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from cim.errors import CimError, SourceError
+from cim.errors import CimError, SourceError, told_as_interrupt
 from cim.intake import address_match
 from cim.intake.bringing import Units, bring, bring_terrain
 from cim.intake.children import go_first, took_too_long
@@ -153,7 +153,8 @@ def _outcome(settings: Settings, row: Any, pulse: Pulse) -> Any:
         )
     pulse.start()
     try:
-        report = _load(settings, row, pulse)
+        with told_as_interrupt():
+            report = _load(settings, row, pulse)
     except KeyboardInterrupt:
         if pulse.late:
             return statements.failed(row.id, *took_too_long(row.file, settings))

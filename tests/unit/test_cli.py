@@ -65,6 +65,16 @@ def test_an_interruption_is_said_in_both_languages(run: Callable[[BaseException]
     assert "已中止" in result.stderr
 
 
+def test_an_error_that_only_followed_from_an_interruption_is_told_as_one(
+    run: Callable[[BaseException], Result],
+) -> None:
+    refused, told = OSError("a rollback amid a statement"), SourceError("no database answers")
+    refused.__context__, told.__cause__ = KeyboardInterrupt(), refused
+    assert run(told).exit_code == 130
+    told.__cause__ = OSError("no interruption")
+    assert run(told).exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("CIM_DATABASE_URL", "mysql://secret@host/x"), ("CIM_UPLOAD_DAYS", "secret")],
