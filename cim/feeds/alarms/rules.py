@@ -36,6 +36,15 @@ WITHIN: Final = {
 }  # fmt: skip
 """Between what the numbers of a condition may lie; seconds as long as a year."""
 
+USED: Final = {
+    "threshold": ("above", "below", "margin", "for_s", "each", "last_s"),
+    "rate": ("above", "below", "margin", "per_s", "within_s", "for_s", "each", "last_s"),
+    "state": ("codes", "normal", "for_s", "each", "last_s"),
+    "silence": ("intervals", "least_s"),
+    "together": ("parts", "within_s", "for_s"),
+}
+"""What a rule of each type looks at in its condition."""
+
 FIELDS: Final = (
     "name", "name_en", "scope", "type", "condition", "severity", "cooldown_s", "enabled",
     "event_kind", "affects", "radius_m", "message_zh", "message_en",
@@ -75,12 +84,27 @@ def condition_of(type_: str, given: Mapping[str, Any]) -> Condition:
         }[type_]
         raise wrong(f"condition must say {lacking}", f"condition 缺少必要的内容（{lacking}）")
     for one in found.parts or ():
-        if all(each is None for each in (one.above, one.below, one.codes, one.normal)):
+        limits = one.above is not None or one.below is not None
+        if limits + (one.codes is not None) + (one.normal is not None) != 1:
             raise wrong(
-                "each of parts must say above, below, codes or normal",
-                "parts 中每一项须含 above、below、codes 或 normal",
+                "each of parts must say one of: limits (above, below), codes, normal",
+                "parts 中每一项须且只能含以下之一：限值（above、below）、codes、normal",
             )
     return found
+
+
+def check_used(type_: str, given: Mapping[str, Any]) -> None:
+    """InvalidQuery for what a rule of this type would pass over.
+
+    >>> check_used("threshold", {"above": 10, "codes": None})
+    """
+    said = [name for name, value in given.items() if value is not None]
+    if strange := [name for name in said if name not in USED[type_]]:
+        raise wrong(
+            f"condition.{strange[0]} says nothing to a rule of type {type_}, "
+            f"which looks at {', '.join(USED[type_])}",
+            f"{type_} 类型的规则不使用 condition.{strange[0]}，可用：{'、'.join(USED[type_])}",
+        )
 
 
 def _check_numbers(found: Condition) -> None:
@@ -170,6 +194,7 @@ def checked(said: Mapping[str, Any]) -> dict[str, Any]:
     if not values["scope"]:
         raise wrong("scope must name something", "scope 不能为空")
     condition_of(str(values["type"]), values["condition"] or {})
+    check_used(str(values["type"]), values["condition"] or {})
     return values
 
 
@@ -240,6 +265,7 @@ def override(
     if not connection.execute(select(datastream.c.id).where(datastream.c.id == stream)).first():
         raise NotFound(f"No datastream has the id {stream}.", f"没有编号为 {stream} 的数据流。")
     condition_of(here.type, dict(here.condition) | dict(condition))
+    check_used(here.type, condition)
     values = {"rule": id, "stream": stream, "enabled": enabled}
     said = msgspec.json.encode(dict(condition)).decode()
     connection.execute(_OVERRIDE, values | {"condition": said})

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, text
 
 from cim.errors import InvalidQuery
 from cim.feeds.alarms.judging import CALM, Happening, Rule, Sample, State, judge, lapse
-from cim.feeds.alarms.rules import condition_of, scope_of
+from cim.feeds.alarms.rules import check_used, condition_of, scope_of
 from cim.feeds.alarms.states import micros, moment
 
 MOST: Final = 500_000
@@ -118,6 +118,7 @@ def tried(
             "仅 threshold、rate、state 类型的规则可以试运行。",
         )
     condition = condition_of(type_, said.get("condition") or {})
+    check_used(type_, said.get("condition") or {})
     rule = Rule(0, type_, condition, float(said.get("cooldown_s") or 0))
     scope = msgspec.json.encode(scope_of(said.get("scope") or {})).decode()
     asked = {"scope": scope, "since": since, "until": until, "most": MOST + 1}
