@@ -182,6 +182,7 @@ event = Table(
     Index("ix_event_object", "object_type", "object_id", "started_at"),
     Index("ix_event_open", "object_type", "object_id", postgresql_where=sql("ended_at IS NULL")),
     Index("ix_event_going_on", "id", postgresql_where=sql("ended_at IS NULL")),
+    Index("ix_event_open_building", "building_id", postgresql_where=sql("ended_at IS NULL")),
     Index("ix_event_device", "device_id", "id"),
     Index(
         "uq_event_open_stream",

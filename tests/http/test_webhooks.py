@@ -79,7 +79,7 @@ def test_what_was_given_up_is_sent_again(admin: TestClient, engine: Engine) -> N
             text("""
             INSERT INTO city.event (id, kind, device_id, object_type, object_id, started_at,
                 severity, state) VALUES (900, '故障', 1, 'facility', 1, '2026-11-20Z', 3, 'open');
-            SELECT city.add_entry(900, 'begin', '2026-11-20Z', NULL, 'E07');
+            SELECT city.add_entries('{900}', 'begin', '{2026-11-20Z}', NULL, '{E07}');
             UPDATE platform.webhook_delivery SET dead_at = now(), tries = 12, error = 'HTTP 503'""")
         )
     (dead,) = admin.get(f"/dead-webhooks?webhook={id}").json()["dead"]

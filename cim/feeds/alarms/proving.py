@@ -1,7 +1,8 @@
 """The history of alarms proved: that nobody changed, removed or put in an entry.
 
-Entries are written by `city.add_entry` (cim/store/rules/alarms.sql). Here their chains are followed
-without trusting the database's own arithmetic, and each alarm is held against its own history.
+Entries are written by `city.add_entries` (cim/store/rules/alarms.sql). Here their chains are
+followed without trusting the database's own arithmetic, and each alarm is held against its own
+history.
 """
 
 from collections.abc import Iterator

@@ -14,18 +14,24 @@ AS $$ SELECT security.digest(ARRAY[
         line.actor, line.note, line.value::text, line.value_text, line.detail::text,
         encode(line.previous, 'hex')]) $$;
 
--- Add an entry and chain it. Chains are eight, and a transaction takes one that nobody holds.
-CREATE OR REPLACE FUNCTION city.add_entry(
-    event bigint, kind text, at timestamptz, value double precision, value_text text,
-    note text DEFAULT NULL, detail jsonb DEFAULT '{}') RETURNS void
+-- Add entries of one kind and chain them, in this order; arrays are of one length, and without
+-- `details` there is none. Chains are eight, and a transaction takes one that nobody holds. Where a
+-- chain ends is written once, however many entries there are.
+CREATE OR REPLACE FUNCTION city.add_entries(
+    events bigint[], kind text, ats timestamptz[], vals double precision[], texts text[],
+    note text DEFAULT NULL, details jsonb[] DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     line city.event_entry;
+    lines city.event_entry[];
     mine integer := pg_backend_pid() % 8;
     taken boolean := false;
 BEGIN
+    IF coalesce(cardinality(events), 0) = 0 THEN
+        RETURN;
+    END IF;
     FOR i IN 0..7 LOOP
         IF pg_try_advisory_xact_lock(1667853690, (mine + i) % 8) THEN
             mine := (mine + i) % 8;
@@ -36,26 +42,28 @@ BEGIN
     IF NOT taken THEN
         PERFORM pg_advisory_xact_lock(1667853690, mine);
     END IF;
-    SELECT l.lane, l.last + 1, l.digest INTO line.lane, line.no, line.previous
+    INSERT INTO city.event_lane VALUES (mine, 0, '') ON CONFLICT DO NOTHING;
+    SELECT l.lane, l.last, l.digest INTO line.lane, line.no, line.digest
         FROM city.event_lane AS l WHERE l.lane = mine FOR UPDATE;
-    IF line.lane IS NULL THEN
-        INSERT INTO city.event_lane VALUES (mine, 0, '') ON CONFLICT DO NOTHING;
-        line.lane := mine; line.no := 1; line.previous := '';
-    END IF;
-    line.event_id := add_entry.event;
-    line.kind := add_entry.kind;
-    line.at := add_entry.at;
-    line.noted_at := clock_timestamp();
+    line.kind := add_entries.kind;
     line.actor := nullif(current_setting('cim.actor', true), '');
-    line.note := add_entry.note;
-    line.value := add_entry.value;
-    line.value_text := add_entry.value_text;
-    line.detail := add_entry.detail;
-    line.digest := city.digest_of(line);
+    line.note := add_entries.note;
+    FOR i IN 1..cardinality(events) LOOP
+        line.no := line.no + 1;
+        line.previous := line.digest;
+        line.event_id := events[i];
+        line.at := ats[i];
+        line.noted_at := clock_timestamp();
+        line.value := vals[i];
+        line.value_text := texts[i];
+        line.detail := coalesce(details[i], '{}');
+        line.digest := city.digest_of(line);
+        lines[i] := line;
+    END LOOP;
     INSERT INTO city.event_entry (event_id, kind, at, noted_at, actor, note, value, value_text,
         detail, lane, no, previous, digest)
-    VALUES (line.event_id, line.kind, line.at, line.noted_at, line.actor, line.note, line.value,
-        line.value_text, line.detail, line.lane, line.no, line.previous, line.digest);
+    SELECT l.event_id, l.kind, l.at, l.noted_at, l.actor, l.note, l.value, l.value_text,
+        l.detail, l.lane, l.no, l.previous, l.digest FROM unnest(lines) AS l ORDER BY l.no;
     UPDATE city.event_lane AS l SET last = line.no, digest = line.digest WHERE l.lane = line.lane;
 END $$;
 
@@ -433,12 +441,14 @@ BEGIN
         RETURN;
     END IF;
     PERFORM city.affect(begun);
-    PERFORM city.add_entry(e.id, 'begin', e.started_at, e.value, e.value_text, NULL,
+    PERFORM city.add_entries(array_agg(e.id ORDER BY e.id), 'begin',
+            array_agg(e.started_at ORDER BY e.id), array_agg(e.value ORDER BY e.id),
+            array_agg(e.value_text ORDER BY e.id), NULL, array_agg(
             jsonb_build_object('rule', r.id, 'code', r.code, 'kind', e.kind, 'severity', e.severity,
                 'device', e.device_id, 'stream', e.datastream_id, 'object_type', e.object_type,
-                'object_id', e.object_id, 'condition', r.condition))
+                'object_id', e.object_id, 'condition', r.condition) ORDER BY e.id))
        FROM city.event e JOIN city.rule r ON r.id = e.rule_id
-      WHERE e.id = ANY (begun) ORDER BY e.id;
+      WHERE e.id = ANY (begun);
     RETURN QUERY SELECT e.id, e.rule_id, e.datastream_id FROM city.event e WHERE e.id = ANY (begun);
 END $$;
 
@@ -467,9 +477,11 @@ CREATE OR REPLACE FUNCTION city.again_alarms(
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$ BEGIN
-    PERFORM city.add_entry(u.event, 'again', u.at, u.value, u.said)
+    PERFORM city.add_entries(array_agg(u.event ORDER BY u.event, u.at), 'again',
+            array_agg(u.at ORDER BY u.event, u.at), array_agg(u.value ORDER BY u.event, u.at),
+            array_agg(u.said ORDER BY u.event, u.at))
        FROM unnest(events, ats, vals, texts) AS u(event, at, value, said)
-       JOIN city.event e ON e.id = u.event AND e.ended_at IS NULL ORDER BY u.event, u.at;
+       JOIN city.event e ON e.id = u.event AND e.ended_at IS NULL;
     PERFORM city.affect(events);
 END $$;
 
@@ -482,18 +494,22 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     over bigint[];
+    ends timestamptz[];
+    last_vals double precision[];
+    last_texts text[];
 BEGIN
     PERFORM city.lock_lifts(events);
     WITH said AS (SELECT * FROM unnest(events, ats, vals, texts) AS u(event, at, value, said)),
     done AS (
         UPDATE city.event e SET ended_at = greatest(e.started_at, s.at), state = 'closed'
           FROM said s WHERE e.id = s.event AND e.ended_at IS NULL
-        RETURNING e.id, e.ended_at, s.value, s.said),
-    told AS (
-        SELECT id, city.add_entry(id, 'end', ended_at, value, said, NULL,
-            jsonb_build_object('why', why)) FROM (SELECT * FROM done ORDER BY id) d)
-    SELECT array_agg(id) INTO over FROM told;
+        RETURNING e.id, e.ended_at, s.value, s.said)
+    SELECT array_agg(id ORDER BY id), array_agg(ended_at ORDER BY id),
+           array_agg(value ORDER BY id), array_agg(said ORDER BY id)
+      INTO over, ends, last_vals, last_texts FROM done;
     IF over IS NOT NULL THEN
+        PERFORM city.add_entries(over, 'end', ends, last_vals, last_texts, NULL,
+            array_fill(jsonb_build_object('why', why), ARRAY[cardinality(over)]));
         PERFORM city.release(over);
     END IF;
 END $$;
@@ -562,7 +578,7 @@ BEGIN
             WHEN act = 'reopen' THEN CASE WHEN e.acknowledged_at IS NULL THEN 'open'
                 ELSE 'acknowledged' END ELSE e.state END
      WHERE e.id = here.id;
-    PERFORM city.add_entry(here.id, act, moment, NULL, NULL, note);
+    PERFORM city.add_entries(ARRAY[here.id], act, ARRAY[moment], NULL, NULL, note);
     IF act IN ('end', 'false') AND here.ended_at IS NULL THEN
         -- What holds still begins anew, after the cool-down.
         UPDATE city.rule_watch w
@@ -589,7 +605,7 @@ END $$;
 REVOKE ALL ON FUNCTION city.digest_of(city.event_entry), city.keep_entries(), city.keep_event(),
     city.watch(bigint[], bigint[]), city.watch_rule(), city.watch_override(),
     city.watch_streams(), city.watch_stream(), city.watch_devices(),
-    city.add_entry(bigint, text, timestamptz, double precision, text, text, jsonb),
+    city.add_entries(bigint[], text, timestamptz[], double precision[], text[], text, jsonb[]),
     city.begin_alarms(bigint[], bigint[], timestamptz[], double precision[], text[]),
     city.again_alarms(bigint[], timestamptz[], double precision[], text[]),
     city.end_alarms(bigint[], timestamptz[], double precision[], text[], text),

@@ -270,12 +270,15 @@ DECLARE
 BEGIN
     PERFORM city.lock_lifts(events);
     -- Whether a lift is the last of its entrance is another for each of them.
-    SELECT array_agg(DISTINCT o.id) INTO every
-      FROM city.event e JOIN city.rule r ON r.id = e.rule_id
-      JOIN city.event o ON o.id = e.id OR r.affects = 'lift' AND o.ended_at IS NULL
-           AND o.building_id = e.building_id AND EXISTS (SELECT FROM city.rule x
-                WHERE x.id = o.rule_id AND x.affects = 'lift')
-     WHERE e.id = ANY (events) AND e.ended_at IS NULL;
+    WITH told AS (
+        SELECT e.id, e.building_id, r.affects FROM city.event e JOIN city.rule r ON r.id = e.rule_id
+         WHERE e.id = ANY (events) AND e.ended_at IS NULL)
+    SELECT array_agg(a.id) INTO every FROM (
+        SELECT t.id FROM told t
+        UNION
+        SELECT o.id FROM told t JOIN city.event o ON o.building_id = t.building_id
+          JOIN city.rule x ON x.id = o.rule_id AND x.affects = 'lift'
+         WHERE t.affects = 'lift' AND o.ended_at IS NULL) a;
     IF every IS NULL THEN
         RETURN;
     END IF;

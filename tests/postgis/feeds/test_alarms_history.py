@@ -90,7 +90,7 @@ ATTEMPTS = (
     "TRUNCATE city.event_entry",
     "INSERT INTO city.event_entry (event_id, kind, at, noted_at, lane, no, previous, digest) "
     "SELECT id, 'end', now(), now(), 0, 999, '', '' FROM city.event",
-    "SELECT city.add_entry(id, 'end', now(), NULL, NULL) FROM city.event",
+    "SELECT city.add_entries(ARRAY[id], 'end', ARRAY[now()], NULL, NULL) FROM city.event",
     "UPDATE city.event SET ended_at = now()",
     "DELETE FROM city.event",
     "TRUNCATE city.event CASCADE",
