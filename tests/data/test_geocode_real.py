@@ -103,7 +103,7 @@ def test_addresses_that_are_not_there_are_hardly_ever_taken_for_others(
     register: dict[str, set[int]], texts: list[str], connection: Connection
 ) -> None:
     names = known(connection)
-    asked = [parse(each, names) for each in texts[1::4]]
+    asked = [parse(each, names) for each in texts[1::8]]
     asked = [each for each in asked if deep(each) and each.norm_text not in register]
     counts: Counter[str] = Counter()
     wrong = []
@@ -114,7 +114,7 @@ def test_addresses_that_are_not_there_are_hardly_ever_taken_for_others(
             both = [name for name in NUMBERED if name in other and name in address.levels]
             if any(other[name] != address.levels[name] for name in both):
                 wrong.append((address.norm_text, verdict.match.text, verdict.match.score))
-    assert len(asked) > 2_000
+    assert len(asked) > 1_000
     # Some are there in other words: without the city, with the tower's name behind the door.
     assert counts["matched"] < 0.03 * len(asked), counts
     assert len(wrong) <= 0.001 * len(asked), wrong[:20]

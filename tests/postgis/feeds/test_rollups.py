@@ -215,7 +215,7 @@ arrivals = st.lists(
 )
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(arrivals)
 def test_sums_are_those_from_scratch_whatever_the_order_of_arrival(
     loop: Any, feeder: Any, found: list[Arrival]
