@@ -50,11 +50,15 @@ FURNITURE: Final = f"""
 """
 
 
+STEP = 100
+"""Milliseconds between two times of readings; each takes two."""
+
+
 class City:
     """Everything that runs, and how it is killed and started again."""
 
-    def __init__(self, folder: Path, *, rate: float) -> None:
-        """Make the city; nothing of it runs yet but its database."""
+    def __init__(self, folder: Path, *, rate: float, seconds: float) -> None:
+        """Make the city, to be sent so much for so long; nothing runs yet but its database."""
         self.folder = folder
         self.settings = Settings(
             _env_file=None, data_dir=folder / "data", mqtt_listen="127.0.0.1:0", feed_rate=0
@@ -68,7 +72,9 @@ class City:
         }
         self.engine: Engine = connect(self.settings)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        base = (time.time_ns() // 1_000_000 - 3 * 3_600_000) // 1000 * 1000
+        # Readings are further apart than they are sent: their times must not overtake the clock.
+        back = 3 * 3_600_000 + int(2 * STEP * rate * seconds)
+        base = (time.time_ns() // 1_000_000 - back) // 1000 * 1000
         with self.engine.begin() as connection:
             connection.execute(text(FURNITURE))
             keys = [give_key(connection, 9000 + n, f"gateway-{n}") for n in range(3)]
@@ -81,7 +87,7 @@ class City:
                 [f"meter-{n}-{one}" for one in range(METERS)],
                 [f"smoke-{n}-{one}" for one in range(DETECTORS)],
                 base,
-                100,
+                STEP,
                 rate,
                 str(folder / f"{kind}.record"),
             )
@@ -245,13 +251,13 @@ def _caught(status: str) -> int:
     return int(lines.get("SigCgt", "0"), 16)
 
 
-def made(rate: float) -> City:
+def made(rate: float, seconds: float) -> City:
     """A city in a folder that PostgreSQL's and Mosquitto's users can enter."""
     folder = Path(tempfile.mkdtemp(prefix="cim-chaos-"))
     folder.chmod(0o755)
     (folder / "data").mkdir(mode=0o755)
     try:
-        return City(folder, rate=rate)
+        return City(folder, rate=rate, seconds=seconds)
     except BaseException:
         embedded.cluster(Settings(_env_file=None, data_dir=folder / "data")).stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -31,7 +31,7 @@ and one that has just been started loads its libraries meanwhile."""
 
 @pytest.fixture
 def city() -> Iterator[City]:
-    found = made(RATE)
+    found = made(RATE, SECONDS)
     try:
         yield found
     finally:
